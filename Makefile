@@ -1,0 +1,59 @@
+# Each target works from a fresh clone by itself: it makes .venv and installs what it needs, once.
+#   make demo    fit a synthetic person and a real photo, say where the results are
+#   make test    the test suite
+#   make lint    ruff, ruff format, pyright
+#   make bench   speed of body, renderer and fit on this machine
+# PYTHON=/path/to/python3.x chooses the interpreter (3.10, 3.11 or 3.12).
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+OUT ?= out/demo
+SUITABLE := import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))
+PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.10; do \
+	if $$p -c '$(SUITABLE)' >/dev/null 2>&1; then command -v $$p; break; fi; done)
+
+.PHONY: help demo test lint format bench clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+$(BIN)/python:
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "make: needs Python 3.10, 3.11 or 3.12 with its venv module; found none (Debian: apt install python3-venv)." \
+		     "Choose one with: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; fi
+	@"$(PYTHON)" -c '$(SUITABLE)' || { echo "make: $(PYTHON) is not a Python 3.10–3.12 with venv and ensurepip" >&2; exit 1; }
+	@echo "making $(VENV) with $$("$(PYTHON)" -V)"
+	@"$(PYTHON)" -m venv $(VENV)
+
+$(STAMP): pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing render-fit and its tools into $(VENV) (once; a few minutes, most of it torch)"
+	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -c constraints.txt -e '.[photo,dev]' \
+		| while read -r word rest; do \
+			case "$$word" in Collecting) printf '  %s\n' "$${rest%% *}";; Installing|Successfully) printf '%s packages\n' "$$word";; esac; done
+	@touch $@
+
+demo: $(STAMP)
+	@$(BIN)/render-fit demo --out $(OUT)
+
+test: $(STAMP)
+	@$(BIN)/python -m pytest -q
+
+lint: $(STAMP)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/pyright
+
+format: $(STAMP)
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(STAMP)
+	@set -e; for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file; done
+
+clean:
+	@rm -rf $(VENV) out build dist .pytest_cache .ruff_cache
