@@ -1,0 +1,164 @@
+"""What a wrong fit looks like: limbs at the wrong depth, a body back to front, upside down, inside out, spiky.
+
+A mean error hides these. Each is counted by a stated rule, with a margin that leaves undecided cases out.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+LIMBS = (
+    ("left_shoulder", "left_elbow"),
+    ("left_elbow", "left_wrist"),
+    ("right_shoulder", "right_elbow"),
+    ("right_elbow", "right_wrist"),
+    ("left_hip", "left_knee"),
+    ("left_knee", "left_ankle"),
+    ("right_hip", "right_knee"),
+    ("right_knee", "right_ankle"),
+)
+"""The bones whose sign of depth a 2D view leaves open (Taylor 2000; Lee & Chen 1985), as joint names."""
+
+LIMB_JOINTS = (
+    "left_shoulder",
+    "right_shoulder",
+    "left_elbow",
+    "right_elbow",
+    "left_wrist",
+    "right_wrist",
+    "left_hip",
+    "right_hip",
+    "left_knee",
+    "right_knee",
+    "left_ankle",
+    "right_ankle",
+)
+"""The 12 joints that every dataset and body has in one meaning."""
+
+DEPTH_MARGIN_RAD = math.radians(15.0)
+"""A bone nearer to the image plane than this has no clear order in depth; 15° is 7 cm over a 27 cm forearm."""
+
+SPIKE_STRETCH = 4.0
+"""An edge this many times its rest length is a spike. Linear blend skinning stretches the edges of a sound body
+less than 3 times (armpits and crotch of everyday poses)."""
+
+
+def limb_depth_flips(
+    joints: Float[Tensor, "b k 3"],
+    joints_true: Float[Tensor, "b k 3"],
+    limbs: tuple[tuple[int, int], ...],
+    margin_rad: float = DEPTH_MARGIN_RAD,
+) -> Bool[Tensor, "b l"]:
+    """Limbs that point towards the camera where the true one points away from it, or the reverse.
+
+    Args:
+        joints: (B, K, 3) camera coordinates (z forward).
+        joints_true: (B, K, 3) camera coordinates of the truth.
+        limbs: L pairs (proximal, distal) of indices into K.
+        margin_rad: Angle to the image plane that both bones must exceed to be counted.
+
+    Returns:
+        (B, L) True where the order in depth is the wrong one.
+    """
+    proximal, distal = torch.tensor(limbs).T
+    slopes = []
+    for points in (joints, joints_true):
+        bones = points[:, distal] - points[:, proximal]
+        slopes.append(bones[..., 2] / bones.norm(dim=-1).clamp(min=1e-9))
+    margin = math.sin(margin_rad)
+    wrong_sign = slopes[0] * slopes[1] < 0
+    return wrong_sign & (slopes[0].abs() > margin) & (slopes[1].abs() > margin)
+
+
+def torso_frame(
+    left_shoulder: Float[Tensor, "b 3"],
+    right_shoulder: Float[Tensor, "b 3"],
+    left_hip: Float[Tensor, "b 3"],
+    right_hip: Float[Tensor, "b 3"],
+) -> tuple[Float[Tensor, "b 3"], Float[Tensor, "b 3"]]:
+    """Unit vectors of a torso's upward and facing directions (out of the chest), in the joints' frame."""
+    up = (left_shoulder + right_shoulder) - (left_hip + right_hip)
+    to_left = (left_shoulder - right_shoulder) + (left_hip - right_hip)
+    up = torch.nn.functional.normalize(up, dim=-1)
+    facing = torch.nn.functional.normalize(torch.linalg.cross(to_left, up), dim=-1)
+    return up, facing
+
+
+def facing_flipped(torso: Float[Tensor, "b 4 3"], torso_true: Float[Tensor, "b 4 3"]) -> Bool[Tensor, "b"]:
+    """Whether a body faces more than 90° away from the true facing direction.
+
+    Args:
+        torso: (B, 4, 3) left shoulder, right shoulder, left hip, right hip; camera coordinates.
+        torso_true: (B, 4, 3) the same of the truth.
+    """
+    _, facing = torso_frame(*torso.unbind(1))
+    _, facing_true = torso_frame(*torso_true.unbind(1))
+    return (facing * facing_true).sum(dim=-1) < 0
+
+
+def facing_contradicts_keypoints(
+    torso: Float[Tensor, "b 4 3"], torso_px: Float[Tensor, "b 4 2"], margin: float = 0.25
+) -> Bool[Tensor, "b"]:
+    """Whether a fit faces the camera where left and right in the image say that it faces away, or the reverse.
+
+    For photos without 3D truth. An upright person whose left shoulder and hip lie to the image's right of the
+    right ones faces the camera. With the torso's own upward direction in the image the rule holds at any tilt.
+
+    Args:
+        torso: (B, 4, 3) fitted left shoulder, right shoulder, left hip, right hip; camera coordinates.
+        torso_px: (B, 4, 2) the keypoints of the same, pixels.
+        margin: Width over height of the torso in the image below which it is a profile and left undecided.
+
+    Returns:
+        (B,) True where they contradict; False where they agree or the view is a profile.
+    """
+    left_shoulder, right_shoulder, left_hip, right_hip = torso_px.unbind(1)
+    up = (left_shoulder + right_shoulder) - (left_hip + right_hip)
+    to_left = (left_shoulder - right_shoulder) + (left_hip - right_hip)
+    # z of (to_left × up): negative (towards the camera) for a person who faces it, in y-down pixels.
+    facing_z_px = (to_left[:, 0] * up[:, 1] - to_left[:, 1] * up[:, 0]) / up.square().sum(-1).clamp(min=1e-9)
+    _, facing = torso_frame(*torso.unbind(1))
+    return (facing_z_px.abs() > margin) & (facing_z_px * facing[:, 2] < 0)
+
+
+def upside_down(
+    torso: Float[Tensor, "b 4 3"], torso_px: Float[Tensor, "b 4 2"], camera_up: bool = False
+) -> Bool[Tensor, "b"]:
+    """Whether a torso points the other way in the image than its keypoints do (or than "up", if asked).
+
+    Args:
+        torso: (B, 4, 3) fitted left shoulder, right shoulder, left hip, right hip; camera coordinates.
+        torso_px: (B, 4, 2) the keypoints of the same, pixels.
+        camera_up: Compare with the image's upward direction instead, where no torso is annotated.
+    """
+    up, _ = torso_frame(*torso.unbind(1))
+    if camera_up:
+        return up[:, 1] > 0
+    true_up = (torso_px[:, 0] + torso_px[:, 1]) - (torso_px[:, 2] + torso_px[:, 3])
+    return (up[:, :2] * true_up).sum(dim=-1) < 0
+
+
+def edge_stretch(
+    vertices: Float[Tensor, "b v 3"], vertices_rest: Float[Tensor, "b v 3"], faces: Int[Tensor, "f 3"]
+) -> Float[Tensor, "b"]:
+    """The largest ratio of an edge's length to its rest length; above ``SPIKE_STRETCH`` the mesh has a spike.
+
+    Edges shorter than 2 mm at rest are left out: their ratio says nothing that an eye could see.
+    """
+    edges = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+
+    def lengths(points: Tensor) -> Tensor:
+        return (points[:, edges[:, 0]] - points[:, edges[:, 1]]).norm(dim=-1)
+
+    rest = lengths(vertices_rest)
+    return torch.where(rest > 0.002, lengths(vertices) / rest.clamp(min=1e-9), 0.0).amax(dim=1)
+
+
+def signed_volume(vertices: Float[Tensor, "b v 3"], faces: Int[Tensor, "f 3"]) -> Float[Tensor, "b"]:
+    """Volume that a closed mesh encloses, cubic metres; negative if it is inside out."""
+    a, b, c = (vertices[:, faces[:, i]] for i in range(3))
+    return (a * torch.linalg.cross(b, c)).sum(dim=(1, 2)) / 6
