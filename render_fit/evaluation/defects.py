@@ -1,4 +1,4 @@
-"""What a wrong fit looks like: limbs at the wrong depth, a body back to front, upside down, inside out, spiky.
+"""What a wrong fit looks like: wrong depth order of limbs, back to front, upside down, inside out, spiky.
 
 A mean error hides these. Each is counted by a stated rule, with a margin that leaves undecided cases out.
 """
@@ -40,11 +40,11 @@ LIMB_JOINTS = (
 """The 12 joints that every dataset and body has in one meaning."""
 
 DEPTH_MARGIN_RAD = math.radians(15.0)
-"""A bone nearer to the image plane than this has no clear order in depth; 15° is 7 cm over a 27 cm forearm."""
+"""A bone nearer to the image plane than this has no clear depth order; 15° is 7 cm over a 27 cm forearm."""
 
 SPIKE_STRETCH = 4.0
-"""An edge this many times its rest length is a spike. Linear blend skinning stretches the edges of a sound body
-less than 3 times (armpits and crotch of everyday poses)."""
+"""An edge this many times its rest length is a spike. Linear blend skinning stretches the edges of a sound
+body less than 3 times (armpits and crotch of everyday poses)."""
 
 
 def limb_depth_flips(
@@ -103,10 +103,10 @@ def facing_flipped(torso: Float[Tensor, "b 4 3"], torso_true: Float[Tensor, "b 4
 def facing_contradicts_keypoints(
     torso: Float[Tensor, "b 4 3"], torso_px: Float[Tensor, "b 4 2"], margin: float = 0.25
 ) -> Bool[Tensor, "b"]:
-    """Whether a fit faces the camera where left and right in the image say that it faces away, or the reverse.
+    """Whether a fit faces the camera where left and right in the image say that it faces away (or reverse).
 
     For photos without 3D truth. An upright person whose left shoulder and hip lie to the image's right of the
-    right ones faces the camera. With the torso's own upward direction in the image the rule holds at any tilt.
+    right ones faces the camera. With the torso's own upward direction in the image this holds at any tilt.
 
     Args:
         torso: (B, 4, 3) fitted left shoulder, right shoulder, left hip, right hip; camera coordinates.

@@ -7,7 +7,7 @@ All functions are plain torch and differentiable almost everywhere; they are mea
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, cast
 
 import roma
 import torch
@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 PCKH_HEAD_SHARE = 0.5
-"""Share of the head segment within which PCKh counts a keypoint as found (Andriluka et al., CVPR 2014, sec. 4)."""
+"""Share of the head segment within which PCKh finds a keypoint (Andriluka et al., CVPR 2014, sec. 4)."""
 
 
 def iou(
@@ -134,7 +134,8 @@ def procrustes_align(
     Source: Umeyama, TPAMI 1991, through ``roma.rigid_points_registration``.
     """
     weights = None if weights is None else weights.to(points)
-    R, t, s = roma.rigid_points_registration(points, points_true, weights=weights, compute_scaling=True)
+    similarity = roma.rigid_points_registration(points, points_true, weights=weights, compute_scaling=True)
+    R, t, s = cast(tuple[Tensor, Tensor, Tensor], similarity)
     return s[:, None, None] * points @ R.mT + t[:, None]
 
 
@@ -153,7 +154,7 @@ def pa_mpjpe(
 def scale_translation_align(
     points: Float[Tensor, "b n 3"], points_true: Float[Tensor, "b n 3"]
 ) -> Float[Tensor, "b n 3"]:
-    """Points moved and scaled so that their mean and their RMS distance from it are the truth's; never rotated.
+    """Points moved and scaled so that their mean and RMS distance from it are the truth's; never rotated.
 
     Source: the scale correction of STRAPS (Sengupta et al., BMVC 2020, sec. 4), as its published code has it.
     """
