@@ -1,7 +1,6 @@
 """Readers for the research photos that the project is measured on; they stay outside the repository.
 
-Each reader takes the folder that holds ``coco/``, ``ccp/``, … and returns a tuple of ``PhotoSample``, in a fixed
-order. What a dataset does not annotate is None.
+Each reader takes the folder that holds ``coco/``, ``ccp/``, … and returns ``PhotoSample``s in a fixed order. What a dataset does not annotate is None.
 """
 
 from __future__ import annotations
@@ -66,7 +65,7 @@ class PhotoSample:
 
     @property
     def reference_box(self) -> Float[Tensor, "4"]:
-        """The box that errors are measured by: the annotated one, or else that of the mask or the keypoints."""
+        """The box that errors are measured by: the annotated one, else the mask's, else the keypoints'."""
         if self.box_xywh is not None:
             return self.box_xywh
         if self.mask is not None:
@@ -97,7 +96,7 @@ def data_folder(path: Path | str | None = None) -> Path:
     folder = Path(path or os.environ.get(DATA_VARIABLE) or beside_repository)
     if not folder.is_dir():
         raise FileNotFoundError(
-            f"research data: no folder {folder}; pass --data FOLDER or set {DATA_VARIABLE} (see docs/evaluation.md)"
+            f"research data: no folder {folder}; pass --data FOLDER or set {DATA_VARIABLE}"
         )
     return folder
 
