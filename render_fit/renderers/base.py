@@ -1,0 +1,179 @@
+"""What a renderer takes and gives: settings, outputs, and the protocol that every backend follows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, get_args
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from render_fit.cameras import Camera
+
+Silhouette = Literal["contour", "softras"]
+
+OUTPUTS = ("silhouette", "parts", "depth", "normals", "face_index")
+"""Names that a renderer's ``outputs`` may hold: the fields of ``RenderOutput``."""
+
+N_PARTS = 24
+"""Channels of a part map: SMPL's body parts, one per joint."""
+
+NEAR_M = 0.05
+"""A face with a vertex nearer than this (metres of depth) is not drawn and receives no gradient. No camera
+focuses so close; without a limit such a vertex projects without bounds."""
+
+SIGMOID_FLOOR = 1e-4
+"""Value under which a sigmoid counts as 0 (and above 1 − which as 1), which sets the default blur radius.
+PyTorch3D's tutorials choose the same: blur_radius = log(1 / 1e-4 − 1) · sigma."""
+
+
+@dataclass(frozen=True)
+class RenderSettings:
+    """How soft the picture is.
+
+    Attributes:
+        silhouette: ``contour``: sigmoid(d / σ) of the signed distance d to the outline of the union of all
+            faces. Unbiased. ``softras``: 1 − Π (1 − sigmoid(± d² / σ²)) over all faces (Liu et al. 2019,
+            eq. 1 and 4). It dilates the shape, pulls through it, and is what PyTorch3D draws.
+        sigma_px: σ, pixels. For ``softras`` PyTorch3D's ``BlendParams.sigma`` is
+            (2 · sigma_px / min(H, W))², because its image is 2 units across its shorter side.
+        gamma_m: Temperature of the softmax over depth that divides the silhouette among parts, metres.
+        blur_radius_px: How far from the outline (``contour``) or from a face (``softras``) a pixel may lie to
+            be soft, pixels. None: as far as the sigmoid differs from 0 and 1 by more than 1e-4, which is
+            9.21 σ for ``contour`` and 3.03 σ for ``softras``.
+    """
+
+    silhouette: Silhouette = "contour"
+    sigma_px: float = 1.0
+    gamma_m: float = 0.02
+    blur_radius_px: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.silhouette not in get_args(Silhouette):
+            raise ValueError(f"silhouette: expected one of {get_args(Silhouette)}, got {self.silhouette!r}")
+        for name in ("sigma_px", "gamma_m", "blur_radius_px"):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise ValueError(f"{name}: expected a positive finite number, got {value}")
+
+    @property
+    def contour_radius_px(self) -> float:
+        """Distance from the outline beyond which a ``contour`` silhouette is exactly 0 or 1, pixels."""
+        return self.blur_radius_px or -math.log(SIGMOID_FLOOR / (1 - SIGMOID_FLOOR)) * self.sigma_px
+
+    @property
+    def face_radius_px(self) -> float:
+        """Distance from a face beyond which it has no part in ``softras`` silhouettes and part maps, pixels."""
+        radius = math.sqrt(-math.log(SIGMOID_FLOOR / (1 - SIGMOID_FLOOR))) * self.sigma_px
+        return radius if self.blur_radius_px is None else min(radius, self.blur_radius_px)
+
+
+@dataclass(frozen=True)
+class RenderOutput:
+    """What was drawn. What was not asked for is None.
+
+    Attributes:
+        silhouette: (B, H, W) alpha in [0, 1].
+        parts: (B, 24, H, W) P(part) = alpha × the part's share of a softmax over depth. Sums to alpha;
+            P(background) = 1 − alpha.
+        depth: (B, H, W) metres along z of the nearest face at the pixel centre; 0 where there is none.
+        normals: (B, 3, H, W) unit normal of that face in camera axes, outward by the faces' winding (its z is
+            negative where a closed mesh is seen from outside); 0 where there is none.
+        face_index: (B, H, W) index of that face; −1 where there is none.
+    """
+
+    silhouette: Float[Tensor, "b h w"] | None = None
+    parts: Float[Tensor, "b p h w"] | None = None
+    depth: Float[Tensor, "b h w"] | None = None
+    normals: Float[Tensor, "b 3 h w"] | None = None
+    face_index: Int64[Tensor, "b h w"] | None = None
+
+
+class Renderer(Protocol):
+    """Draws triangle meshes differentiably.
+
+    Every backend takes the same arguments and follows the same definitions; ``reference`` is the
+    specification, in plain torch.
+    """
+
+    name: str
+
+    def __call__(
+        self,
+        vertices_camera: Float[Tensor, "b v 3"],
+        faces: Int64[Tensor, "f 3"],
+        camera: Camera,
+        settings: RenderSettings,
+        *,
+        face_parts: Int64[Tensor, "f"] | None = None,
+        outputs: Sequence[str] = ("silhouette",),
+    ) -> RenderOutput:
+        """Draw a batch of meshes with one topology.
+
+        Args:
+            vertices_camera: (B, V, 3) vertices in camera coordinates, metres.
+            faces: (F, 3) vertex indices, wound counter-clockwise seen from outside.
+            camera: B cameras, or one for all; gives the image size.
+            settings: Softness.
+            face_parts: (F,) part of each face, 0 to 23; needed for ``parts``.
+            outputs: Which fields of the output to fill.
+
+        Returns:
+            The fields asked for, in the dtype of the vertices.
+
+        Raises:
+            ValueError: if an argument has a wrong shape, type or value; the message names it.
+
+        Differentiability:
+            ``silhouette``, ``parts``, ``depth`` and ``normals`` in the vertices and in K. Visibility is
+            constant: ``depth`` and ``normals`` have no gradient through which face is nearest.
+        """
+        ...
+
+
+def check_inputs(
+    vertices_camera: Tensor,
+    faces: Tensor,
+    camera: Camera,
+    face_parts: Tensor | None,
+    outputs: Sequence[str],
+) -> Camera:
+    """Raise ValueError, naming the argument, for what no renderer can draw; else one camera per mesh.
+
+    Args:
+        vertices_camera: As ``Renderer`` takes it.
+        faces: As ``Renderer`` takes it.
+        camera: As ``Renderer`` takes it.
+        face_parts: As ``Renderer`` takes it.
+        outputs: As ``Renderer`` takes it.
+
+    Returns:
+        ``camera`` expanded to the batch and cast to the vertices' dtype and device.
+    """
+    unknown = [name for name in outputs if name not in OUTPUTS]
+    if isinstance(outputs, str) or unknown:
+        raise ValueError(f"outputs: expected names among {OUTPUTS}, got {outputs!r}")
+    if vertices_camera.ndim != 3 or vertices_camera.shape[-1] != 3 or not vertices_camera.is_floating_point():
+        raise ValueError(
+            f"vertices_camera: expected floats of shape (B, V, 3), got {vertices_camera.dtype} "
+            f"{tuple(vertices_camera.shape)}"
+        )
+    if faces.ndim != 2 or faces.shape[-1] != 3 or faces.dtype != torch.int64:
+        raise ValueError(f"faces: expected int64 of shape (F, 3), got {faces.dtype} {tuple(faces.shape)}")
+    if "parts" in outputs:
+        if face_parts is None:
+            raise ValueError("face_parts: needed to draw parts; pass the body's face_parts")
+        if face_parts.shape != faces.shape[:1] or face_parts.dtype != torch.int64:
+            raise ValueError(
+                f"face_parts: expected int64 of shape ({len(faces)},), got {face_parts.dtype} "
+                f"{tuple(face_parts.shape)}"
+            )
+    batch = len(vertices_camera)
+    if len(camera) not in (1, batch):
+        raise ValueError(f"camera: expected 1 or {batch} cameras, as many as meshes, got {len(camera)}")
+    if camera.height < 1 or camera.width < 1:
+        raise ValueError(f"camera: expected a positive image size, got {camera.height} × {camera.width}")
+    return camera.expand(batch).to(vertices_camera)

@@ -1,0 +1,338 @@
+"""The outline of the union of all projected faces, exactly, as pieces of mesh edges.
+
+1. Only *contour edges* can be on it: those where the surface turns over (their two faces have opposite
+   orientation on the image) or ends.
+2. Contour edges cross where one limb passes another. Cut at all crossings, each piece is on the outline as a
+   whole or not at all.
+3. A piece is on the outline if a point a hair to its outer side is in no face. That drops what lies in front
+   of or behind another part of the body.
+"""
+
+import numpy as np
+from numba import prange
+
+from render_fit.renderers.kernels.compiling import kernel
+from render_fit.renderers.kernels.rasterize import DROPPED, bin_faces
+
+FACE_CELL_PX = 4.0
+EDGE_CELL_PX = 8.0
+# Sides of the grid cells, pixels: about twice and four times the edges of a 7 k-vertex body in a 224² crop.
+
+MARGIN_PX = 2.0
+# The outline is found this far (pixels) beyond what can reach a pixel, so that where it is cut off is never nearest.
+
+MAX_CELLS = 1 << 18
+# Cells grow beyond the above where a grid would have more than this many.
+
+HAIR_PX = 1e-3
+# How far (pixels) beside a piece's midpoint the coverage is asked for; less for pieces shorter than 0.02 px.
+
+
+@kernel(inline=True)
+def _sign_at(orientation, f):
+    """Orientation of face ``f``; 0 where there is no face or it is not drawn."""
+    if f < 0 or orientation[f] == DROPPED:
+        return 0
+    return np.int64(orientation[f])
+
+
+@kernel(inline=True)
+def _is_drawn(orientation, f):
+    return f >= 0 and orientation[f] != DROPPED
+
+
+@kernel
+def _is_contour(orientation, faces_here, crowded):
+    drawn0 = _is_drawn(orientation, faces_here[0])
+    drawn1 = _is_drawn(orientation, faces_here[1])
+    if crowded:
+        return drawn0 or drawn1
+    if drawn0 and drawn1:
+        return orientation[faces_here[0]] * orientation[faces_here[1]] <= 0
+    return drawn0 or drawn1
+
+
+@kernel
+def _clip(ax, ay, bx, by, left, top, right, bottom):
+    """Part of a segment inside a rectangle (Liang–Barsky); an empty one has its end before its start."""
+    t0, t1 = 0.0, 1.0
+    for side in range(4):
+        if side == 0:
+            slope, room = ax - bx, ax - left
+        elif side == 1:
+            slope, room = bx - ax, right - ax
+        elif side == 2:
+            slope, room = ay - by, ay - top
+        else:
+            slope, room = by - ay, bottom - ay
+        if slope == 0:
+            if room < 0:
+                return 1.0, 0.0
+        elif slope < 0:
+            t0 = max(t0, room / slope)
+        else:
+            t1 = min(t1, room / slope)
+    return t0, t1
+
+
+@kernel
+def _is_covered(px, py, xy, faces, orientation, start, members, left, top, cell, n_columns, n_rows):
+    column = int(np.floor((px - left) / cell))
+    row = int(np.floor((py - top) / cell))
+    if column < 0 or row < 0 or column >= n_columns or row >= n_rows:
+        return False
+    k = row * n_columns + column
+    for m in range(start[k], start[k + 1]):
+        f = members[m]
+        sign = orientation[f]
+        if sign == 0:
+            continue
+        i0, i1, i2 = faces[f, 0], faces[f, 1], faces[f, 2]
+        x0, y0 = xy[i0, 0] - px, xy[i0, 1] - py
+        x1, y1 = xy[i1, 0] - px, xy[i1, 1] - py
+        x2, y2 = xy[i2, 0] - px, xy[i2, 1] - py
+        if (
+            (x1 * y2 - y1 * x2) * sign >= 0
+            and (x2 * y0 - y2 * x0) * sign >= 0
+            and (x0 * y1 - y0 * x1) * sign >= 0
+        ):
+            return True
+    return False
+
+
+@kernel
+def _bin_edges(ends, left, top, cell, n_columns, n_rows):
+    """Lists of the segments (N, 4) whose bounding box touches each cell."""
+    n = ends.shape[0]
+    start = np.zeros(n_rows * n_columns + 1, np.int32)
+    box = np.empty((n, 4), np.int32)
+    for e in range(n):
+        c0 = int(np.floor((min(ends[e, 0], ends[e, 2]) - left) / cell))
+        c1 = int(np.floor((max(ends[e, 0], ends[e, 2]) - left) / cell))
+        r0 = int(np.floor((min(ends[e, 1], ends[e, 3]) - top) / cell))
+        r1 = int(np.floor((max(ends[e, 1], ends[e, 3]) - top) / cell))
+        box[e, 0], box[e, 1] = max(c0, 0), min(c1, n_columns - 1)
+        box[e, 2], box[e, 3] = max(r0, 0), min(r1, n_rows - 1)
+        for r in range(box[e, 2], box[e, 3] + 1):
+            for c in range(box[e, 0], box[e, 1] + 1):
+                start[r * n_columns + c + 1] += 1
+    for k in range(n_rows * n_columns):
+        start[k + 1] += start[k]
+    cursor = start[:-1].copy()
+    members = np.empty(start[-1], np.int32)
+    for e in range(n):
+        for r in range(box[e, 2], box[e, 3] + 1):
+            for c in range(box[e, 0], box[e, 1] + 1):
+                members[cursor[r * n_columns + c]] = e
+                cursor[r * n_columns + c] += 1
+    return start, members, box
+
+
+@kernel
+def _crossings(e, kept, edges, xy, box, start, members, n_columns, cuts, cut_by):
+    """Where other contour edges cut edge ``kept[e]``: parameters and the cutting edge, unsorted.
+
+    A collinear overlap cuts at the other's ends; the cut then belongs to the edge itself (−1).
+    """
+    n = 0
+    a, b = edges[kept[e], 0], edges[kept[e], 1]
+    ax, ay = xy[a, 0], xy[a, 1]
+    dx, dy = xy[b, 0] - ax, xy[b, 1] - ay
+    length2 = dx * dx + dy * dy
+    if length2 == 0:
+        return 0
+    for r in range(box[e, 2], box[e, 3] + 1):
+        for c in range(box[e, 0], box[e, 1] + 1):
+            k = r * n_columns + c
+            for m in range(start[k], start[k + 1]):
+                o = members[m]
+                p, q = edges[kept[o], 0], edges[kept[o], 1]
+                # Two boxes that overlap share several cells; the pair is taken up in the first of those.
+                if r != max(box[e, 2], box[o, 2]) or c != max(box[e, 0], box[o, 0]) or o == e:
+                    continue
+                ox, oy = xy[p, 0] - ax, xy[p, 1] - ay
+                ex, ey = xy[q, 0] - xy[p, 0], xy[q, 1] - xy[p, 1]
+                other2 = ex * ex + ey * ey
+                side = dx * oy - dy * ox
+                turn = dx * ey - dy * ex
+                if turn * turn <= 1e-20 * length2 * other2:
+                    if side * side <= 1e-12 * length2:
+                        cuts[n] = (ox * dx + oy * dy) / length2
+                        cuts[n + 1] = ((ox + ex) * dx + (oy + ey) * dy) / length2
+                        cut_by[n], cut_by[n + 1] = -1, -1
+                        n += 2
+                    continue
+                if p == a or p == b or q == a or q == b:
+                    continue
+                s = -side / turn
+                if s < 0 or s > 1:
+                    continue
+                t = (ox * ey - oy * ex) / turn
+                if 0 < t < 1:
+                    cuts[n] = t
+                    cut_by[n] = kept[o]
+                    n += 1
+    return n
+
+
+@kernel
+def _sort_cuts(cuts, cut_by, n):
+    for i in range(1, n):
+        t, by = cuts[i], cut_by[i]
+        k = i - 1
+        while k >= 0 and (cuts[k] > t or (cuts[k] == t and cut_by[k] > by)):
+            cuts[k + 1], cut_by[k + 1] = cuts[k], cut_by[k]
+            k -= 1
+        cuts[k + 1], cut_by[k + 1] = t, by
+
+
+@kernel
+def _outer_normal(e, edges, edge_faces, xy, faces, orientation):
+    """Unit normal of edge ``e`` pointing out of its face, and whether its outer side is known."""
+    a, b = edges[e, 0], edges[e, 1]
+    dx, dy = xy[b, 0] - xy[a, 0], xy[b, 1] - xy[a, 1]
+    length = np.sqrt(dx * dx + dy * dy)
+    nx, ny = dy / length, -dx / length
+    best = 0.0
+    for k in range(2):
+        f = edge_faces[e, k]
+        if _sign_at(orientation, f) == 0:
+            continue
+        third = faces[f, 0] + faces[f, 1] + faces[f, 2] - a - b
+        height = nx * (xy[third, 0] - xy[a, 0]) + ny * (xy[third, 1] - xy[a, 1])
+        if abs(height) > abs(best):
+            best = height
+    if best > 0:
+        nx, ny = -nx, -ny
+    return nx, ny, best != 0
+
+
+@kernel
+def _trace(xy, faces, orientation, edges, edge_faces, crowded, height, width, radius, piece, place):
+    """Outline pieces of one image, written as far as they fit; returns how many there are."""
+    pad = radius + MARGIN_PX
+    left, top, right, bottom = -pad, -pad, width + pad, height + pad
+    n_edges = edges.shape[0]
+
+    n_kept = 0
+    kept = np.empty(n_edges, np.int32)
+    reach = np.empty((n_edges, 2))
+    ends = np.empty((n_edges, 4))
+    for e in range(n_edges):
+        if not _is_contour(orientation, edge_faces[e], crowded[e]):
+            continue
+        ax, ay = xy[edges[e, 0], 0], xy[edges[e, 0], 1]
+        bx, by = xy[edges[e, 1], 0], xy[edges[e, 1], 1]
+        t0, t1 = _clip(ax, ay, bx, by, left, top, right, bottom)
+        if t0 >= t1:
+            continue
+        kept[n_kept] = e
+        reach[n_kept, 0], reach[n_kept, 1] = t0, t1
+        ends[n_kept, 0], ends[n_kept, 1] = ax + t0 * (bx - ax), ay + t0 * (by - ay)
+        ends[n_kept, 2], ends[n_kept, 3] = ax + t1 * (bx - ax), ay + t1 * (by - ay)
+        n_kept += 1
+    if n_kept == 0:
+        return 0
+
+    span = max(right - left, bottom - top)
+    most_across = int(np.sqrt(MAX_CELLS))
+    edge_cell = max(EDGE_CELL_PX, span / most_across)
+    edge_columns, edge_rows = int((right - left) / edge_cell) + 1, int((bottom - top) / edge_cell) + 1
+    edge_start, edge_members, box = _bin_edges(ends[:n_kept], left, top, edge_cell, edge_columns, edge_rows)
+    cell = max(FACE_CELL_PX, span / most_across)
+    n_columns, n_rows = int((right - left) / cell) + 1, int((bottom - top) / cell) + 1
+    start, members = bin_faces(xy, faces, orientation, left, top, cell, n_columns, n_rows, HAIR_PX)
+
+    n_found = 0
+    cuts = np.empty(2 * n_kept + 2)
+    cut_by = np.empty(2 * n_kept + 2, np.int32)
+    for i in range(n_kept):
+        e = kept[i]
+        a, b = edges[e, 0], edges[e, 1]
+        ax, ay = xy[a, 0], xy[a, 1]
+        dx, dy = xy[b, 0] - ax, xy[b, 1] - ay
+        length = np.sqrt(dx * dx + dy * dy)
+        if length == 0:
+            continue
+        n_cuts = _crossings(i, kept, edges, xy, box, edge_start, edge_members, edge_columns, cuts, cut_by)
+        _sort_cuts(cuts, cut_by, n_cuts)
+        nx, ny, has_outer_side = _outer_normal(e, edges, edge_faces, xy, faces, orientation)
+        t0, by0 = reach[i, 0], -1
+        for k in range(n_cuts + 1):
+            if k == n_cuts:
+                t1, by1 = reach[i, 1], -1
+            else:
+                t1, by1 = min(cuts[k], reach[i, 1]), cut_by[k]
+            if (t1 - t0) * length < 1e-9:
+                if t1 >= t0:
+                    t0, by0 = t1, by1
+                continue
+            middle = 0.5 * (t0 + t1)
+            mx, my = ax + middle * dx, ay + middle * dy
+            hair = min(HAIR_PX, 0.05 * (t1 - t0) * length)
+            covered = _is_covered(
+                mx + hair * nx, my + hair * ny, xy, faces, orientation,
+                start, members, left, top, cell, n_columns, n_rows,
+            )  # fmt: skip
+            if covered and not has_outer_side:
+                covered = _is_covered(
+                    mx - hair * nx, my - hair * ny, xy, faces, orientation,
+                    start, members, left, top, cell, n_columns, n_rows,
+                )  # fmt: skip
+            if not covered:
+                if n_found < piece.shape[0]:
+                    face = edge_faces[e, 0]
+                    if not _is_drawn(orientation, face):
+                        face = edge_faces[e, 1]
+                    piece[n_found, 0], piece[n_found, 1], piece[n_found, 2] = e, by0, by1
+                    piece[n_found, 3] = face
+                    place[n_found, 0], place[n_found, 1] = t0, t1
+                    place[n_found, 2], place[n_found, 3] = ax + t0 * dx, ay + t0 * dy
+                    place[n_found, 4], place[n_found, 5] = ax + t1 * dx, ay + t1 * dy
+                n_found += 1
+            t0, by0 = t1, by1
+    return n_found
+
+
+@kernel(parallel=True)
+def _trace_all(
+    xy, faces, orientation, edges, edge_faces, crowded, height, width, radius, piece, place, count
+):
+    for task in prange(xy.shape[0]):
+        b = np.int64(task)
+        count[b] = _trace(
+            xy[b], faces, orientation[b], edges, edge_faces, crowded,
+            height, width, radius, piece[b], place[b],
+        )  # fmt: skip
+
+
+def trace_outline(xy, topology, orientation, height, width, radius):
+    """Outline of the union of all faces, as far as it reaches a pixel, for each image.
+
+    Args:
+        xy: (B, V, 2) pixels.
+        topology: The mesh's ``Topology``.
+        orientation: (B, F) as ``orient`` gives it.
+        height: Image height, pixels.
+        width: Image width, pixels.
+        radius: How far beyond the image the outline matters, pixels.
+
+    Returns:
+        (B, N, 4) int32 for each piece: its edge, the edge that cuts its start and the one that cuts its end
+        (−1: none), and one of its faces.
+        (B, N, 6) float64: parameters of its start and end along the edge, then x, y of the start and the end.
+        (B,) int64 number of pieces in each image; the rest of the arrays is undefined.
+    """
+    n_batch = len(xy)
+    capacity = 2 * len(topology.edges) + 64
+    while True:
+        piece = np.empty((n_batch, capacity, 4), np.int32)
+        place = np.empty((n_batch, capacity, 6))
+        count = np.zeros(n_batch, np.int64)
+        _trace_all(
+            xy, topology.faces, orientation, topology.edges, topology.edge_faces,
+            topology.edge_is_crowded, height, width, radius, piece, place, count,
+        )  # fmt: skip
+        if n_batch == 0 or count.max() <= capacity:
+            return piece, place, count
+        capacity = int(count.max())

@@ -1,0 +1,150 @@
+"""The hard pass: which face is nearest at each pixel centre."""
+
+import numpy as np
+from numba import prange
+
+from render_fit.renderers.kernels.compiling import kernel
+
+DROPPED = 2
+"""Orientation of a face that is not drawn: too near, or with a vertex that is not finite or absurdly far off."""
+
+BANDS = 4
+"""Pieces into which the work on one image is split. Fixed, so that sums do not depend on the thread count."""
+
+FAR_OFF_PX = 1e6
+"""Coordinate beyond which a vertex is treated like one behind the camera: its face is dropped."""
+
+
+@kernel(parallel=True)
+def orient(xy, z, faces, near):
+    """Sign of each face's projected area: 1, 0 (degenerate), −1, or ``DROPPED``; (B, F) int8."""
+    n_batch = xy.shape[0]
+    n_faces = faces.shape[0]
+    orientation = np.empty((n_batch, n_faces), np.int8)
+    for task in prange(n_batch * BANDS):
+        b = np.int64(task) // BANDS
+        band = np.int64(task) % BANDS
+        for f in range(n_faces * band // BANDS, n_faces * (band + 1) // BANDS):
+            drawn = True
+            for k in range(3):
+                v = faces[f, k]
+                # Written so that NaN fails.
+                drawn = drawn and z[b, v] >= near
+                drawn = drawn and z[b, v] < np.inf
+                drawn = drawn and abs(xy[b, v, 0]) < FAR_OFF_PX
+                drawn = drawn and abs(xy[b, v, 1]) < FAR_OFF_PX
+            if not drawn:
+                orientation[b, f] = DROPPED
+                continue
+            i0, i1, i2 = faces[f, 0], faces[f, 1], faces[f, 2]
+            area = (xy[b, i1, 0] - xy[b, i0, 0]) * (xy[b, i2, 1] - xy[b, i0, 1]) - (
+                xy[b, i1, 1] - xy[b, i0, 1]
+            ) * (xy[b, i2, 0] - xy[b, i0, 0])
+            orientation[b, f] = 1 if area > 0 else (-1 if area < 0 else 0)
+    return orientation
+
+
+@kernel(parallel=True)
+def hard_pass(xy, z, faces, orientation, height, width):
+    """Nearest face at each pixel centre.
+
+    Returns:
+        (B, H, W) int32 face index, −1 where there is none; of equally near faces the first.
+        (B, H, W) float64 inverse depth, 1/m, interpolated linearly (perspective-correct); 0 where none.
+    """
+    n_batch = xy.shape[0]
+    face_index = np.empty((n_batch, height, width), np.int32)
+    inverse_depth = np.empty((n_batch, height, width), np.float64)
+    for task in prange(n_batch * BANDS):
+        b = np.int64(task) // BANDS
+        band = np.int64(task) % BANDS
+        first_row = height * band // BANDS
+        end_row = height * (band + 1) // BANDS
+        face_index[b, first_row:end_row] = -1
+        inverse_depth[b, first_row:end_row] = 0.0
+        for f in range(faces.shape[0]):
+            if orientation[b, f] == 0 or orientation[b, f] == DROPPED:
+                continue
+            i0, i1, i2 = faces[f, 0], faces[f, 1], faces[f, 2]
+            x0, y0 = xy[b, i0, 0], xy[b, i0, 1]
+            x1, y1 = xy[b, i1, 0], xy[b, i1, 1]
+            x2, y2 = xy[b, i2, 0], xy[b, i2, 1]
+            top = max(first_row, int(np.ceil(min(y0, y1, y2) - 0.5)))
+            bottom = min(end_row - 1, int(np.floor(max(y0, y1, y2) - 0.5)))
+            if top > bottom:
+                continue
+            left = max(0, int(np.ceil(min(x0, x1, x2) - 0.5)))
+            right = min(width - 1, int(np.floor(max(x0, x1, x2) - 0.5)))
+            if left > right:
+                continue
+            area = (x1 - x0) * (y2 - y0) - (y1 - y0) * (x2 - x0)
+            sign = orientation[b, f]
+            u0, u1, u2 = 1.0 / z[b, i0], 1.0 / z[b, i1], 1.0 / z[b, i2]
+            for i in range(top, bottom + 1):
+                py = i + 0.5
+                for j in range(left, right + 1):
+                    px = j + 0.5
+                    w0 = (x1 - px) * (y2 - py) - (y1 - py) * (x2 - px)
+                    w1 = (x2 - px) * (y0 - py) - (y2 - py) * (x0 - px)
+                    w2 = (x0 - px) * (y1 - py) - (y0 - py) * (x1 - px)
+                    # Inclusive, so that a pixel centre on a shared edge is in at least one of the two faces.
+                    if w0 * sign >= 0 and w1 * sign >= 0 and w2 * sign >= 0:
+                        u = (w0 * u0 + w1 * u1 + w2 * u2) / area
+                        if u > inverse_depth[b, i, j]:
+                            inverse_depth[b, i, j] = u
+                            face_index[b, i, j] = f
+    return face_index, inverse_depth
+
+
+@kernel
+def bin_faces(xy, faces, orientation, left, top, cell, n_columns, n_rows, radius):
+    """Faces whose bounding box, grown by ``radius``, touches each cell of a grid, for one image.
+
+    Args:
+        xy: (V, 2) pixels.
+        faces: (F, 3).
+        orientation: (F,); dropped faces are left out.
+        left, top: Corner of the grid, pixels.
+        cell: Side of a cell, pixels.
+        n_columns, n_rows: Size of the grid.
+        radius: Pixels.
+
+    Returns:
+        (n_rows * n_columns + 1,) int32 where each cell's list starts, and the lists, int32, each ascending.
+    """
+    n_faces = faces.shape[0]
+    start = np.zeros(n_rows * n_columns + 1, np.int32)
+    box = np.empty((n_faces, 4), np.int32)
+    for f in range(n_faces):
+        box[f, 1] = -1
+        box[f, 0] = 0
+        if orientation[f] == DROPPED:
+            continue
+        i0, i1, i2 = faces[f, 0], faces[f, 1], faces[f, 2]
+        x0, x1, x2 = xy[i0, 0], xy[i1, 0], xy[i2, 0]
+        y0, y1, y2 = xy[i0, 1], xy[i1, 1], xy[i2, 1]
+        c0 = int(np.floor((min(x0, x1, x2) - radius - left) / cell))
+        c1 = int(np.floor((max(x0, x1, x2) + radius - left) / cell))
+        r0 = int(np.floor((min(y0, y1, y2) - radius - top) / cell))
+        r1 = int(np.floor((max(y0, y1, y2) + radius - top) / cell))
+        if c1 < 0 or r1 < 0 or c0 >= n_columns or r0 >= n_rows:
+            continue
+        c0, c1 = max(c0, 0), min(c1, n_columns - 1)
+        r0, r1 = max(r0, 0), min(r1, n_rows - 1)
+        box[f, 0], box[f, 1], box[f, 2], box[f, 3] = c0, c1, r0, r1
+        for r in range(r0, r1 + 1):
+            for c in range(c0, c1 + 1):
+                start[r * n_columns + c + 1] += 1
+    for k in range(n_rows * n_columns):
+        start[k + 1] += start[k]
+    cursor = start[:-1].copy()
+    members = np.empty(start[-1], np.int32)
+    for f in range(n_faces):
+        if box[f, 1] < box[f, 0]:
+            continue
+        for r in range(box[f, 2], box[f, 3] + 1):
+            for c in range(box[f, 0], box[f, 1] + 1):
+                k = r * n_columns + c
+                members[cursor[k]] = f
+                cursor[k] += 1
+    return start, members
