@@ -1,6 +1,7 @@
 """Readers for the research photos that the project is measured on; they stay outside the repository.
 
-Each reader takes the folder that holds ``coco/``, ``ccp/``, … and returns ``PhotoSample``s in a fixed order. What a dataset does not annotate is None.
+Each reader takes the folder that holds ``coco/``, ``ccp/``, … and returns ``PhotoSample``s in a fixed
+order. What a dataset does not annotate is None.
 """
 
 from __future__ import annotations
