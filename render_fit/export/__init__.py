@@ -1,0 +1,1 @@
+"""What a fit leaves behind: meshes, parameters, pictures, reports."""

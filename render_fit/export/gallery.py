@@ -1,0 +1,119 @@
+"""What a folder of fits gets: ``summary.csv`` for programs, ``index.html`` for eyes."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from render_fit.export.files import write_bytes
+
+SUMMARY_COLUMNS = (
+    "name", "image", "status", "reason", "iou_before", "iou", "part_iou_before", "part_iou",
+    "keypoint_error_px_before", "keypoint_error_px", "beta_max", "seconds",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One fit in a summary.
+
+    Attributes:
+        name: Its folder under the output folder.
+        report: What ``report.json`` holds.
+    """
+
+    name: str
+    report: dict[str, Any]
+
+    def row(self) -> dict[str, Any]:
+        """The summary's columns; empty where there is nothing to say."""
+        values: dict[str, Any] = {"name": self.name}
+        for key in ("image", "status", "reason", "beta_max"):
+            values[key] = self.report.get(key)
+        for key in ("iou", "part_iou", "keypoint_error_px"):
+            pair = self.report.get(key) or {}
+            values[f"{key}_before"], values[key] = pair.get("before"), pair.get("after")
+        seconds = self.report.get("seconds") or {}
+        values["seconds"] = sum(seconds.values()) if seconds else None
+        return {column: "" if values.get(column) is None else values[column] for column in SUMMARY_COLUMNS}
+
+
+def read_entries(folder: Path | str) -> list[Entry]:
+    """Every finished fit under an output folder, by name. Without a readable report it is not finished."""
+    entries = []
+    for path in sorted(Path(folder).glob("*/report.json")):
+        if path.parent.name.startswith("."):
+            continue
+        try:
+            entries.append(Entry(path.parent.name, json.loads(path.read_text(encoding="utf-8"))))
+        except (OSError, ValueError):
+            continue
+    return entries
+
+
+def write_summary(path: Path | str, entries: Sequence[Entry]) -> Path:
+    """``summary.csv``: one line a fit, UTF-8, numbers with four decimals."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, SUMMARY_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for entry in entries:
+        writer.writerow(
+            {key: f"{value:.4f}" if isinstance(value, float) else value for key, value in entry.row().items()}
+        )
+    return write_bytes(path, buffer.getvalue().encode())
+
+
+def write_gallery(path: Path | str, entries: Sequence[Entry], *, title: str = "render-fit") -> Path:
+    """``index.html``: a table to look through and sort, with relative links to the pictures beside it."""
+    folder = Path(path).parent
+    rows = "\n".join(_row(entry, folder) for entry in entries)
+    counts = {
+        status: sum(entry.report.get("status") == status for entry in entries)
+        for status in ("ok", "poor", "failed")
+    }
+    summary = ", ".join(f"{number} {status}" for status, number in counts.items() if number)
+    template = (resources.files("render_fit.export") / "gallery.html").read_text(encoding="utf-8")
+    page = (
+        template.replace("{title}", html.escape(title))
+        .replace("{summary}", summary or "nothing yet")
+        .replace("{rows}", rows)
+    )
+    return write_bytes(path, page.encode())
+
+
+def _row(entry: Entry, folder: Path) -> str:
+    values = entry.row()
+    status = str(values["status"])
+    cells = [f'<td class="name"><a href="{_link(entry.name)}/">{html.escape(entry.name)}</a></td>']
+    for picture in ("input.jpg", "overlay.png", "side.png"):
+        if (folder / entry.name / picture).is_file():
+            link = f"{_link(entry.name)}/{picture}"
+            label = html.escape(f"{entry.name}: {picture.partition('.')[0]}", quote=True)
+            cells.append(f'<td><a href="{link}"><img loading="lazy" src="{link}" alt="{label}"></a></td>')
+        else:
+            cells.append("<td></td>")
+    for key, digits in (("iou", 3), ("keypoint_error_px", 1), ("beta_max", 1), ("seconds", 1)):
+        value = values[key]
+        before = values.get(f"{key}_before", "")
+        hint = f' title="before: {before:.{digits}f}"' if isinstance(before, (int, float)) else ""
+        if isinstance(value, (int, float)):
+            cells.append(f'<td class="number" data-value="{value}"{hint}>{value:.{digits}f}</td>')
+        else:
+            cells.append('<td class="number" data-value=""></td>')
+    order = {"ok": 2, "poor": 1, "failed": 0}.get(status, 0)
+    reason = html.escape(str(values["reason"]))
+    badge = f'<span class="status {html.escape(status, quote=True)}">{html.escape(status)}</span>'
+    cells.append(f'<td data-value="{order}">{badge} {reason}</td>')
+    return "<tr>" + "".join(cells) + "</tr>"
+
+
+def _link(name: str) -> str:
+    return html.escape(quote(name), quote=True)

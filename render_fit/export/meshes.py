@@ -1,0 +1,74 @@
+"""Meshes as OBJ, PLY and GLB.
+
+What is written is what was fitted: camera coordinates (x right, y down, z forward), metres, vertices in the
+body's own order, the same numbers in all three formats. glTF says that y points up, so a viewer shows a GLB of
+an upright person upside down; turn it by 180° about x there.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import trimesh
+from jaxtyping import Float, Integer
+
+from render_fit.errors import InputError
+from render_fit.export.files import write_bytes
+
+MESH_FORMATS = ("obj", "ply", "glb")
+
+
+def write_mesh(
+    path: Path | str,
+    vertices: Float[np.ndarray, "v 3"],
+    faces: Integer[np.ndarray, "f 3"],
+    *,
+    vertex_colours: Integer[np.ndarray, "v 3"] | None = None,
+) -> Path:
+    """Write one mesh; the suffix chooses the format.
+
+    Args:
+        path: Target, ``.obj``, ``.ply`` or ``.glb``. It appears whole or not at all.
+        vertices: (V, 3) metres, any frame; order and number are kept.
+        faces: (F, 3) vertex indices.
+        vertex_colours: (V, 3) RGB 0–255, e.g. ``parts.colours[vertex_parts]``; none if not given.
+
+    Returns:
+        The path written.
+
+    Raises:
+        InputError: for another suffix.
+
+    Example:
+        >>> import tempfile
+        >>> triangle = np.eye(3, dtype=np.float32)
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> vertices, faces = read_mesh(write_mesh(folder / "mesh.ply", triangle, np.array([[0, 1, 2]])))
+        >>> bool((vertices == triangle).all())
+        True
+    """
+    path = Path(path)
+    file_type = path.suffix.lower().lstrip(".")
+    if file_type not in MESH_FORMATS:
+        raise InputError(f"{path}: meshes are written as {', '.join(MESH_FORMATS)}, not {path.suffix!r}")
+    mesh = trimesh.Trimesh(vertices, faces, vertex_colors=vertex_colours, process=False)
+    # 8 decimals of a metre: what float32 can tell apart at a body's distance, and well below 1e-5 m
+    options = (
+        {"digits": 8, "include_normals": False, "header": "render-fit: camera coordinates, metres"}
+        if file_type == "obj"
+        else {}
+    )
+    content = mesh.export(file_type=file_type, **options)
+    return write_bytes(path, content.encode() if isinstance(content, str) else content)
+
+
+def read_mesh(path: Path | str) -> tuple[Float[np.ndarray, "v 3"], Integer[np.ndarray, "f 3"]]:
+    """Vertices (V, 3) and faces (F, 3) of a mesh file, in the file's order and frame."""
+    path = Path(path)
+    file_type = path.suffix.lower().lstrip(".")
+    mesh = trimesh.load(
+        io.BytesIO(path.read_bytes()), file_type=file_type, force="mesh", process=False, maintain_order=True
+    )
+    return np.asarray(mesh.vertices, dtype=np.float32), np.asarray(mesh.faces, dtype=np.int64)

@@ -1,0 +1,222 @@
+"""Pictures of a fit: the body over the photo, from the side, beside the photo, and many fits on one sheet."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64, UInt8
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from render_fit.cameras import Camera
+from render_fit.export.files import write_bytes
+from render_fit.export.shading import shaded
+from render_fit.renderers.base import Renderer
+
+MAX_SIDE_PX = 1024
+"""Longest side of an overlay: enough to judge a fit by eye."""
+
+OUTLINE_COLOUR = np.array([0.07, 0.12, 0.32])
+PAPER = np.array([0.97, 0.97, 0.96])
+
+Pixels = UInt8[np.ndarray, "h w 3"]
+
+
+def overlay(
+    image: Float[Tensor, "3 h w"],
+    vertices_camera: Float[Tensor, "v 3"],
+    faces: Int64[Tensor, "f 3"],
+    camera: Camera,
+    renderer: Renderer,
+    *,
+    max_side_px: int = MAX_SIDE_PX,
+    opacity: float = 0.82,
+    colours: Float[np.ndarray, "v 3"] | None = None,
+) -> Pixels:
+    """The body drawn over its photo, with its outline.
+
+    Args:
+        image: (3, H, W) RGB 0–1.
+        vertices_camera: (V, 3) metres.
+        faces: (F, 3) vertex indices.
+        camera: One camera; of any size, it is resized with the picture.
+        renderer: Any backend.
+        max_side_px: Longest side of the result; smaller images are not enlarged.
+        opacity: Of the body, 0–1.
+        colours: (V, 3) RGB 0–1 per vertex; light blue if not given.
+
+    Returns:
+        (h, w, 3) RGB 0–255.
+    """
+    background = fitted(image, max_side_px)
+    height, width = background.shape[:2]
+    picture = shaded(vertices_camera, faces, camera.resize(height, width), renderer, colours=colours)
+    line = picture.outline(max(height, width) / 700)[..., None]
+    return to_pixels(picture.over(background, opacity) * (1 - line) + OUTLINE_COLOUR * line)
+
+
+def side_view(
+    vertices_camera: Float[Tensor, "v 3"],
+    faces: Int64[Tensor, "f 3"],
+    renderer: Renderer,
+    *,
+    size_px: int = 512,
+    yaw_rad: float = math.pi / 2,
+    colours: Float[np.ndarray, "v 3"] | None = None,
+) -> Pixels:
+    """The body alone, seen by a far camera after a turn about the image's vertical axis.
+
+    Args:
+        vertices_camera: (V, 3) metres.
+        faces: (F, 3) vertex indices.
+        renderer: Any backend.
+        size_px: Side of the square picture.
+        yaw_rad: How far the body is turned: 0 is the photo's own view, π/2 shows on the left what was
+            nearer the camera.
+        colours: (V, 3) RGB 0–1 per vertex; light blue if not given.
+
+    Returns:
+        (size, size, 3) RGB 0–255, on paper white.
+    """
+    vertices = vertices_camera.detach().float().cpu()
+    centre = (vertices.amin(dim=0) + vertices.amax(dim=0)) / 2
+    cos, sin = math.cos(yaw_rad), math.sin(yaw_rad)
+    turn = torch.tensor([[cos, 0.0, sin], [0.0, 1.0, 0.0], [-sin, 0.0, cos]])
+    turned = (vertices - centre) @ turn.T
+    radius = float(turned.norm(dim=1).max().clamp(min=1e-3))
+    distance = 8 * radius  # far, so that near and far limbs keep their proportions
+    focal = 0.47 * size_px * distance / radius
+    K = torch.tensor([[[focal, 0.0, size_px / 2], [0.0, focal, size_px / 2], [0.0, 0.0, 1.0]]])
+    turned = turned + torch.tensor([0.0, 0.0, distance])
+    picture = shaded(turned, faces, Camera(K, size_px, size_px), renderer, colours=colours)
+    return to_pixels(picture.over(np.broadcast_to(PAPER, (size_px, size_px, 3)).copy()))
+
+
+def turntable(
+    vertices_camera: Float[Tensor, "v 3"],
+    faces: Int64[Tensor, "f 3"],
+    renderer: Renderer,
+    *,
+    n_frames: int = 36,
+    size_px: int = 384,
+) -> list[Pixels]:
+    """``n_frames`` views around the body, starting from the photo's side."""
+    yaws = (2 * math.pi * frame / n_frames for frame in range(n_frames))
+    return [side_view(vertices_camera, faces, renderer, size_px=size_px, yaw_rad=yaw) for yaw in yaws]
+
+
+def panel(
+    pictures: Sequence[Pixels], *, height_px: int = 512, captions: Sequence[str] | None = None
+) -> Pixels:
+    """Pictures side by side at one height, with an optional caption above each."""
+    scaled = [_scaled_to_height(picture, height_px) for picture in pictures]
+    gap = max(4, height_px // 64)
+    top = max(16, height_px // 18) if captions is not None else 0
+    width = sum(picture.width for picture in scaled) + gap * (len(scaled) - 1)
+    sheet = Image.new("RGB", (width, height_px + top), tuple(int(255 * channel) for channel in PAPER))
+    draw = ImageDraw.Draw(sheet)
+    left = 0
+    for index, picture in enumerate(scaled):
+        sheet.paste(picture, (left, top))
+        if captions is not None:
+            draw.text(
+                (left + 4, top // 2),
+                captions[index],
+                fill=(40, 40, 40),
+                font=_font(int(top * 0.62)),
+                anchor="lm",
+            )
+        left += picture.width + gap
+    return np.asarray(sheet)
+
+
+def contact_sheet(
+    rows: Sequence[tuple[str, Sequence[Pixels]]], *, height_px: int = 224, columns: int = 4
+) -> Pixels:
+    """Many fits on one sheet.
+
+    Args:
+        rows: One entry per person: a caption and that person's pictures (input, overlay, side view, …).
+        height_px: Height of each picture.
+        columns: Persons per line.
+
+    Returns:
+        (h, w, 3) RGB 0–255.
+    """
+    cells = [
+        panel(pictures, height_px=height_px, captions=[caption, *[""] * (len(pictures) - 1)])
+        for caption, pictures in rows
+    ]
+    lines = [cells[start : start + columns] for start in range(0, len(cells), columns)]
+    gap = 8
+    width = max(sum(cell.shape[1] + gap for cell in line) for line in lines) if lines else gap
+    heights = [max(cell.shape[0] for cell in line) + gap for line in lines]
+    sheet = np.full((max(sum(heights), gap), width, 3), 255, dtype=np.uint8)
+    top = 0
+    for line, height in zip(lines, heights, strict=True):
+        left = 0
+        for cell in line:
+            sheet[top : top + cell.shape[0], left : left + cell.shape[1]] = cell
+            left += cell.shape[1] + gap
+        top += height
+    return sheet
+
+
+def around_box(pixels: Pixels, box_xywh: Sequence[float], *, margin: float = 1.3) -> Pixels:
+    """The square around a box (left, top, width, height, in these pixels).
+
+    Its side is ``margin`` times the box's longer one; what lies outside the picture is paper white.
+    """
+    x, y, width, height = box_xywh
+    side = max(2, round(margin * max(width, height)))
+    left, top = round(x + width / 2 - side / 2), round(y + height / 2 - side / 2)
+    square = Image.new("RGB", (side, side), tuple(int(255 * channel) for channel in PAPER))
+    square.paste(Image.fromarray(pixels), (-left, -top))
+    return np.asarray(square)
+
+
+def fitted(image: Float[Tensor, "3 h w"], max_side_px: int) -> Float[np.ndarray, "h w 3"]:
+    """(h, w, 3) 0–1: the image reduced to a longest side, never enlarged."""
+    pixels = to_pixels(image.detach().cpu().permute(1, 2, 0).numpy())
+    scale = min(1.0, max_side_px / max(pixels.shape[:2]))
+    size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX), dtype=np.float32) / 255
+
+
+def to_pixels(picture: Float[np.ndarray, "h w 3"]) -> Pixels:
+    """Colours 0–1 as bytes."""
+    return (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def write_image(path: Path | str, pixels: Pixels) -> Path:
+    """Write PNG or JPEG, by the suffix, atomically."""
+    buffer = io.BytesIO()
+    picture = Image.fromarray(pixels)
+    if Path(path).suffix.lower() in (".jpg", ".jpeg"):
+        picture.save(buffer, "JPEG", quality=88)
+    else:
+        picture.save(buffer, "PNG", optimize=False)
+    return write_bytes(path, buffer.getvalue())
+
+
+def write_gif(path: Path | str, frames: Sequence[Pixels], *, seconds_per_frame: float = 0.1) -> Path:
+    """Write an animation that loops, atomically. The last frame stays for a second."""
+    pictures = [Image.fromarray(frame).quantize(128) for frame in frames]
+    durations = [round(1000 * seconds_per_frame)] * (len(frames) - 1) + [1000]
+    buffer = io.BytesIO()
+    pictures[0].save(buffer, "GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0)
+    return write_bytes(path, buffer.getvalue())
+
+
+def _scaled_to_height(pixels: Pixels, height_px: int) -> Image.Image:
+    width = max(1, round(pixels.shape[1] * height_px / pixels.shape[0]))
+    return Image.fromarray(pixels).resize((width, height_px), Image.Resampling.LANCZOS)
+
+
+def _font(size_px: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size=max(9, size_px))

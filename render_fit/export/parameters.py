@@ -1,0 +1,130 @@
+"""``params.npz``: a fit's parameters as other SMPL tools read them."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from render_fit.bodies import BodyParameters
+from render_fit.cameras import Camera
+from render_fit.errors import InputError
+from render_fit.export.files import write_bytes
+
+
+@dataclass(frozen=True)
+class SavedFit:
+    """What ``params.npz`` holds; the attributes are the file's keys.
+
+    Attributes:
+        poses: (N, 3 J) axis-angle, radians, global rotation first, then smplx's order. N is 1 for a photo.
+        betas: (B,) shape coefficients of the body, shared by all frames.
+        trans: (N, 3) metres, added after posing.
+        joints: (N, J, 3) camera coordinates, metres.
+        K: (3, 3) intrinsics in pixels of the full image.
+        image_size: (height, width) of the full image, pixels.
+        body: Name of the body, or the path that it was loaded from.
+        offsets: (V, 3) metres, added to the rest-pose vertices before posing (SMPL+D); None without clothing.
+    """
+
+    poses: Float[np.ndarray, "n p"]
+    betas: Float[np.ndarray, "s"]
+    trans: Float[np.ndarray, "n 3"]
+    joints: Float[np.ndarray, "n j 3"]
+    K: Float[np.ndarray, "3 3"]
+    image_size: tuple[int, int]
+    body: str
+    offsets: Float[np.ndarray, "v 3"] | None = None
+
+    def parameters(self) -> BodyParameters:
+        """The same as the library's parameters, N bodies."""
+        n = len(self.poses)
+        offsets = None if self.offsets is None else torch.from_numpy(self.offsets)[None].expand(n, -1, -1)
+        return BodyParameters.from_rotvec(
+            torch.from_numpy(self.poses).reshape(n, -1, 3),
+            torch.from_numpy(self.betas)[None].expand(n, -1),
+            torch.from_numpy(self.trans),
+            offsets,
+        )
+
+    def camera(self) -> Camera:
+        """The full image's camera, one per body."""
+        return Camera(torch.from_numpy(self.K)[None].expand(len(self.poses), 3, 3), *self.image_size)
+
+
+def write_params(path: Path | str, saved: SavedFit) -> Path:
+    """Write ``params.npz`` atomically (compressed; float32)."""
+    arrays = {
+        "poses": saved.poses,
+        "betas": saved.betas,
+        "trans": saved.trans,
+        "joints": saved.joints,
+        "K": saved.K,
+        "image_size": np.array(saved.image_size, dtype=np.int64),
+        "body": np.array(saved.body),
+    }
+    if saved.offsets is not None:
+        arrays["offsets"] = saved.offsets
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return write_bytes(path, buffer.getvalue())
+
+
+def read_params(path: Path | str) -> SavedFit:
+    """Read ``params.npz``.
+
+    Raises:
+        InputError: if the file is missing, no npz, or lacks one of the arrays.
+    """
+    path = Path(path)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files}
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; expected the params.npz that a fit wrote") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: cannot be read as a fit's params.npz ({error})") from None
+    missing = {"poses", "betas", "trans", "joints", "K", "image_size", "body"} - arrays.keys()
+    if missing:
+        raise InputError(f"{path}: is no fit's params.npz; it lacks {', '.join(sorted(missing))}")
+    floats = {
+        key: arrays[key].astype(np.float32)
+        for key in ("poses", "betas", "trans", "joints", "K", "offsets")
+        if key in arrays
+    }
+    height, width = (int(length) for length in arrays["image_size"])
+    return SavedFit(**floats, image_size=(height, width), body=str(arrays["body"]))
+
+
+def saved_fit(parameters: BodyParameters, joints: torch.Tensor, camera: Camera, body: str) -> SavedFit:
+    """What ``params.npz`` holds, from the library's objects.
+
+    Args:
+        parameters: N bodies that share betas and offsets (frames of one person), in the full image's camera
+            coordinates.
+        joints: (N, J, 3) metres, camera coordinates.
+        camera: The full image's camera.
+        body: The body's name.
+
+    Returns:
+        The same in numpy, float32.
+    """
+
+    def array(tensor: torch.Tensor) -> np.ndarray:
+        return tensor.detach().cpu().numpy().astype(np.float32)
+
+    return SavedFit(
+        poses=array(parameters.pose.flatten(1)),
+        betas=array(parameters.betas[0]),
+        trans=array(parameters.transl),
+        joints=array(joints),
+        K=array(camera.K[0]),
+        image_size=(camera.height, camera.width),
+        body=body,
+        offsets=None if parameters.offsets is None else array(parameters.offsets[0]),
+    )

@@ -1,0 +1,144 @@
+"""A lit picture of a mesh, drawn from the renderer's hard pass: which face each pixel sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int64, Integer
+from scipy.ndimage import distance_transform_edt
+from torch import Tensor
+
+from render_fit.cameras import Camera
+from render_fit.renderers.base import Renderer, RenderSettings
+
+BODY_COLOUR = (0.66, 0.77, 0.92)
+"""Light blue (RGB 0–1): far from skin, so that what is body and what is photo is never in doubt."""
+
+LIGHT = np.array([-0.45, -0.75, -0.7]) / np.linalg.norm([-0.45, -0.75, -0.7])
+"""Direction to the light in camera axes: above (y is down), left, and in front of the subject."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawn mesh with its coverage.
+
+    Attributes:
+        rgb: (H, W, 3) colours 0–1; black where alpha is 0.
+        alpha: (H, W) share of the pixel that the mesh covers.
+    """
+
+    rgb: Float[np.ndarray, "h w 3"]
+    alpha: Float[np.ndarray, "h w"]
+
+    def over(
+        self, background: Float[np.ndarray, "h w 3"], opacity: float = 1.0
+    ) -> Float[np.ndarray, "h w 3"]:
+        """This picture on top of another of the same size."""
+        alpha = self.alpha[..., None] * opacity
+        return self.rgb * alpha + background * (1 - alpha)
+
+    def outline(self, width_px: float) -> Float[np.ndarray, "h w"]:
+        """(H, W) 0–1: a line of that width inside the edge of what is covered; none at the image border."""
+        if self.alpha.min() > 0.5:
+            return np.zeros_like(self.alpha)
+        inside = distance_transform_edt(self.alpha > 0.5)
+        return np.where(self.alpha > 0.5, np.clip(width_px + 0.5 - inside, 0, 1), self.alpha)
+
+
+def shaded(
+    vertices_camera: Float[Tensor, "v 3"],
+    faces: Int64[Tensor, "f 3"],
+    camera: Camera,
+    renderer: Renderer,
+    *,
+    colours: Float[np.ndarray, "v 3"] | None = None,
+    supersampling: int = 2,
+) -> Picture:
+    """Draw one mesh, smoothly shaded and antialiased.
+
+    Args:
+        vertices_camera: (V, 3) metres.
+        faces: (F, 3) vertex indices.
+        camera: One camera; its size is the picture's.
+        renderer: Any backend; only its ``face_index`` is asked for.
+        colours: (V, 3) RGB 0–1 per vertex; light blue if not given.
+        supersampling: Samples per pixel and axis.
+
+    Returns:
+        The picture.
+
+    Differentiability:
+        None; for looking at.
+    """
+    vertices_camera = vertices_camera.detach().float().cpu()
+    faces = faces.cpu()
+    height, width = camera.height, camera.width
+    fine = camera.to("cpu").resize(height * supersampling, width * supersampling)
+    drawn = renderer(vertices_camera[None], faces, fine, RenderSettings(), outputs=("face_index",))
+    assert drawn.face_index is not None
+    face_index = drawn.face_index[0].cpu().numpy()
+    rows, columns = np.nonzero(face_index >= 0)
+    rgb = np.zeros((*face_index.shape, 3), dtype=np.float32)
+    if len(rows):
+        triangles = faces.numpy()[face_index[rows, columns]]
+        corners_px = fine.project(vertices_camera[None])[0].numpy()
+        weights = _barycentric(corners_px[triangles], np.stack([columns, rows], axis=1) + 0.5)
+        normals = _vertex_normals(vertices_camera.numpy(), faces.numpy())
+        normal = np.einsum("nk,nkc->nc", weights, normals[triangles])
+        normal /= np.linalg.norm(normal, axis=1, keepdims=True).clip(1e-9)
+        base = (
+            np.array(BODY_COLOUR) if colours is None else np.einsum("nk,nkc->nc", weights, colours[triangles])
+        )
+        rgb[rows, columns] = np.clip(base * _light(normal)[:, None], 0, 1)
+    cover = (face_index >= 0).astype(np.float32)
+    blocks = (height, supersampling, width, supersampling)
+    alpha = cover.reshape(blocks).mean(axis=(1, 3))
+    colour = (
+        rgb.reshape(*blocks, 3).sum(axis=(1, 3)) / cover.reshape(blocks).sum(axis=(1, 3)).clip(1)[..., None]
+    )
+    return Picture(colour, alpha)
+
+
+def _light(normal: np.ndarray) -> np.ndarray:
+    """Brightness of a surface: sky from above, a lamp, and some light from the camera: nothing is black."""
+    sky = 0.5 - 0.5 * normal[:, 1]
+    lamp = np.clip(normal @ LIGHT, 0, None)
+    camera = np.clip(-normal[:, 2], 0, None)
+    return 0.22 + 0.18 * sky + 0.55 * lamp + 0.22 * camera
+
+
+def _vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Unit normals, faces weighted by area."""
+    a, b, c = (vertices[faces[:, corner]] for corner in range(3))
+    face_normals = np.cross(b - a, c - a)
+    normals = np.zeros_like(vertices)
+    for corner in range(3):
+        np.add.at(normals, faces[:, corner], face_normals)
+    return normals / np.linalg.norm(normals, axis=1, keepdims=True).clip(1e-12)
+
+
+def _barycentric(corners_px: np.ndarray, points_px: np.ndarray) -> np.ndarray:
+    """(N, 3) weights of the corners at points inside their triangles; even where a triangle has no area."""
+    a, b, c = corners_px[:, 0], corners_px[:, 1], corners_px[:, 2]
+
+    def cross(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+        return p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0]
+
+    areas = np.stack(
+        [
+            cross(b - points_px, c - points_px),
+            cross(c - points_px, a - points_px),
+            cross(a - points_px, b - points_px),
+        ],
+        axis=1,
+    )
+    total = areas.sum(axis=1, keepdims=True)
+    return np.where(np.abs(total) > 1e-9, areas / np.where(total == 0, 1, total), 1 / 3)
+
+
+def part_colours(
+    vertex_parts: Integer[Tensor, "v"], palette: Integer[np.ndarray, "p 3"]
+) -> Float[np.ndarray, "v 3"]:
+    """(V, 3) RGB 0–1 of each vertex's part, from a palette of 0–255."""
+    return palette[vertex_parts.cpu().numpy()].astype(np.float32) / 255
