@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -51,28 +51,36 @@ def write_json(path: Path | str, value: Any) -> Path:
 
 
 @contextmanager
-def folder_written_whole(path: Path | str) -> Iterator[Path]:
-    """A folder that appears under its name only once everything in it has been written.
+def folder_written_whole(path: Path | str, *, last: str, owned: Collection[str] = ()) -> Iterator[Path]:
+    """A folder whose file ``last`` is there only when everything else in it is, from one and the same writing.
 
     Args:
-        path: The folder's final name. What was there before is replaced at the end,
-            and kept if the block raises.
+        path: The folder's final name. If it exists, what the block raises leaves it as it was; otherwise files of
+            the same name are replaced, and files that are not ours stay.
+        last: The file that marks the folder as complete.
+        owned: Names of files from an earlier writing that go if this one does not write them.
 
     Yields:
         A hidden folder beside it, to write into.
 
     Raises:
-        InputError: if the parent folder cannot be made or written.
+        InputError: if it is a file, or cannot be made or written.
     """
     path = Path(path)
     prepare_output(path.parent)
-    working = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path}: is a file where a folder has to go; choose another --out")
     try:
-        yield working
-        os.chmod(working, 0o777 & ~_umask())
-        _replace_folder(working, path)
-    finally:
-        shutil.rmtree(working, ignore_errors=True)
+        working = Path(tempfile.mkdtemp(prefix=f".{path.name[:40]}.", suffix=".partial", dir=path.parent))
+        try:
+            yield working
+            _move_in(working, path, last, owned)
+        finally:
+            shutil.rmtree(working, ignore_errors=True)
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot write there ({error.strerror or error}); choose another --out"
+        ) from error
 
 
 def prepare_output(path: Path | str) -> Path:
@@ -93,19 +101,17 @@ def prepare_output(path: Path | str) -> Path:
     return path
 
 
-def _replace_folder(working: Path, path: Path) -> None:
+def _move_in(working: Path, path: Path, last: str, owned: Collection[str]) -> None:
+    os.chmod(working, 0o777 & ~_umask())
     if not path.exists():
         os.rename(working, path)
         return
-    aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old", dir=path.parent))
-    os.rename(path, aside / path.name)
-    try:
-        os.rename(working, path)
-    except OSError:
-        os.rename(aside / path.name, path)
-        raise
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    (path / last).unlink(missing_ok=True)
+    written = sorted(working.iterdir(), key=lambda file: file.name == last)
+    for name in set(owned) - {file.name for file in written}:
+        (path / name).unlink(missing_ok=True)
+    for file in written:
+        os.replace(file, path / file.name)
 
 
 def _finite(value: Any) -> Any:

@@ -1,7 +1,7 @@
 """Meshes as OBJ, PLY and GLB.
 
 What is written is what was fitted: camera coordinates (x right, y down, z forward), metres, vertices in the
-body's own order, the same numbers in all three formats. glTF says that y points up, so a viewer shows a GLB of
+body's own order, the same numbers in all three formats. glTF says that y points up, so viewers show a GLB of
 an upright person upside down; turn it by 180° about x there.
 """
 

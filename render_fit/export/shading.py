@@ -105,7 +105,7 @@ def _light(normal: np.ndarray) -> np.ndarray:
     sky = 0.5 - 0.5 * normal[:, 1]
     lamp = np.clip(normal @ LIGHT, 0, None)
     camera = np.clip(-normal[:, 2], 0, None)
-    return 0.22 + 0.18 * sky + 0.55 * lamp + 0.22 * camera
+    return 0.26 + 0.2 * sky + 0.56 * lamp + 0.26 * camera
 
 
 def _vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:

@@ -1,0 +1,100 @@
+"""The folder of one fit: parameters, meshes, pictures and, last, the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from render_fit.export.files import folder_written_whole, write_json
+from render_fit.export.meshes import MESH_FORMATS, write_mesh
+from render_fit.export.overlays import Pixels, fitted, overlay, side_view, to_pixels, write_gif, write_image
+from render_fit.export.parameters import saved_fit, write_params
+from render_fit.fitting.result import BeforeAfter, FitReport, FitResult
+from render_fit.renderers.base import Renderer
+
+REPORT = "report.json"
+"""Written last: where it is, the fit is complete."""
+
+OWNED = (
+    REPORT, "params.npz", "input.jpg", "overlay.png", "side.png", "progress.gif", *(f"mesh.{kind}" for kind in MESH_FORMATS)
+)  # fmt: skip
+"""Everything that a fit's folder may hold of ours."""
+
+
+def write_fit(
+    path: Path | str,
+    result: FitResult,
+    renderer: Renderer,
+    *,
+    save: Sequence[str] = ("obj", "glb"),
+    file_size: tuple[int, int] | None = None,
+    frames: Sequence[Pixels] = (),
+    about: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write everything that a fit leaves behind; the folder appears once all of it is there.
+
+    Args:
+        path: The folder; an earlier fit in it is replaced.
+        result: The fit, of one photo.
+        renderer: Draws the pictures.
+        save: Mesh formats, and ``gif`` for ``progress.gif``.
+        file_size: (H, W) of the photo's file in pixels, where the photo was reduced while reading: K, image size and
+            pixel errors are written for the file's pixels.
+        frames: Pictures of the fit in progress.
+        about: More for the report, such as the photo's path.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: if it cannot be written.
+    """
+    vertices = result.output.vertices[0].detach().cpu()
+    faces = result.faces.cpu()
+    camera = result.camera if file_size is None else result.camera.resize(*file_size)
+    with folder_written_whole(path, last=REPORT, owned=OWNED) as folder:
+        saved = saved_fit(result.parameters, result.output.joints, camera, result.body_name)
+        write_params(folder / "params.npz", saved)
+        for file_type in save:
+            if file_type in MESH_FORMATS:
+                write_mesh(folder / f"mesh.{file_type}", vertices.numpy(), faces.numpy())
+        image = result.observation.image
+        if image is None:
+            image = torch.ones(3, *result.observation.image_size)
+        write_image(folder / "input.jpg", to_pixels(fitted(image, 1024)))
+        write_image(folder / "overlay.png", overlay(image, vertices, faces, result.camera, renderer))
+        write_image(folder / "side.png", side_view(vertices, faces, renderer))
+        if "gif" in save and frames:
+            write_gif(folder / "progress.gif", frames)
+        report = _in_file_pixels(result.report, camera.width / result.camera.width)
+        write_json(folder / REPORT, {**report.model_dump(mode="json"), **(about or {})})
+    return Path(path)
+
+
+def write_failure(path: Path | str, reason: str, about: Mapping[str, Any] | None = None) -> Path:
+    """The folder of a photo that could not be fitted: a report with the reason, and nothing else."""
+    nothing = dict.fromkeys(("iou", "part_iou", "keypoint_error_px", "beta_max", "recipe"))
+    report = {
+        "status": "failed",
+        "reason": reason,
+        **nothing,
+        "losses": {},
+        "seconds": {},
+        "notes": [],
+        "sources": {},
+    }
+    with folder_written_whole(path, last=REPORT, owned=OWNED) as folder:
+        write_json(folder / REPORT, {**report, **(about or {})})
+    return Path(path)
+
+
+def _in_file_pixels(report: FitReport, scale: float) -> FitReport:
+    error = report.keypoint_error_px
+    if error is None or scale == 1:
+        return report
+    return report.model_copy(
+        update={"keypoint_error_px": BeforeAfter(before=error.before * scale, after=error.after * scale)}
+    )

@@ -1,0 +1,142 @@
+"""Which photos to fit, and what other tools already know about each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from render_fit.errors import InputError
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+
+OBSERVATION_ENDINGS = {"mask": "_mask.png", "keypoints": "_keypoints.json", "parts": "_parts.png"}
+"""What ``--observations DIR`` holds for ``<stem>.jpg``: ``<stem>`` plus these."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """Files about the person in one photo; None is observed.
+
+    Attributes:
+        mask: Person mask, PNG.
+        keypoints: OpenPose or COCO JSON.
+        parts: Map of part or clothing labels, PNG.
+        part_labels: Name of the label space of ``parts``.
+    """
+
+    mask: Path | None = None
+    keypoints: Path | None = None
+    parts: Path | None = None
+    part_labels: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.parts is not None and self.part_labels is None:
+            raise InputError(f"{self.parts}: say what its labels mean with --part-labels (atr, lip, …)")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One photo to fit.
+
+    Attributes:
+        image: The photo.
+        name: Name of its output folder.
+        given: Files about it.
+    """
+
+    image: Path
+    name: str
+    given: Given = Given()
+
+
+def find_images(paths: Sequence[Path]) -> list[Path]:
+    """The photos that a list of files and folders names, folders in order of file name.
+
+    In a folder, masks and part maps that lie beside their photo are not taken for photos.
+
+    Raises:
+        InputError: if a path does not exist, or a folder holds no image.
+    """
+    images: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found = _images_in(path)
+            if not found:
+                raise InputError(f"{path}: holds no image ({', '.join(IMAGE_SUFFIXES)})")
+            images += found
+        elif path.exists():
+            images.append(path)
+        else:
+            raise InputError(f"{path}: no such file or folder")
+    return list(dict.fromkeys(images))
+
+
+def plan(
+    images: Sequence[Path],
+    *,
+    given: Given | None = None,
+    observations: Path | None = None,
+    part_labels: str | None = None,
+) -> list[Job]:
+    """One job per photo, each with a folder name of its own.
+
+    Args:
+        images: The photos.
+        given: Files about the one photo.
+        observations: Folder with ``<stem>_mask.png``, ``<stem>_keypoints.json``, ``<stem>_parts.png``.
+        part_labels: Label space of the part maps there.
+
+    Returns:
+        The jobs. A folder is named after the photo's stem, or its whole file name where two stems are equal.
+
+    Raises:
+        InputError: if files about one photo come with several photos, or the folder says nothing about any.
+    """
+    if given is not None and given != Given() and len(images) > 1:
+        raise InputError(
+            "--mask, --keypoints and --parts belong to one photo; for many use --observations DIR"
+        )
+    if observations is not None and not observations.is_dir():
+        raise InputError(f"{observations}: no such folder")
+    stems = [image.stem for image in images]
+    jobs = []
+    for image in images:
+        name = image.stem if stems.count(image.stem) == 1 else image.name
+        files = given if given is not None else Given()
+        if observations is not None:
+            files = _given_in(observations, image.stem, files, part_labels)
+        jobs.append(Job(image, name, files))
+    names = [job.name for job in jobs]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(
+                f"{name}: several photos have this name; give each of their folders its own run and --out"
+            )
+    if observations is not None and all(job.given == Given() for job in jobs):
+        raise InputError(
+            f"{observations}: holds no {', '.join('<stem>' + end for end in OBSERVATION_ENDINGS.values())}"
+        )
+    return jobs
+
+
+def _images_in(folder: Path) -> list[Path]:
+    images = [
+        path
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file() and not path.name.startswith(".")
+    ]
+    stems = {path.stem for path in images}
+
+    def beside_its_photo(path: Path) -> bool:
+        return any(
+            path.stem.removesuffix(ending) in stems - {path.stem} for ending in ("_mask", "_parts", "_labels")
+        )
+
+    return [path for path in images if not beside_its_photo(path)]
+
+
+def _given_in(folder: Path, stem: str, given: Given, part_labels: str | None) -> Given:
+    found = {key: folder / f"{stem}{ending}" for key, ending in OBSERVATION_ENDINGS.items()}
+    files = {key: path if path.is_file() else getattr(given, key) for key, path in found.items()}
+    return Given(**files, part_labels=part_labels or given.part_labels)
