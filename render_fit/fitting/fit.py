@@ -1,0 +1,205 @@
+"""Fit one image: search over hypotheses with keypoints, then refine through the renderer."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import torch
+
+from render_fit.bodies import body_named
+from render_fit.bodies.body import Body
+from render_fit.bodies.clothing import clothing_basis
+from render_fit.cameras import Camera, camera_from_focal, default_focal_px
+from render_fit.errors import InputError
+from render_fit.fitting.quality import Quality, judge, quality
+from render_fit.fitting.recipe import Recipe, load_recipe
+from render_fit.fitting.result import BeforeAfter, FitReport, FitResult, versions
+from render_fit.fitting.stages import (
+    Clothing,
+    Setting,
+    StageProgress,
+    StageRecord,
+    keypoint_continuation,
+    run_stage,
+    search_and_refinement,
+)
+from render_fit.fitting.starts import starting_points
+from render_fit.fitting.variables import Variables
+from render_fit.observations.observation import Observation
+from render_fit.renderers import renderer_named
+from render_fit.renderers.base import Renderer
+
+START_JITTER_RAD = 0.1
+"""Standard deviation of the random turn of every joint and of the body at the start."""
+
+
+def fit_image(
+    observation: Observation,
+    recipe: str | Path | Recipe = "hybrid",
+    *,
+    body: Body | None = None,
+    renderer: Renderer | None = None,
+    camera: Camera | None = None,
+    height_m: float | None = None,
+    clothing: Clothing | None = None,
+    seed: int = 0,
+    progress: StageProgress | None = None,
+) -> FitResult:
+    """Recover the body of one person in one image.
+
+    Args:
+        observation: What was seen: mask, keypoints, parts, in any combination, in pixels of the photo.
+        recipe: Name of a shipped recipe, path of a YAML file, or a ``Recipe``.
+        body: M; the recipe's if None.
+        renderer: R; the recipe's if None.
+        camera: The photo's camera. If None the observation's, else its focal length (EXIF), else an assumed one.
+        height_m: Standing height of the person, metres, if it is known: fixes the scale.
+        clothing: ``none``, ``smooth`` or ``free``; the recipe's if None.
+        seed: Of the random turns of the starting poses.
+        progress: Called with (stage, iterations done, all iterations).
+
+    Returns:
+        The best hypothesis under the recipe's final objective, with its report. A fit that went wrong comes back too,
+        with ``status`` "failed".
+
+    Raises:
+        InputError: if nothing that can be fitted to was observed, or the recipe is not valid.
+    """
+    recipe = load_recipe(recipe)
+    if observation.mask is None and observation.keypoints_px is None:
+        raise InputError("nothing to fit to: neither mask nor keypoints were observed")
+    body = body if body is not None else body_named(recipe.body, n_betas=recipe.n_betas)
+    renderer = renderer if renderer is not None else renderer_named(recipe.renderer)
+    worn: Clothing = clothing if clothing is not None else recipe.clothing
+    basis = None if worn == "none" else clothing_basis(body)
+    notes: list[str] = []
+    camera = camera if camera is not None else _camera(observation, notes)
+    if height_m is None:
+        notes.append("size is a guess: no standing height given, so depth and height may be scaled together")
+    setting = Setting(recipe, body, renderer, observation, camera, basis, height_m)
+
+    clock = time.perf_counter()
+    generator = torch.Generator().manual_seed(seed)
+    search, refinement = search_and_refinement(recipe, worn)
+    found, records = _search(setting, search, generator, progress)
+    before = found[:1]
+    baseline = keypoint_continuation(search, refinement)
+    if baseline is not None and setting.can_run(baseline):
+        before, record = run_stage(setting, baseline, before, None)
+        records.append(record)
+    after = found
+    for stage in refinement:
+        if not setting.can_run(stage):
+            notes.append(f"stage {stage.name!r} skipped: nothing that it compares with was observed")
+            continue
+        if "offsets" in stage.free and after.offsets is None:
+            after = after.with_values({"offsets": torch.zeros(len(after), body.n_vertices, 3)})
+        after, record = run_stage(setting, stage, after, progress)
+        records.append(record)
+    with torch.no_grad():
+        best = int(setting.final.loss(after).nan_to_num(torch.inf).argmin())
+    after = after[best : best + 1]
+    seconds = {record.name: round(record.seconds, 4) for record in records}
+    seconds["total"] = round(time.perf_counter() - clock, 4)
+    return _result(setting, before, after, seconds, notes)
+
+
+def _camera(observation: Observation, notes: list[str]) -> Camera:
+    if observation.camera is not None:
+        return observation.camera
+    height, width = observation.image_size
+    if observation.focal_px is not None:
+        return camera_from_focal(observation.focal_px, height, width)
+    focal = default_focal_px(height, width)
+    notes.append(f"focal length is a guess: {focal:.0f} px, the image's diagonal (a 43 mm lens on 35 mm film)")
+    return camera_from_focal(focal, height, width)
+
+
+def _search(
+    setting: Setting, stages: list, generator: torch.Generator, progress: StageProgress | None
+) -> tuple[Variables, list[StageRecord]]:
+    """The hypotheses that keypoints leave, best first; all starts where there are no keypoints."""
+    recipe = setting.recipe
+    dimension = 0 if setting.clothing_basis is None else setting.clothing_basis.shape[-1]
+    variables = starting_points(
+        setting.body,
+        setting.targets(0),
+        recipe.n_betas,
+        recipe.starts.yaws_deg,
+        recipe.starts.poses,
+        dimension,
+    )
+    noise = START_JITTER_RAD * torch.randn(variables.pose.shape, generator=generator)
+    turn = START_JITTER_RAD * torch.randn(variables.orient.shape, generator=generator)
+    variables = variables.with_values({"pose": variables.pose + noise, "orient": turn}).recentred()
+    records = []
+    for stage in stages:
+        if setting.can_run(stage):
+            variables, record = run_stage(setting, stage, variables, progress)
+            records.append(record)
+    return variables, records
+
+
+def _result(
+    setting: Setting, before: Variables, after: Variables, seconds: dict[str, float], notes: list[str]
+) -> FitResult:
+    body, problem = setting.body, setting.final
+    was, now = quality(problem.scene(before)), quality(problem.scene(after))
+    status, reason = judge(now)
+    parameters = after.detached().parameters(body, setting.clothing_basis)
+    if not all(bool(value.isfinite().all()) for value in (parameters.rotations, parameters.transl, parameters.betas)):
+        status, reason = "failed", "the fit did not stay finite"
+    worse = [name for name, a, b in _pairs(was, now) if a is not None and b is not None and _is_worse(name, a, b)]
+    if worse:
+        notes.append(f"refinement made worse: {', '.join(worse)}")
+    crop = setting.observation.crop(problem.targets.camera.width, (setting.recipe.crop_margin - 1) / 2)
+    assert crop.crop_box is not None
+    size_px = float(problem.targets.person_size_px[0]) * crop.crop_box[2] / crop.image_size[1]
+    keypoint_px = _before_after(was.keypoint_error, now.keypoint_error, size_px)
+    report = FitReport(
+        status=status,
+        reason=reason,
+        iou=_before_after(was.iou, now.iou),
+        part_iou=_before_after(was.part_iou, now.part_iou),
+        keypoint_error_px=keypoint_px,
+        losses={name: float(value[0]) for name, value in problem.breakdown(after).items()},
+        beta_max=now.beta_max,
+        seconds=seconds,
+        notes=notes,
+        sources=dict(setting.observation.source),
+        recipe=setting.recipe.resolved(),
+        versions=versions(),
+    )
+    with torch.no_grad():
+        output = body(parameters)
+    return FitResult(
+        parameters=parameters,
+        output=output,
+        faces=body.faces,
+        face_parts=body.face_parts,
+        body_name=body.name,
+        camera=setting.camera,
+        observation=setting.observation,
+        report=report,
+        before=before.detached().parameters(body, setting.clothing_basis),
+    )
+
+
+def _pairs(was: Quality, now: Quality) -> list[tuple[str, float | None, float | None]]:
+    return [
+        ("iou", was.iou, now.iou),
+        ("part_iou", was.part_iou, now.part_iou),
+        ("keypoint_error_px", was.keypoint_error, now.keypoint_error),
+    ]
+
+
+def _is_worse(name: str, before: float, after: float) -> bool:
+    """Whether a figure changed for the worse by more than half a percent point."""
+    return (after - before if name == "keypoint_error_px" else before - after) > 0.005
+
+
+def _before_after(before: float | None, after: float | None, unit: float = 1.0) -> BeforeAfter | None:
+    if before is None or after is None:
+        return None
+    return BeforeAfter(before=round(before * unit, 4), after=round(after * unit, 4))

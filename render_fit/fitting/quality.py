@@ -1,0 +1,115 @@
+"""How well a scene matches its observation, in figures that people know, and what status that earns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from render_fit.losses.term import Scene
+
+SEEN = 0.3
+"""Confidence from which a keypoint counts in the reported error."""
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Figures of one fit; None where there was nothing to compare with.
+
+    Attributes:
+        iou: Silhouette against mask, on valid pixels.
+        part_iou: Mean over observed labels.
+        keypoint_error: Mean distance of seen keypoints in person sizes.
+        beta_max: Largest |β|.
+    """
+
+    iou: float | None
+    part_iou: float | None
+    keypoint_error: float | None
+    beta_max: float
+
+
+@torch.no_grad()
+def quality(scene: Scene) -> Quality:
+    """Measure one hypothesis (B = 1)."""
+    targets = scene.targets
+    return Quality(
+        iou=None if targets.mask is None else _iou(scene),
+        part_iou=None if targets.labels is None else _part_iou(scene),
+        keypoint_error=_keypoint_error(scene),
+        beta_max=float(scene.parameters.betas.abs().max()),
+    )
+
+
+def _iou(scene: Scene) -> float:
+    valid = scene.targets.valid[0]
+    body = (scene.render("silhouette")[0] > 0.5) & valid
+    mask = (scene.targets.seen_mask[0] > 0.5) & valid
+    union = (body | mask).sum()
+    return float((body & mask).sum() / union) if union > 0 else 0.0
+
+
+def _part_iou(scene: Scene) -> float:
+    targets = scene.targets
+    assert targets.labels is not None and targets.part_space is not None
+    parts = scene.render("parts")[0]
+    background = (1 - parts.sum(dim=0, keepdim=True)).clamp(min=0)
+    emission = targets.part_space.emission.to(parts)
+    drawn = torch.einsum("phw,pl->lhw", torch.cat([parts, background]), emission).argmax(dim=0)
+    valid, seen = targets.valid[0], targets.labels[0]
+    ious = []
+    for label in seen[valid].unique().tolist():
+        if label == 0:
+            continue
+        a, b = (drawn == label) & valid, (seen == label) & valid
+        ious.append(float((a & b).sum() / (a | b).sum()))
+    return sum(ious) / len(ious) if ious else 0.0
+
+
+def _keypoint_error(scene: Scene) -> float | None:
+    targets = scene.targets
+    if targets.keypoints_px is None or targets.confidence is None:
+        return None
+    seen = targets.confidence[0] > SEEN
+    if not seen.any():
+        return None
+    distance = (scene.keypoints_px[0] - targets.keypoints_px[0]).norm(dim=-1)
+    return float(distance[seen].mean() / targets.person_size_px[0])
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Where ``ok`` ends and ``failed`` begins."""
+
+    iou_ok: float = 0.75
+    iou_failed: float = 0.5
+    keypoint_error_ok: float = 0.03
+    keypoint_error_failed: float = 0.08
+    beta_ok: float = 3.0
+
+
+def judge(quality: Quality, thresholds: Thresholds | None = None) -> tuple[Literal["ok", "poor", "failed"], str]:
+    """Status of a fit and the sentence that explains it."""
+    limit = thresholds if thresholds is not None else Thresholds()
+    failures, doubts = [], []
+    if quality.iou is not None:
+        if quality.iou < limit.iou_failed:
+            failures.append(f"silhouette IoU {quality.iou:.2f} is under {limit.iou_failed}")
+        elif quality.iou < limit.iou_ok:
+            doubts.append(f"silhouette IoU {quality.iou:.2f} is under {limit.iou_ok}")
+    if quality.keypoint_error is not None:
+        percent = 100 * quality.keypoint_error
+        if quality.keypoint_error > limit.keypoint_error_failed:
+            failures.append(f"keypoints are off by {percent:.1f} % of the person's size")
+        elif quality.keypoint_error > limit.keypoint_error_ok:
+            doubts.append(f"keypoints are off by {percent:.1f} % of the person's size")
+    if quality.beta_max > limit.beta_ok:
+        doubts.append(f"|β| of {quality.beta_max:.1f} is a shape that hardly anybody has")
+    if quality.iou is None and quality.keypoint_error is None:
+        failures.append("nothing was observed that the fit could be judged by")
+    if failures:
+        return "failed", "; ".join(failures + doubts)
+    if doubts:
+        return "poor", "; ".join(doubts)
+    return "ok", "silhouette and keypoints agree with the image"

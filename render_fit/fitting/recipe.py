@@ -1,0 +1,174 @@
+"""Recipes: one validated file that says what is fitted, with which terms, in which stages.
+
+A recipe is data: names in it become objects through one table per kind (terms: ``losses.table``; solvers:
+``fitting.solvers``; bodies and renderers: their packages).
+"""
+
+from __future__ import annotations
+
+import difflib
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from render_fit.errors import InputError
+from render_fit.losses.table import term_named
+
+FreeVariable = Literal["orient", "position", "pose", "betas", "clothing", "offsets"]
+
+
+class Strict(BaseModel):
+    """A section of a recipe: unknown keys are errors, values do not change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Edge(Strict):
+    """How the silhouette's edge is drawn."""
+
+    silhouette: Literal["contour", "softras"] = "contour"
+    sigma_px: float = Field(1.0, gt=0, description="width of the soft edge, pixels of the crop")
+    gamma_m: float = Field(0.05, gt=0, description="depth blending of parts, metres")
+
+
+class TermSetting(Strict):
+    """A term's weight and options."""
+
+    weight: float = Field(ge=0)
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+def _check_terms(terms: dict[str, TermSetting]) -> dict[str, TermSetting]:
+    for name, setting in terms.items():
+        term_named(name, setting.options)
+    return terms
+
+
+TermSettings = Annotated[dict[str, TermSetting], AfterValidator(_check_terms)]
+
+
+class SolverSetting(Strict):
+    """Which solver, for how long."""
+
+    name: Literal["adam", "lbfgs"] = "lbfgs"
+    iterations: int = Field(50, gt=0)
+    tolerance: float = Field(1e-4, ge=0, description="stop when the loss falls by less than this fraction")
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class Stage(Strict):
+    """One optimisation: which variables move, under which terms, at which resolution."""
+
+    name: str
+    free: tuple[FreeVariable, ...]
+    terms: TermSettings
+    solver: SolverSetting = SolverSetting()
+    resolution: int = Field(0, ge=0, description="side of the square crop in pixels; 0: nothing is rendered")
+    edge: Edge = Edge()
+    flips: int = Field(0, ge=0, description="first add this many hypotheses with limbs flipped in depth")
+    keep: int = Field(0, ge=0, description="afterwards keep this many of the best hypotheses; 0: all")
+
+
+class Starts(Strict):
+    """Where the search begins."""
+
+    yaws_deg: tuple[float, ...] = (0.0, 90.0, 180.0, 270.0)
+    poses: tuple[Literal["standing", "sitting", "arms_up", "zero"], ...] = ("standing",)
+
+
+class Final(Strict):
+    """The fixed objective by which *before* and *after* are compared, and hypotheses in the end."""
+
+    resolution: int = 224
+    edge: Edge = Edge()
+    terms: TermSettings
+
+
+class Recipe(Strict):
+    """A whole system."""
+
+    name: str
+    description: str
+    source: str = ""
+    body: str = "open"
+    n_betas: int = Field(10, gt=0)
+    renderer: str = "auto"
+    observer: str = "mediapipe"
+    pose_prior: str = Field("default", description="the shipped mixture, or the path of a gmm_08.pkl")
+    crop_margin: float = Field(1.2, gt=1.0, description="crop side over the person's longer side")
+    clothing: Literal["none", "smooth", "free"] = "none"
+    starts: Starts = Starts()
+    stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
+    final: Final
+
+    def resolved(self) -> dict[str, Any]:
+        """The recipe with every default filled in, as plain data."""
+        return self.model_dump(mode="json")
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes that ship with the package."""
+    folder = resources.files("render_fit.fitting") / "recipes"
+    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+
+
+def recipe_text(name: str) -> str:
+    """The text of a shipped recipe.
+
+    Raises:
+        InputError: if there is no such recipe; names the nearest one.
+    """
+    if name not in recipe_names():
+        raise InputError(f"recipe {name!r}: {_nearest(name, recipe_names())}, nor is it a file")
+    return (resources.files("render_fit.fitting") / "recipes" / f"{name}.yaml").read_text()
+
+
+def load_recipe(name_or_path: str | Path | Recipe) -> Recipe:
+    """A recipe by the name of a shipped one or the path of a YAML file.
+
+    Raises:
+        InputError: if it does not exist, is not YAML, or has unknown keys or values out of range; the message names
+            the file, the place, and for a misspelt key the nearest known one.
+    """
+    if isinstance(name_or_path, Recipe):
+        return name_or_path
+    path = Path(name_or_path)
+    text = path.read_text() if path.is_file() else recipe_text(str(name_or_path))
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"recipe {name_or_path}: not valid YAML: {str(error).splitlines()[0]}") from error
+    if not isinstance(data, dict):
+        raise InputError(f"recipe {name_or_path}: expected a mapping of keys at the top, got {type(data).__name__}")
+    try:
+        return Recipe.model_validate(data)
+    except ValidationError as error:
+        raise InputError(f"recipe {name_or_path}: {_explain(error)}") from error
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    place = ".".join(str(step) for step in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"unknown key {place!r}: {_nearest(str(first['loc'][-1]), _known_keys(first['loc'][:-1]))}"
+    return f"{place}: {first['msg']}"
+
+
+def _known_keys(place: tuple[int | str, ...]) -> list[str]:
+    """The keys that the section at ``place`` knows."""
+    section: type[Strict] = Recipe
+    children: dict[str, type[Strict]] = {
+        "starts": Starts, "stages": Stage, "final": Final, "edge": Edge, "solver": SolverSetting, "terms": TermSetting
+    }  # fmt: skip
+    for step in place:
+        section = children.get(str(step), section)
+    return list(section.model_fields)
+
+
+def _nearest(word: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
+    return f"not known; {hint}"

@@ -1,0 +1,135 @@
+"""What every solver takes and gives.
+
+A solver sees a function from named tensors to (B,) losses and never couples the B problems: each has its own steps,
+its own best iterate and its own status. What comes back is the best iterate, finite wherever the start was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+Function = Callable[[dict[str, Tensor]], Tensor]
+Progress = Callable[[int, int], None]
+
+
+class Status(Enum):
+    """How one problem ended; the value is its sentence."""
+
+    CONVERGED = "the loss stopped falling"
+    OUT_OF_STEPS = "the iterations were used up while the loss still fell"
+    RECOVERED = "a step was not finite; it was undone and shorter ones were taken"
+    NOT_FINITE = "the loss is not finite at the start"
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The best iterates of B problems.
+
+    Attributes:
+        values: The variables at the best iterate.
+        loss: (B,) the loss there.
+        status: One per problem.
+        evaluations: How often function and gradient were evaluated.
+        history: (evaluations, B) every loss seen; inf where it was not finite.
+    """
+
+    values: dict[str, Tensor]
+    loss: Float[Tensor, "b"]
+    status: tuple[Status, ...]
+    evaluations: int
+    history: Float[Tensor, "n b"]
+
+
+@runtime_checkable
+class Solver(Protocol):
+    """Minimise ``function`` from ``start``.
+
+    Args:
+        function: Variables to (B,) losses; each loss depends on its own row only.
+        start: Named tensors of B rows.
+        scales: Size of a usual change of each variable, by name.
+        iterations: Evaluations of function and gradient at the most.
+        tolerance: A problem has converged when its loss falls by less than this fraction over five evaluations.
+        progress: Called with (evaluations done, ``iterations``).
+    """
+
+    def __call__(
+        self,
+        function: Function,
+        start: Mapping[str, Tensor],
+        scales: Mapping[str, float],
+        iterations: int,
+        tolerance: float = 1e-4,
+        progress: Progress | None = None,
+    ) -> Solution: ...
+
+
+class FlatProblem:
+    """B problems over one (B, D) matrix: named tensors side by side, in units of their scales."""
+
+    def __init__(self, function: Function, start: Mapping[str, Tensor], scales: Mapping[str, float]) -> None:
+        self.function = function
+        self.shapes = {name: value.shape for name, value in start.items()}
+        self.scales = {name: scales.get(name, 1.0) for name in start}
+        self.start = torch.cat([v.detach().flatten(1) / self.scales[k] for k, v in start.items()], dim=1)
+        self.losses: list[Tensor] = []
+
+    def unpack(self, x: Tensor) -> dict[str, Tensor]:
+        """The named tensors of a (B, D) matrix."""
+        values, begin = {}, 0
+        for name, shape in self.shapes.items():
+            size = shape[1:].numel()
+            values[name] = (x[:, begin : begin + size] * self.scales[name]).reshape(shape)
+            begin += size
+        return values
+
+    def evaluate(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(B,) losses, inf where loss or gradient is not finite, and (B, D) gradients, 0 there."""
+        x = x.detach().requires_grad_(True)
+        with torch.enable_grad():
+            loss = self.function(self.unpack(x))
+            if loss.requires_grad:
+                (gradient,) = torch.autograd.grad(loss.sum(), x)
+            else:
+                gradient = torch.zeros_like(x)
+        loss = loss.detach()
+        finite = loss.isfinite() & gradient.isfinite().all(dim=1)
+        loss = torch.where(finite, loss, torch.inf)
+        self.losses.append(loss)
+        return loss, torch.where(finite[:, None], gradient, 0.0)
+
+    def solution(self, x: Tensor, loss: Tensor, converged: Tensor, recovered: Tensor) -> Solution:
+        """Wrap the best iterates up."""
+        started = self.losses[0].isfinite()
+        status = tuple(
+            Status.NOT_FINITE if not start
+            else Status.RECOVERED if back
+            else Status.CONVERGED if done
+            else Status.OUT_OF_STEPS
+            for start, back, done in zip(started.tolist(), recovered.tolist(), converged.tolist(), strict=True)
+        )  # fmt: skip
+        return Solution(self.unpack(x.detach()), loss, status, len(self.losses), torch.stack(self.losses))
+
+
+class Plateau:
+    """Tells which problems' best losses fell by less than a fraction over the last ``patience`` evaluations."""
+
+    def __init__(self, tolerance: float, patience: int = 5) -> None:
+        self.tolerance = tolerance
+        self.patience = patience
+        self.best: list[Tensor] = []
+
+    def reached(self, best_loss: Tensor) -> Tensor:
+        """Note the best losses so far; (B,) bool."""
+        self.best.append(best_loss)
+        if len(self.best) <= self.patience:
+            return torch.zeros_like(best_loss, dtype=torch.bool)
+        before = self.best[-1 - self.patience]
+        return (before - best_loss) <= self.tolerance * before.abs()

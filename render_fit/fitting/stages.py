@@ -1,0 +1,178 @@
+"""A recipe's stages, run one after the other on one image."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from render_fit.bodies.body import Body
+from render_fit.cameras import Camera
+from render_fit.fitting.flips import limb_flips
+from render_fit.fitting.problem import Problem
+from render_fit.fitting.recipe import Edge, Recipe, Stage, TermSetting
+from render_fit.fitting.solvers import Status, solver_named
+from render_fit.fitting.variables import Variables
+from render_fit.losses.parameters import KnownHeight
+from render_fit.losses.table import OBSERVED, is_observed, term_named
+from render_fit.losses.targets import Targets, targets_from
+from render_fit.losses.term import Objective
+from render_fit.observations.observation import Observation
+from render_fit.renderers.base import Renderer, RenderSettings
+
+StageProgress = Callable[[str, int, int], None]
+Clothing = Literal["none", "smooth", "free"]
+
+SEARCH_SIZE = 256
+"""Side of the crop in which keypoints are compared when nothing is rendered, pixels; any size gives the same fit."""
+
+
+@dataclass
+class Setting:
+    """One image, one body, one recipe: everything that the stages share.
+
+    Attributes:
+        recipe: What to do.
+        body: M.
+        renderer: R.
+        observation: z(I), in the photo.
+        camera: The photo's.
+        clothing_basis: (V, 3, M) or None.
+        height_m: Standing height, if known.
+    """
+
+    recipe: Recipe
+    body: Body
+    renderer: Renderer
+    observation: Observation
+    camera: Camera
+    clothing_basis: Float[Tensor, "v 3 m"] | None = None
+    height_m: float | None = None
+    _targets: dict[int, Targets] = field(default_factory=dict)
+
+    def targets(self, resolution: int) -> Targets:
+        """The observation in a crop of one size, made once."""
+        size = resolution or SEARCH_SIZE
+        if size not in self._targets:
+            margin = (self.recipe.crop_margin - 1) / 2
+            self._targets[size] = targets_from(self.observation, self.camera, size, margin)
+        return self._targets[size]
+
+    def problem(self, terms: Mapping[str, TermSetting], resolution: int, edge: Edge) -> Problem:
+        """The problem that a stage's terms pose; terms without an observation are left out."""
+        targets = self.targets(resolution)
+        chosen = {}
+        for name, setting in terms.items():
+            if is_observed(name, targets):
+                options = dict(setting.options)
+                if name == "pose_mixture" and self.recipe.pose_prior != "default":
+                    options.setdefault("path", self.recipe.pose_prior)
+                chosen[name] = (setting.weight, term_named(name, options))
+        if self.height_m is not None:
+            chosen["height"] = (1.0, KnownHeight(self.height_m))
+        settings = RenderSettings(edge.silhouette, edge.sigma_px, edge.gamma_m)
+        return Problem(self.body, targets, Objective(chosen), self.renderer, settings, self.clothing_basis)
+
+    @cached_property
+    def final(self) -> Problem:
+        """The fixed problem by which states are compared."""
+        final = self.recipe.final
+        return self.problem(final.terms, final.resolution, final.edge)
+
+    def can_run(self, stage: Stage) -> bool:
+        """Whether anything that the stage compares with was observed."""
+        targets = self.targets(stage.resolution)
+        return any(name in OBSERVED and is_observed(name, targets) for name in stage.terms)
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """What a stage did.
+
+    Attributes:
+        name: The stage's.
+        seconds: Wall time.
+        evaluations: Of function and gradient.
+        hypotheses: How many were solved.
+        status: How each ended.
+    """
+
+    name: str
+    seconds: float
+    evaluations: int
+    hypotheses: int
+    status: tuple[Status, ...]
+
+
+def run_stage(
+    setting: Setting, stage: Stage, variables: Variables, progress: StageProgress | None = None
+) -> tuple[Variables, StageRecord]:
+    """One stage: propose flips, solve, keep the best.
+
+    Args:
+        setting: The image and what fits it.
+        stage: What moves, under which terms.
+        variables: Hypotheses, best first.
+        progress: Called with (stage, done, all).
+
+    Returns:
+        Hypotheses, best first, and an account.
+    """
+    began = time.perf_counter()
+    problem = setting.problem(stage.terms, stage.resolution, stage.edge)
+    if stage.flips:
+        variables = variables.joined(propose_flips(problem, variables, stage.flips))
+    solver = solver_named(stage.solver.name, stage.solver.options)
+    variables, solution = problem.minimise(
+        variables,
+        stage.free,
+        solver,
+        stage.solver.iterations,
+        stage.solver.tolerance,
+        progress=None if progress is None else lambda done, total: progress(stage.name, done, total),
+    )
+    order = solution.loss.nan_to_num(torch.inf).argsort(stable=True)
+    if stage.keep:
+        order = order[: stage.keep]
+    seconds = time.perf_counter() - began
+    return variables[order], StageRecord(stage.name, seconds, solution.evaluations, len(solution.loss), solution.status)
+
+
+@torch.no_grad()
+def propose_flips(problem: Problem, variables: Variables, count: int) -> Variables:
+    """The ``count`` depth flips of the best hypothesis that the objective likes best.
+
+    Args:
+        problem: The stage's.
+        variables: Hypotheses, best first.
+        count: How many to propose.
+
+    Returns:
+        ``count`` hypotheses, none of them the best one itself.
+    """
+    flipped = limb_flips(problem.body, variables[:1])[1:]
+    loss = problem.loss(flipped)
+    return flipped[loss.nan_to_num(torch.inf).argsort()[:count]]
+
+
+def search_and_refinement(recipe: Recipe, clothing: Clothing) -> tuple[list[Stage], list[Stage]]:
+    """The stages that look at keypoints only, and those that render, without those for unwanted clothing."""
+    unwanted = {"none": {"clothing", "offsets"}, "smooth": {"offsets"}, "free": set()}[clothing]
+    stages = [stage for stage in recipe.stages if not unwanted & set(stage.free)]
+    return [s for s in stages if not s.resolution], [s for s in stages if s.resolution]
+
+
+def keypoint_continuation(search: list[Stage], refinement: list[Stage]) -> Stage | None:
+    """The keypoint-only stage that gets as many iterations as the refinement: what refinement is compared with."""
+    iterations = sum(stage.solver.iterations for stage in refinement)
+    if not search or not iterations:
+        return None
+    last = search[-1]
+    solver = last.solver.model_copy(update={"iterations": iterations})
+    return last.model_copy(update={"name": "keypoints alone", "solver": solver, "flips": 0, "keep": 1})

@@ -1,0 +1,160 @@
+"""Where a fit begins when no regressor says so: several yaws and poses, placed by the picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import roma
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from render_fit.bodies.body import Body, BodyParameters
+from render_fit.fitting.variables import Variables
+from render_fit.losses.targets import Targets
+from render_fit.observations.observation import box_of_mask
+
+START_POSES: dict[str, dict[str, tuple[float, float, float]]] = {
+    "zero": {},
+    "standing": {
+        "left_shoulder": (0.0, 0.0, -1.1),
+        "right_shoulder": (0.0, 0.0, 1.1),
+        "left_elbow": (0.0, -0.3, 0.0),
+        "right_elbow": (0.0, 0.3, 0.0),
+        "left_knee": (0.1, 0.0, 0.0),
+        "right_knee": (0.1, 0.0, 0.0),
+    },
+    "sitting": {
+        "left_shoulder": (0.0, 0.0, -1.1),
+        "right_shoulder": (0.0, 0.0, 1.1),
+        "left_elbow": (0.0, -0.8, 0.0),
+        "right_elbow": (0.0, 0.8, 0.0),
+        "left_hip": (-1.2, 0.0, 0.1),
+        "right_hip": (-1.2, 0.0, -0.1),
+        "left_knee": (1.3, 0.0, 0.0),
+        "right_knee": (1.3, 0.0, 0.0),
+    },
+    "arms_up": {
+        "left_shoulder": (0.0, 0.0, 1.0),
+        "right_shoulder": (0.0, 0.0, -1.0),
+        "left_elbow": (0.0, -0.5, 0.0),
+        "right_elbow": (0.0, 0.5, 0.0),
+    },
+}
+"""Axis-angle (radians) of the joints that differ from SMPL's zero pose. Signs: hanging arms turn about z (left −),
+elbows bend about y (left −), knees about +x, hips forward about −x."""
+
+TORSO = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
+
+
+def starting_points(
+    body: Body,
+    targets: Targets,
+    n_betas: int,
+    yaws_deg: Sequence[float],
+    poses: Sequence[str],
+    clothing_dim: int = 0,
+) -> Variables:
+    """One hypothesis for each pair of yaw and pose.
+
+    Every hypothesis is upright along the picture's torso (so upside-down and lying people start right), and placed at
+    the depth at which its bones, foreshortened as they are, have the length of the observed ones. Without keypoints
+    the mask's box places the body.
+
+    Args:
+        body: M.
+        targets: z(I) of one image.
+        n_betas: Shape coefficients.
+        yaws_deg: Turns about the body's axis, degrees; 0 faces the camera.
+        poses: Names in ``START_POSES``.
+        clothing_dim: Number of clothing coefficients, starting at zero; 0: none.
+
+    Returns:
+        len(yaws) × len(poses) hypotheses.
+    """
+    roll = _torso_roll(targets)
+    orients, body_poses = [], []
+    for name in poses:
+        pose = torch.zeros(len(body.joint_names), 3)
+        for joint, rotvec in START_POSES[name].items():
+            pose[body.joint_names.index(joint)] = torch.tensor(rotvec)
+        for yaw in yaws_deg:
+            upright = roma.rotvec_to_rotmat(torch.tensor([math.pi, 0.0, 0.0]))
+            turned = upright @ roma.rotvec_to_rotmat(torch.tensor([0.0, math.radians(yaw), 0.0]))
+            orients.append(roma.rotvec_to_rotmat(torch.tensor([0.0, 0.0, roll])) @ turned)
+            body_poses.append(pose[1:])
+    orient, pose = torch.stack(orients), torch.stack(body_poses)
+    betas = torch.zeros(len(pose), n_betas)
+    rotations = torch.cat([orient[:, None], roma.rotvec_to_rotmat(pose)], dim=1)
+    centred = BodyParameters(rotations, betas, -body.rest_pelvis(betas))
+    return Variables(
+        orient_start=orient,
+        orient=torch.zeros(len(pose), 3),
+        pose=pose,
+        betas=betas,
+        position=_place(body, centred, targets),
+        clothing=torch.zeros(len(pose), clothing_dim) if clothing_dim else None,
+    )
+
+
+def _seen_joints(targets: Targets, names: Sequence[str]) -> dict[str, Tensor]:
+    """Pixel positions of those of the named joints that were seen."""
+    if targets.skeleton is None or targets.keypoints_px is None or targets.confidence is None:
+        return {}
+    seen = {}
+    for i, joint in enumerate(targets.skeleton.joints):
+        if joint in names and targets.confidence[0, i] > 0.1:
+            seen[joint] = targets.keypoints_px[0, i]
+    return seen
+
+
+def _torso_roll(targets: Targets) -> float:
+    """Rotation of the torso in the image plane from upright, radians; 0 where the torso was not seen well."""
+    seen = _seen_joints(targets, TORSO)
+    shoulders = [seen[name] for name in TORSO[:2] if name in seen]
+    hips = [seen[name] for name in TORSO[2:] if name in seen]
+    if not shoulders or not hips:
+        return 0.0
+    up = torch.stack(shoulders).mean(dim=0) - torch.stack(hips).mean(dim=0)
+    # A torso that points at the camera has no direction in the picture.
+    if up.norm() < 0.08 * targets.person_size_px[0]:
+        return 0.0
+    return math.atan2(float(up[0]), float(-up[1]))
+
+
+@torch.no_grad()
+def _place(body: Body, centred: BodyParameters, targets: Targets) -> Float[Tensor, "b 3"]:
+    """(x/z, y/z, log z) of the pelvis for bodies given around the origin."""
+    camera = targets.camera
+    focal = camera.K[0, 0, 0]
+    if targets.skeleton is None or targets.keypoints_px is None or targets.confidence is None:
+        return _place_by_mask(body, centred, targets)
+    joints = body.keypoints(centred, targets.skeleton)[..., :2]
+    seen_px, weight = targets.keypoints_px[0], targets.confidence[0]
+    start, end = (torch.tensor(index) for index in zip(*targets.skeleton.edges, strict=True))
+    both = weight[start] * weight[end]
+    length_px = (seen_px[start] - seen_px[end]).norm(dim=-1)
+    length_m = (joints[:, start] - joints[:, end]).norm(dim=-1)
+    scale = (both * length_px).sum() / (both * length_m).sum(dim=-1).clamp(min=1e-6)
+    depth = (focal / scale.clamp(min=1e-3)).clamp(0.5, 1e3)
+    total = weight.sum().clamp(min=1e-6)
+    mean_px = (weight[:, None] * seen_px).sum(dim=0) / total
+    mean_m = (weight[None, :, None] * joints).sum(dim=1) / total
+    ray = (mean_px - camera.K[0, :2, 2]) / focal
+    return torch.cat([ray - mean_m / depth[:, None], depth.log()[:, None]], dim=-1)
+
+
+def _place_by_mask(body: Body, centred: BodyParameters, targets: Targets) -> Float[Tensor, "b 3"]:
+    camera = targets.camera
+    focal = camera.K[0, 0, 0]
+    box = box_of_mask(targets.seen_mask[0])
+    if box is None:
+        raise ValueError("mask: empty; there is nothing to place the body by")
+    vertices = body(centred).vertices
+    extent_m = vertices.amax(dim=1) - vertices.amin(dim=1)
+    depth = focal * extent_m[:, :2].amax(dim=-1) / max(box[2], box[3])
+    centre_px = camera.K.new_tensor([box[0] + box[2] / 2, box[1] + box[3] / 2])
+    centre_m = (vertices.amax(dim=1) + vertices.amin(dim=1))[:, :2] / 2
+    ray = (centre_px - camera.K[0, :2, 2]) / focal
+    return torch.cat([ray - centre_m / depth[:, None], depth.log()[:, None]], dim=-1)

@@ -1,0 +1,105 @@
+"""What the solvers move: the parameters of M in coordinates in which steps of one size mean about the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+
+import roma
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from render_fit.bodies.body import Body, BodyParameters
+
+SCALES: Mapping[str, float] = {
+    "orient": 0.3,  # radians
+    "position": 0.1,  # of the depth, and of the depth's logarithm
+    "pose": 0.3,  # radians
+    "betas": 1.0,  # standard deviations
+    "clothing": 0.02,  # metres
+    "offsets": 0.01,  # metres
+}
+"""Size of a usual change of each variable: the solvers' diagonal preconditioner."""
+
+
+@dataclass(frozen=True)
+class Variables:
+    """B states of one problem.
+
+    Attributes:
+        orient_start: (B, 3, 3) global rotation around which ``orient`` turns.
+        orient: (B, 3) axis-angle applied on the left of it, small, so never near the singularity at 2π.
+        pose: (B, J−1, 3) axis-angle of the other joints.
+        betas: (B, S) shape.
+        position: (B, 3) where the pelvis is: (x/z, y/z, log z), z in metres. In these coordinates the picture moves
+            with the first two and scales with the third.
+        clothing: (B, M) coefficients of the smooth clothing basis, metres.
+        offsets: (B, V, 3) free rest-pose offsets on top of it, metres.
+    """
+
+    orient_start: Float[Tensor, "b 3 3"]
+    orient: Float[Tensor, "b 3"]
+    pose: Float[Tensor, "b joints 3"]
+    betas: Float[Tensor, "b s"]
+    position: Float[Tensor, "b 3"]
+    clothing: Float[Tensor, "b m"] | None = None
+    offsets: Float[Tensor, "b v 3"] | None = None
+
+    def __len__(self) -> int:
+        return self.orient.shape[0]
+
+    @property
+    def pose_rotvec(self) -> Float[Tensor, "b j 3"]:
+        """Axis-angle of all joints; the global one is filled with zeros, which no prior looks at."""
+        return torch.cat([torch.zeros_like(self.orient)[:, None], self.pose], dim=1)
+
+    def parameters(self, body: Body, clothing_basis: Float[Tensor, "v 3 m"] | None = None) -> BodyParameters:
+        """The parameters of M in camera coordinates.
+
+        Differentiability: smooth in every variable.
+        """
+        orient = roma.rotvec_to_rotmat(self.orient) @ self.orient_start
+        rotations = torch.cat([orient[:, None], roma.rotvec_to_rotmat(self.pose)], dim=1)
+        depth = self.position[:, 2:].exp()
+        pelvis = torch.cat([self.position[:, :2] * depth, depth], dim=-1)
+        offsets = self.offsets
+        if self.clothing is not None and clothing_basis is not None:
+            smooth = torch.einsum("vcm,bm->bvc", clothing_basis, self.clothing)
+            offsets = smooth if offsets is None else smooth + offsets
+        return BodyParameters(rotations, self.betas, pelvis - body.rest_pelvis(self.betas), offsets)
+
+    def free(self, names: Iterable[str]) -> dict[str, Tensor]:
+        """The named tensors, to hand to a solver."""
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+
+    def with_values(self, values: Mapping[str, Tensor]) -> Variables:
+        """A copy with some tensors exchanged."""
+        return replace(self, **values)
+
+    def recentred(self) -> Variables:
+        """The same state with ``orient`` folded into ``orient_start``."""
+        orient = roma.rotvec_to_rotmat(self.orient) @ self.orient_start
+        return replace(self, orient_start=orient, orient=torch.zeros_like(self.orient))
+
+    def detached(self) -> Variables:
+        """The same numbers without a graph."""
+        return Variables(**{
+            field.name: value.detach() if (value := getattr(self, field.name)) is not None else None
+            for field in fields(self)
+        })  # fmt: skip
+
+    def __getitem__(self, index: Tensor | slice) -> Variables:
+        return Variables(**{
+            field.name: value[index] if (value := getattr(self, field.name)) is not None else None
+            for field in fields(self)
+        })  # fmt: skip
+
+    def joined(self, other: Variables) -> Variables:
+        """Both batches, one after the other."""
+        return Variables(**{
+            field.name: torch.cat([value, getattr(other, field.name)])
+            if (value := getattr(self, field.name)) is not None
+            else None
+            for field in fields(self)
+        })  # fmt: skip

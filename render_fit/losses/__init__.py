@@ -1,0 +1,1 @@
+"""dist: terms that compare M with z(I), and priors."""

@@ -1,0 +1,82 @@
+"""What keeps clothing offsets like clothes: small, smooth, outward and alike on both sides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from render_fit.losses.term import Scene
+
+
+@dataclass(frozen=True)
+class ClothingCoefficients:
+    """Negative log-density of the smooth clothing coefficients, with a higher cost of offsets that go inwards.
+
+    Args:
+        sigma_m: Size of a usual coefficient, metres of root-mean-square displacement.
+        inward: Extra weight of displacements into the body.
+
+    Returns:
+        (B,) ½ Σ (c / sigma_m)² + inward · mean over vertices of (inward displacement / sigma_m)².
+    """
+
+    sigma_m: float = 0.02
+    inward: float = 10.0
+
+    def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
+        if scene.clothing is None or scene.parameters.offsets is None:
+            raise ValueError("clothing: this scene has no clothing coefficients")
+        size = 0.5 * (scene.clothing / self.sigma_m).square().sum(dim=-1)
+        along_normal = (scene.parameters.offsets * scene.body.rest_normals).sum(dim=-1)
+        return size + self.inward * (along_normal.clamp(max=0) / self.sigma_m).square().mean(dim=-1)
+
+
+@dataclass(frozen=True)
+class OffsetSize:
+    """Mean squared free per-vertex offset in units of ``sigma_m`` (metres)."""
+
+    sigma_m: float = 0.02
+
+    def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
+        return (_offsets(scene) / self.sigma_m).square().sum(dim=-1).mean(dim=-1)
+
+
+@dataclass(frozen=True)
+class OffsetLaplacian:
+    """Mean squared difference between a vertex's offset and its neighbours' mean, in units of ``sigma_m``.
+
+    Source: the Laplacian term of Alldieck et al., Video Based Reconstruction of 3D People Models, CVPR 2018.
+    """
+
+    sigma_m: float = 0.002
+
+    def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
+        offsets = _offsets(scene)
+        batch, vertices, _ = offsets.shape
+        flat = offsets.permute(1, 0, 2).reshape(vertices, batch * 3)
+        difference = torch.sparse.mm(scene.body.laplacian, flat).reshape(vertices, batch, 3)
+        return (difference / self.sigma_m).square().sum(dim=-1).mean(dim=0)
+
+
+@dataclass(frozen=True)
+class OffsetSymmetry:
+    """Mean squared difference between the two sides' offsets, in units of ``sigma_m``.
+
+    Source: the symmetry term of Alldieck et al., CVPR 2018.
+    """
+
+    sigma_m: float = 0.02
+
+    def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
+        offsets = _offsets(scene)
+        mirrored = offsets[:, scene.body.mirror_index] * offsets.new_tensor([-1.0, 1.0, 1.0])
+        return ((offsets - mirrored) / self.sigma_m).square().sum(dim=-1).mean(dim=-1)
+
+
+def _offsets(scene: Scene) -> Float[Tensor, "b v 3"]:
+    if scene.parameters.offsets is None:
+        raise ValueError("offsets: this scene has no clothing offsets")
+    return scene.parameters.offsets

@@ -1,0 +1,72 @@
+"""Priors on shape, size and distance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from render_fit.losses.term import Scene
+
+
+@dataclass(frozen=True)
+class ShapePrior:
+    """Negative log-density of the shape coefficients, a standard normal with a wall.
+
+    Args:
+        wall: |β| from which a steeper quadratic is added, so that no coefficient explains a coat or an error of the
+            pose with a body that few people have (|β| > 2.5: 1 in 80 per coefficient).
+        steepness: Weight of that quadratic.
+
+    Returns:
+        (B,) ½ Σ β² + steepness · Σ max(|β| − wall, 0)².
+    """
+
+    wall: float = 2.0
+    steepness: float = 10.0
+
+    def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
+        betas = scene.parameters.betas
+        beyond = (betas.abs() - self.wall).clamp(min=0)
+        return 0.5 * betas.square().sum(dim=-1) + self.steepness * beyond.square().sum(dim=-1)
+
+
+@dataclass(frozen=True)
+class KnownHeight:
+    """Holds the standing height at a known value; it fixes the scale that a single picture leaves open.
+
+    Args:
+        height_m: Standing height, metres.
+        sigma_m: How well it is known, metres.
+
+    Returns:
+        (B,) ½ ((height(β) − height_m) / sigma_m)², with the height from sole to crown at rest.
+    """
+
+    height_m: float
+    sigma_m: float = 0.01
+
+    def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
+        rest = scene.body.v_template[:, 1]
+        top, sole = rest.argmax(), rest.argmin()
+        per_beta = scene.body.shapedirs[top, 1] - scene.body.shapedirs[sole, 1]
+        height = rest[top] - rest[sole] + scene.parameters.betas @ per_beta[: scene.parameters.betas.shape[-1]]
+        return 0.5 * ((height - self.height_m) / self.sigma_m).square()
+
+
+@dataclass(frozen=True)
+class PosePrior:
+    """Squared axis-angle of chosen joints: a weak pull to the zero pose for what nothing else sees.
+
+    Args:
+        joints: Names of the body's joints, all but the global one if empty.
+    """
+
+    joints: tuple[str, ...] = ()
+
+    def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
+        names = scene.body.joint_names
+        chosen = [i for i, name in enumerate(names) if i > 0 and (not self.joints or name in self.joints)]
+        return scene.pose_rotvec[:, torch.tensor(chosen)].square().sum(dim=(1, 2))

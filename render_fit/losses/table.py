@@ -1,0 +1,65 @@
+"""The table from names, as recipes write them, to terms."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from render_fit.losses.joints import BoneDirections
+from render_fit.losses.keypoints import KeypointReprojection
+from render_fit.losses.offsets import ClothingCoefficients, OffsetLaplacian, OffsetSize, OffsetSymmetry
+from render_fit.losses.parameters import KnownHeight, PosePrior, ShapePrior
+from render_fit.losses.parts import PartLikelihood
+from render_fit.losses.pose_priors import PoseLimits, PoseMixture
+from render_fit.losses.silhouette import SilhouetteDistance, SilhouetteIoU, SilhouetteL2
+from render_fit.losses.targets import Targets
+from render_fit.losses.term import Term
+
+TERMS: Mapping[str, type] = {
+    "keypoints": KeypointReprojection,
+    "bone_directions": BoneDirections,
+    "silhouette_iou": SilhouetteIoU,
+    "silhouette_l2": SilhouetteL2,
+    "silhouette_distance": SilhouetteDistance,
+    "parts": PartLikelihood,
+    "pose_mixture": PoseMixture,
+    "pose_limits": PoseLimits,
+    "pose": PosePrior,
+    "shape": ShapePrior,
+    "height": KnownHeight,
+    "clothing": ClothingCoefficients,
+    "offset_size": OffsetSize,
+    "offset_laplacian": OffsetLaplacian,
+    "offset_symmetry": OffsetSymmetry,
+}
+
+OBSERVED: Mapping[str, str] = {
+    "keypoints": "keypoints_px",
+    "bone_directions": "keypoints_3d",
+    "silhouette_iou": "mask",
+    "silhouette_l2": "mask",
+    "silhouette_distance": "mask",
+    "parts": "labels",
+}
+"""Which field of ``Targets`` a term compares with; terms not named here compare with nothing observed."""
+
+
+def term_named(name: str, options: Mapping[str, Any]) -> Term:
+    """Make a term from a recipe's name and options.
+
+    Raises:
+        ValueError: if the term or one of its options is not known; names those that are.
+    """
+    if name not in TERMS:
+        raise ValueError(f"unknown term {name!r}; known: {', '.join(TERMS)}")
+    known = [field.name for field in dataclasses.fields(TERMS[name])]
+    for option in options:
+        if option not in known:
+            raise ValueError(f"term {name!r} has no option {option!r}; known: {', '.join(known) or 'none'}")
+    return TERMS[name](**{key: tuple(v) if isinstance(v, list) else v for key, v in options.items()})
+
+
+def is_observed(name: str, targets: Targets) -> bool:
+    """Whether ``targets`` hold what the term compares with."""
+    return name not in OBSERVED or getattr(targets, OBSERVED[name]) is not None

@@ -1,0 +1,115 @@
+"""Observations as the terms see them: tensors in one crop camera, with what is expensive computed once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from scipy import ndimage
+from torch import Tensor
+
+from render_fit.cameras import Camera
+from render_fit.observations.observation import Observation
+from render_fit.parts import PartSpace
+from render_fit.skeletons import Skeleton
+
+
+@dataclass(frozen=True)
+class Targets:
+    """z(I) of N images (or of one, shared by a batch of hypotheses) in crops of one size.
+
+    Attributes:
+        camera: The crops' cameras, N of them.
+        person_size_px: (N,) the longer side of the person's box in crop pixels: the unit of image distances.
+        valid: (N, H, W) which pixels count; outside are image borders, other people, occluders.
+        mask: (N, H, W) the person's mask in [0, 1].
+        keypoints_px: (N, K, 2) in crop pixels.
+        confidence: (N, K) in [0, 1]; 0 where nothing was seen.
+        skeleton: Which joints the keypoints are.
+        keypoints_3d: (N, K, 3) metres, relative to the mid-hip, camera axes.
+        labels: (N, H, W) part labels of ``part_space``.
+        part_space: What the labels mean.
+    """
+
+    camera: Camera
+    person_size_px: Float[Tensor, "n"]
+    valid: Bool[Tensor, "n h w"]
+    mask: Float[Tensor, "n h w"] | None = None
+    keypoints_px: Float[Tensor, "n k 2"] | None = None
+    confidence: Float[Tensor, "n k"] | None = None
+    skeleton: Skeleton | None = None
+    keypoints_3d: Float[Tensor, "n k 3"] | None = None
+    labels: Int[Tensor, "n h w"] | None = None
+    part_space: PartSpace | None = None
+
+    @cached_property
+    def valid_float(self) -> Float[Tensor, "n h w"]:
+        """``valid`` as 0 and 1."""
+        return self.valid.to(torch.float32)
+
+    @cached_property
+    def mask_area(self) -> Float[Tensor, "n"]:
+        """Valid pixels of the mask."""
+        return (self.seen_mask * self.valid_float).sum(dim=(1, 2)).clamp(min=1.0)
+
+    @property
+    def seen_mask(self) -> Float[Tensor, "n h w"]:
+        """The mask, or one clear error where there is none."""
+        if self.mask is None:
+            raise ValueError("mask: the observation has none; leave silhouette terms out of the objective")
+        return self.mask
+
+    @cached_property
+    def distance_to_mask_px(self) -> Float[Tensor, "n h w"]:
+        """Distance of every pixel to the nearest pixel of the mask, 0 inside it, pixels."""
+        masks = self.seen_mask.cpu().numpy() > 0.5
+        distances = [ndimage.distance_transform_edt(~mask) if mask.any() else np.zeros(mask.shape) for mask in masks]
+        return torch.from_numpy(np.stack(distances)).to(self.seen_mask)
+
+    @cached_property
+    def mask_outline_px(self) -> list[Float[Tensor, "m 2"]]:
+        """Per image, at most 300 pixel centres (x, y) on the mask's inner edge that are not at a border of validity."""
+        outlines = []
+        for mask, valid in zip(self.seen_mask.cpu().numpy() > 0.5, self.valid.cpu().numpy(), strict=True):
+            inside = ndimage.binary_erosion(valid, border_value=0)
+            edge = mask & ~ndimage.binary_erosion(mask, border_value=1) & inside
+            y, x = np.nonzero(edge)
+            every = max(1, -(-len(x) // 300))
+            outline = np.stack([x, y], axis=-1)[::every] + 0.5
+            outlines.append(torch.from_numpy(outline).to(self.seen_mask))
+        return outlines
+
+
+def targets_from(observation: Observation, camera: Camera, size: int, margin: float) -> Targets:
+    """What the terms compare with, for one image.
+
+    Args:
+        observation: z(I) in the full image.
+        camera: The full image's camera.
+        size: Side of the square crop around the person, pixels.
+        margin: Room on each side of the person's box, as a share of its longer side.
+
+    Returns:
+        Targets for one image (N = 1).
+    """
+    crop = observation.crop(size, margin)
+    assert crop.crop_box is not None
+
+    def one(value: Tensor | None) -> Tensor | None:
+        return None if value is None else value[None]
+
+    return Targets(
+        camera=camera.crop(torch.tensor([crop.crop_box]), size, size),
+        person_size_px=torch.tensor([max(crop.box[2], crop.box[3])]),
+        valid=crop.valid[None],
+        mask=one(crop.mask),
+        keypoints_px=one(crop.keypoints_px),
+        confidence=one(crop.confidence),
+        skeleton=crop.skeleton,
+        keypoints_3d=one(crop.keypoints_3d),
+        labels=one(crop.labels),
+        part_space=crop.part_space,
+    )

@@ -1,0 +1,135 @@
+"""What a loss term sees (a scene), what it gives (one value per image), and how terms add up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from render_fit.bodies.body import Body, BodyOutput, BodyParameters
+from render_fit.losses.targets import Targets
+from render_fit.renderers.base import Renderer, RenderOutput, RenderSettings
+
+
+class Scene:
+    """One state of a fit beside what was observed: a body, its parameters, and z(I).
+
+    The mesh is posed and rendered when a term first asks for it, once, so an objective of keypoints alone never
+    pays for a picture.
+
+    Args:
+        body: M.
+        parameters: B bodies, camera coordinates.
+        targets: Observations in the crop, for one image (shared by all B) or for B images.
+        renderer: R; needed by terms that look at pixels.
+        settings: Edge width and kind of silhouette.
+        pose_rotvec: (B, J, 3) axis-angle of ``parameters.rotations``, given when the optimiser already has it
+            (the logarithm of a matrix has bad gradients near π).
+        clothing: (B, M) coefficients of the smooth clothing basis, if it is in play.
+    """
+
+    def __init__(
+        self,
+        body: Body,
+        parameters: BodyParameters,
+        targets: Targets,
+        renderer: Renderer | None = None,
+        settings: RenderSettings | None = None,
+        pose_rotvec: Float[Tensor, "b j 3"] | None = None,
+        clothing: Float[Tensor, "b m"] | None = None,
+    ) -> None:
+        self.body = body
+        self.parameters = parameters
+        self.targets = targets
+        self.renderer = renderer
+        self.settings = settings if settings is not None else RenderSettings()
+        self.clothing = clothing
+        self._pose_rotvec = pose_rotvec
+        self._rendered: dict[str, RenderOutput] = {}
+
+    @property
+    def pose_rotvec(self) -> Float[Tensor, "b j 3"]:
+        """Axis-angle pose, global rotation first."""
+        return self._pose_rotvec if self._pose_rotvec is not None else self.parameters.pose
+
+    @cached_property
+    def output(self) -> BodyOutput:
+        """The posed mesh, camera coordinates."""
+        return self.body(self.parameters)
+
+    @cached_property
+    def keypoints(self) -> Float[Tensor, "b k 3"]:
+        """The body's keypoints in the observation's skeleton, camera coordinates."""
+        if self.targets.skeleton is None:
+            raise ValueError("keypoints: the observation has none; leave terms on keypoints out of the objective")
+        return self.body.keypoints(self.parameters, self.targets.skeleton)
+
+    @cached_property
+    def keypoints_px(self) -> Float[Tensor, "b k 2"]:
+        """The same, projected to pixels of the crop."""
+        return self.targets.camera.expand(len(self.parameters)).project(self.keypoints)
+
+    def render(self, what: str) -> Tensor:
+        """A picture of the body: ``silhouette`` (B, H, W), ``parts`` (B, 24, H, W), ``depth`` or ``normals``."""
+        if self.renderer is None:
+            raise ValueError(f"{what}: this objective looks at pixels and needs a renderer")
+        if what not in self._rendered:
+            wanted = ("silhouette", "parts") if what == "parts" else (what,)
+            rendered = self.renderer(
+                self.output.vertices,
+                self.body.faces,
+                self.targets.camera.expand(len(self.parameters)),
+                self.settings,
+                face_parts=self.body.face_parts,
+                outputs=wanted,
+            )
+            self._rendered.update(dict.fromkeys(wanted, rendered))
+        picture = getattr(self._rendered[what], what)
+        assert picture is not None
+        return picture
+
+
+@runtime_checkable
+class Term(Protocol):
+    """dist(R(M), z(I)) or a prior: one value per image, images never couple, the graph survives every branch."""
+
+    def __call__(self, scene: Scene) -> Float[Tensor, "b"]: ...
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """A term and its weight in the sum."""
+
+    weight: float
+    term: Term
+
+
+class Objective:
+    """A weighted sum of named terms.
+
+    Args:
+        terms: name → ``(weight, term)``. A weight of zero leaves the term out.
+
+    Example:
+        >>> from render_fit.losses.parameters import ShapePrior
+        >>> objective = Objective({"shape": (0.5, ShapePrior())})
+    """
+
+    def __init__(self, terms: Mapping[str, tuple[float, Term]]) -> None:
+        self.terms = {name: Weighted(weight, term) for name, (weight, term) in terms.items() if weight != 0}
+
+    def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
+        """The weighted sum, (B,)."""
+        values = [weighted.weight * weighted.term(scene) for weighted in self.terms.values()]
+        if not values:
+            return scene.parameters.betas.new_zeros(len(scene.parameters))
+        return torch.stack(torch.broadcast_tensors(*values)).sum(dim=0)
+
+    def breakdown(self, scene: Scene) -> dict[str, Float[Tensor, "b"]]:
+        """Each term's weighted value, (B,), by name."""
+        return {name: weighted.weight * weighted.term(scene) for name, weighted in self.terms.items()}
