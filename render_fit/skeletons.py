@@ -85,13 +85,10 @@ class Skeleton:
             Index pairs (in this skeleton, in the other), ordered by this skeleton.
         """
         pairs = []
-        for i, (joint, landmark) in enumerate(zip(self.joints, self.landmarks)):
+        for i, (joint, landmark) in enumerate(zip(self.joints, self.landmarks, strict=True)):
             if joint in other.joints:
                 j = other.joints.index(joint)
-            elif (
-                landmark in other.landmarks
-                and other.joints[other.landmarks.index(landmark)] not in self.joints
-            ):
+            elif landmark in other.landmarks and other.joints[other.landmarks.index(landmark)] not in self.joints:
                 j = other.landmarks.index(landmark)
             else:
                 continue
@@ -228,6 +225,5 @@ MPI_INF_3DHP_17 = _skeleton(
 )
 
 SKELETONS: dict[str, Skeleton] = {
-    skeleton.name: skeleton
-    for skeleton in (SMPL_24, COCO_17, BODY_25, MEDIAPIPE_33, LSP_14, H36M_17, MPI_INF_3DHP_17)
+    skeleton.name: skeleton for skeleton in (SMPL_24, COCO_17, BODY_25, MEDIAPIPE_33, LSP_14, H36M_17, MPI_INF_3DHP_17)
 }

@@ -86,9 +86,7 @@ def test_landmarks_and_approximations_are_mirror_symmetric(skeleton):
 def test_bones_reach_every_joint_of_the_limbs(skeleton):
     drawn = {i for edge in skeleton.edges for i in edge}
     limbs = [
-        i
-        for i, joint in enumerate(skeleton.joints)
-        if joint.split("_")[-1] in ("elbow", "wrist", "knee", "ankle")
+        i for i, joint in enumerate(skeleton.joints) if joint.split("_")[-1] in ("elbow", "wrist", "knee", "ankle")
     ]
     assert set(limbs) <= drawn
     assert len(limbs) == 8

@@ -1,0 +1,6 @@
+"""What is seen of a person in an image: z(I), from files or from an observer."""
+
+from render_fit.observations.observation import Box, Observation
+from render_fit.observations.observe import OBSERVERS, Observer, observe
+
+__all__ = ["OBSERVERS", "Box", "Observation", "Observer", "observe"]

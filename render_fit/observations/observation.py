@@ -1,0 +1,226 @@
+"""What was observed of one person in one image, and crops of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int, Shaped
+from torch import Tensor
+
+from render_fit.cameras import Camera
+from render_fit.parts import PartSpace
+from render_fit.skeletons import Skeleton
+
+Box = tuple[float, float, float, float]
+"""Left, top, width, height in pixels."""
+
+MAX_SAMPLES_PER_PIXEL_SIDE = 16
+"""A reduction by more than this averages 16 × 16 samples per pixel instead of all of them."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One person, as seen in one image. Everything that was not observed is None.
+
+    Attributes:
+        image_size: (H, W) of the image that all pixels below refer to.
+        valid: (H, W) pixels that say something about this person: inside the photograph, not hidden by other
+            people or things. Terms ignore the others, so the edge of the photograph is not a contour.
+        box: The person's bounding box in this image, pixels (left, top, width, height).
+        image: (3, H, W) RGB in [0, 1].
+        mask: (H, W) share of each pixel that the person covers, in [0, 1].
+        keypoints_px: (K, 2) pixels; meaningless (but finite) where ``confidence`` is 0.
+        confidence: (K,) in [0, 1]; 0 = not observed.
+        skeleton: What the K keypoints are.
+        labels: (H, W) label per pixel, an index into ``part_space.labels``.
+        part_space: What the labels mean.
+        keypoints_3d: (K, 3) the same keypoints in camera axes, metres, relative to the middle of the hips; a
+            guess of the observer's, from networks that know no camera.
+        confidence_3d: (K,) in [0, 1]; 0 = no such 3D keypoint.
+        camera: The photograph's camera for this image, if it is known.
+        focal_px: Focal length in pixels of this image, if it is known (from EXIF, say).
+        crop_box: Where this image lies in the photograph, in the photograph's pixels. `Camera.crop` with this
+            box and ``image_size`` makes the camera of this image from the photograph's.
+        file_scale: Pixels of the photograph per pixel of its file; below 1 if it was reduced while reading.
+        source: Where each thing came from, e.g. ``{"mask": "person_mask.png", "keypoints": "mediapipe
+            0.10.21"}``.
+    """
+
+    image_size: tuple[int, int]
+    valid: Bool[Tensor, "h w"]
+    box: Box
+    image: Float[Tensor, "3 h w"] | None = None
+    mask: Float[Tensor, "h w"] | None = None
+    keypoints_px: Float[Tensor, "k 2"] | None = None
+    confidence: Float[Tensor, "k"] | None = None
+    skeleton: Skeleton | None = None
+    labels: Int[Tensor, "h w"] | None = None
+    part_space: PartSpace | None = None
+    keypoints_3d: Float[Tensor, "k 3"] | None = None
+    confidence_3d: Float[Tensor, "k"] | None = None
+    camera: Camera | None = None
+    focal_px: float | None = None
+    crop_box: Box | None = None
+    file_scale: float = 1.0
+    source: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.crop_box is None:
+            height, width = self.image_size
+            object.__setattr__(self, "crop_box", (0.0, 0.0, float(width), float(height)))
+
+    def crop(self, size: int | tuple[int, int], margin: float = 0.15) -> Observation:
+        """Cuts out the person, resized to a fixed size.
+
+        The crop has the output's shape around the centre of ``box``, is never stretched, and may reach
+        outside the
+        image: there it is black, without mask, and not valid.
+
+        Args:
+            size: Output side, or (height, width), pixels.
+            margin: Room left on each side, as a share of the box's longer side.
+
+        Returns:
+            The observation in the crop. Its ``crop_box`` says where the crop lies in the photograph, and its
+            ``camera`` and ``focal_px`` are the crop's.
+        """
+        height, width = (size, size) if isinstance(size, int) else size
+        left, top, box_width, box_height = self.box
+        room = 2 * margin * max(box_width, box_height)
+        # the smallest crop of the output's shape that holds the box and its margin
+        pixels_per_pixel = max((box_width + room) / width, (box_height + room) / height)
+        crop_width, crop_height = width * pixels_per_pixel, height * pixels_per_pixel
+        crop_left = left + (box_width - crop_width) / 2
+        crop_top = top + (box_height - crop_height) / 2
+        return self.crop_to((crop_left, crop_top, crop_width, crop_height), height, width)
+
+    def crop_to(self, crop: Box, height: int, width: int) -> Observation:
+        """Cuts out a given box, resized to a given size; see `crop`.
+
+        Args:
+            crop: The box in this image, pixels; may reach outside.
+            height: Output height, pixels.
+            width: Output width, pixels.
+
+        Returns:
+            The observation in the crop.
+        """
+        left, top, crop_width, crop_height = crop
+        origin = torch.tensor([left, top])
+        scale = torch.tensor([width / crop_width, height / crop_height])
+        photo_left, photo_top, photo_width, photo_height = self.crop_box or crop
+        photo_scale = (photo_width / self.image_size[1], photo_height / self.image_size[0])
+        box_left, box_top, box_width, box_height = self.box
+        sx, sy = scale.tolist()
+        inside = resample(torch.ones(1, *self.image_size), crop, height, width)[0] > 1 - 1e-4
+        valid = inside & resample_labels(self.valid, crop, height, width)
+        return replace(
+            self,
+            image_size=(height, width),
+            valid=valid,
+            box=((box_left - left) * sx, (box_top - top) * sy, box_width * sx, box_height * sy),
+            image=None if self.image is None else resample(self.image, crop, height, width),
+            mask=None if self.mask is None else resample(self.mask[None], crop, height, width)[0],
+            keypoints_px=None if self.keypoints_px is None else (self.keypoints_px - origin) * scale,
+            labels=None if self.labels is None else resample_labels(self.labels, crop, height, width),
+            camera=None if self.camera is None else self.camera.crop(torch.tensor([crop]), height, width),
+            focal_px=None if self.focal_px is None else self.focal_px * sx,
+            crop_box=(
+                photo_left + left * photo_scale[0],
+                photo_top + top * photo_scale[1],
+                crop_width * photo_scale[0],
+                crop_height * photo_scale[1],
+            ),
+        )
+
+
+def resample(image: Float[Tensor, "c h w"], crop: Box, height: int, width: int) -> Float[Tensor, "c h2 w2"]:
+    """Cuts a box out of an image and resizes it, averaging where that reduces it.
+
+    Args:
+        image: (C, H, W) image.
+        crop: Left, top, width, height of the box in the image's pixels; outside the image there are zeros.
+        height: Output height, pixels.
+        width: Output width, pixels.
+
+    Returns:
+        (C, height, width) image: bilinear where enlarged; where reduced, the mean of bilinear samples no
+        further apart than a pixel.
+
+    Differentiability:
+        Linear in ``image``.
+    """
+    samples_y = min(MAX_SAMPLES_PER_PIXEL_SIDE, max(1, math.ceil(crop[3] / height - 1e-6)))
+    samples_x = min(MAX_SAMPLES_PER_PIXEL_SIDE, max(1, math.ceil(crop[2] / width - 1e-6)))
+    y = _normalised(crop[1], crop[3], height * samples_y, image.shape[1])
+    x = _normalised(crop[0], crop[2], width * samples_x, image.shape[2])
+    grid = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)[None].to(image)
+    sampled = F.grid_sample(image[None], grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return F.avg_pool2d(sampled, (samples_y, samples_x))[0]
+
+
+def _normalised(start: float, extent: float, count: int, image_extent: int) -> Tensor:
+    """Sample centres along one axis, in grid_sample's coordinates (-1 and 1 are the image's outer edges)."""
+    centres = start + (torch.arange(count, dtype=torch.float64) + 0.5) * (extent / count)
+    return centres / image_extent * 2 - 1
+
+
+def resample_labels(labels: Shaped[Tensor, "h w"], crop: Box, height: int, width: int) -> Shaped[Tensor, "h2 w2"]:
+    """Cuts a box out of a label map and resizes it: the label at each output pixel's centre, 0 outside.
+
+    Args:
+        labels: (H, W) integers or booleans.
+        crop: Left, top, width, height of the box in the map's pixels.
+        height: Output height, pixels.
+        width: Output width, pixels.
+
+    Returns:
+        (height, width) labels of the same type.
+    """
+    rows = torch.floor(crop[1] + (torch.arange(height, dtype=torch.float64) + 0.5) * (crop[3] / height)).long()
+    columns = torch.floor(crop[0] + (torch.arange(width, dtype=torch.float64) + 0.5) * (crop[2] / width)).long()
+    rows_inside = (rows >= 0) & (rows < labels.shape[0])
+    columns_inside = (columns >= 0) & (columns < labels.shape[1])
+    picked = labels[rows.clamp(0, labels.shape[0] - 1)][:, columns.clamp(0, labels.shape[1] - 1)]
+    return picked * (rows_inside[:, None] & columns_inside[None])
+
+
+def box_of_mask(mask: Float[Tensor, "h w"]) -> Box | None:
+    """Bounding box (left, top, width, height, pixels) of where a mask is at least a half; None if nowhere."""
+    rows = torch.nonzero((mask >= 0.5).any(dim=1)).flatten()
+    columns = torch.nonzero((mask >= 0.5).any(dim=0)).flatten()
+    if len(rows) == 0:
+        return None
+    left, top = float(columns[0]), float(rows[0])
+    return (left, top, float(columns[-1]) + 1 - left, float(rows[-1]) + 1 - top)
+
+
+def box_of_keypoints(keypoints_px: Float[Tensor, "k 2"], confidence: Float[Tensor, "k"]) -> Box | None:
+    """Bounding box (left, top, width, height, pixels) of the observed keypoints; None if there are none."""
+    seen = keypoints_px[confidence > 0]
+    if len(seen) == 0:
+        return None
+    (left, top), (right, bottom) = seen.min(dim=0).values.tolist(), seen.max(dim=0).values.tolist()
+    return (left, top, right - left, bottom - top)
+
+
+def box_union(a: Box | None, b: Box | None) -> Box | None:
+    """The smallest box that holds both; the other one if one is None."""
+    if a is None or b is None:
+        return a or b
+    left, top = min(a[0], b[0]), min(a[1], b[1])
+    right, bottom = max(a[0] + a[2], b[0] + b[2]), max(a[1] + a[3], b[1] + b[3])
+    return (left, top, right - left, bottom - top)
+
+
+def box_overlap(a: Box, b: Box) -> float:
+    """Intersection over union of two boxes."""
+    width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
+    height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    return width * height / (a[2] * a[3] + b[2] * b[3] - width * height)
