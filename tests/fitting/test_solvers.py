@@ -24,7 +24,7 @@ def rosenbrock(values):
 @pytest.mark.parametrize(("solver", "iterations"), SOLVERS, ids=["lbfgs", "adam"])
 def test_quadratic_minimum(solver, iterations):
     start = {"x": torch.randn(5, 4, dtype=torch.float64), "y": torch.randn(5, 2, 3, dtype=torch.float64)}
-    solution = solver(quadratic, start, {"x": 0.5}, iterations, tolerance=1e-12)
+    solution = solver(quadratic, start, {"x": 0.5}, iterations, tolerance=0.0)
     torch.testing.assert_close(solution.values["x"], torch.full((5, 4), 3.0, dtype=torch.float64), atol=1e-3, rtol=0)
     torch.testing.assert_close(
         solution.values["y"], torch.full((5, 2, 3), -1.0, dtype=torch.float64), atol=1e-3, rtol=0
@@ -51,10 +51,10 @@ def test_rows_do_not_couple(solver, iterations):
 
 @pytest.mark.parametrize(("solver", "iterations"), SOLVERS, ids=["lbfgs", "adam"])
 def test_steps_that_are_not_finite_are_undone(solver, iterations):
-    """log² has its minimum at 1 and is not a number left of 0, where long first steps land."""
+    """x − log x has its minimum at 1 and is not a number left of 0, where long first steps land."""
 
     def function(values):
-        return values["x"].log().square().sum(dim=1)
+        return (values["x"] - values["x"].log()).sum(dim=1)
 
     start = {"x": torch.tensor([[2.5], [0.02]], dtype=torch.float64)}
     eager = LBFGS(longest=50.0) if isinstance(solver, LBFGS) else Adam(step=3.0)

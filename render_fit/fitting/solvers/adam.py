@@ -43,7 +43,7 @@ class Adam:
         shrink = x.new_ones(len(x), 1)
         recovered = torch.zeros(len(x), dtype=torch.bool, device=x.device)
         converged = recovered
-        plateau = Plateau(tolerance)
+        plateau = Plateau(tolerance, patience=40)
         for count in range(1, iterations + 1):
             loss, gradient = problem.evaluate(x)
             better = loss < best_loss

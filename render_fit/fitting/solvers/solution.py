@@ -56,7 +56,8 @@ class Solver(Protocol):
         start: Named tensors of B rows.
         scales: Size of a usual change of each variable, by name.
         iterations: Evaluations of function and gradient at the most.
-        tolerance: A problem has converged when its loss falls by less than this fraction over five evaluations.
+        tolerance: A problem has converged when its loss falls by less than this fraction over a few evaluations;
+            0: never.
         progress: Called with (evaluations done, ``iterations``).
     """
 
@@ -129,7 +130,7 @@ class Plateau:
     def reached(self, best_loss: Tensor) -> Tensor:
         """Note the best losses so far; (B,) bool."""
         self.best.append(best_loss)
-        if len(self.best) <= self.patience:
+        if len(self.best) <= self.patience or self.tolerance == 0:
             return torch.zeros_like(best_loss, dtype=torch.bool)
         before = self.best[-1 - self.patience]
         return (before - best_loss) <= self.tolerance * before.abs()
