@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -158,8 +158,8 @@ def read_people(path: str | Path, image_size: tuple[int, int], image_name: str |
     entries = _entries(path, image_name)
     if not entries:
         raise NoPersonError(f"{path}: lists no person")
-    for index, (numbers, given_box) in enumerate(entries):
-        keypoints, confidence, skeleton = _keypoints(path, numbers, is_openpose=given_box is _OPENPOSE)
+    for index, entry in enumerate(entries):
+        keypoints, confidence, skeleton = _keypoints(path, entry)
         keypoints_px, confidence = _clean(keypoints, confidence, image_size)
         box = box_of_keypoints(keypoints_px, confidence)
         if box is None:
@@ -169,9 +169,7 @@ def read_people(path: str | Path, image_size: tuple[int, int], image_name: str |
                 f"{path}: all keypoints of person {index} lie within {max(box[2:]):.1f} px; expected pixels of the "
                 "image, not coordinates between 0 and 1"
             )
-        if isinstance(given_box, tuple):
-            box = given_box
-        people.append(Person(keypoints_px, confidence, skeleton, box, index))
+        people.append(Person(keypoints_px, confidence, skeleton, entry.box or box, index))
     if not people:
         raise InputError(f"{path}: no keypoint is usable (all are zero, not finite, or outside the image)")
     return people
@@ -239,11 +237,16 @@ def _labels_from_colours(path: str | Path, rgb: np.ndarray, part_space: PartSpac
     )
 
 
-_OPENPOSE = object()
+class _Entry(NamedTuple):
+    """One person as the file has it: a flat list of x, y, confidence, and COCO's bbox."""
+
+    numbers: Any
+    box: Box | None
+    is_openpose: bool
 
 
-def _entries(path: Path, image_name: str | None) -> list[tuple[list[float], Any]]:
-    """Each person's flat keypoint list, with COCO's bbox (tuple or None) or the marker `_OPENPOSE`."""
+def _entries(path: Path, image_name: str | None) -> list[_Entry]:
+    """The file's people (about one image), whatever the format."""
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     try:
@@ -252,7 +255,7 @@ def _entries(path: Path, image_name: str | None) -> list[tuple[list[float], Any]
         raise InputError(f"{path}: not a readable JSON file ({error})") from error
     if isinstance(content, dict) and "people" in content:
         people = [person.get("pose_keypoints_2d") for person in content["people"]]
-        return [(numbers, _OPENPOSE) for numbers in people if numbers]
+        return [_Entry(numbers, None, True) for numbers in people if numbers]
     annotations = content
     if isinstance(content, dict):
         annotations = content.get("annotations", [content])
@@ -266,7 +269,7 @@ def _entries(path: Path, image_name: str | None) -> list[tuple[list[float], Any]
         raise InputError(f"{path}: expected OpenPose's 'people' or COCO's 'annotations'")
     if annotations and not any("keypoints" in entry for entry in annotations):
         raise InputError(f"{path}: expected OpenPose's 'people' or COCO's 'annotations' with 'keypoints'")
-    return [(entry["keypoints"], _coco_box(entry)) for entry in annotations if entry.get("keypoints")]
+    return [_Entry(entry["keypoints"], _coco_box(entry), False) for entry in annotations if entry.get("keypoints")]
 
 
 def _coco_box(entry: dict[str, Any]) -> Box | None:
@@ -280,11 +283,12 @@ def _coco_box(entry: dict[str, Any]) -> Box | None:
     return (left, top, width, height)
 
 
-def _keypoints(path: Path, numbers: Any, is_openpose: bool) -> tuple[Tensor, Tensor, Skeleton]:
+def _keypoints(path: Path, entry: _Entry) -> tuple[Tensor, Tensor, Skeleton]:
     """Splits a flat list into coordinates and confidences, by its length."""
+    is_openpose = entry.is_openpose
     known = {75: BODY_25, 54: BODY_25} if is_openpose else {51: COCO_17}
     try:
-        flat = torch.tensor(numbers, dtype=torch.float32).flatten()
+        flat = torch.tensor(entry.numbers, dtype=torch.float32).flatten()
     except (TypeError, ValueError) as error:
         raise InputError(f"{path}: the keypoints are not a list of numbers") from error
     if len(flat) not in known:

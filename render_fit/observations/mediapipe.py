@@ -154,7 +154,10 @@ def _load_network() -> Any:
             from mediapipe.python.solutions.pose import Pose
 
             # complexity 1 is the only landmark network inside the wheel; 0 and 2 would be downloaded
-            return Pose(static_image_mode=True, model_complexity=1, enable_segmentation=True)
+            network = Pose(static_image_mode=True, model_complexity=1, enable_segmentation=True)
+            # the graph starts, and logs, on its own threads; one image through it waits for them
+            network.process(np.zeros((INPUT_SIDE_PX, INPUT_SIDE_PX, 3), dtype=np.uint8))
+            return network
     except ImportError as error:
         raise MissingDependencyError(
             'observing a photo needs mediapipe: pip install "render-fit[photo]", or give --mask and --keypoints'
