@@ -43,7 +43,8 @@ class RenderSettings:
         gamma_m: Temperature of the softmax over depth that divides the silhouette among parts, metres.
         blur_radius_px: How far from the outline (``contour``) or from a face (``softras``) a pixel may lie to
             be soft, pixels. None: as far as the sigmoid differs from 0 and 1 by more than 1e-4, which is
-            9.21 σ for ``contour`` and 3.03 σ for ``softras``.
+            9.21 σ for ``contour`` and 3.03 σ for ``softras``. Part maps of a ``contour`` silhouette always
+            weigh the faces within 3.03 σ.
     """
 
     silhouette: Silhouette = "contour"
@@ -66,9 +67,10 @@ class RenderSettings:
 
     @property
     def face_radius_px(self) -> float:
-        """Distance from a face beyond which it has no part in ``softras`` silhouettes and part maps, pixels."""
-        radius = math.sqrt(-math.log(SIGMOID_FLOOR / (1 - SIGMOID_FLOOR))) * self.sigma_px
-        return radius if self.blur_radius_px is None else min(radius, self.blur_radius_px)
+        """Distance beyond which a face has no share in a ``softras`` silhouette or a part map, pixels."""
+        if self.silhouette == "softras" and self.blur_radius_px is not None:
+            return self.blur_radius_px
+        return math.sqrt(-math.log(SIGMOID_FLOOR / (1 - SIGMOID_FLOOR))) * self.sigma_px
 
 
 @dataclass(frozen=True)
@@ -168,8 +170,12 @@ def check_inputs(
             raise ValueError("face_parts: needed to draw parts; pass the body's face_parts")
         if face_parts.shape != faces.shape[:1] or face_parts.dtype != torch.int64:
             raise ValueError(
-                f"face_parts: expected int64 of shape ({len(faces)},), got {face_parts.dtype} "
-                f"{tuple(face_parts.shape)}"
+                f"face_parts: expected int64 of shape ({len(faces)},), got {face_parts.dtype} {tuple(face_parts.shape)}"
+            )
+        if len(face_parts) and not (int(face_parts.min()) >= 0 and int(face_parts.max()) < N_PARTS):
+            raise ValueError(
+                f"face_parts: expected parts from 0 to {N_PARTS - 1}, got {int(face_parts.min())} to "
+                f"{int(face_parts.max())}"
             )
     batch = len(vertices_camera)
     if len(camera) not in (1, batch):
@@ -177,3 +183,32 @@ def check_inputs(
     if camera.height < 1 or camera.width < 1:
         raise ValueError(f"camera: expected a positive image size, got {camera.height} × {camera.width}")
     return camera.expand(batch).to(vertices_camera)
+
+
+def hard_normals(
+    vertices_camera: Float[Tensor, "b v 3"], faces: Int64[Tensor, "f 3"], face_index: Int64[Tensor, "b h w"]
+) -> Float[Tensor, "b 3 h w"]:
+    """Unit normals of the faces seen at each pixel; 0 where there is none or the face has no area.
+
+    Args:
+        vertices_camera: (B, V, 3) metres.
+        faces: (F, 3) vertex indices.
+        face_index: (B, H, W) face seen at each pixel, −1 where there is none.
+
+    Returns:
+        (B, 3, H, W) in camera axes.
+
+    Differentiability:
+        In the vertices; zero for faces without area.
+    """
+    batch, height, width = face_index.shape
+    if len(faces) == 0:
+        return vertices_camera.new_zeros(batch, 3, height, width)
+    seen = faces[face_index.clamp(min=0).reshape(batch, -1)]
+    rows = torch.arange(batch, device=faces.device)[:, None]
+    a, b, c = (vertices_camera[rows, seen[..., k]] for k in range(3))
+    across = torch.linalg.cross(b - a, c - a)
+    # Scaled first: areas of a body's faces in m² are around 1e-4, far above this, and NaN gradients never arise.
+    length = across.square().sum(-1, keepdim=True).clamp(min=1e-24).sqrt()
+    normals = torch.where(face_index.reshape(batch, -1, 1) >= 0, across / length, 0.0)
+    return normals.mT.reshape(batch, 3, height, width)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,16 +13,27 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from render_fit.cameras import Camera
-from render_fit.renderers.base import NEAR_M, RenderOutput, RenderSettings, check_inputs
+from render_fit.renderers.base import (
+    N_PARTS,
+    NEAR_M,
+    RenderOutput,
+    RenderSettings,
+    check_inputs,
+    hard_normals,
+)
 from render_fit.renderers.kernels.contour import contour_backward, contour_forward
+from render_fit.renderers.kernels.depth import depth_backward
+from render_fit.renderers.kernels.grid import bin_soft_faces
 from render_fit.renderers.kernels.outline import trace_outline
+from render_fit.renderers.kernels.parts import parts_backward, parts_forward
 from render_fit.renderers.kernels.rasterize import hard_pass, orient
+from render_fit.renderers.kernels.softras import softras_backward, softras_forward
 from render_fit.renderers.kernels.topology import Topology, topology_of
 
 
 @dataclass(frozen=True)
 class _Frame:
-    """Projected meshes and their hard pass: what all kernels share. float64 and int32 arrays."""
+    """Projected meshes, their hard pass and their soft neighbourhoods: what the kernels share."""
 
     xy: np.ndarray
     z: np.ndarray
@@ -29,6 +41,14 @@ class _Frame:
     orientation: np.ndarray
     face_index: np.ndarray
     inverse_depth: np.ndarray
+    settings: RenderSettings
+
+    @cached_property
+    def bins(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Faces within the blur radius of each cell."""
+        height, width = self.face_index.shape[1:]
+        radius = self.settings.face_radius_px
+        return bin_soft_faces(self.xy, self.topology.faces, self.orientation, height, width, radius)
 
 
 def _array(tensor: Tensor) -> np.ndarray:
@@ -58,54 +78,128 @@ class CpuRenderer:
         """Draw a batch of meshes; see ``Renderer``."""
         camera = check_inputs(vertices_camera, faces, camera, face_parts, outputs)
         if vertices_camera.device.type != "cpu":
-            raise ValueError(
-                f"vertices_camera: the cpu renderer takes CPU tensors, got {vertices_camera.device}"
-            )
+            raise ValueError(f"vertices_camera: the cpu renderer takes CPU tensors, got {vertices_camera.device}")
         xy = camera.project(vertices_camera)
         z = vertices_camera[..., 2]
-        frame = _rasterize(xy, z, faces, camera)
+        frame = _rasterize(xy, z, faces, camera, settings)
+        face_index = torch.from_numpy(frame.face_index)
         drawn: dict[str, Any] = {}
-        if "silhouette" in outputs:
-            drawn["silhouette"] = _Contour.apply(xy, frame, settings)
+        if "silhouette" in outputs or "parts" in outputs:
+            if settings.silhouette == "contour":
+                alpha, owner = _Contour.apply(xy, frame)
+            else:
+                alpha, owner = _SoftRas.apply(xy, frame), face_index
+            if "silhouette" in outputs:
+                drawn["silhouette"] = alpha
+            if "parts" in outputs and face_parts is not None:
+                drawn["parts"] = _Parts.apply(alpha, xy, z, owner, face_parts, frame)
+        if "depth" in outputs:
+            drawn["depth"] = _Depth.apply(xy, z, frame)
+        if "normals" in outputs:
+            drawn["normals"] = hard_normals(vertices_camera, faces, face_index.to(torch.int64))
         if "face_index" in outputs:
-            drawn["face_index"] = torch.from_numpy(frame.face_index).to(torch.int64)
+            drawn["face_index"] = face_index.to(torch.int64)
         return RenderOutput(**drawn)
 
 
-def _rasterize(xy: Tensor, z: Tensor, faces: Tensor, camera: Camera) -> _Frame:
+def _rasterize(xy: Tensor, z: Tensor, faces: Tensor, camera: Camera, settings: RenderSettings) -> _Frame:
     topology = topology_of(faces.numpy())
     if topology.n_vertices > xy.shape[1]:
-        raise ValueError(
-            f"faces: expected indices below the {xy.shape[1]} vertices, got {topology.n_vertices - 1}"
-        )
+        raise ValueError(f"faces: expected indices below the {xy.shape[1]} vertices, got {topology.n_vertices - 1}")
     xy_array, z_array = _array(xy), _array(z)
     orientation = orient(xy_array, z_array, topology.faces, NEAR_M)
-    face_index, inverse_depth = hard_pass(
-        xy_array, z_array, topology.faces, orientation, camera.height, camera.width
-    )
-    return _Frame(xy_array, z_array, topology, orientation, face_index, inverse_depth)
+    face_index, inverse_depth = hard_pass(xy_array, z_array, topology.faces, orientation, camera.height, camera.width)
+    return _Frame(xy_array, z_array, topology, orientation, face_index, inverse_depth, settings)
 
 
 class _Contour(torch.autograd.Function):
-    """Silhouette from projected vertices by the distance to the outline of the union."""
+    """Silhouette by the distance to the outline of the union, and a face at the nearest piece of it."""
 
     @staticmethod
-    def forward(ctx: Any, xy: Tensor, frame: _Frame, settings: RenderSettings) -> Tensor:
-        radius = settings.contour_radius_px
+    def forward(ctx: Any, xy: Tensor, frame: _Frame) -> tuple[Tensor, Tensor]:
+        sigma, radius = frame.settings.sigma_px, frame.settings.contour_radius_px
         height, width = frame.face_index.shape[1:]
-        piece, place, count = trace_outline(
-            frame.xy, frame.topology, frame.orientation, height, width, radius
-        )
-        alpha, nearest = contour_forward(frame.face_index, place, count, settings.sigma_px, radius)
-        ctx.saved = frame, settings, piece, place, alpha, nearest
+        piece, place, count = trace_outline(frame.xy, frame.topology, frame.orientation, height, width, radius)
+        alpha, nearest, owner = contour_forward(frame.face_index, piece, place, count, sigma, radius)
+        ctx.saved = frame, piece, place, alpha, nearest
         ctx.dtype = xy.dtype
-        return torch.from_numpy(alpha).to(xy.dtype)
+        owner_tensor = torch.from_numpy(owner)
+        ctx.mark_non_differentiable(owner_tensor)
+        return torch.from_numpy(alpha).to(xy.dtype), owner_tensor
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        frame, settings, piece, place, alpha, nearest = ctx.saved
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        frame, piece, place, alpha, nearest = ctx.saved
         grad = contour_backward(
             _array(grads[0]), alpha, nearest, frame.face_index, frame.xy, frame.topology.edges, piece, place,
-            settings.sigma_px,
+            frame.settings.sigma_px,
         )  # fmt: skip
-        return torch.from_numpy(grad).to(ctx.dtype), None, None
+        return torch.from_numpy(grad).to(ctx.dtype), None
+
+
+class _SoftRas(torch.autograd.Function):
+    """Silhouette by the product over all faces."""
+
+    @staticmethod
+    def forward(ctx: Any, xy: Tensor, frame: _Frame) -> Tensor:
+        product = softras_forward(
+            frame.xy, frame.z, frame.topology.faces, *frame.bins,
+            frame.settings.sigma_px, frame.settings.face_radius_px, *frame.face_index.shape[1:],
+        )  # fmt: skip
+        ctx.saved = frame, product
+        ctx.dtype = xy.dtype
+        return torch.from_numpy(1 - 1 / product).to(xy.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        frame, product = ctx.saved
+        grad = softras_backward(
+            _array(grads[0]), product, frame.xy, frame.z, frame.topology.faces, *frame.bins,
+            frame.settings.sigma_px, frame.settings.face_radius_px,
+        )  # fmt: skip
+        return torch.from_numpy(grad.sum(axis=1)[..., :2]).to(ctx.dtype), None
+
+
+class _Parts(torch.autograd.Function):
+    """Part maps from alpha and the projected vertices."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, alpha: Tensor, xy: Tensor, z: Tensor, owner: Tensor, face_parts: Tensor, frame: _Frame
+    ) -> Tensor:
+        batch, height, width = alpha.shape
+        parts = torch.zeros(batch, N_PARTS, height, width, dtype=alpha.dtype)
+        settings = frame.settings
+        ctx.inputs = (
+            _array(alpha), owner.numpy(), frame.inverse_depth, frame.xy, frame.z, frame.topology.faces,
+            face_parts.contiguous().numpy(), *frame.bins,
+            settings.sigma_px, settings.face_radius_px, settings.gamma_m,
+        )  # fmt: skip
+        ctx.dtype = alpha.dtype
+        parts_forward(*ctx.inputs, parts.numpy())
+        return parts
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        grad_alpha, grad = parts_backward(grads[0].to(ctx.dtype).contiguous().numpy(), *ctx.inputs)
+        total = torch.from_numpy(grad.sum(axis=1)).to(ctx.dtype)
+        return torch.from_numpy(grad_alpha).to(ctx.dtype), total[..., :2], total[..., 2], None, None, None
+
+
+class _Depth(torch.autograd.Function):
+    """Depth of the nearest face at each pixel centre."""
+
+    @staticmethod
+    def forward(ctx: Any, xy: Tensor, z: Tensor, frame: _Frame) -> Tensor:
+        ctx.frame = frame
+        ctx.dtype = xy.dtype
+        covered = frame.face_index >= 0
+        depth = np.divide(1.0, frame.inverse_depth, where=covered, out=np.zeros(covered.shape))
+        return torch.from_numpy(depth).to(xy.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
+        frame = ctx.frame
+        grad = depth_backward(_array(grads[0]), frame.face_index, frame.xy, frame.z, frame.topology.faces)
+        total = torch.from_numpy(grad).to(ctx.dtype)
+        return total[..., :2], total[..., 2], None

@@ -1,4 +1,4 @@
-"""The ``contour`` silhouette: sigmoid of the signed distance from the pixel centre to the outline of the union.
+"""The ``contour`` silhouette: sigmoid of the signed distance to the outline of the union of faces.
 
 The nearest piece is found tile by tile: of all pieces only those can be nearest to a pixel of a tile whose
 distance from the tile's centre exceeds the least one by no more than twice the tile's radius. The cost
@@ -34,7 +34,7 @@ def _distance2(px, py, place, k):
 
 @kernel
 def _select(cx, cy, extent, radius, place, among, n_among, selected, distance):
-    """Pieces of ``among`` that can be nearest to, and within ``radius`` of, a pixel centre around (cx, cy)."""
+    """Pieces that can be nearest to a pixel centre within ``extent`` of (cx, cy), and within ``radius``."""
     least = np.inf
     for m in range(n_among):
         distance[m] = np.sqrt(_distance2(cx, cy, place, among[m]))
@@ -50,22 +50,25 @@ def _select(cx, cy, extent, radius, place, among, n_among, selected, distance):
 
 
 @kernel(parallel=True)
-def contour_forward(face_index, place, count, sigma, radius):
+def contour_forward(face_index, piece, place, count, sigma, radius):
     """Alpha and the nearest outline piece of each pixel.
 
     Args:
         face_index: (B, H, W) int32 of the hard pass; −1 where the centre is in no face.
+        piece: (B, N, 4) of ``trace_outline``.
         place: (B, N, 6) of ``trace_outline``.
         count: (B,) of ``trace_outline``.
         sigma: Pixels.
         radius: Pixels from the outline beyond which alpha is 0 or 1.
 
     Returns:
-        (B, H, W) float64 alpha, and (B, H, W) int32 index of the nearest piece, −1 beyond the radius.
+        (B, H, W) float64 alpha; (B, H, W) int32 index of the nearest piece, and one of that piece's faces,
+        both −1 beyond the radius.
     """
     n_batch, height, width = face_index.shape
     alpha = np.empty((n_batch, height, width))
     nearest = np.empty((n_batch, height, width), np.int32)
+    owner = np.empty((n_batch, height, width), np.int32)
     n_rows, n_columns = (height + TILE - 1) // TILE, (width + TILE - 1) // TILE
     tile_extent = (TILE - 1) / 2 * np.sqrt(2.0)
     subtile_extent = (SUBTILE - 1) / 2 * np.sqrt(2.0)
@@ -79,9 +82,7 @@ def contour_forward(face_index, place, count, sigma, radius):
         distance = np.empty(n)
         here = np.empty(n, np.int64)
         near = np.empty(n, np.int64)
-        n_here = _select(
-            left + TILE / 2, top + TILE / 2, tile_extent, radius, place[b], everything, n, here, distance
-        )
+        n_here = _select(left + TILE / 2, top + TILE / 2, tile_extent, radius, place[b], everything, n, here, distance)
         for sub in range((TILE // SUBTILE) ** 2):
             y0 = top + sub // (TILE // SUBTILE) * SUBTILE
             x0 = left + sub % (TILE // SUBTILE) * SUBTILE
@@ -108,13 +109,14 @@ def contour_forward(face_index, place, count, sigma, radius):
                             least = d2
                             found = near[m]
                     nearest[b, i, j] = found
+                    owner[b, i, j] = piece[b, found, 3] if found >= 0 else -1
                     inside = face_index[b, i, j] >= 0
                     if found < 0:
                         alpha[b, i, j] = 1.0 if inside else 0.0
                     else:
                         d = np.sqrt(least) if inside else -np.sqrt(least)
                         alpha[b, i, j] = 1.0 / (1.0 + np.exp(-d / sigma))
-    return alpha, nearest
+    return alpha, nearest, owner
 
 
 @kernel
@@ -177,7 +179,7 @@ def contour_backward(grad_alpha, alpha, nearest, face_index, xy, edges, piece, p
                 if d == 0:
                     continue
                 slope = grad_alpha[b, i, j] * alpha[b, i, j] * (1 - alpha[b, i, j]) / sigma
-                # d grows as the outline moves away: from an inside pixel against o, from an outside one along it.
+                # d grows as the outline moves away: inside against o, outside along it.
                 pull = (-slope if face_index[b, i, j] >= 0 else slope) / d
                 gx, gy = pull * ox, pull * oy
                 e = piece[b, k, 0]

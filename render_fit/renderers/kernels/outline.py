@@ -12,14 +12,15 @@ import numpy as np
 from numba import prange
 
 from render_fit.renderers.kernels.compiling import kernel
-from render_fit.renderers.kernels.rasterize import DROPPED, bin_faces
+from render_fit.renderers.kernels.grid import bin_boxes, edge_boxes, face_boxes, is_covered
+from render_fit.renderers.kernels.rasterize import DROPPED
 
 FACE_CELL_PX = 4.0
 EDGE_CELL_PX = 8.0
 # Sides of the grid cells, pixels: about twice and four times the edges of a 7 k-vertex body in a 224² crop.
 
 MARGIN_PX = 2.0
-# The outline is found this far (pixels) beyond what can reach a pixel, so that where it is cut off is never nearest.
+# The outline is found this far (pixels) beyond what can reach a pixel: where it is cut off is never nearest.
 
 MAX_CELLS = 1 << 18
 # Cells grow beyond the above where a grid would have more than this many.
@@ -76,59 +77,6 @@ def _clip(ax, ay, bx, by, left, top, right, bottom):
 
 
 @kernel
-def _is_covered(px, py, xy, faces, orientation, start, members, left, top, cell, n_columns, n_rows):
-    column = int(np.floor((px - left) / cell))
-    row = int(np.floor((py - top) / cell))
-    if column < 0 or row < 0 or column >= n_columns or row >= n_rows:
-        return False
-    k = row * n_columns + column
-    for m in range(start[k], start[k + 1]):
-        f = members[m]
-        sign = orientation[f]
-        if sign == 0:
-            continue
-        i0, i1, i2 = faces[f, 0], faces[f, 1], faces[f, 2]
-        x0, y0 = xy[i0, 0] - px, xy[i0, 1] - py
-        x1, y1 = xy[i1, 0] - px, xy[i1, 1] - py
-        x2, y2 = xy[i2, 0] - px, xy[i2, 1] - py
-        if (
-            (x1 * y2 - y1 * x2) * sign >= 0
-            and (x2 * y0 - y2 * x0) * sign >= 0
-            and (x0 * y1 - y0 * x1) * sign >= 0
-        ):
-            return True
-    return False
-
-
-@kernel
-def _bin_edges(ends, left, top, cell, n_columns, n_rows):
-    """Lists of the segments (N, 4) whose bounding box touches each cell."""
-    n = ends.shape[0]
-    start = np.zeros(n_rows * n_columns + 1, np.int32)
-    box = np.empty((n, 4), np.int32)
-    for e in range(n):
-        c0 = int(np.floor((min(ends[e, 0], ends[e, 2]) - left) / cell))
-        c1 = int(np.floor((max(ends[e, 0], ends[e, 2]) - left) / cell))
-        r0 = int(np.floor((min(ends[e, 1], ends[e, 3]) - top) / cell))
-        r1 = int(np.floor((max(ends[e, 1], ends[e, 3]) - top) / cell))
-        box[e, 0], box[e, 1] = max(c0, 0), min(c1, n_columns - 1)
-        box[e, 2], box[e, 3] = max(r0, 0), min(r1, n_rows - 1)
-        for r in range(box[e, 2], box[e, 3] + 1):
-            for c in range(box[e, 0], box[e, 1] + 1):
-                start[r * n_columns + c + 1] += 1
-    for k in range(n_rows * n_columns):
-        start[k + 1] += start[k]
-    cursor = start[:-1].copy()
-    members = np.empty(start[-1], np.int32)
-    for e in range(n):
-        for r in range(box[e, 2], box[e, 3] + 1):
-            for c in range(box[e, 0], box[e, 1] + 1):
-                members[cursor[r * n_columns + c]] = e
-                cursor[r * n_columns + c] += 1
-    return start, members, box
-
-
-@kernel
 def _crossings(e, kept, edges, xy, box, start, members, n_columns, cuts, cut_by):
     """Where other contour edges cut edge ``kept[e]``: parameters and the cutting edge, unsorted.
 
@@ -162,7 +110,7 @@ def _crossings(e, kept, edges, xy, box, start, members, n_columns, cuts, cut_by)
                         cut_by[n], cut_by[n + 1] = -1, -1
                         n += 2
                     continue
-                if p == a or p == b or q == a or q == b:
+                if p in (a, b) or q in (a, b):
                     continue
                 s = -side / turn
                 if s < 0 or s > 1:
@@ -238,10 +186,12 @@ def _trace(xy, faces, orientation, edges, edge_faces, crowded, height, width, ra
     most_across = int(np.sqrt(MAX_CELLS))
     edge_cell = max(EDGE_CELL_PX, span / most_across)
     edge_columns, edge_rows = int((right - left) / edge_cell) + 1, int((bottom - top) / edge_cell) + 1
-    edge_start, edge_members, box = _bin_edges(ends[:n_kept], left, top, edge_cell, edge_columns, edge_rows)
+    box = edge_boxes(ends[:n_kept], left, top, edge_cell, edge_columns, edge_rows)
+    edge_start, edge_members = bin_boxes(box, edge_columns, edge_rows)
     cell = max(FACE_CELL_PX, span / most_across)
     n_columns, n_rows = int((right - left) / cell) + 1, int((bottom - top) / cell) + 1
-    start, members = bin_faces(xy, faces, orientation, left, top, cell, n_columns, n_rows, HAIR_PX)
+    face_box = face_boxes(xy, faces, orientation, left, top, cell, n_columns, n_rows, HAIR_PX)
+    start, members = bin_boxes(face_box, n_columns, n_rows)
 
     n_found = 0
     cuts = np.empty(2 * n_kept + 2)
@@ -270,12 +220,12 @@ def _trace(xy, faces, orientation, edges, edge_faces, crowded, height, width, ra
             middle = 0.5 * (t0 + t1)
             mx, my = ax + middle * dx, ay + middle * dy
             hair = min(HAIR_PX, 0.05 * (t1 - t0) * length)
-            covered = _is_covered(
+            covered = is_covered(
                 mx + hair * nx, my + hair * ny, xy, faces, orientation,
                 start, members, left, top, cell, n_columns, n_rows,
             )  # fmt: skip
             if covered and not has_outer_side:
-                covered = _is_covered(
+                covered = is_covered(
                     mx - hair * nx, my - hair * ny, xy, faces, orientation,
                     start, members, left, top, cell, n_columns, n_rows,
                 )  # fmt: skip
@@ -295,9 +245,7 @@ def _trace(xy, faces, orientation, edges, edge_faces, crowded, height, width, ra
 
 
 @kernel(parallel=True)
-def _trace_all(
-    xy, faces, orientation, edges, edge_faces, crowded, height, width, radius, piece, place, count
-):
+def _trace_all(xy, faces, orientation, edges, edge_faces, crowded, height, width, radius, piece, place, count):
     for task in prange(xy.shape[0]):
         b = np.int64(task)
         count[b] = _trace(

@@ -6,7 +6,7 @@ from numba import prange
 from render_fit.renderers.kernels.compiling import kernel
 
 DROPPED = 2
-"""Orientation of a face that is not drawn: too near, or with a vertex that is not finite or absurdly far off."""
+"""Orientation of a face that is not drawn: a vertex is too near, not finite, or absurdly far off."""
 
 BANDS = 4
 """Pieces into which the work on one image is split. Fixed, so that sums do not depend on the thread count."""
@@ -37,9 +37,9 @@ def orient(xy, z, faces, near):
                 orientation[b, f] = DROPPED
                 continue
             i0, i1, i2 = faces[f, 0], faces[f, 1], faces[f, 2]
-            area = (xy[b, i1, 0] - xy[b, i0, 0]) * (xy[b, i2, 1] - xy[b, i0, 1]) - (
-                xy[b, i1, 1] - xy[b, i0, 1]
-            ) * (xy[b, i2, 0] - xy[b, i0, 0])
+            area = (xy[b, i1, 0] - xy[b, i0, 0]) * (xy[b, i2, 1] - xy[b, i0, 1]) - (xy[b, i1, 1] - xy[b, i0, 1]) * (
+                xy[b, i2, 0] - xy[b, i0, 0]
+            )
             orientation[b, f] = 1 if area > 0 else (-1 if area < 0 else 0)
     return orientation
 
@@ -94,57 +94,3 @@ def hard_pass(xy, z, faces, orientation, height, width):
                             inverse_depth[b, i, j] = u
                             face_index[b, i, j] = f
     return face_index, inverse_depth
-
-
-@kernel
-def bin_faces(xy, faces, orientation, left, top, cell, n_columns, n_rows, radius):
-    """Faces whose bounding box, grown by ``radius``, touches each cell of a grid, for one image.
-
-    Args:
-        xy: (V, 2) pixels.
-        faces: (F, 3).
-        orientation: (F,); dropped faces are left out.
-        left, top: Corner of the grid, pixels.
-        cell: Side of a cell, pixels.
-        n_columns, n_rows: Size of the grid.
-        radius: Pixels.
-
-    Returns:
-        (n_rows * n_columns + 1,) int32 where each cell's list starts, and the lists, int32, each ascending.
-    """
-    n_faces = faces.shape[0]
-    start = np.zeros(n_rows * n_columns + 1, np.int32)
-    box = np.empty((n_faces, 4), np.int32)
-    for f in range(n_faces):
-        box[f, 1] = -1
-        box[f, 0] = 0
-        if orientation[f] == DROPPED:
-            continue
-        i0, i1, i2 = faces[f, 0], faces[f, 1], faces[f, 2]
-        x0, x1, x2 = xy[i0, 0], xy[i1, 0], xy[i2, 0]
-        y0, y1, y2 = xy[i0, 1], xy[i1, 1], xy[i2, 1]
-        c0 = int(np.floor((min(x0, x1, x2) - radius - left) / cell))
-        c1 = int(np.floor((max(x0, x1, x2) + radius - left) / cell))
-        r0 = int(np.floor((min(y0, y1, y2) - radius - top) / cell))
-        r1 = int(np.floor((max(y0, y1, y2) + radius - top) / cell))
-        if c1 < 0 or r1 < 0 or c0 >= n_columns or r0 >= n_rows:
-            continue
-        c0, c1 = max(c0, 0), min(c1, n_columns - 1)
-        r0, r1 = max(r0, 0), min(r1, n_rows - 1)
-        box[f, 0], box[f, 1], box[f, 2], box[f, 3] = c0, c1, r0, r1
-        for r in range(r0, r1 + 1):
-            for c in range(c0, c1 + 1):
-                start[r * n_columns + c + 1] += 1
-    for k in range(n_rows * n_columns):
-        start[k + 1] += start[k]
-    cursor = start[:-1].copy()
-    members = np.empty(start[-1], np.int32)
-    for f in range(n_faces):
-        if box[f, 1] < box[f, 0]:
-            continue
-        for r in range(box[f, 2], box[f, 3] + 1):
-            for c in range(box[f, 0], box[f, 1] + 1):
-                k = r * n_columns + c
-                members[cursor[k]] = f
-                cursor[k] += 1
-    return start, members

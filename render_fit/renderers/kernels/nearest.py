@@ -1,0 +1,155 @@
+"""The point of a triangle nearest to a pixel centre, and how it moves with the corners."""
+
+import numpy as np
+
+from render_fit.renderers.kernels.compiling import kernel
+
+
+@kernel(inline=True)
+def _along(px, py, ax, ay, bx, by):
+    """Parameter of the point of segment a–b nearest to p, and their squared distance."""
+    ex, ey = bx - ax, by - ay
+    length2 = ex * ex + ey * ey
+    t = 0.0
+    if length2 > 0:
+        t = min(max(((px - ax) * ex + (py - ay) * ey) / length2, 0.0), 1.0)
+    x, y = px - ax - t * ex, py - ay - t * ey
+    return t, x * x + y * y
+
+
+@kernel(inline=True)
+def nearest_on_triangle(px, py, corner):
+    """Where a pixel centre lies relative to a triangle.
+
+    Args:
+        px: Pixels.
+        py: Pixels.
+        corner: Six numbers x0, y0, x1, y1, x2, y2, pixels.
+
+    Returns:
+        Whether the centre is inside; its squared distance to the nearest side, pixels²; that side's first
+        corner k (it runs to corner k + 1 modulo 3); the parameter of the nearest point along it.
+    """
+    x0, y0, x1, y1, x2, y2 = corner[0], corner[1], corner[2], corner[3], corner[4], corner[5]
+    w2 = (x0 - px) * (y1 - py) - (y0 - py) * (x1 - px)
+    w0 = (x1 - px) * (y2 - py) - (y1 - py) * (x2 - px)
+    w1 = (x2 - px) * (y0 - py) - (y2 - py) * (x0 - px)
+    inside = (w0 > 0 and w1 > 0 and w2 > 0) or (w0 < 0 and w1 < 0 and w2 < 0)
+    side = 0
+    t, d2 = _along(px, py, x0, y0, x1, y1)
+    t1, d21 = _along(px, py, x1, y1, x2, y2)
+    if d21 < d2:
+        side, t, d2 = 1, t1, d21
+    t2, d22 = _along(px, py, x2, y2, x0, y0)
+    if d22 < d2:
+        side, t, d2 = 2, t2, d22
+    return inside, d2, side, t
+
+
+@kernel(inline=True)
+def depth_on_triangle(px, py, corner, z, inside, side, t):
+    """Depth of a triangle at a pixel centre inside it, or else at its point nearest to that centre.
+
+    Interpolated linearly in 1 / z, as perspective does. ``z`` holds the corners' depths, metres.
+    """
+    if inside:
+        x0, y0, x1, y1, x2, y2 = corner[0], corner[1], corner[2], corner[3], corner[4], corner[5]
+        w0 = (x1 - px) * (y2 - py) - (y1 - py) * (x2 - px)
+        w1 = (x2 - px) * (y0 - py) - (y2 - py) * (x0 - px)
+        w2 = (x0 - px) * (y1 - py) - (y0 - py) * (x1 - px)
+        return (w0 + w1 + w2) / (w0 / z[0] + w1 / z[1] + w2 / z[2])
+    far = (side + 1) % 3
+    return 1.0 / ((1 - t) / z[side] + t / z[far])
+
+
+@kernel(inline=True)
+def pull_distance2(px, py, corner, side, t, g, grad):
+    """Add ``g`` times the gradient of the squared distance to ``grad``: per corner x, y, z."""
+    far = (side + 1) % 3
+    x = px - (1 - t) * corner[2 * side] - t * corner[2 * far]
+    y = py - (1 - t) * corner[2 * side + 1] - t * corner[2 * far + 1]
+    # The nearest point slides along its side at right angles to the offset, so only the side's own motion counts.
+    grad[3 * side] -= 2 * g * (1 - t) * x
+    grad[3 * side + 1] -= 2 * g * (1 - t) * y
+    grad[3 * far] -= 2 * g * t * x
+    grad[3 * far + 1] -= 2 * g * t * y
+
+
+@kernel(inline=True)
+def pull_depth(px, py, corner, z, inside, side, t, g, grad):
+    """Add ``g`` times the gradient of ``depth_on_triangle`` to ``grad``: per corner x, y, z."""
+    depth = depth_on_triangle(px, py, corner, z, inside, side, t)
+    if inside:
+        x0, y0, x1, y1, x2, y2 = corner[0], corner[1], corner[2], corner[3], corner[4], corner[5]
+        area = (x1 - x0) * (y2 - y0) - (y1 - y0) * (x2 - x0)
+        u0, u1, u2 = 1.0 / z[0], 1.0 / z[1], 1.0 / z[2]
+        # Gradient over the image of the inverse depth u, which is linear there.
+        ux = ((u1 - u0) * (y2 - y0) - (u2 - u0) * (y1 - y0)) / area
+        uy = ((u2 - u0) * (x1 - x0) - (u1 - u0) * (x2 - x0)) / area
+        for k in range(3):
+            i, j = (k + 1) % 3, (k + 2) % 3
+            share = (
+                (corner[2 * i] - px) * (corner[2 * j + 1] - py) - (corner[2 * i + 1] - py) * (corner[2 * j] - px)
+            ) / area
+            grad[3 * k] += g * depth * depth * share * ux
+            grad[3 * k + 1] += g * depth * depth * share * uy
+            grad[3 * k + 2] += g * depth * depth * share / (z[k] * z[k])
+        return
+    far = (side + 1) % 3
+    grad[3 * side + 2] += g * depth * depth * (1 - t) / (z[side] * z[side])
+    grad[3 * far + 2] += g * depth * depth * t / (z[far] * z[far])
+    if t <= 0 or t >= 1:
+        return
+    ax, ay = corner[2 * side], corner[2 * side + 1]
+    ex, ey = corner[2 * far] - ax, corner[2 * far + 1] - ay
+    rx, ry = px - ax - t * ex, py - ay - t * ey
+    slide = -g * depth * depth * (1.0 / z[far] - 1.0 / z[side]) / (ex * ex + ey * ey)
+    grad[3 * side] += slide * (-(1 - t) * ex - rx)
+    grad[3 * side + 1] += slide * (-(1 - t) * ey - ry)
+    grad[3 * far] += slide * (rx - t * ex)
+    grad[3 * far + 1] += slide * (ry - t * ey)
+
+
+@kernel
+def gather_cell(xy, z, faces, members, corners, depths, boxes, radius):
+    """Copy the corners of a cell's faces side by side.
+
+    Args:
+        xy: (V, 2) pixels.
+        z: (V,) metres.
+        faces: (F, 3).
+        members: (N,) faces of the cell.
+        corners: (≥ N, 6) filled with x0, y0, x1, y1, x2, y2.
+        depths: (≥ N, 3) filled with the corners' depths.
+        boxes: (≥ N, 4) filled with the bounding boxes, grown by ``radius``: left, right, top, bottom.
+        radius: Pixels.
+    """
+    for m in range(members.shape[0]):
+        for k in range(3):
+            v = faces[members[m], k]
+            corners[m, 2 * k], corners[m, 2 * k + 1] = xy[v, 0], xy[v, 1]
+            depths[m, k] = z[v]
+        boxes[m, 0] = min(corners[m, 0], corners[m, 2], corners[m, 4]) - radius
+        boxes[m, 1] = max(corners[m, 0], corners[m, 2], corners[m, 4]) + radius
+        boxes[m, 2] = min(corners[m, 1], corners[m, 3], corners[m, 5]) - radius
+        boxes[m, 3] = max(corners[m, 1], corners[m, 3], corners[m, 5]) + radius
+
+
+@kernel
+def scatter_cell(faces, members, corner_grad, grad):
+    """Add the corners' gradients (N, 9), x, y, z each, to the vertices' (V, 3)."""
+    for m in range(members.shape[0]):
+        for k in range(3):
+            v = faces[members[m], k]
+            grad[v, 0] += corner_grad[m, 3 * k]
+            grad[v, 1] += corner_grad[m, 3 * k + 1]
+            grad[v, 2] += corner_grad[m, 3 * k + 2]
+
+
+@kernel
+def longest_list(start):
+    """Length of the longest list of one image's cells."""
+    longest = 0
+    for k in range(start.shape[0] - 1):
+        longest = max(longest, start[k + 1] - start[k])
+    return np.int64(longest)

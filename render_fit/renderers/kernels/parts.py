@@ -1,0 +1,192 @@
+"""Part maps: alpha divided among the parts by a softmax over depth, fused over all faces near each pixel.
+
+share(part) = Σ_{faces of the part} w / Σ_{all faces} w,  w = D · exp(−z / γ),  D = sigmoid(± d² / σ²)
+
+with d the distance to the nearest side of the projected face and z the face's depth at the pixel centre or, for a
+centre outside it, at its nearest point (SoftRas, Liu et al. 2019, eq. 3, with depth in metres and no background:
+the silhouette gives that).
+"""
+
+import numpy as np
+from numba import prange
+
+from render_fit.renderers.kernels.compiling import kernel
+from render_fit.renderers.kernels.grid import CELL
+from render_fit.renderers.kernels.nearest import (
+    depth_on_triangle,
+    gather_cell,
+    longest_list,
+    nearest_on_triangle,
+    pull_depth,
+    pull_distance2,
+    scatter_cell,
+)
+from render_fit.renderers.kernels.rasterize import BANDS
+
+BEHIND = 20.0
+# Faces this many γ behind the nearest are skipped: their weight is below exp(−20) = 2e-9 of it.
+
+N_PARTS = 24
+
+
+@kernel
+def _weigh(px, py, n, corners, depths, boxes, sigma2, radius2, gamma, limit, found, side, at, inside, weight, z):
+    """Faces with a weight at a pixel: their places in the list and what their gradient needs; how many.
+
+    ``weight`` sums to one.
+    """
+    k = 0
+    nearest = np.inf
+    for m in range(n):
+        if px < boxes[m, 0] or px > boxes[m, 1] or py < boxes[m, 2] or py > boxes[m, 3]:
+            continue
+        if min(depths[m, 0], depths[m, 1], depths[m, 2]) > limit:
+            continue
+        is_in, d2, s, t = nearest_on_triangle(px, py, corners[m])
+        if not is_in and d2 > radius2:
+            continue
+        depth = depth_on_triangle(px, py, corners[m], depths[m], is_in, s, t)
+        nearest = min(nearest, depth)
+        found[k], side[k], at[k], inside[k], z[k] = m, s, t, is_in, depth
+        weight[k] = d2 / sigma2 if is_in else -d2 / sigma2
+        k += 1
+    kept = 0
+    total = 0.0
+    # The nearest may lie at the edge of the radius, where its own D is exp(−R² / σ²).
+    behind = (BEHIND + radius2 / sigma2) * gamma
+    for m in range(k):
+        if z[m] - nearest > behind:
+            continue
+        w = np.exp((nearest - z[m]) / gamma) / (1.0 + np.exp(-weight[m]))
+        found[kept], side[kept], at[kept], inside[kept] = found[m], side[m], at[m], inside[m]
+        z[kept] = weight[m]
+        weight[kept] = w
+        total += w
+        kept += 1
+    for m in range(kept):
+        weight[m] /= total
+    return kept
+
+
+@kernel
+def _depth_limit(inverse_depth, gamma):
+    """Depth beyond which a face has no weight at a pixel, given the hard pass's inverse depth there."""
+    return 1.0 / inverse_depth + BEHIND * gamma if inverse_depth > 0 else np.inf
+
+
+@kernel(parallel=True)
+def parts_forward(
+    alpha, owner, inverse_depth, xy, z, faces, face_parts, start, offset, members, sigma, radius, gamma, parts
+):
+    """Fill ``parts`` (B, 24, H, W), given as zeros.
+
+    Args:
+        alpha: (B, H, W) silhouette.
+        owner: (B, H, W) int32 face that takes all of alpha where no face is within the radius; −1: none.
+        inverse_depth: (B, H, W) of the hard pass.
+        xy: (B, V, 2) pixels.
+        z: (B, V) metres.
+        faces: (F, 3).
+        face_parts: (F,) int64.
+        start: Of ``bin_soft_faces``, with the same radius.
+        offset: Of ``bin_soft_faces``.
+        members: Of ``bin_soft_faces``.
+        sigma: Pixels.
+        radius: Pixels.
+        gamma: Metres.
+        parts: The output, in the dtype that is wanted.
+    """
+    n_batch, height, width = alpha.shape
+    n_rows, n_columns = (height + CELL - 1) // CELL, (width + CELL - 1) // CELL
+    for task in prange(n_batch * BANDS):
+        b = np.int64(task) // BANDS
+        band = np.int64(task) % BANDS
+        most = longest_list(start[b])
+        corners, depths, boxes = np.empty((most, 6)), np.empty((most, 3)), np.empty((most, 4))
+        found, side, at = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most)
+        inside, weight, depth = np.empty(most, np.bool_), np.empty(most), np.empty(most)
+        share = np.zeros(N_PARTS)
+        for row in range(band, n_rows, BANDS):
+            for column in range(n_columns):
+                cell = row * n_columns + column
+                first, end = offset[b] + start[b, cell], offset[b] + start[b, cell + 1]
+                gather_cell(xy[b], z[b], faces, members[first:end], corners, depths, boxes, radius)
+                for i in range(row * CELL, min(row * CELL + CELL, height)):
+                    for j in range(column * CELL, min(column * CELL + CELL, width)):
+                        a = alpha[b, i, j]
+                        if a == 0:
+                            continue
+                        n = _weigh(
+                            j + 0.5, i + 0.5, end - first, corners, depths, boxes, sigma * sigma, radius * radius,
+                            gamma, _depth_limit(inverse_depth[b, i, j], gamma),
+                            found, side, at, inside, weight, depth,
+                        )  # fmt: skip
+                        if n == 0:
+                            if owner[b, i, j] >= 0:
+                                parts[b, face_parts[owner[b, i, j]], i, j] = a
+                            continue
+                        for m in range(n):
+                            share[face_parts[members[first + found[m]]]] += weight[m]
+                        for p in range(N_PARTS):
+                            if share[p] > 0:
+                                parts[b, p, i, j] = a * share[p]
+                                share[p] = 0.0
+
+
+@kernel(parallel=True)
+def parts_backward(
+    grad_parts, alpha, owner, inverse_depth, xy, z, faces, face_parts, start, offset, members, sigma, radius, gamma
+):
+    """Gradients with respect to alpha, (B, H, W), and to xy and z, (B, BANDS, V, 3), to be summed over bands."""
+    n_batch, height, width = alpha.shape
+    n_rows, n_columns = (height + CELL - 1) // CELL, (width + CELL - 1) // CELL
+    grad = np.zeros((n_batch, BANDS, xy.shape[1], 3))
+    grad_alpha = np.zeros(alpha.shape)
+    for task in prange(n_batch * BANDS):
+        b = np.int64(task) // BANDS
+        band = np.int64(task) % BANDS
+        most = longest_list(start[b])
+        corners, depths, boxes = np.empty((most, 6)), np.empty((most, 3)), np.empty((most, 4))
+        found, side, at = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most)
+        inside, weight, level = np.empty(most, np.bool_), np.empty(most), np.empty(most)
+        corner_grad = np.empty((most, 9))
+        for row in range(band, n_rows, BANDS):
+            for column in range(n_columns):
+                cell = row * n_columns + column
+                first, end = offset[b] + start[b, cell], offset[b] + start[b, cell + 1]
+                gather_cell(xy[b], z[b], faces, members[first:end], corners, depths, boxes, radius)
+                corner_grad[: end - first] = 0.0
+                for i in range(row * CELL, min(row * CELL + CELL, height)):
+                    for j in range(column * CELL, min(column * CELL + CELL, width)):
+                        a = alpha[b, i, j]
+                        if a == 0:
+                            continue
+                        px, py = j + 0.5, i + 0.5
+                        n = _weigh(
+                            px, py, end - first, corners, depths, boxes, sigma * sigma, radius * radius,
+                            gamma, _depth_limit(inverse_depth[b, i, j], gamma),
+                            found, side, at, inside, weight, level,
+                        )  # fmt: skip
+                        if n == 0:
+                            if owner[b, i, j] >= 0:
+                                grad_alpha[b, i, j] = grad_parts[b, face_parts[owner[b, i, j]], i, j]
+                            continue
+                        mean = 0.0
+                        for m in range(n):
+                            mean += weight[m] * grad_parts[b, face_parts[members[first + found[m]]], i, j]
+                        grad_alpha[b, i, j] = mean
+                        for m in range(n):
+                            k = found[m]
+                            g = a * weight[m] * (grad_parts[b, face_parts[members[first + k]], i, j] - mean)
+                            # With one part in reach its gradient equals the mean, up to rounding.
+                            if abs(g) <= 1e-14 * abs(mean):
+                                continue
+                            slope = g / (1.0 + np.exp(level[m])) / (sigma * sigma)
+                            pull_distance2(
+                                px, py, corners[k], side[m], at[m], slope if inside[m] else -slope, corner_grad[k]
+                            )
+                            pull_depth(
+                                px, py, corners[k], depths[k], inside[m], side[m], at[m], -g / gamma, corner_grad[k]
+                            )
+                scatter_cell(faces, members[first:end], corner_grad, grad[b, band])
+    return grad_alpha, grad
