@@ -1,0 +1,148 @@
+"""SMPLify's pose prior: a mixture of Gaussians over the axis-angle of SMPL's 21 body joints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from render_fit.errors import InputError
+
+BODY_DIMENSIONS = 63
+"""Axis-angle of SMPL's joints 1 to 21: all but the pelvis and the two hands."""
+
+
+class GaussianMixturePrior(nn.Module):
+    """Negative log-density of a body pose under a mixture of full-covariance Gaussians.
+
+    Args:
+        means: (m, d) component means, radians; d is 63, or more: then the mixture is marginalised to the first 63.
+        covariances: (m, d, d) positive definite.
+        weights: (m,) positive; normalised here.
+
+    Source: Bogo et al. 2016, "Keep it SMPL", equation 6.
+    """
+
+    means: Tensor
+    factors: Tensor
+    projection: Tensor
+    shift: Tensor
+    offsets: Tensor
+
+    def __init__(
+        self,
+        means: Float[np.ndarray, "m d"],
+        covariances: Float[np.ndarray, "m d d"],
+        weights: Float[np.ndarray, "m"],
+    ) -> None:
+        super().__init__()
+        means = np.asarray(means, dtype=np.float64)[:, :BODY_DIMENSIONS]
+        covariances = np.asarray(covariances, dtype=np.float64)[:, :BODY_DIMENSIONS, :BODY_DIMENSIONS]
+        weights = np.asarray(weights, dtype=np.float64)
+        if means.shape[1] != BODY_DIMENSIONS or covariances.shape != (len(means), *2 * (BODY_DIMENSIONS,)):
+            raise ValueError(
+                f"pose mixture: expected means (m, {BODY_DIMENSIONS} or more) and covariances (m, d, d), "
+                f"got {means.shape} and {covariances.shape}"
+            )
+        lower = np.linalg.cholesky(covariances)
+        log_det = 2 * np.log(np.diagonal(lower, axis1=1, axis2=2)).sum(axis=1)
+        whitening = np.linalg.inv(lower)  # (m, d, d); the Mahalanobis distance is |whitening (x - mean)|
+        projection = whitening.reshape(-1, BODY_DIMENSIONS).T
+        log_height = np.log(weights / weights.sum()) - 0.5 * log_det
+        self.register_buffer("means", torch.tensor(means, dtype=torch.float32))
+        self.register_buffer("factors", torch.tensor(lower, dtype=torch.float32))
+        self.register_buffer("projection", torch.tensor(projection, dtype=torch.float32))
+        shift = np.einsum("mde,me->md", whitening, means).reshape(-1)
+        self.register_buffer("shift", torch.tensor(shift, dtype=torch.float32))
+        self.register_buffer("offsets", torch.tensor(log_height.max() - log_height, dtype=torch.float32))
+        self.register_buffer("weights", torch.tensor(weights / weights.sum(), dtype=torch.float32))
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> GaussianMixturePrior:
+        """Reads a mixture.
+
+        Args:
+            path: An ``.npz`` with `means`, `covariances` and `weights`, or SMPLify's ``gmm_08.pkl`` (`means`, `covars`,
+                `weights`; 69 dimensions, of which the hands' last six are marginalised out).
+
+        Returns:
+            The prior.
+
+        Raises:
+            InputError: If the file is missing, is neither kind, or holds no mixture.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; expected a pose mixture (.npz, or SMPLify's gmm_08.pkl)")
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as file:
+                arrays: Mapping[str, Any] = dict(file)
+        elif path.suffix == ".pkl":
+            from render_fit.bodies.smpl_files import load_arrays_pickle
+
+            arrays = load_arrays_pickle(path)
+        else:
+            raise InputError(f"{path}: expected a pose mixture ending in .npz or .pkl")
+        covariances = arrays.get("covariances", arrays.get("covars"))
+        missing = [key for key in ("means", "weights") if key not in arrays]
+        if missing or covariances is None:
+            lacking = missing + ([] if covariances is not None else ["covariances (or covars)"])
+            raise InputError(f"{path}: not a pose mixture: it lacks {', '.join(lacking)}")
+        return cls(arrays["means"], covariances, arrays["weights"])
+
+    def forward(
+        self, body_pose: Float[Tensor, "b 63"], mode: Literal["min", "logsumexp"] = "min"
+    ) -> Float[Tensor, "b"]:
+        """How unusual a pose is.
+
+        Args:
+            body_pose: (B, 63) axis-angle of joints 1 to 21, radians.
+            mode: "min" takes the best component's -log(weight x density), as SMPLify does; "logsumexp" the mixture's.
+
+        Returns:
+            (B,) nats. "min" is 0 at the highest component's mean and positive elsewhere; "logsumexp" is measured from the same
+            height and is smaller by at most log m.
+
+        Differentiability: smooth in `logsumexp`; `min` is continuous with kinks where the best component changes.
+        Axis-angles are taken as they come: a rotation beyond pi is not wrapped.
+        """
+        whitened = torch.addmm(-self.shift, body_pose, self.projection)
+        squares = whitened.view(len(body_pose), len(self.offsets), BODY_DIMENSIONS).square().sum(dim=-1)
+        energy = 0.5 * squares + self.offsets
+        if mode == "min":
+            return energy.min(dim=-1).values
+        if mode == "logsumexp":
+            return -torch.logsumexp(-energy, dim=-1)
+        raise ValueError(f"mode: expected 'min' or 'logsumexp', got {mode!r}")
+
+    def sample(self, n: int, generator: torch.Generator | None = None, spread: float = 1.0) -> Float[Tensor, "n 63"]:
+        """Draws poses from the mixture.
+
+        Args:
+            n: How many.
+            generator: Source of randomness, for repeatable poses.
+            spread: Standard deviations are scaled by this; under 1 for poses nearer to the means.
+
+        Returns:
+            (n, 63) axis-angle, radians.
+        """
+        component = torch.multinomial(self.weights, n, replacement=True, generator=generator)
+        noise = torch.randn(n, BODY_DIMENSIONS, 1, generator=generator)
+        return self.means[component] + spread * (self.factors[component] @ noise).squeeze(-1)
+
+
+@lru_cache(maxsize=1)
+def default_pose_prior() -> GaussianMixturePrior:
+    """The shipped mixture, fitted to CMU motion capture by `scripts/fit_pose_prior.py`.
+
+    Returns:
+        The prior, shared between callers.
+    """
+    return GaussianMixturePrior.from_file(Path(str(resources.files(__package__) / "assets" / "pose_mixture.npz")))
