@@ -78,9 +78,7 @@ def folder_written_whole(path: Path | str, *, last: str, owned: Collection[str] 
         finally:
             shutil.rmtree(working, ignore_errors=True)
     except OSError as error:
-        raise InputError(
-            f"{path}: cannot write there ({error.strerror or error}); choose another --out"
-        ) from error
+        raise InputError(f"{path}: cannot write there ({error.strerror or error}); choose another --out") from error
 
 
 def prepare_output(path: Path | str) -> Path:

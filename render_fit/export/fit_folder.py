@@ -19,7 +19,8 @@ REPORT = "report.json"
 """Written last: where it is, the fit is complete."""
 
 OWNED = (
-    REPORT, "params.npz", "input.jpg", "overlay.png", "side.png", "progress.gif", *(f"mesh.{kind}" for kind in MESH_FORMATS)
+    REPORT, "params.npz", "input.jpg", "overlay.png", "side.png", "progress.gif",
+    *(f"mesh.{kind}" for kind in MESH_FORMATS),
 )  # fmt: skip
 """Everything that a fit's folder may hold of ours."""
 

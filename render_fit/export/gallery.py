@@ -76,8 +76,7 @@ def write_gallery(path: Path | str, entries: Sequence[Entry], *, title: str = "r
     folder = Path(path).parent
     rows = "\n".join(_row(entry, folder) for entry in entries)
     counts = {
-        status: sum(entry.report.get("status") == status for entry in entries)
-        for status in ("ok", "poor", "failed")
+        status: sum(entry.report.get("status") == status for entry in entries) for status in ("ok", "poor", "failed")
     }
     summary = ", ".join(f"{number} {status}" for status, number in counts.items() if number)
     template = (resources.files("render_fit.export") / "gallery.html").read_text(encoding="utf-8")

@@ -110,9 +110,7 @@ def turntable(
     return [side_view(vertices_camera, faces, renderer, size_px=size_px, yaw_rad=yaw) for yaw in yaws]
 
 
-def panel(
-    pictures: Sequence[Pixels], *, height_px: int = 512, captions: Sequence[str] | None = None
-) -> Pixels:
+def panel(pictures: Sequence[Pixels], *, height_px: int = 512, captions: Sequence[str] | None = None) -> Pixels:
     """Pictures side by side at one height, with an optional caption above each."""
     scaled = [_scaled_to_height(picture, height_px) for picture in pictures]
     gap = max(4, height_px // 64)
@@ -135,9 +133,7 @@ def panel(
     return np.asarray(sheet)
 
 
-def contact_sheet(
-    rows: Sequence[tuple[str, Sequence[Pixels]]], *, height_px: int = 224, columns: int = 4
-) -> Pixels:
+def contact_sheet(rows: Sequence[tuple[str, Sequence[Pixels]]], *, height_px: int = 224, columns: int = 4) -> Pixels:
     """Many fits on one sheet.
 
     Args:

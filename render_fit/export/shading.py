@@ -10,7 +10,9 @@ from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from render_fit.cameras import Camera
+from render_fit.parts import SMPL_24_PARTS
 from render_fit.renderers.base import Renderer, RenderSettings
+from render_fit.skeletons import SMPL_24
 
 BODY_COLOUR = (0.66, 0.77, 0.92)
 """Light blue (RGB 0–1): far from skin, so that what is body and what is photo is never in doubt."""
@@ -31,9 +33,7 @@ class Picture:
     rgb: Float[np.ndarray, "h w 3"]
     alpha: Float[np.ndarray, "h w"]
 
-    def over(
-        self, background: Float[np.ndarray, "h w 3"], opacity: float = 1.0
-    ) -> Float[np.ndarray, "h w 3"]:
+    def over(self, background: Float[np.ndarray, "h w 3"], opacity: float = 1.0) -> Float[np.ndarray, "h w 3"]:
         """This picture on top of another of the same size."""
         alpha = self.alpha[..., None] * opacity
         return self.rgb * alpha + background * (1 - alpha)
@@ -87,16 +87,12 @@ def shaded(
         normals = _vertex_normals(vertices_camera.numpy(), faces.numpy())
         normal = np.einsum("nk,nkc->nc", weights, normals[triangles])
         normal /= np.linalg.norm(normal, axis=1, keepdims=True).clip(1e-9)
-        base = (
-            np.array(BODY_COLOUR) if colours is None else np.einsum("nk,nkc->nc", weights, colours[triangles])
-        )
+        base = np.array(BODY_COLOUR) if colours is None else np.einsum("nk,nkc->nc", weights, colours[triangles])
         rgb[rows, columns] = np.clip(base * _light(normal)[:, None], 0, 1)
     cover = (face_index >= 0).astype(np.float32)
     blocks = (height, supersampling, width, supersampling)
     alpha = cover.reshape(blocks).mean(axis=(1, 3))
-    colour = (
-        rgb.reshape(*blocks, 3).sum(axis=(1, 3)) / cover.reshape(blocks).sum(axis=(1, 3)).clip(1)[..., None]
-    )
+    colour = rgb.reshape(*blocks, 3).sum(axis=(1, 3)) / cover.reshape(blocks).sum(axis=(1, 3)).clip(1)[..., None]
     return Picture(colour, alpha)
 
 
@@ -137,8 +133,7 @@ def _barycentric(corners_px: np.ndarray, points_px: np.ndarray) -> np.ndarray:
     return np.where(np.abs(total) > 1e-9, areas / np.where(total == 0, 1, total), 1 / 3)
 
 
-def part_colours(
-    vertex_parts: Integer[Tensor, "v"], palette: Integer[np.ndarray, "p 3"]
-) -> Float[np.ndarray, "v 3"]:
-    """(V, 3) RGB 0–1 of each vertex's part, from a palette of 0–255."""
+def part_colours(vertex_parts: Integer[Tensor, "v"]) -> Float[np.ndarray, "v 3"]:
+    """(V, 3) RGB 0–1: each vertex in the colour of its SMPL part (0 to 23)."""
+    palette = np.array([SMPL_24_PARTS.colours[SMPL_24_PARTS.labels.index(joint)] for joint in SMPL_24.joints])
     return palette[vertex_parts.cpu().numpy()].astype(np.float32) / 255

@@ -94,9 +94,7 @@ def plan(
         InputError: if files about one photo come with several photos, or the folder says nothing about any.
     """
     if given is not None and given != Given() and len(images) > 1:
-        raise InputError(
-            "--mask, --keypoints and --parts belong to one photo; for many use --observations DIR"
-        )
+        raise InputError("--mask, --keypoints and --parts belong to one photo; for many use --observations DIR")
     if observations is not None and not observations.is_dir():
         raise InputError(f"{observations}: no such folder")
     stems = [image.stem for image in images]
@@ -110,9 +108,7 @@ def plan(
     names = [job.name for job in jobs]
     for name in names:
         if names.count(name) > 1:
-            raise InputError(
-                f"{name}: several photos have this name; give each of their folders its own run and --out"
-            )
+            raise InputError(f"{name}: several photos have this name; give each of their folders its own run and --out")
     if observations is not None and all(job.given == Given() for job in jobs):
         raise InputError(
             f"{observations}: holds no {', '.join('<stem>' + end for end in OBSERVATION_ENDINGS.values())}"
@@ -129,9 +125,7 @@ def _images_in(folder: Path) -> list[Path]:
     stems = {path.stem for path in images}
 
     def beside_its_photo(path: Path) -> bool:
-        return any(
-            path.stem.removesuffix(ending) in stems - {path.stem} for ending in ("_mask", "_parts", "_labels")
-        )
+        return any(path.stem.removesuffix(ending) in stems - {path.stem} for ending in ("_mask", "_parts", "_labels"))
 
     return [path for path in images if not beside_its_photo(path)]
 

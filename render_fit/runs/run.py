@@ -1,0 +1,159 @@
+"""One photo to its output folders: read, observe, fit, write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from PIL import Image
+
+from render_fit.bodies import body_named
+from render_fit.bodies.body import Body
+from render_fit.errors import InputError, MissingDependencyError
+from render_fit.export.fit_folder import write_fit
+from render_fit.export.overlays import Pixels
+from render_fit.fitting.fit import fit_image
+from render_fit.fitting.recipe import Recipe, load_recipe
+from render_fit.fitting.result import FitReport
+from render_fit.observations import OBSERVERS, Observer, observe
+from render_fit.renderers import renderer_named
+from render_fit.renderers.base import Renderer
+from render_fit.runs.inputs import Given, Job
+from render_fit.runs.options import FitOptions, camera_for
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """One person's fit, as it was written.
+
+    Attributes:
+        name: Of its folder.
+        folder: The folder.
+        report: How good it is.
+    """
+
+    name: str
+    folder: Path
+    report: FitReport
+
+
+class Tools:
+    """What the fits of one run share, loaded when first needed.
+
+    Args:
+        options: The run's.
+
+    Raises:
+        InputError: if the recipe is not valid.
+    """
+
+    def __init__(self, options: FitOptions) -> None:
+        self.options = options
+        self.recipe: Recipe = load_recipe(options.recipe)
+
+    @cached_property
+    def body(self) -> Body:
+        """M."""
+        return body_named(self.options.body or self.recipe.body, n_betas=self.recipe.n_betas)
+
+    @cached_property
+    def renderer(self) -> Renderer:
+        """R."""
+        return renderer_named(self.options.renderer or self.recipe.renderer)
+
+    @cached_property
+    def observer(self) -> Observer:
+        """z."""
+        if self.recipe.observer not in OBSERVERS:
+            raise InputError(f"observer {self.recipe.observer!r}: not known; known are {', '.join(OBSERVERS)}")
+        return OBSERVERS[self.recipe.observer]()
+
+
+    @property
+    def uses_3d_keypoints(self) -> bool:
+        """Whether the recipe compares with the observer's rough 3D keypoints, which no file gives."""
+        return any("bone_directions" in stage.terms for stage in self.recipe.stages)
+
+    def observer_for(self, given: Given) -> Observer | None:
+        """Who observes what files do not give; nobody where the files give all that cannot be done without."""
+        if given.mask is None or given.keypoints is None:
+            return self.observer
+        try:
+            return self.observer if self.uses_3d_keypoints else None
+        except MissingDependencyError:
+            return None
+
+
+def fit_photo(job: Job, out: Path, tools: Tools, progress: Progress | None = None) -> list[Fitted]:
+    """Fit the chosen people of one photo and write a folder for each.
+
+    Args:
+        job: The photo and what is known about it.
+        out: Where the folders go.
+        tools: Body, renderer, observer.
+        progress: Called with (stage, iterations done, all iterations).
+
+    Returns:
+        The fits: one, or several with ``--person all``.
+
+    Raises:
+        InputError: if the photo or a file about it cannot be used, nobody is found, or the output cannot be written.
+    """
+    options, given = tools.options, job.given
+    people = observe(
+        job.image,
+        mask=given.mask,
+        keypoints=given.keypoints,
+        parts=given.parts,
+        part_space=given.part_labels,
+        person=options.person_choice,
+        box=options.box,
+        observer=tools.observer_for(given),
+        always_observe_3d=tools.uses_3d_keypoints,
+    )
+    image_size = people[0].image_size
+    file_size = upright_size(job.image) if people[0].file_scale != 1 else image_size
+    camera, camera_source = camera_for(options, file_size, image_size)
+    if camera_source is None and people[0].focal_px is not None:
+        camera_source = "EXIF"
+    if camera_source is not None:
+        people = [replace(one, source={**one.source, "camera": camera_source}) for one in people]
+    fits = []
+    for number, observation in enumerate(people):
+        frames: list[Pixels] = []
+        result = fit_image(
+            observation,
+            tools.recipe,
+            body=tools.body,
+            renderer=tools.renderer,
+            camera=camera,
+            height_m=options.height_m,
+            clothing=options.clothing,
+            seed=options.seed,
+            progress=progress,
+        )
+        name = job.name if len(people) == 1 else f"{job.name}_{number}"
+        about = {
+            "image": str(job.image),
+            "image_size": list(file_size),
+            "person": number,
+            "people": len(people),
+            "options": options.plain(),
+        }
+        folder = write_fit(
+            out / name, result, tools.renderer, save=options.save, file_size=file_size, frames=frames, about=about
+        )
+        fits.append(Fitted(name, folder, result.report))
+    return fits
+
+
+def upright_size(path: Path) -> tuple[int, int]:
+    """(H, W) of an image file in pixels after its EXIF rotation, from its header."""
+    with Image.open(path) as file:
+        width, height = file.size
+        turned = file.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+    return (width, height) if turned else (height, width)
