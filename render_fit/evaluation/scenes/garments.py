@@ -1,0 +1,239 @@
+"""Garments for synthetic people: copies of body regions, moved outwards, smoothed and cut at straight hems.
+
+A garment is a rest-pose displacement of the body's own vertices (SMPL+D) and the part of its surface that the
+cloth covers; it is posed with the body's skinning. Its truth is the body underneath.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Bool, Float, Int
+
+from render_fit.evaluation.scenes.noise import fractal_noise
+
+
+@dataclass(frozen=True)
+class RestBody:
+    """A body in its zero pose, as garments are cut on it.
+
+    Attributes:
+        vertices: (V, 3) metres, y up, z forward, x to the person's left.
+        faces: (F, 3) vertex indices.
+        joints: Joint positions by SMPL-24 name, metres.
+        parts: (V,) SMPL-24 part of each vertex.
+        landmarks: Surface points by name, metres.
+    """
+
+    vertices: Float[np.ndarray, "v 3"]
+    faces: Int[np.ndarray, "f 3"]
+    joints: dict[str, Float[np.ndarray, "3"]]
+    parts: Int[np.ndarray, "v"]
+    landmarks: dict[str, Float[np.ndarray, "3"]]
+
+
+@dataclass(frozen=True)
+class Garment:
+    """One layer over the body.
+
+    Attributes:
+        material: What it is made of; decides its colours.
+        offsets: (V, 3) rest-pose displacement of the body's vertices, metres; 0 away from the garment.
+        inside: (V,) signed distance to the hem, metres; the cloth is where it is positive.
+    """
+
+    material: str
+    offsets: Float[np.ndarray, "v 3"]
+    inside: Float[np.ndarray, "v"]
+
+
+@dataclass(frozen=True)
+class CutMesh:
+    """The part of a mesh where a scalar is positive, with triangles split at zero.
+
+    Attributes:
+        sources: (N, 2) the two vertices that each new vertex lies between.
+        shares: (N,) share of the second one.
+        faces: (M, 3) triangles over the N new vertices.
+        face_sources: (M,) face that each triangle came from.
+    """
+
+    sources: Int[np.ndarray, "n 2"]
+    shares: Float[np.ndarray, "n"]
+    faces: Int[np.ndarray, "m 3"]
+    face_sources: Int[np.ndarray, "m"]
+
+    def take(self, values: Float[np.ndarray, "v c"]) -> Float[np.ndarray, "n c"]:
+        """Vertex values of the uncut mesh at the new vertices."""
+        return (
+            values[self.sources[:, 0]] * (1 - self.shares[:, None]) + values[self.sources[:, 1]] * self.shares[:, None]
+        )
+
+
+def cut_mesh(faces: Int[np.ndarray, "f 3"], inside: Float[np.ndarray, "v"]) -> CutMesh:
+    """Cut a mesh along the zero of a vertex scalar and keep the positive side.
+
+    Args:
+        faces: (F, 3) vertex indices.
+        inside: (V,) values; linear along edges.
+
+    Returns:
+        The kept triangles, whole or split.
+    """
+    numbers: dict[tuple[int, int], int] = {}
+    shares: list[float] = []
+
+    def vertex(a: int, b: int) -> int:
+        key = (min(a, b), max(a, b))
+        if key not in numbers:
+            numbers[key] = len(numbers)
+            low, high = key
+            span = inside[low] - inside[high]
+            shares.append(0.0 if low == high else float(inside[low] / span))
+        return numbers[key]
+
+    kept, origin = [], []
+    positive = inside > 0
+    for index in np.flatnonzero(positive[faces].any(axis=1)):
+        loop = []
+        for i in range(3):
+            a, b = int(faces[index, i]), int(faces[index, (i + 1) % 3])
+            if positive[a]:
+                loop.append(vertex(a, a))
+            if positive[a] != positive[b]:
+                loop.append(vertex(a, b))
+        for i in range(1, len(loop) - 1):
+            kept.append((loop[0], loop[i], loop[i + 1]))
+            origin.append(index)
+    return CutMesh(
+        np.array(list(numbers), dtype=np.int64).reshape(-1, 2),
+        np.array(shares),
+        np.array(kept, dtype=np.int64).reshape(-1, 3),
+        np.array(origin, dtype=np.int64),
+    )
+
+
+def vertex_normals(vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]) -> Float[np.ndarray, "v 3"]:
+    """Unit vertex normals, faces weighted by their area."""
+    a, b, c = (vertices[faces[:, i]] for i in range(3))
+    face_normals = np.cross(b - a, c - a)
+    normals = np.zeros(vertices.shape)
+    for i in range(3):
+        np.add.at(normals, faces[:, i], face_normals)
+    return normals / np.linalg.norm(normals, axis=1, keepdims=True).clip(1e-12)
+
+
+def neighbour_mean(faces: Int[np.ndarray, "f 3"], n_vertices: int) -> sp.csr_matrix:
+    """(V, V) matrix that replaces each vertex by the mean of its neighbours."""
+    rows = faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1)
+    columns = faces[:, [1, 0, 2, 1, 0, 2]].reshape(-1)
+    adjacency = sp.csr_matrix((np.ones(len(rows)), (rows, columns)), (n_vertices, n_vertices))
+    adjacency.data[:] = 1.0
+    degree = np.asarray(adjacency.sum(axis=1)).ravel().clip(1)
+    return sp.csr_matrix(sp.diags(1 / degree) @ adjacency)
+
+
+def _garment(
+    body: RestBody,
+    material: str,
+    inside: np.ndarray,
+    thickness: np.ndarray,
+    smoothing: int,
+    fold_m: float,
+    seed: int,
+) -> Garment:
+    """A layer that lies ``thickness`` off a smoothed body, with folds, and never inside the body itself."""
+    normals = vertex_normals(body.vertices, body.faces)
+    mean = neighbour_mean(body.faces, len(body.vertices))
+    covered = inside > -0.03
+    surface = body.vertices + normals * thickness[:, None]
+    for _ in range(smoothing):
+        surface = np.where(covered[:, None], 0.5 * surface + 0.5 * (mean @ surface), surface)
+    stretched = body.vertices * (1.0, 0.35, 1.0)
+    folds = fold_m * (2 * fractal_noise(stretched, size_m=0.05, octaves=2, seed=seed) - 1)
+    outwards = ((surface - body.vertices) * normals).sum(axis=1) + folds
+    sideways = surface - body.vertices - normals * ((surface - body.vertices) * normals).sum(1)[:, None]
+    offsets = normals * np.maximum(outwards, 0.004)[:, None] + 0.5 * sideways
+    return Garment(material, np.where(covered[:, None], offsets, 0.0), inside)
+
+
+def _below(y: np.ndarray, top: float) -> np.ndarray:
+    return top - y
+
+
+def shirt(body: RestBody, sleeve: float, looseness_m: float, seed: int) -> Garment:
+    """A shirt from the neck to the hips.
+
+    Args:
+        body: The body to dress.
+        sleeve: How far the sleeves reach: 0 the shoulder, 1 the elbow, 2 the wrist.
+        looseness_m: How far the cloth stands off the body at the hem, metres.
+        seed: Decides the folds.
+    """
+    x, y, z = body.vertices.T
+    j = body.joints
+    shoulder, elbow, wrist = (abs(j[f"left_{name}"][0]) for name in ("shoulder", "elbow", "wrist"))
+    reach = float(np.interp(sleeve, (0, 1, 2), (shoulder + 0.03, elbow, wrist - 0.02)))
+    hem = j["left_hip"][1] - 0.10
+    neck = j["neck"]
+    # The collar is the foot of the neck: lower in front than at the back.
+    collar = neck[1] + 0.045 - 0.45 * (z - neck[2]).clip(-0.08, 0.10)
+    off_neck = np.where(np.abs(x) < 0.5 * shoulder, collar - y, 0.2)
+    arm = np.abs(x) > shoulder
+    inside = np.minimum.reduce([reach - np.abs(x), np.where(arm, 1.0, y - hem), off_neck])
+    drop = ((j["spine3"][1] - y) / (j["spine3"][1] - hem)).clip(0, 1)
+    along_arm = ((np.abs(x) - shoulder) / 0.25).clip(0, 1)
+    thickness = 0.008 + looseness_m * np.maximum(np.where(arm, 0, drop), 0.6 * along_arm)
+    return _garment(body, "shirt", inside, thickness, smoothing=12, fold_m=0.25 * looseness_m, seed=seed)
+
+
+def trousers(body: RestBody, length: float, looseness_m: float, seed: int) -> Garment:
+    """Trousers or shorts from the waist down.
+
+    Args:
+        body: The body to dress.
+        length: How far the legs reach: 1 the knee, 2 the ankle.
+        looseness_m: How far the cloth stands off the body at the lower hem, metres.
+        seed: Decides the folds.
+    """
+    x, y, _ = body.vertices.T
+    j = body.joints
+    hip, knee, ankle = (j[f"left_{name}"][1] for name in ("hip", "knee", "ankle"))
+    hem = float(np.interp(length, (0, 1, 2), (hip - 0.1, knee, ankle + 0.01)))
+    waist = j["spine1"][1] + 0.02
+    is_arm = np.abs(x) > 0.5 * abs(j["left_elbow"][0]) + 0.5 * abs(j["left_shoulder"][0])
+    inside = np.where(is_arm, -1.0, np.minimum(waist - y, y - hem))
+    drop = ((hip - y) / (hip - hem)).clip(0, 1)
+    thickness = 0.007 + looseness_m * drop
+    return _garment(body, "trousers", inside, thickness, smoothing=8, fold_m=0.2 * looseness_m, seed=seed)
+
+
+def shoes(body: RestBody, seed: int) -> Garment:
+    """Shoes that smooth the toes away."""
+    y = body.vertices[:, 1]
+    ankle = body.joints["left_ankle"][1]
+    return _garment(body, "shoes", _below(y, ankle - 0.012), np.full(len(y), 0.009), smoothing=6, fold_m=0.0, seed=seed)
+
+
+def hair(body: RestBody, length_m: float, seed: int) -> Garment:
+    """Hair on the scalp and the back of the head.
+
+    Args:
+        body: The body.
+        length_m: Thickness of the hair, metres; long hair also reaches further down the neck.
+        seed: Decides the strands.
+    """
+    x, y, z = body.vertices.T
+    eye = 0.5 * (body.landmarks["left_eye"] + body.landmarks["right_eye"])
+    ear = 0.5 * (body.landmarks["left_ear"] + body.landmarks["right_ear"])
+    head: Bool[np.ndarray, "v"] = y > body.joints["neck"][1]
+    # The hairline rises from the nape, over the ears, to the forehead.
+    forward = ((z - ear[2]) / (eye[2] - ear[2])).clip(-1, 1)
+    nape = ear[1] - 0.045 - 1.5 * length_m
+    line = np.where(forward < 0.1, nape + (ear[1] + 0.015 - nape) * (forward + 1) / 1.1, 0.0)
+    line = np.where(forward >= 0.1, ear[1] + 0.015 + (eye[1] + 0.055 - ear[1] - 0.015) * forward, line)
+    inside = np.where(head & (np.abs(x - eye[0]) < 0.2), y - line, -1.0)
+    thickness = 0.004 + length_m * (inside / 0.05).clip(0, 1)
+    return _garment(body, "hair", inside, thickness, smoothing=5, fold_m=0.15 * length_m, seed=seed)
