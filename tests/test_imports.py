@@ -12,7 +12,8 @@ PACKAGE = Path(render_fit.__file__).parent
 # What may import what: a component may import those on lines above it, and itself.
 LAYERS = (
     {"errors"},
-    {"cameras", "skeletons", "parts"},
+    {"cameras", "skeletons"},
+    {"parts"},
     {"bodies", "renderers", "observations"},
     {"losses"},
     {"fitting"},

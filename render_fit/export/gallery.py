@@ -42,7 +42,7 @@ class Entry:
             pair = self.report.get(key) or {}
             values[f"{key}_before"], values[key] = pair.get("before"), pair.get("after")
         seconds = self.report.get("seconds") or {}
-        values["seconds"] = sum(seconds.values()) if seconds else None
+        values["seconds"] = seconds.get("total")
         return {column: "" if values.get(column) is None else values[column] for column in SUMMARY_COLUMNS}
 
 

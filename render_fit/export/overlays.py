@@ -24,7 +24,8 @@ MAX_SIDE_PX = 1024
 OUTLINE_COLOUR = np.array([0.07, 0.12, 0.32])
 PAPER = np.array([0.97, 0.97, 0.96])
 
-Pixels = UInt8[np.ndarray, "h w 3"]
+Pixels = UInt8[np.ndarray, "_ _ 3"]
+"""(H, W, 3) RGB, 0–255."""
 
 
 def overlay(
@@ -176,7 +177,7 @@ def around_box(pixels: Pixels, box_xywh: Sequence[float], *, margin: float = 1.3
     return np.asarray(square)
 
 
-def fitted(image: Float[Tensor, "3 h w"], max_side_px: int) -> Float[np.ndarray, "h w 3"]:
+def fitted(image: Float[Tensor, "3 h w"], max_side_px: int) -> Float[np.ndarray, "_ _ 3"]:
     """(h, w, 3) 0–1: the image reduced to a longest side, never enlarged."""
     pixels = to_pixels(image.detach().cpu().permute(1, 2, 0).numpy())
     scale = min(1.0, max_side_px / max(pixels.shape[:2]))

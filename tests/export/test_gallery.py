@@ -1,0 +1,68 @@
+import csv
+import json
+import re
+from html.parser import HTMLParser
+
+from render_fit.export.gallery import read_entries, write_gallery, write_summary
+
+
+def report(folder, name, **values):
+    (folder / name).mkdir()
+    content = {
+        "status": "ok",
+        "reason": "fine",
+        "image": f"{name}.jpg",
+        "seconds": {"search": 1.0, "total": 2.5},
+        **values,
+    }
+    (folder / name / "report.json").write_text(json.dumps(content))
+    for picture in ("input.jpg", "overlay.png", "side.png"):
+        (folder / name / picture).write_bytes(b"")
+
+
+def test_summary_has_one_line_a_fit(tmp_path):
+    report(tmp_path, "b", iou={"before": 0.5, "after": 0.75}, beta_max=1.5)
+    report(tmp_path, "a", status="failed", reason='no person, "sorry"', iou=None)
+    rows = list(csv.DictReader(write_summary(tmp_path / "summary.csv", read_entries(tmp_path)).open(encoding="utf-8")))
+    assert [(row["name"], row["status"]) for row in rows] == [("a", "failed"), ("b", "ok")]
+    assert rows[0]["reason"] == 'no person, "sorry"'
+    assert (rows[0]["iou"], rows[0]["iou_before"]) == ("", "")
+    assert (rows[1]["iou"], rows[1]["iou_before"], rows[1]["seconds"]) == ("0.7500", "0.5000", "2.5000")
+
+
+def test_unfinished_and_broken_folders_are_left_out(tmp_path):
+    report(tmp_path, "good")
+    report(tmp_path, ".bad.partial")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "report.json").write_text('{"status": "o')
+    assert [entry.name for entry in read_entries(tmp_path)] == ["good"]
+
+
+class Links(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.links, self.tags = [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.links += [value for key, value in attrs if key in ("src", "href")]
+
+
+def test_gallery_links_are_relative_and_names_are_escaped(tmp_path):
+    hostile = '<script>alert("x")&#'
+    report(tmp_path, "plain", iou={"before": 0.5, "after": 0.75})
+    report(tmp_path, hostile, reason="<b>bold</b>")
+    page = write_gallery(tmp_path / "index.html", read_entries(tmp_path), title="<t>").read_text(encoding="utf-8")
+    parsed = Links()
+    parsed.feed(page)
+    assert parsed.tags.count("script") == 1  # the page's own
+    assert "b" not in parsed.tags and "t" not in parsed.tags
+    assert "plain/overlay.png" in parsed.links
+    assert "%3Cscript%3Ealert%28%22x%22%29%26%23/overlay.png" in parsed.links
+    assert not [link for link in parsed.links if re.match(r"[a-z]+:|/", link)]
+    assert 'data-value="0.75"' in page
+
+
+def test_gallery_of_nothing_is_a_page(tmp_path):
+    assert "nothing yet" in write_gallery(tmp_path / "index.html", []).read_text()
