@@ -128,12 +128,12 @@ def _park(
 ) -> np.ndarray:
     """Grass, out-of-focus trees and sky."""
     far = on_wall * 0.5
-    leaves = fractal_noise(far, 0.6, 5, seed)
+    leaves = fractal_noise(far, 0.25, 5, seed)
     crowns = fractal_noise(far * (1, 0.6), 1.2, 2, seed + 1)
     sky = np.array([0.70, 0.80, 0.92]) - 0.15 * elevation.clip(0, 1)[..., None]
-    tree = np.array([0.16, 0.27, 0.11]) * (0.4 + 1.5 * leaves)[..., None]
-    covered = np.clip((crowns - 0.15 - 0.5 * elevation.clip(-1, 1)) * 12, 0, 1)[..., None]
-    colour = gaussian_filter(covered * tree + (1 - covered) * sky, (3, 3, 0))
+    tree = np.array([0.20, 0.30, 0.13]) * (2.6 * leaves**1.5)[..., None]
+    covered = np.clip((0.7 * crowns + 0.3 * leaves - 0.22 - 0.8 * elevation.clip(-1, 1)) * 12, 0, 1)[..., None]
+    colour = gaussian_filter(covered * tree + (1 - covered) * sky, (1.5, 1.5, 0))
     blades = fractal_noise(on_ground, 0.05, 3, seed + 2)
     patches = fractal_noise(on_ground, 1.5, 3, seed + 3)
     grass = np.array([0.30, 0.42, 0.17]) * (0.45 + 0.55 * blades + 0.45 * patches)[..., None]

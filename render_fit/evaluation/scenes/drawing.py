@@ -48,16 +48,18 @@ def rasterize(
     height: int,
     width: int,
     samples: int = 1,
+    cull_back: bool = False,
 ) -> Raster:
     """Find the nearest face at the centre of every sample of a grid.
 
     Args:
         vertices_camera: (V, 3) camera coordinates, metres.
-        faces: (F, 3) vertex indices; both sides are drawn.
+        faces: (F, 3) vertex indices.
         K: (3, 3) intrinsics, pixels of a ``height`` × ``width`` image.
         height: Image height, pixels.
         width: Image width, pixels.
         samples: Samples per pixel and axis; the grid is ``samples`` times the image's size.
+        cull_back: Leave out faces that are seen from behind (clockwise); otherwise both sides are drawn.
 
     Returns:
         The grid of (height · samples) × (width · samples) samples.
@@ -74,6 +76,9 @@ def rasterize(
     box = np.maximum(high - low + 1, 0)
     counts = box.prod(axis=1)
     counts[(corner_depth < NEAR_M).any(axis=1)] = 0
+    if cull_back:
+        a, b, c = (vertices_camera[faces[:, i]] for i in range(3))
+        counts[(np.cross(b - a, c - a) * a).sum(axis=1) >= 0] = 0
 
     nearest_depth = np.full(rows * columns, np.inf)
     nearest_face = np.full(rows * columns, -1, dtype=np.int64)

@@ -13,6 +13,12 @@ import scipy.sparse as sp
 from jaxtyping import Bool, Float, Int
 
 from render_fit.evaluation.scenes.noise import fractal_noise
+from render_fit.skeletons import SMPL_24
+
+HEAD_PARTS = tuple(SMPL_24.index(joint) for joint in ("neck", "head"))
+ARM_PARTS = tuple(
+    SMPL_24.index(f"{side}_{joint}") for side in ("left", "right") for joint in ("shoulder", "elbow", "wrist", "hand")
+)
 
 
 @dataclass(frozen=True)
@@ -143,8 +149,10 @@ def _garment(
     smoothing: int,
     fold_m: float,
     seed: int,
+    under: Garment | None = None,
+    sideways: float = 0.0,
 ) -> Garment:
-    """A layer that lies ``thickness`` off a smoothed body, with folds, and never inside the body itself."""
+    """A layer that lies ``thickness`` off a smoothed body, with folds; never inside the body or the layer under it."""
     normals = vertex_normals(body.vertices, body.faces)
     mean = neighbour_mean(body.faces, len(body.vertices))
     covered = inside > -0.03
@@ -153,17 +161,19 @@ def _garment(
         surface = np.where(covered[:, None], 0.5 * surface + 0.5 * (mean @ surface), surface)
     stretched = body.vertices * (1.0, 0.35, 1.0)
     folds = fold_m * (2 * fractal_noise(stretched, size_m=0.05, octaves=2, seed=seed) - 1)
-    outwards = ((surface - body.vertices) * normals).sum(axis=1) + folds
-    sideways = surface - body.vertices - normals * ((surface - body.vertices) * normals).sum(1)[:, None]
-    offsets = normals * np.maximum(outwards, 0.004)[:, None] + 0.5 * sideways
+    floor = 0.4 * thickness
+    if under is not None:
+        floor = np.maximum(floor, (under.offsets * normals).sum(axis=1) + 0.006)
+    outwards = np.maximum(((surface - body.vertices) * normals).sum(axis=1) + folds, floor)
+    for _ in range(3):
+        outwards = np.maximum(0.5 * outwards + 0.5 * (mean @ outwards), floor)
+    along = surface - body.vertices
+    along = along - normals * (along * normals).sum(axis=1)[:, None]
+    offsets = normals * outwards[:, None] + sideways * along
     return Garment(material, np.where(covered[:, None], offsets, 0.0), inside)
 
 
-def _below(y: np.ndarray, top: float) -> np.ndarray:
-    return top - y
-
-
-def shirt(body: RestBody, sleeve: float, looseness_m: float, seed: int) -> Garment:
+def shirt(body: RestBody, sleeve: float, looseness_m: float, seed: int, under: Garment) -> Garment:
     """A shirt from the neck to the hips.
 
     Args:
@@ -171,22 +181,25 @@ def shirt(body: RestBody, sleeve: float, looseness_m: float, seed: int) -> Garme
         sleeve: How far the sleeves reach: 0 the shoulder, 1 the elbow, 2 the wrist.
         looseness_m: How far the cloth stands off the body at the hem, metres.
         seed: Decides the folds.
+        under: The trousers that it hangs over.
     """
     x, y, z = body.vertices.T
     j = body.joints
     shoulder, elbow, wrist = (abs(j[f"left_{name}"][0]) for name in ("shoulder", "elbow", "wrist"))
     reach = float(np.interp(sleeve, (0, 1, 2), (shoulder + 0.03, elbow, wrist - 0.02)))
-    hem = j["left_hip"][1] - 0.10
+    hem = j["left_hip"][1] - 0.05
     neck = j["neck"]
     # The collar is the foot of the neck: lower in front than at the back.
     collar = neck[1] + 0.045 - 0.45 * (z - neck[2]).clip(-0.08, 0.10)
-    off_neck = np.where(np.abs(x) < 0.5 * shoulder, collar - y, 0.2)
-    arm = np.abs(x) > shoulder
+    near_neck = (np.abs(x) < 0.5 * shoulder) | np.isin(body.parts, HEAD_PARTS)
+    off_neck = np.where(near_neck, collar - y, 0.2)
+    arm = np.isin(body.parts, ARM_PARTS)
     inside = np.minimum.reduce([reach - np.abs(x), np.where(arm, 1.0, y - hem), off_neck])
-    drop = ((j["spine3"][1] - y) / (j["spine3"][1] - hem)).clip(0, 1)
+    drop = (0.3 + (j["spine3"][1] - y) / (j["spine3"][1] - hem)).clip(0, 1)
     along_arm = ((np.abs(x) - shoulder) / 0.25).clip(0, 1)
     thickness = 0.008 + looseness_m * np.maximum(np.where(arm, 0, drop), 0.6 * along_arm)
-    return _garment(body, "shirt", inside, thickness, smoothing=12, fold_m=0.25 * looseness_m, seed=seed)
+    fold_m = 0.3 * looseness_m
+    return _garment(body, "shirt", inside, thickness, smoothing=30, fold_m=fold_m, seed=seed, under=under)
 
 
 def trousers(body: RestBody, length: float, looseness_m: float, seed: int) -> Garment:
@@ -198,13 +211,12 @@ def trousers(body: RestBody, length: float, looseness_m: float, seed: int) -> Ga
         looseness_m: How far the cloth stands off the body at the lower hem, metres.
         seed: Decides the folds.
     """
-    x, y, _ = body.vertices.T
+    y = body.vertices[:, 1]
     j = body.joints
     hip, knee, ankle = (j[f"left_{name}"][1] for name in ("hip", "knee", "ankle"))
     hem = float(np.interp(length, (0, 1, 2), (hip - 0.1, knee, ankle + 0.01)))
     waist = j["spine1"][1] + 0.02
-    is_arm = np.abs(x) > 0.5 * abs(j["left_elbow"][0]) + 0.5 * abs(j["left_shoulder"][0])
-    inside = np.where(is_arm, -1.0, np.minimum(waist - y, y - hem))
+    inside = np.where(np.isin(body.parts, ARM_PARTS), -1.0, np.minimum(waist - y, y - hem))
     drop = ((hip - y) / (hip - hem)).clip(0, 1)
     thickness = 0.007 + looseness_m * drop
     return _garment(body, "trousers", inside, thickness, smoothing=8, fold_m=0.2 * looseness_m, seed=seed)
@@ -214,7 +226,7 @@ def shoes(body: RestBody, seed: int) -> Garment:
     """Shoes that smooth the toes away."""
     y = body.vertices[:, 1]
     ankle = body.joints["left_ankle"][1]
-    return _garment(body, "shoes", _below(y, ankle - 0.012), np.full(len(y), 0.009), smoothing=6, fold_m=0.0, seed=seed)
+    return _garment(body, "shoes", ankle - 0.012 - y, np.full(len(y), 0.009), smoothing=6, fold_m=0.0, seed=seed)
 
 
 def hair(body: RestBody, length_m: float, seed: int) -> Garment:

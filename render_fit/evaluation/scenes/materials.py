@@ -137,7 +137,7 @@ def _skin(points: np.ndarray, body: RestBody, look: Look, seed: int) -> np.ndarr
         share = np.where(face, amount, 0.0)[:, None]
         colour[:] = colour * (1 - share) + np.array(paint_colour) * share
 
-    lips = np.array(look.skin) * (0.85, 0.58, 0.58)
+    lips = np.array(look.skin) * (0.88, 0.66, 0.66)
     mouth = 0.5 * (marks["mouth_left"] + marks["mouth_right"])
     half_mouth = 0.5 * abs(marks["mouth_left"][0] - marks["mouth_right"][0])
     dx, dy = points[:, 0] - mouth[0], points[:, 1] - mouth[1]
@@ -146,13 +146,14 @@ def _skin(points: np.ndarray, body: RestBody, look: Look, seed: int) -> np.ndarr
     for side, eye in eyes.items():
         outwards = 1.0 if side == "left" else -1.0
         dx, dy = points[:, 0] - eye[0], points[:, 1] - eye[1]
-        paint(0.35 * _ellipse(dx - 0.012 * outwards, dy + 0.035, 0.025, 0.02), lips)
-        paint(0.35 * _ellipse(dx, dy, 0.021, 0.013), 0.6 * np.array(look.skin))
-        paint(_ellipse(dx, dy, 0.0145, 0.0065), (0.93, 0.92, 0.90))
+        paint(0.12 * _ellipse(dx - 0.012 * outwards, dy + 0.035, 0.025, 0.02), lips)
+        paint(0.25 * _ellipse(dx, dy, 0.021, 0.013), 0.7 * np.array(look.skin))
+        paint(_ellipse(dx, dy, 0.0135, 0.0052), (0.86, 0.84, 0.82))
         paint(_ellipse(dx, dy, 0.0062, 0.0062), (0.24, 0.16, 0.10))
         paint(_ellipse(dx, dy, 0.0028, 0.0028), (0.02, 0.02, 0.02))
-        paint(_ellipse(dx, dy - 0.0062, 0.0155, 0.0018), (0.08, 0.06, 0.05))
-        paint(0.85 * _ellipse(dx - 0.003 * outwards, dy - 0.02, 0.020, 0.0042), look.hair)
+        paint(_ellipse(dx, dy - 0.005, 0.0145, 0.0014), (0.08, 0.06, 0.05))
+        brow = dy - 0.021 + 6.0 * (dx - 0.002 * outwards) ** 2
+        paint(0.7 * _ellipse(dx - 0.002 * outwards, brow, 0.019, 0.0032), look.hair)
     nose = marks["nose"]
     for sign in (-1, 1):
         dx, dy = points[:, 0] - nose[0] - 0.008 * sign, points[:, 1] - nose[1] + 0.011

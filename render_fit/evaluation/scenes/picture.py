@@ -29,6 +29,9 @@ from render_fit.skeletons import SMPL_24
 GAMMA = 2.2
 """Exponent between linear light and sRGB, approximately (IEC 61966-2-1)."""
 
+COVERED_M = 0.035
+"""Further than this from an outer layer's hem, an inner layer is not drawn, metres."""
+
 SHADOW_MAP_SIZE = 768
 """Side of the shadow map, samples: 4 mm over a person."""
 
@@ -69,13 +72,14 @@ def rest_body(body: Body, parameters: BodyParameters) -> RestBody:
 
 
 def dress(rest: RestBody, rng: np.random.Generator) -> tuple[Garment, ...]:
-    """A random outfit: shirt, trousers or shorts, shoes, hair."""
+    """A random outfit from the inside out: trousers or shorts, shirt, shoes, hair."""
     seed = int(rng.integers(2**31))
     sleeve = float(rng.choice([0.6, 0.75, 2.0]))
     length = float(rng.choice([0.8, 2.0, 2.0]))
+    legs = trousers(rest, length, rng.uniform(0.008, 0.03), seed)
     return (
-        trousers(rest, length, rng.uniform(0.008, 0.03), seed),
-        shirt(rest, sleeve, rng.uniform(0.012, 0.035), seed + 1),
+        legs,
+        shirt(rest, sleeve, rng.uniform(0.02, 0.045), seed + 1, under=legs),
         shoes(rest, seed + 2),
         hair(rest, rng.uniform(0.008, 0.025), seed + 3),
     )
@@ -86,11 +90,12 @@ def pose_layers(body: Body, parameters: BodyParameters, rest: RestBody, garments
     faces = rest.faces
     parts = []
     bare = body(parameters).vertices[0].numpy()
-    everything = np.ones(len(bare))
-    for name, offsets, inside in [
-        ("skin", None, everything),
-        *((garment.material, garment.offsets, garment.inside) for garment in garments),
-    ]:
+    layers = [("skin", None, np.ones(len(bare)))]
+    layers += [(garment.material, garment.offsets, garment.inside) for garment in garments]
+    for index, (name, offsets, inside) in enumerate(layers):
+        # What an outer layer covers well is left out: bent joints would push it through.
+        for _, _, outer in layers[index + 1 :]:
+            inside = np.minimum(inside, COVERED_M - outer)
         posed = bare
         if offsets is not None:
             moved = torch.tensor(offsets[None], dtype=torch.float32)
@@ -193,7 +198,7 @@ def paint(
     """
     K = camera.K[0].numpy()
     light = set_light(layers, up, rng)
-    raster = rasterize(layers.vertices_camera, layers.faces, K, camera.height, camera.width, samples)
+    raster = rasterize(layers.vertices_camera, layers.faces, K, camera.height, camera.width, samples, cull_back=True)
     seen = raster.face_index >= 0
     faces = raster.face_index[seen]
     weights = raster.weights[seen]
