@@ -73,9 +73,7 @@ class BodyParameters:
     def detach(self) -> BodyParameters:
         """Gives the same values, cut off from the autograd graph."""
         offsets = None if self.offsets is None else self.offsets.detach()
-        return BodyParameters(
-            self.rotations.detach(), self.betas.detach(), self.transl.detach(), offsets
-        )
+        return BodyParameters(self.rotations.detach(), self.betas.detach(), self.transl.detach(), offsets)
 
 
 @dataclass(frozen=True)
@@ -340,9 +338,7 @@ class Body(nn.Module):
             order = [names.index(name) if name in names else 0 for name in skeleton.landmarks]
             regressor = self.landmark_regressor[rows]
             vertices = (regressor != 0).any(0).nonzero()[:, 0]
-            flat = _flattened(
-                self.shapedirs[vertices], None if self.posedirs is None else self.posedirs[vertices]
-            )
+            flat = _flattened(self.shapedirs[vertices], None if self.posedirs is None else self.posedirs[vertices])
             self._touched[skeleton.landmarks] = _Touched(
                 self.v_template[vertices],
                 *flat,
