@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,29 @@ def demo(
 
     Prints silhouette IoU and the distance from the truth in millimetres; writes everything that a fit writes.
     """
-    from render_fit.cli.demonstration import demonstrate
+    logging.basicConfig(level=logging.CRITICAL)
+    from rich.console import Console
+    from rich.markup import escape
 
-    demonstrate(out, seed=seed, with_photo=photo)
+    from render_fit.cli.progress import progress_bar, say
+    from render_fit.runs.demonstration import demonstrate
+
+    console = Console(highlight=False)
+    with progress_bar(console) as bar:
+        task = bar.add_task("drawing a person", total=None)
+
+        def step(stage: str, done: int, total: int) -> None:
+            bar.update(task, description=escape(stage), completed=done, total=total)
+
+        synthetic, truth, real = demonstrate(out, seed, photo, step)
+    say(synthetic, console)
+    console.print(f"  against the truth: silhouette IoU {truth.iou:.3f} (clothes included)")
+    console.print(
+        f"  joints {truth.pa_mpjpe_mm:.0f} mm (PA-MPJPE), {truth.mpjpe_mm:.0f} mm (MPJPE); "
+        f"surface {truth.pve_mm:.0f} mm (scale and translation aligned)"
+    )
+    if real is not None:
+        say(real, console)
+    elif photo:
+        console.print('the real photo comes with scikit-image: pip install "render-fit[photo]"')
+    console.print(f"look at {escape(str(out / 'index.html'))} and {escape(str(synthetic.folder / 'comparison.png'))}")

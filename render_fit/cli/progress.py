@@ -62,7 +62,7 @@ def _fit_single(job: Job, options: FitOptions, out: Path, console: Console, verb
 
     prepare_output(out)
     tools = Tools(options)
-    with _progress(console) as progress:
+    with progress_bar(console) as progress:
         task = progress.add_task(f"{escape(job.name)}: reading", total=None)
 
         def step(stage: str, done: int, total: int) -> None:
@@ -70,17 +70,17 @@ def _fit_single(job: Job, options: FitOptions, out: Path, console: Console, verb
 
         fits = fit_photo(job, out, tools, progress=step)
     for fit in fits:
-        _say(fit, console, verbose)
+        say(fit, console, verbose)
     return any(fit.report.status == "failed" for fit in fits)
 
 
 def _fit_several(jobs: Sequence[Job], options: FitOptions, out: Path, console: Console, n_workers: int) -> bool:
     counts = dict.fromkeys(COLOURS, 0)
     failures: list[Outcome] = []
-    with _progress(console) as progress:
+    with progress_bar(console) as progress:
         task = progress.add_task("fitting", total=len(jobs))
 
-        def say(outcome: Outcome) -> None:
+        def report(outcome: Outcome) -> None:
             for status in outcome.statuses:
                 counts[status] += 1
             if outcome.reason:
@@ -91,7 +91,7 @@ def _fit_several(jobs: Sequence[Job], options: FitOptions, out: Path, console: C
             progress.advance(task)
 
         try:
-            fit_many(jobs, options, out, n_workers=n_workers, on_outcome=say)
+            fit_many(jobs, options, out, n_workers=n_workers, on_outcome=report)
         except KeyboardInterrupt:
             done = sum(counts.values())
             progress.console.print(f"stopped; {done} finished and kept in {escape(str(out))}; --resume goes on")
@@ -113,7 +113,8 @@ def _still_to_do(jobs: Sequence[Job], options: FitOptions, out: Path, console: C
     return [job for job, state in states.items() if state is False]
 
 
-def _say(fit: Fitted, console: Console, verbose: bool) -> None:
+def say(fit: Fitted, console: Console, verbose: bool = False) -> None:
+    """Print how a fit went: status, figures before and after refinement, notes, where it is."""
     report = fit.report
     console.print(_line(fit.name, report.status, report.reason))
     figures = [
@@ -141,7 +142,8 @@ def _figure(name: str, pair: BeforeAfter | None, digits: int, unit: str = "") ->
     return "" if pair is None else f"{name} {pair.before:.{digits}f} → {pair.after:.{digits}f}{unit}"
 
 
-def _progress(console: Console) -> Progress:
+def progress_bar(console: Console) -> Progress:
+    """A bar that goes away when it is done, and is not drawn where output is no terminal."""
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),

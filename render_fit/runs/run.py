@@ -72,7 +72,6 @@ class Tools:
             raise InputError(f"observer {self.recipe.observer!r}: not known; known are {', '.join(OBSERVERS)}")
         return OBSERVERS[self.recipe.observer]()
 
-
     @property
     def uses_3d_keypoints(self) -> bool:
         """Whether the recipe compares with the observer's rough 3D keypoints, which no file gives."""

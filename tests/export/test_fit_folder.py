@@ -26,7 +26,8 @@ def test_everything_is_written_as_the_contract_says(tmp_path):
         about={"image": "photo.jpg"},
     )
     assert names(folder) == [
-        "input.jpg", "mesh.glb", "mesh.obj", "mesh.ply", "overlay.png", "params.npz", "progress.gif", "report.json", "side.png"
+        "input.jpg", "mesh.glb", "mesh.obj", "mesh.ply", "overlay.png", "params.npz", "progress.gif",
+        "report.json", "side.png",
     ]  # fmt: skip
     report = json.loads((folder / "report.json").read_text())
     assert report["status"] == "ok"

@@ -19,7 +19,7 @@ def written(tmp_path):
 
 
 def test_keys_shapes_and_types_are_the_contract(written):
-    # "Outputs of a fit": poses (N,72), betas (B,), trans (N,3), offsets (V,3), joints (N,24,3), K (3,3), image_size (H,W), body
+    # "Outputs of a fit" in the design
     with np.load(written[1], allow_pickle=False) as file:
         shapes = {key: file[key].shape for key in file.files}
         assert shapes == {
