@@ -1,0 +1,123 @@
+"""What every experiment shares: settings, the objects of a worker, and people fitted side by side."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import torch
+
+from render_fit.bodies import body_named
+from render_fit.bodies.body import Body
+from render_fit.evaluation.experiments.tables import Figures
+from render_fit.fitting.recipe import Recipe, load_recipe
+from render_fit.observations import OBSERVERS, Observer
+from render_fit.renderers import renderer_named
+from render_fit.renderers.base import Renderer
+
+Task = TypeVar("Task")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the command line says.
+
+    Attributes:
+        out: Folder for tables and pictures.
+        data: Folder of the research photos, or None.
+        recipe: Name or path of the recipe.
+        limit: At most this many people per dataset, or None.
+        jobs: Processes.
+        seed: Of every random choice.
+        observer_3d: ``recipe``: the observer adds its rough 3D keypoints where the recipe compares with them, as
+            the command line does; ``none``: it never does.
+        threads: Threads per process.
+    """
+
+    out: Path
+    data: Path | None
+    recipe: str = "hybrid"
+    limit: int | None = None
+    jobs: int = 1
+    seed: int = 0
+    observer_3d: Literal["recipe", "none"] = "recipe"
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What fits need, loaded once per process."""
+
+    recipe: Recipe
+    body: Body
+    renderer: Renderer
+    observer: Observer
+    uses_3d: bool
+
+
+@lru_cache(maxsize=1)
+def tools(settings: Settings) -> Tools:
+    """The objects that the settings name."""
+    recipe = load_recipe(settings.recipe)
+    compares_3d = any("bone_directions" in stage.terms for stage in recipe.stages)
+    return Tools(
+        recipe,
+        body_named(recipe.body, n_betas=recipe.n_betas),
+        renderer_named(recipe.renderer),
+        OBSERVERS[recipe.observer](),
+        compares_3d and settings.observer_3d == "recipe",
+    )
+
+
+def limited(samples: Sequence[Task], settings: Settings) -> Sequence[Task]:
+    """The first ``limit`` samples, or all."""
+    return samples if settings.limit is None else samples[: settings.limit]
+
+
+def run_all(work: Callable[[Task, Settings], Figures], tasks: Sequence[Task], settings: Settings) -> Iterator[Figures]:
+    """Do the tasks, in order, over ``settings.jobs`` processes.
+
+    Args:
+        work: A function of a module: makes one person's figures.
+        tasks: What to do it to; must survive pickling.
+        settings: Shared by all.
+
+    Yields:
+        The figures, in the tasks' order.
+    """
+    if settings.jobs <= 1:
+        for task in tasks:
+            yield work(task, settings)
+        return
+    with ProcessPoolExecutor(
+        settings.jobs,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_use_threads,
+        initargs=(settings.threads,),
+    ) as pool:
+        yield from pool.map(work, tasks, [settings] * len(tasks))
+
+
+def _use_threads(threads: int) -> None:
+    # numba reads its limit at import, which comes later in a spawned process; torch has been imported already.
+    os.environ["NUMBA_NUM_THREADS"] = str(threads)
+    torch.set_num_threads(threads)
+
+
+def flag(value: torch.Tensor | bool | None) -> bool | None:
+    """A batch of one truth value as Python's; None stays None."""
+    return None if value is None else bool(value)
+
+
+def number(value: torch.Tensor | float, digits: int = 4) -> float:
+    """A batch of one number as Python's, rounded."""
+    return round(float(value), digits)
+
+
+Row = dict[str, Any]

@@ -1,0 +1,95 @@
+"""How long a photo takes, and where one iteration's time goes (timing)."""
+
+from __future__ import annotations
+
+import time
+from statistics import median
+
+import torch
+
+from render_fit.evaluation.datasets import PhotoSample, data_folder, read_coco
+from render_fit.evaluation.experiments.bench import Row, Settings, Tools, limited, number, tools
+from render_fit.evaluation.experiments.tables import Figures, Outcome, median_of, quantile_of
+from render_fit.fitting.fit import fit_image
+from render_fit.fitting.stages import Setting
+from render_fit.losses.term import Scene
+from render_fit.observations import Observation, observe
+
+REPEATS = 15
+"""Iterations that each part's median is taken over."""
+
+
+def timing(settings: Settings) -> Outcome:
+    """Seconds of a fit by phase on the coco photos, and the parts of one iteration; one process, all cores."""
+    samples = limited(read_coco(data_folder(settings.data)), settings)
+    kit = tools(settings)
+    observations = {sample.name: _observe(sample, kit) for sample in samples}
+    # The first fit compiles kernels and fills caches; it is not counted.
+    fit_image(next(iter(observations.values())), kit.recipe, body=kit.body, renderer=kit.renderer)
+    people = []
+    for sample in samples:
+        fit = fit_image(observations[sample.name], kit.recipe, body=kit.body, renderer=kit.renderer, seed=settings.seed)
+        values: Row = {"name": sample.name, **fit.report.seconds}
+        refining = {stage.name for stage in kit.recipe.stages if stage.resolution}
+        values["refinement"] = number(sum(v for k, v in fit.report.seconds.items() if k in refining), 3)
+        values["largest resolution"] = max(stage.resolution for stage in kit.recipe.stages)
+        people.append(Figures(values))
+    summary: Row = {
+        "photos": len(people),
+        "median refinement, s (target 3)": median_of(people, "refinement", 2),
+        "90th percentile of refinement, s": quantile_of(people, "refinement", 0.9, 2),
+        "median of the whole fit, s": median_of(people, "total", 2),
+        "torch threads": torch.get_num_threads(),
+        **{f"one iteration, {name}, ms": value for name, value in _breakdown(samples[0], kit).items()},
+    }
+    columns = tuple(dict.fromkeys(name for person in people for name in person.values))
+    return Outcome("timing", people, summary, columns)
+
+
+def _observe(sample: PhotoSample, kit: Tools) -> Observation:
+    (observation,) = observe(
+        sample.image_path,
+        mask=sample.mask_path,
+        keypoints=sample.keypoints_path,
+        observer=kit.observer if kit.uses_3d else None,
+        always_observe_3d=kit.uses_3d,
+    )
+    return observation
+
+
+def _breakdown(sample: PhotoSample, kit: Tools) -> Row:
+    """Median milliseconds of body, renderer, terms and backward pass, for the last stage without clothing."""
+    fit = fit_image(_observe(sample, kit), kit.recipe, body=kit.body, renderer=kit.renderer, clothing="none")
+    stages = [
+        stage for stage in kit.recipe.stages if stage.resolution and set(stage.free).isdisjoint({"clothing", "offsets"})
+    ]
+    stage = max(stages, key=lambda one: one.resolution)
+    setting = Setting(kit.recipe, kit.body, kit.renderer, fit.observation, fit.camera)
+    problem = setting.problem(stage.terms, stage.resolution, stage.edge)
+    pose, betas, transl = fit.parameters.pose, fit.parameters.betas, fit.parameters.transl
+
+    def scene() -> Scene:
+        leaves = [value.detach().clone().requires_grad_(True) for value in (pose, betas, transl)]
+        parameters = type(fit.parameters).from_rotvec(*leaves)
+        return Scene(
+            problem.body, parameters, problem.targets, problem.renderer, problem.settings, pose_rotvec=leaves[0]
+        )
+
+    what = "parts" if any("part" in name for name in problem.objective.terms) else "silhouette"
+    clock = time.perf_counter
+    parts: dict[str, list[float]] = {"body": [], "render": [], "terms": [], "backward": []}
+    for _ in range(REPEATS):
+        state = scene()
+        ticks = [clock()]
+        _ = state.output, state.keypoints
+        ticks.append(clock())
+        state.render(what)
+        ticks.append(clock())
+        loss = problem.objective(state)
+        ticks.append(clock())
+        loss.sum().backward()
+        ticks.append(clock())
+        for name, start, stop in zip(parts, ticks[:-1], ticks[1:], strict=True):
+            parts[name].append(1000 * (stop - start))
+    rounded = {name: round(median(values), 2) for name, values in parts.items()}
+    return {**rounded, "total": round(sum(rounded.values()), 2), "resolution": stage.resolution}
