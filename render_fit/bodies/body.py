@@ -6,7 +6,7 @@ and skinning weights. `Body.forward` poses the whole mesh; `Body.keypoints` only
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -151,6 +151,7 @@ class Body(nn.Module):
         landmark_names: Sequence[str] = (),
         landmark_regressor: Float[Tensor, "l v"] | None = None,
         smpl_parts: Sequence[int] | None = None,
+        stands_for: Mapping[str, str] | None = None,
     ) -> None:
         """Makes a body.
 
@@ -167,6 +168,7 @@ class Body(nn.Module):
             landmark_names: Names of the rows of ``landmark_regressor``.
             landmark_regressor: Surface landmarks; rows sum to 1.
             smpl_parts: For every joint, the SMPL-24 part that it moves; default: the joint's own index.
+            stands_for: Joints that stand for landmarks this body does not have (landmark to joint name).
         """
         super().__init__()
         self.name = name
@@ -174,6 +176,12 @@ class Body(nn.Module):
         self.parents = tuple(int(p) for p in parents)
         self.landmark_names = tuple(landmark_names)
         self.tree = Tree(self.parents)
+        own = {*self.joint_names, *self.landmark_names}
+        self.stands_for = {
+            landmark: joint
+            for landmark, joint in (stands_for or {}).items()
+            if landmark not in own and joint in self.joint_names
+        }
         n_vertices, _, n_betas = shapedirs.shape
         if landmark_regressor is None:
             landmark_regressor = v_template.new_zeros(0, n_vertices)
@@ -283,7 +291,7 @@ class Body(nn.Module):
         Returns:
             True where `keypoints` gives the landmark.
         """
-        known = {*self.joint_names, *self.landmark_names}
+        known = {*self.joint_names, *self.landmark_names, *self.stands_for}
         return torch.tensor([landmark in known for landmark in skeleton.landmarks], dtype=torch.bool)
 
     def rest_vertices(
@@ -321,6 +329,7 @@ class Body(nn.Module):
     def _kinematics(self, parameters: BodyParameters) -> tuple[Tensor, Tensor, Tensor]:
         """Gives posed joints (b, j, 3), world rotations (b, j, 3, 3), and the skinning transforms (b, j, 12)."""
         rest = self.rest_joints(parameters.betas)
+        self.tree = self.tree.to(rest.device)
         rotations, joints = self.tree.pose(parameters.rotations, rest)
         joints = joints + parameters.transl[:, None]
         shift = joints - (rotations @ rest[..., None])[..., 0]
@@ -335,7 +344,8 @@ class Body(nn.Module):
                 if name in self.landmark_names and name not in self.joint_names
             ]
             names = [*self.joint_names, *(self.landmark_names[i] for i in rows)]
-            order = [names.index(name) if name in names else 0 for name in skeleton.landmarks]
+            wanted = [self.stands_for.get(name, name) for name in skeleton.landmarks]
+            order = [names.index(name) if name in names else 0 for name in wanted]
             regressor = self.landmark_regressor[rows]
             vertices = (regressor != 0).any(0).nonzero()[:, 0]
             flat = _flattened(self.shapedirs[vertices], None if self.posedirs is None else self.posedirs[vertices])
@@ -351,8 +361,8 @@ class Body(nn.Module):
 
 
 def _flattened(shapedirs: Tensor, posedirs: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    """Lays directions out as (s, 3v) and (p, 3v), for one matrix product each."""
-    flat = [None if d is None else d.flatten(0, 1).T.contiguous() for d in (shapedirs, posedirs)]
+    """Lays directions (v, 3, s) and (v, 3, p) out as (s, 3v) and (p, 3v), coordinates apart (see `_skinned`)."""
+    flat = [None if d is None else d.permute(2, 1, 0).flatten(1).contiguous() for d in (shapedirs, posedirs)]
     assert flat[0] is not None
     return flat[0], flat[1]
 
@@ -366,15 +376,18 @@ def _skinned(
     transforms: Tensor,
     offsets: Tensor | None,
 ) -> Tensor:
-    """Shapes and poses vertices: linear blend skinning of (template + shape + pose correctives + offsets)."""
+    """Shapes and poses vertices: linear blend skinning of (template + shape + pose correctives + offsets).
+
+    Coordinates are kept apart, (b, 3, v), so that every step runs along contiguous vertices.
+    """
     betas = parameters.betas
-    rest = torch.addmm(template.flatten(), betas, shapedirs[: betas.shape[1]])
+    rest = torch.addmm(template.T.flatten(), betas, shapedirs[: betas.shape[1]])
     if posedirs is not None:
         eye = torch.eye(3, dtype=betas.dtype, device=betas.device)
         rest = torch.addmm(rest, (parameters.rotations[:, 1:] - eye).flatten(1), posedirs)
-    rest = rest.view(len(betas), -1, 3)
+    rest = rest.view(len(betas), 1, 3, -1)
     if offsets is not None:
-        rest = rest + offsets
-    blended = weights @ transforms  # (b, v, 12): a rotation's rows, then the shift
-    turned = (blended[..., :9].unflatten(-1, (3, 3)) * rest[..., None, :]).sum(-1)
-    return turned + blended[..., 9:]
+        rest = rest + offsets.transpose(1, 2)[:, None]
+    blended = transforms.transpose(1, 2) @ weights.T  # (b, 12, v): a rotation's rows, then the shift
+    turns, shifts = blended.split([9, 3], 1)
+    return ((turns.unflatten(1, (3, 3)) * rest).sum(2) + shifts).transpose(1, 2)

@@ -33,14 +33,26 @@ class Tree:
         for i, parent in enumerate(self.parents[1:], start=1):
             depth[i] = depth[parent] + 1
         by_depth = [[i for i, d in enumerate(depth) if d == level] for level in range(max(depth) + 1)]
-        place = {joint: (level, k) for level, joints in enumerate(by_depth) for k, joint in enumerate(joints)}
-        # For each level: its joints, and where their parents stand in the level above.
-        self._levels = [
-            (joints, [place[self.parents[j]][1] for j in joints] if level else [])
-            for level, joints in enumerate(by_depth)
-        ]
-        self._order = [joint for joints in by_depth for joint in joints]
-        self._back = [self._order.index(joint) for joint in range(len(self.parents))]
+        self._sizes = [len(joints) for joints in by_depth]
+        self._order = torch.tensor([joint for joints in by_depth for joint in joints])
+        self._back = self._order.argsort()
+        # For each level below the root: where its joints' parents stand in the level above; None if one under the other.
+        self._above: list[Tensor | None] = []
+        for level, joints in enumerate(by_depth[1:]):
+            above = [by_depth[level].index(self.parents[joint]) for joint in joints]
+            straight = above == list(range(len(by_depth[level])))
+            self._above.append(None if straight else torch.tensor(above))
+        self._bone_parents = torch.tensor([0, *self.parents[1:]])
+
+    def to(self, device: torch.device) -> Tree:
+        """Gives this tree with its index tables on a device."""
+        if device == self._order.device:
+            return self
+        moved = Tree(self.parents)
+        moved._order, moved._back = moved._order.to(device), moved._back.to(device)
+        moved._above = [None if above is None else above.to(device) for above in moved._above]
+        moved._bone_parents = moved._bone_parents.to(device)
+        return moved
 
     def pose(
         self, rotations: Float[Tensor, "b j 3 3"], rest: Float[Tensor, "b j 3"]
@@ -56,16 +68,15 @@ class Tree:
 
         Differentiability: smooth.
         """
-        bones = rest[:, 1:] - rest[:, list(self.parents[1:])]
-        bones = torch.cat([rest[:, :1], bones], 1)
-        local = torch.cat([rotations, bones[..., None]], -1)  # (b, j, 3, 4)
-        above = local[:, :1]
-        levels = [above]
-        for joints, parents in self._levels[1:]:
-            up = above[:, parents]
-            own = local[:, joints]
-            product = up[..., :3] @ own
-            above = torch.cat([product[..., :3], product[..., 3:] + up[..., 3:]], -1)
-            levels.append(above)
-        world = torch.cat(levels, 1)[:, self._back]
-        return world[..., :3], world[..., 3]
+        has_parent = rest.new_ones(len(self.parents), 1)
+        has_parent[0] = 0.0
+        bones = rest - has_parent * rest.index_select(1, self._bone_parents)
+        bottom = rest.new_tensor([0.0, 0.0, 0.0, 1.0]).expand(*rest.shape[:2], 1, 4)
+        local = torch.cat([torch.cat([rotations, bones[..., None]], -1), bottom], -2)
+        first, *below = local.index_select(1, self._order).split(self._sizes, 1)
+        levels = [first]
+        for own, above in zip(below, self._above, strict=True):
+            up = levels[-1] if above is None else levels[-1].index_select(1, above)
+            levels.append(up @ own)
+        world = torch.cat(levels, 1).index_select(1, self._back)
+        return world[..., :3, :3], world[..., :3, 3]

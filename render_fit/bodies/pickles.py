@@ -1,0 +1,166 @@
+"""Reading SMPL's .pkl files without running them and without chumpy.
+
+A pickle is a program. This unpickler resolves a short list of names, all of which build arrays or inert shells, and
+refuses every other one. What chumpy or scipy objects hold is read from their shells.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import scipy.sparse
+
+
+class BodyFileError(ValueError):
+    """A file that is no body model, or that must not be read."""
+
+
+class Shell:
+    """Stands for an object of a class that is not loaded: keeps its state, does nothing."""
+
+    origin: str = ""
+
+    def __init__(self, *_: Any) -> None:
+        self.state: dict[str, Any] = {}
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state if isinstance(state, dict) else {}
+
+    # Pickle fills shells of dict- and list-like classes through these.
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.state[key] = value
+
+
+def _reconstructed(cls: Any, _base: Any, _state: Any) -> Any:
+    """Does copyreg._reconstructor's work, for shells only."""
+    if not (isinstance(cls, type) and issubclass(cls, Shell)):
+        raise pickle.UnpicklingError(f"an object of {cls!r}")
+    return cls()
+
+
+def _latin1(text: str, encoding: str = "latin1") -> bytes:
+    """Does _codecs.encode's work for the one use that pickle makes of it."""
+    if encoding.lower().replace("-", "") not in ("latin1", "iso88591"):
+        raise pickle.UnpicklingError(f"a text in the encoding {encoding!r}")
+    return text.encode("latin1")
+
+
+def _array_from_buffer(buffer: Any, dtype: np.dtype, shape: tuple[int, ...], order: Any) -> np.ndarray:
+    """Does numpy's _frombuffer's work (pickle protocol 5)."""
+    return np.frombuffer(buffer, dtype=dtype).reshape(shape, order=order)
+
+
+_multiarray: Any = np.core.multiarray
+_NUMPY: dict[str, Any] = {
+    "multiarray._reconstruct": _multiarray._reconstruct,
+    "multiarray.scalar": _multiarray.scalar,
+    "numeric._frombuffer": _array_from_buffer,
+}
+_PLAIN: dict[tuple[str, str], Any] = {
+    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "dtype"): np.dtype,
+    ("_codecs", "encode"): _latin1,
+    ("copy_reg", "_reconstructor"): _reconstructed,
+    ("copyreg", "_reconstructor"): _reconstructed,
+    ("__builtin__", "object"): object,
+    ("builtins", "object"): object,
+    ("__builtin__", "set"): frozenset,
+    ("builtins", "set"): frozenset,
+}
+
+
+class _ArraysOnly(pickle.Unpickler):
+    """An unpickler that knows arrays and shells, and refuses every other name."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        root, _, rest = module.partition(".")
+        if root == "numpy":
+            short = f"{rest.split('.')[-1]}.{name}"
+            if rest in ("core.multiarray", "_core.multiarray", "core.numeric", "_core.numeric") and short in _NUMPY:
+                return _fresh(_NUMPY[short])
+        sparse = module.startswith("scipy.sparse") and name in ("csc_matrix", "csr_matrix", "coo_matrix")
+        if sparse or root == "chumpy":
+            return type("Shell", (Shell,), {"origin": f"{module}.{name}"})
+        if (module, name) in _PLAIN:
+            return _fresh(_PLAIN[module, name])
+        raise pickle.UnpicklingError(f"{module}.{name}")
+
+
+def _fresh(target: Any) -> Any:
+    """Wraps our own functions anew, so that a pickle that changes what it was given changes nothing lasting."""
+    if not isinstance(target, type) and hasattr(target, "__code__"):
+        call: Callable[..., Any] = target
+        return lambda *args: call(*args)
+    return target
+
+
+def read_pickle(file: BinaryIO, path: Path) -> dict[str, Any]:
+    """Reads a pickled dictionary of arrays.
+
+    Args:
+        file: The opened file.
+        path: What to call it in errors.
+
+    Returns:
+        The dictionary; chumpy and scipy objects as `Shell`, see `as_array`.
+
+    Raises:
+        BodyFileError: If it is no pickle, no dictionary, or asks for anything beyond arrays. Nothing has been run then.
+    """
+    try:
+        content = _ArraysOnly(file, encoding="latin1").load()
+    except pickle.UnpicklingError as error:
+        raise BodyFileError(
+            f"{path} was not read: it asks for {error}, and only arrays (numpy, scipy.sparse, chumpy) are accepted, "
+            "because a pickle can run code. If you trust the file, open it with Python's pickle in its own environment "
+            "and save the arrays with numpy.savez."
+        ) from None
+    except Exception as error:
+        raise BodyFileError(f"{path} is damaged or no pickle: {type(error).__name__}: {error}") from None
+    if not isinstance(content, dict):
+        raise BodyFileError(f"{path} holds a {type(content).__name__}, not a body model's dictionary")
+    return content
+
+
+def as_array(value: Any, where: str) -> np.ndarray:
+    """Reads an array out of what a model file holds.
+
+    Args:
+        value: An array, or the shell of a sparse matrix or chumpy object.
+        where: File and key, for errors.
+
+    Returns:
+        A dense numeric array.
+
+    Raises:
+        BodyFileError: If there is none in it.
+    """
+    if isinstance(value, Shell):
+        value = _from_shell(value, where)
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise BodyFileError(f"{where} is not an array of numbers but of {array.dtype}")
+    return array
+
+
+def _from_shell(shell: Shell, where: str) -> np.ndarray:
+    state, kind = shell.state, shell.origin.rsplit(".", 1)[-1]
+    if kind in ("csc_matrix", "csr_matrix"):
+        make = scipy.sparse.csc_matrix if kind == "csc_matrix" else scipy.sparse.csr_matrix
+        shape = state.get("_shape", state.get("shape"))
+        return make((state["data"], state["indices"], state["indptr"]), shape=shape).toarray()
+    if kind == "coo_matrix":
+        row, column = state["coords"] if "coords" in state else (state["row"], state["col"])
+        return scipy.sparse.coo_matrix(
+            (state["data"], (row, column)), shape=state.get("_shape", state.get("shape"))
+        ).toarray()
+    if kind == "Select" and "a" in state and "idxs" in state:
+        chosen = as_array(state["a"], where).ravel()[as_array(state["idxs"], where)]
+        return chosen.reshape(state.get("preferred_shape", chosen.shape))
+    if "x" in state:
+        return as_array(state["x"], where)
+    raise BodyFileError(f"{where} is a {shell.origin}, which holds no array 'x'; save it with numpy.savez instead")

@@ -1,0 +1,246 @@
+"""SMPL, SMPL-H and SMPL-X bodies from the files that their users have (.npz, or .pkl read safely).
+
+The models are their owners' (https://smpl.is.tue.mpg.de and sister sites): register there, download, and give the path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import torch
+from smplx.joint_names import JOINT_NAMES, SMPLH_JOINT_NAMES
+from smplx.vertex_ids import vertex_ids
+
+from render_fit.bodies.body import Body
+from render_fit.bodies.pickles import BodyFileError, as_array, read_pickle
+from render_fit.skeletons import COCO_17, SMPL_24
+
+NEEDED = ("v_template", "shapedirs", "J_regressor", "weights", "kintree_table", "f")
+GENDERS = ("neutral", "male", "female")
+MESH_VERTICES = {6890: "smplh", 10475: "smplx"}  # SMPL and SMPL-H share a mesh
+
+
+@dataclass(frozen=True)
+class _Family:
+    """What the number of joints tells about a model."""
+
+    name: str
+    joint_names: tuple[str, ...]
+    smpl_parts: tuple[int, ...]
+    max_betas: int
+
+
+def _families() -> dict[int, _Family]:
+    head, left, right = (SMPL_24.index(joint) for joint in ("head", "left_hand", "right_hand"))
+    fingers = [left] * 15 + [right] * 15
+    body = list(range(22))
+    return {
+        24: _Family("smpl", SMPL_24.joints, tuple(range(24)), 300),
+        52: _Family("smplh", tuple(SMPLH_JOINT_NAMES[:52]), (*body, *fingers), 16),
+        55: _Family("smplx", tuple(JOINT_NAMES[:55]), (*body, head, head, head, *fingers), 300),
+    }
+
+
+# The landmarks that smplx knows as vertices of these meshes.
+_SMPLX_VERTICES = {
+    "nose": "nose", "left_eye": "leye", "right_eye": "reye", "left_ear": "lear", "right_ear": "rear",
+    "left_big_toe": "LBigToe", "left_small_toe": "LSmallToe", "left_heel": "LHeel",
+    "right_big_toe": "RBigToe", "right_small_toe": "RSmallToe", "right_heel": "RHeel",
+}  # fmt: skip
+# SMPLify takes vertex 411 of SMPL's mesh for LSP's head top (Bogo et al. 2016, fit_3d.py: HEAD_VID).
+_HEAD_TOP = {"smplh": 411}
+# Points that these files do not give are read from the nearest joint, as SMPLify does for annotated joints.
+_STANDS_FOR = {
+    **{f"coco_{joint}": joint for joint in COCO_17.joints if joint in SMPL_24.joints},
+    "neck_base": "neck",
+    "left_hand": "left_middle1",
+    "right_hand": "right_middle1",
+    **{f"{side}_thumb": f"{side}_thumb2" for side in ("left", "right")},
+    **{f"{side}_{finger}": f"{side}_{finger}1" for side in ("left", "right") for finger in ("index", "pinky")},
+}
+
+
+def load_body(path: Path | str, gender: str | None = None, n_betas: int = 10) -> Body:
+    """Loads a SMPL, SMPL-H or SMPL-X body from its owner's file.
+
+    Which of the three it is follows from the number of joints (24, 52, 55). Poses are rotations from the flat hand, as
+    with smplx's ``flat_hand_mean=True``.
+
+    Args:
+        path: A .npz or .pkl file; or a folder in smplx's layout (``SMPL_NEUTRAL.pkl``, ``smplx/SMPLX_MALE.npz`` ...).
+        gender: ``neutral``, ``male`` or ``female``, to choose in a folder; default neutral, or the only file there.
+        n_betas: Shape coefficients to use.
+
+    Returns:
+        The body. COCO-style joints, and for SMPL-X and SMPL-H finger points, are read from the nearest joint; face and
+        feet landmarks from smplx's vertex numbers where the mesh is the published one. See `Body.supports`.
+
+    Raises:
+        FileNotFoundError: If there is no such file or no model in the folder; lists what there is.
+        BodyFileError: If the file is no body model (says which arrays are missing) or asks for more than arrays.
+        ValueError: If ``gender`` or ``n_betas`` is out of range.
+    """
+    if gender is not None and gender not in GENDERS:
+        raise ValueError(f"gender must be one of {', '.join(GENDERS)}, got {gender!r}")
+    file = _chosen(Path(path), gender)
+    arrays = _read(file)
+    n_joints = arrays["weights"].shape[-1]
+    families = _families()
+    if n_joints not in families:
+        raise BodyFileError(
+            f"{file} has {n_joints} joints; SMPL has 24, SMPL-H 52, SMPL-X 55 (hand and animal models are no bodies)"
+        )
+    family = families[n_joints]
+    _check_shapes(arrays, file)
+    available = min(family.max_betas, arrays["shapedirs"].shape[-1])
+    if not 1 <= n_betas <= available:
+        raise ValueError(f"n_betas must be 1 to {available} for {file.name}, got {n_betas}")
+    v_template = _float(arrays["v_template"])
+    names, regressor = _landmarks(v_template)
+    posedirs = arrays.get("posedirs")
+    return Body(
+        name=family.name,
+        joint_names=family.joint_names,
+        parents=[-1, *arrays["kintree_table"][0, 1:].astype(int)],
+        v_template=v_template,
+        shapedirs=_float(arrays["shapedirs"][..., :n_betas]),
+        posedirs=None if posedirs is None else _float(posedirs),
+        J_regressor=_float(arrays["J_regressor"]),
+        weights=_float(arrays["weights"]),
+        faces=torch.from_numpy(arrays["f"].astype(np.int64)),
+        landmark_names=names,
+        landmark_regressor=regressor,
+        smpl_parts=family.smpl_parts,
+        stands_for=_STANDS_FOR,
+    )
+
+
+def smpl_arrays(body: Body) -> dict[str, np.ndarray]:
+    """Gives a body as the arrays of a SMPL model file, e.g. for ``smplx.SMPL(data_struct=Struct(**smpl_arrays(body)))``.
+
+    Args:
+        body: Any body.
+
+    Returns:
+        ``v_template``, ``shapedirs``, ``posedirs`` (zeros where the body has none), ``J_regressor``, ``weights``,
+        ``kintree_table`` and ``f``; `load_body` reads them back from a .npz.
+    """
+    n_joints = len(body.parents)
+    posedirs = body.posedirs
+    if posedirs is None:
+        posedirs = body.v_template.new_zeros(body.n_vertices, 3, 9 * (n_joints - 1))
+    tensors = {
+        "v_template": body.v_template,
+        "shapedirs": body.shapedirs,
+        "posedirs": posedirs,
+        "J_regressor": body.J_regressor,
+        "weights": body.weights,
+    }
+    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
+    parents = np.asarray([2**32 - 1, *body.parents[1:]], dtype=np.uint32)  # SMPL writes the root's -1 as uint32
+    arrays["kintree_table"] = np.stack([parents, np.arange(n_joints, dtype=np.uint32)])
+    arrays["f"] = body.faces.cpu().numpy().astype(np.uint32)
+    return arrays
+
+
+def _chosen(path: Path, gender: str | None) -> Path:
+    """Finds the model file that a path and a gender mean."""
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise FileNotFoundError(f"no body model at {path}: no such file or folder")
+    models = sorted(
+        file
+        for pattern in ("SMPL*.npz", "SMPL*.pkl", "*/SMPL*.npz", "*/SMPL*.pkl")
+        for file in path.glob(pattern)
+        if file.stem.rpartition("_")[2].lower() in GENDERS
+    )
+    there = ", ".join(str(file.relative_to(path)) for file in models) or _listing(path.iterdir())
+    fitting = [file for file in models if file.stem.lower().endswith(f"_{gender or 'neutral'}")]
+    if gender is None and not fitting and len(models) == 1:
+        fitting = models
+    if not fitting:
+        raise FileNotFoundError(
+            f"no model like SMPL_{(gender or 'neutral').upper()}.pkl, SMPLH_... or SMPLX_... in {path}; there is: {there}"
+        )
+    if len(fitting) > 1:
+        stems = {file.with_suffix("") for file in fitting}
+        if len(stems) > 1:
+            raise BodyFileError(f"{path} holds several models: {there}. Give the path of one file.")
+    return fitting[0]  # of a .npz and a .pkl of one model, the .npz
+
+
+def _listing(files: Iterable[Path]) -> str:
+    names = sorted(file.name for file in files)
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "") or "nothing"
+
+
+def _read(file: Path) -> dict[str, np.ndarray]:
+    """Reads the arrays of a model file that a body needs."""
+    if file.suffix == ".npz":
+        content = _read_npz(file)
+    elif file.suffix == ".pkl":
+        with file.open("rb") as opened:
+            content = read_pickle(opened, file)
+    else:
+        raise BodyFileError(f"{file} is neither .npz nor .pkl; other formats of body models are not read")
+    missing = [key for key in NEEDED if key not in content]
+    if missing:
+        raise BodyFileError(f"{file} is no body model: it has no {', '.join(missing)}; it has {_listing_keys(content)}")
+    keys = [*NEEDED, *(["posedirs"] if "posedirs" in content else [])]
+    return {key: as_array(content[key], f"{file}: {key}") for key in keys}
+
+
+def _listing_keys(content: dict[str, Any]) -> str:
+    return ", ".join(sorted(str(key) for key in content)) or "nothing"
+
+
+def _read_npz(file: Path) -> dict[str, Any]:
+    try:
+        with np.load(file, allow_pickle=False) as data:
+            wanted = [key for key in data.files if key in NEEDED or key == "posedirs"]
+            others = [key for key in data.files if key not in wanted]
+            return {**dict.fromkeys(others), **{key: data[key] for key in wanted}}
+    except (BadZipFile, EOFError, OSError) as error:
+        raise BodyFileError(f"{file} is damaged or no .npz: {error}") from None
+    except ValueError as error:  # numpy's refusal to unpickle
+        raise BodyFileError(f"{file} was not read: {error}. Arrays of Python objects are not accepted.") from None
+
+
+def _check_shapes(arrays: dict[str, np.ndarray], file: Path) -> None:
+    v, j = arrays["weights"].shape
+    expected = {
+        "v_template": (v, 3),
+        "J_regressor": (j, v),
+        "shapedirs": (v, 3, arrays["shapedirs"].shape[-1]),
+        "kintree_table": (2, j),
+        "posedirs": (v, 3, 9 * (j - 1)),
+    }
+    for key, shape in expected.items():
+        if key in arrays and arrays[key].shape != shape:
+            raise BodyFileError(f"{file}: {key} must have shape {shape} for {v} vertices, got {arrays[key].shape}")
+    f = arrays["f"]
+    if f.ndim != 2 or f.shape[1] != 3 or f.min() < 0 or f.max() >= v:
+        raise BodyFileError(f"{file}: f must be triangles of vertices 0 to {v - 1}, got shape {f.shape}")
+
+
+def _float(array: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+
+
+def _landmarks(v_template: torch.Tensor) -> tuple[list[str], torch.Tensor]:
+    """Gives the landmarks that are known vertices of the published meshes."""
+    mesh = MESH_VERTICES.get(len(v_template))
+    if mesh is None:
+        return [], v_template.new_zeros(0, len(v_template))
+    numbers = {name: vertex_ids[mesh][key] for name, key in _SMPLX_VERTICES.items()}
+    if mesh in _HEAD_TOP:
+        numbers["head_top"] = _HEAD_TOP[mesh]
+    regressor = v_template.new_zeros(len(numbers), len(v_template))
+    regressor[range(len(numbers)), list(numbers.values())] = 1.0
+    return list(numbers), regressor
