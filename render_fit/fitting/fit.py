@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
 from render_fit.bodies import body_named
-from render_fit.bodies.body import Body
+from render_fit.bodies.body import Body, BodyParameters
 from render_fit.bodies.clothing import clothing_basis
 from render_fit.cameras import Camera, camera_from_focal, default_focal_px
 from render_fit.errors import InputError
@@ -45,6 +46,7 @@ def fit_image(
     clothing: Clothing | None = None,
     seed: int = 0,
     progress: StageProgress | None = None,
+    watch: Callable[[str, BodyParameters], None] | None = None,
 ) -> FitResult:
     """Recover the body of one person in one image.
 
@@ -58,6 +60,7 @@ def fit_image(
         clothing: ``none``, ``smooth`` or ``free``; the recipe's if None.
         seed: Of the random turns of the starting poses.
         progress: Called with (stage, iterations done, all iterations).
+        watch: Called after each stage with its name and the best hypothesis so far.
 
     Returns:
         The best hypothesis under the recipe's final objective, with its report. A fit that went wrong comes back too,
@@ -82,7 +85,12 @@ def fit_image(
     clock = time.perf_counter()
     generator = torch.Generator().manual_seed(seed)
     search, refinement = search_and_refinement(recipe, worn)
-    found, records = _search(setting, search, generator, progress)
+
+    def show(stage: str, variables: Variables) -> None:
+        if watch is not None:
+            watch(stage, variables[:1].detached().parameters(body, basis))
+
+    found, records = _search(setting, search, generator, progress, show)
     before = found[:1]
     baseline = keypoint_continuation(search, refinement)
     if baseline is not None and setting.can_run(baseline):
@@ -97,6 +105,7 @@ def fit_image(
             after = after.with_values({"offsets": torch.zeros(len(after), body.n_vertices, 3)})
         after, record = run_stage(setting, stage, after, progress)
         records.append(record)
+        show(stage.name, after)
     with torch.no_grad():
         best = int(setting.final.loss(after).nan_to_num(torch.inf).argmin())
     after = after[best : best + 1]
@@ -117,7 +126,11 @@ def _camera(observation: Observation, notes: list[str]) -> Camera:
 
 
 def _search(
-    setting: Setting, stages: list, generator: torch.Generator, progress: StageProgress | None
+    setting: Setting,
+    stages: list,
+    generator: torch.Generator,
+    progress: StageProgress | None,
+    show: Callable[[str, Variables], None],
 ) -> tuple[Variables, list[StageRecord]]:
     """The hypotheses that keypoints leave, best first; all starts where there are no keypoints."""
     recipe = setting.recipe
@@ -138,6 +151,7 @@ def _search(
         if setting.can_run(stage):
             variables, record = run_stage(setting, stage, variables, progress)
             records.append(record)
+            show(stage.name, variables)
     return variables, records
 
 

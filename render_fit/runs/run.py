@@ -7,16 +7,17 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+import torch
 from PIL import Image
 
-from render_fit.bodies import body_named
+from render_fit.bodies import BodyParameters, body_named
 from render_fit.bodies.body import Body
 from render_fit.errors import InputError, MissingDependencyError
 from render_fit.export.fit_folder import write_fit
-from render_fit.export.overlays import Pixels
+from render_fit.export.overlays import Pixels, overlay, panel, side_view
 from render_fit.fitting.fit import fit_image
 from render_fit.fitting.recipe import Recipe, load_recipe
-from render_fit.fitting.result import FitReport
+from render_fit.fitting.result import FitReport, FitResult
 from render_fit.observations import OBSERVERS, Observer, observe
 from render_fit.renderers import renderer_named
 from render_fit.renderers.base import Renderer
@@ -123,7 +124,7 @@ def fit_photo(job: Job, out: Path, tools: Tools, progress: Progress | None = Non
         people = [replace(one, source={**one.source, "camera": camera_source}) for one in people]
     fits = []
     for number, observation in enumerate(people):
-        frames: list[Pixels] = []
+        states: list[tuple[str, BodyParameters]] = []
         result = fit_image(
             observation,
             tools.recipe,
@@ -134,20 +135,35 @@ def fit_photo(job: Job, out: Path, tools: Tools, progress: Progress | None = Non
             clothing=options.clothing,
             seed=options.seed,
             progress=progress,
+            watch=lambda stage, parameters, seen=states: seen.append((stage, parameters)),
         )
         name = job.name if len(people) == 1 else f"{job.name}_{number}"
-        about = {
-            "image": str(job.image),
-            "image_size": list(file_size),
-            "person": number,
-            "people": len(people),
-            "options": options.plain(),
-        }
+        about = {"image": str(job.image), "image_size": list(file_size), "person": number, "people": len(people)}
         folder = write_fit(
-            out / name, result, tools.renderer, save=options.save, file_size=file_size, frames=frames, about=about
+            out / name,
+            result,
+            tools.renderer,
+            save=options.save,
+            file_size=file_size,
+            frames=_film(states, result, tools) if "gif" in options.save else (),
+            about={**about, "options": options.plain()},
         )
         fits.append(Fitted(name, folder, result.report))
     return fits
+
+
+@torch.no_grad()
+def _film(states: list[tuple[str, BodyParameters]], result: FitResult, tools: Tools) -> list[Pixels]:
+    """A picture of each state of a fit: over the photo, and from the side."""
+    image = result.observation.image
+    assert image is not None
+    frames = []
+    for stage, parameters in states:
+        vertices = tools.body(parameters).vertices[0]
+        drawn = overlay(image, vertices, tools.body.faces, result.camera, tools.renderer, max_side_px=512)
+        side = side_view(vertices, tools.body.faces, tools.renderer)
+        frames.append(panel([drawn, side], height_px=384, captions=[stage, ""]))
+    return frames
 
 
 def upright_size(path: Path) -> tuple[int, int]:
