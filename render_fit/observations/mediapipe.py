@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -26,27 +28,71 @@ from render_fit.observations.observation import (
 )
 from render_fit.skeletons import MEDIAPIPE_33
 
-INPUT_SIDE_PX = 512
-"""Side of the square that the network is handed; it sees the person at 256 px itself."""
+INPUT_SIDE_PX = 384
+"""Side of the square that the network is handed. It looks for people at 224 px, at the person found at 256
+px."""
+
+VIEW_SIDE_PX = 576
+"""Side to which the person's surroundings are reduced before the passes."""
+
+ZOOM_ALONE, ZOOM_IN_CONTEXT = 1.6, 1.15
+"""The person is looked at in squares of these multiples of the box's longer side: once with the surroundings
+greyed out, which finds the right person, once with them, which gives better outlines; each also mirrored. The
+mean of the four beats each one on the COCO people: 19 of 19 found and IoU 0.84, where single passes find 12
+to 18."""
+
+FALLBACK_ZOOMS = (2.0, 1.0)
+"""Further squares, alone and in context, for a person who is not found in the first."""
+
+FOUND_OVERLAP = 0.2
+"""A pass whose box overlaps the given one by less (IoU) saw somebody else."""
+
+SURROUNDINGS_SHARE = 0.05
+"""What lies further outside the box than this share of its longer side is greyed out, so that the network
+looks at the person in the box: 18 of the 19 COCO people are found so, 15 or 16 if their neighbours stay
+visible."""
+
+FOUND_BOX_SHARE = 0.15
+"""The same for a box that the observer itself found, which may cut off a hand."""
+
+AGREEING_OVERLAP = 0.5
+"""Passes whose masks overlap the best one's by this much (IoU) saw the same person and are averaged."""
+
+MIN_CONFIDENCE = 0.3
+"""MediaPipe's thresholds for a detection and for its keypoints; its default of 0.5 suits video."""
+
+_NOWHERE = 0.5  # grey level outside the picture and around the person
 
 
 @dataclass(frozen=True)
 class _Detection:
-    """One pass of the network, in pixels of the image."""
+    """One pass of the network, in pixels of the image that it was given."""
 
     keypoints_px: Tensor
     confidence: Tensor
     keypoints_3d: Tensor
     mask: Tensor
-    square: Box
 
     @property
     def score(self) -> float:
         return float(self.confidence.mean())
 
+    @property
+    def box(self) -> Box:
+        """The person's box: of the mask and of the keypoints that are probably in the picture."""
+        sure = torch.where(self.confidence >= 0.5, self.confidence, torch.zeros_like(self.confidence))
+        height, width = self.mask.shape
+        box = box_union(box_of_mask(self.mask), box_of_keypoints(self.keypoints_px, sure))
+        return box or (0.0, 0.0, float(width), float(height))
+
 
 class MediapipeObserver:
     """Finds one person's 33 keypoints, mask and rough 3D keypoints with MediaPipe Pose.
+
+    MediaPipe alone finds one person, whom it likes best. Here a search comes first (the whole picture, then
+    parts of it), then several passes over the person's surroundings, whose agreeing results are averaged.
+
+    Not safe to share between threads; make it in the process that uses it.
 
     Attributes:
         name: What `Observation.source` calls this observer.
@@ -59,9 +105,7 @@ class MediapipeObserver:
             MissingDependencyError: If mediapipe is not installed.
         """
         self._network = _load_network()
-        import mediapipe
-
-        self.name = f"mediapipe {mediapipe.__version__}"
+        self.name = f"mediapipe {version('mediapipe')}"
 
     def observe(self, image: Float[Tensor, "3 h w"], box: Box | None = None) -> Observation:
         """Observes one person.
@@ -77,68 +121,160 @@ class MediapipeObserver:
             NoPersonError: If nobody is found.
         """
         height, width = image.shape[1:]
-        first = self._find(image, box)
-        if first is None:
-            where = "" if box is None else f" in the box {tuple(round(value) for value in box)}"
-            raise NoPersonError(f"image: no person found{where}; give a box, or a mask and keypoints")
-        refined = self._detect(image, _square(_person_box(first), 1.25))
-        best = refined if refined is not None and refined.score >= 0.9 * first.score else first
+        given = box is not None
+        if box is None:
+            boxes = self.find_people(image)
+            if not boxes:
+                raise NoPersonError("image: no person found; give a box, or a mask and keypoints")
+            box = boxes[0]
+        seen = self._look(image, box, SURROUNDINGS_SHARE if given else FOUND_BOX_SHARE)
+        if seen is None:
+            where = ",".join(f"{value:.0f}" for value in box)
+            raise NoPersonError(f"image: no person found in the box {where}; give a mask and keypoints")
+        x, y = seen.keypoints_px.unbind(dim=1)
+        inside = (x >= 0) & (x <= width) & (y >= 0) & (y <= height)
         return Observation(
             image_size=(height, width),
             valid=torch.ones(height, width, dtype=torch.bool),
-            box=_person_box(best),
+            box=seen.box,
             image=image,
-            mask=best.mask,
-            keypoints_px=best.keypoints_px,
-            confidence=best.confidence,
+            mask=seen.mask,
+            keypoints_px=seen.keypoints_px,
+            confidence=torch.where(inside, seen.confidence, torch.zeros_like(seen.confidence)),
             skeleton=MEDIAPIPE_33,
-            keypoints_3d=best.keypoints_3d,
-            confidence_3d=best.confidence,
+            keypoints_3d=seen.keypoints_3d,
+            confidence_3d=seen.confidence,
             source={"mask": self.name, "keypoints": self.name, "keypoints_3d": self.name},
         )
 
-    def _find(self, image: Tensor, box: Box | None) -> _Detection | None:
-        """The first pass: the whole image, or the surroundings of the box, at several sizes until somebody is
-        found."""
-        height, width = image.shape[1:]
-        if box is None:
-            return self._detect(image, _square((0.0, 0.0, float(width), float(height)), 1.0))
-        found = [self._detect(image, _square(box, zoom)) for zoom in (1.25, 1.6)]
-        candidates = [one for one in found if one is not None]
-        return max(candidates, key=lambda one: box_overlap(_person_box(one), box), default=None)
+    def find_people(self, image: Float[Tensor, "3 h w"], everyone: bool = False) -> list[Box]:
+        """Looks for people in the whole picture, and in parts of it.
 
-    def _detect(self, image: Tensor, square: Box) -> _Detection | None:
-        """One pass over a square of the image."""
-        crop = resample(image, square, INPUT_SIDE_PX, INPUT_SIDE_PX)
-        pixels = (crop.permute(1, 2, 0).clamp(0, 1) * 255).round().to(torch.uint8).numpy()
-        with _quiet():
-            result = self._network.process(np.ascontiguousarray(pixels))
-        if result.pose_landmarks is None:
-            return None
+        Args:
+            image: (3, H, W) RGB in [0, 1].
+            everyone: Search the parts even if the whole picture shows somebody.
+
+        Returns:
+            The people's boxes, pixels; the most prominent person (confidence times size) first.
+        """
         height, width = image.shape[1:]
-        points = torch.tensor([[p.x, p.y] for p in result.pose_landmarks.landmark])
-        keypoints_px = points * square[2] + torch.tensor(square[:2])
-        confidence = torch.tensor([p.visibility for p in result.pose_landmarks.landmark])
-        inside = (keypoints_px >= 0).all(dim=1) & (keypoints_px <= torch.tensor([width, height])).all(dim=1)
-        world = torch.tensor([[p.x, p.y, p.z] for p in result.pose_world_landmarks.landmark])
-        mask = torch.from_numpy(result.segmentation_mask.copy())[None]
-        in_square = (-square[0], -square[1], float(width), float(height))
-        scale = INPUT_SIDE_PX / square[2]
-        back = (in_square[0] * scale, in_square[1] * scale, width * scale, height * scale)
+        reduction = max(1.0, max(height, width) / (2 * INPUT_SIDE_PX))
+        small = resample(
+            image, (0.0, 0.0, float(width), float(height)), round(height / reduction), round(width / reduction)
+        )
+        found: list[tuple[float, Box]] = []
+        for squares in _search_squares(small.shape[1], small.shape[2]):
+            for square in squares:
+                one = self._pass(small, square)
+                if one is not None:
+                    found.append((one.score * math.sqrt(one.box[2] * one.box[3]), one.box))
+            if found and not everyone:
+                break
+        distinct: list[Box] = []
+        for _, box in sorted(found, key=lambda item: -item[0]):
+            if all(box_overlap(box, other) < 0.3 for other in distinct):
+                distinct.append(box)
+        scale = width / small.shape[2]
+        return [(box[0] * scale, box[1] * scale, box[2] * scale, box[3] * scale) for box in distinct]
+
+    def _look(self, image: Tensor, box: Box, surroundings: float) -> _Detection | None:
+        """Several passes over a person's surroundings, averaged; None if nobody is there."""
+        height, width = image.shape[1:]
+        region = _square(box, max(FALLBACK_ZOOMS))
+        side = min(VIEW_SIDE_PX, math.ceil(region[2]))
+        scale = side / region[2]
+        visible = _grown(box, surroundings * max(box[2:]))
+        alone, in_context = _greyed(image, region, visible, side), _greyed(image, region, region, side)
+        view_box = ((box[0] - region[0]) * scale, (box[1] - region[1]) * scale, box[2] * scale, box[3] * scale)
+        passes: list[_Detection] = []
+        for zoom_alone, zoom_in_context in ((ZOOM_ALONE, ZOOM_IN_CONTEXT), FALLBACK_ZOOMS):
+            for view, zoom in ((alone, zoom_alone), (in_context, zoom_in_context)):
+                square = _square(view_box, zoom)
+                tried = (self._pass(view, square), self._mirrored_pass(view, square))
+                passes += [one for one in tried if one is not None and box_overlap(one.box, view_box) >= FOUND_OVERLAP]
+            if passes:
+                break
+        if not passes:
+            return None
+        fused = _fused(passes, view_box)
+        origin = torch.tensor(region[:2])
         return _Detection(
-            keypoints_px=keypoints_px,
-            confidence=torch.where(inside, confidence, torch.zeros_like(confidence)),
-            keypoints_3d=world,
-            mask=resample(mask, back, height, width)[0],
-            square=square,
+            keypoints_px=fused.keypoints_px / scale + origin,
+            confidence=fused.confidence,
+            keypoints_3d=fused.keypoints_3d,
+            mask=_pasted(fused.mask, region, visible, height, width),
         )
 
+    def _mirrored_pass(self, image: Tensor, square: Box) -> _Detection | None:
+        """A pass over the mirror image, mirrored back."""
+        width = image.shape[2]
+        one = self._pass(image.flip(2), (width - square[0] - square[2], *square[1:]))
+        if one is None:
+            return None
+        swap = list(MEDIAPIPE_33.left_right_swap)
+        x, y = one.keypoints_px[swap].unbind(dim=1)
+        return _Detection(
+            keypoints_px=torch.stack([width - x, y], dim=1),
+            confidence=one.confidence[swap],
+            keypoints_3d=one.keypoints_3d[swap] * torch.tensor([-1.0, 1.0, 1.0]),
+            mask=one.mask.flip(1),
+        )
 
-def _person_box(detection: _Detection) -> Box:
-    """The person's box: of the mask and the keypoints that are probably in the picture."""
-    sure = torch.where(detection.confidence >= 0.5, detection.confidence, torch.zeros_like(detection.confidence))
-    box = box_union(box_of_mask(detection.mask), box_of_keypoints(detection.keypoints_px, sure))
-    return box or detection.square
+    def _pass(self, image: Tensor, square: Box) -> _Detection | None:
+        """One pass over a square of an image.
+
+        Squares, because the network's rectangle arithmetic is wrong for others when the person leans.
+        """
+        crop = resample(image - _NOWHERE, square, INPUT_SIDE_PX, INPUT_SIDE_PX) + _NOWHERE
+        pixels = (crop.permute(1, 2, 0).clamp(0, 1) * 255).round().to(torch.uint8).contiguous().numpy()
+        with _quiet():
+            result = self._network.process(pixels)
+        if result.pose_landmarks is None:
+            return None
+        landmarks = torch.tensor([[p.x, p.y, p.visibility] for p in result.pose_landmarks.landmark])
+        # MediaPipe's camera axes are ours: x right, y down, z away from the camera
+        world = torch.tensor([[p.x, p.y, p.z] for p in result.pose_world_landmarks.landmark])
+        height, width = image.shape[1:]
+        scale = INPUT_SIDE_PX / square[2]
+        image_in_crop = (-square[0] * scale, -square[1] * scale, width * scale, height * scale)
+        mask = resample(torch.from_numpy(result.segmentation_mask.copy())[None], image_in_crop, height, width)[0]
+        return _Detection(landmarks[:, :2] * square[2] + torch.tensor(square[:2]), landmarks[:, 2], world, mask)
+
+
+def _fused(passes: list[_Detection], box: Box) -> _Detection:
+    """The mean of the passes that saw the same person as the one that fits the box best."""
+    best = max(passes, key=lambda one: one.score * (0.1 + box_overlap(one.box, box)))
+    agreeing = [one for one in passes if _mask_overlap(one.mask, best.mask) >= AGREEING_OVERLAP]
+    confidence = torch.stack([one.confidence for one in agreeing])
+    weights = (confidence + 1e-3)[..., None] / (confidence + 1e-3).sum(dim=0)[..., None]
+    return _Detection(
+        keypoints_px=(weights * torch.stack([one.keypoints_px for one in agreeing])).sum(dim=0),
+        confidence=confidence.mean(dim=0),
+        keypoints_3d=(weights * torch.stack([one.keypoints_3d for one in agreeing])).sum(dim=0),
+        mask=torch.stack([one.mask for one in agreeing]).mean(dim=0),
+    )
+
+
+def _mask_overlap(a: Tensor, b: Tensor) -> float:
+    """Intersection over union of two masks."""
+    a, b = a >= 0.5, b >= 0.5
+    return float((a & b).sum()) / max(1.0, float((a | b).sum()))
+
+
+def _search_squares(height: int, width: int) -> list[list[Box]]:
+    """Squares to look for people in, in rounds: the whole picture; squares along it; smaller overlapping
+    ones."""
+    short, long = min(height, width), max(height, width)
+    whole = [_square((0.0, 0.0, float(width), float(height)), 1.0)]
+
+    def tiles(side: float) -> list[Box]:
+        across, down = (max(1, math.ceil(1.5 * extent / side) - 1) for extent in (width, height))
+        xs = [(width - side) / 2] if across == 1 else [i * (width - side) / (across - 1) for i in range(across)]
+        ys = [(height - side) / 2] if down == 1 else [i * (height - side) / (down - 1) for i in range(down)]
+        return [(x, y, side, side) for y in ys for x in xs]
+
+    along = tiles(float(short)) if long > 1.1 * short else []
+    return [whole, along, tiles(0.6 * short)]
 
 
 def _square(box: Box, zoom: float) -> Box:
@@ -147,14 +283,53 @@ def _square(box: Box, zoom: float) -> Box:
     return (box[0] + (box[2] - side) / 2, box[1] + (box[3] - side) / 2, side, side)
 
 
+def _grown(box: Box, by: float) -> Box:
+    return (box[0] - by, box[1] - by, box[2] + 2 * by, box[3] + 2 * by)
+
+
+def _window(box: Box, height: int, width: int) -> tuple[slice, slice]:
+    """Rows and columns of an image that a box covers."""
+    top, left = min(max(0, round(box[1])), height), min(max(0, round(box[0])), width)
+    bottom, right = min(max(top, round(box[1] + box[3])), height), min(max(left, round(box[0] + box[2])), width)
+    return slice(top, bottom), slice(left, right)
+
+
+def _greyed(image: Tensor, region: Box, visible: Box, side: int) -> Tensor:
+    """A square region of an image, reduced, with all but the visible box in grey."""
+    rows, columns = _window(visible, *image.shape[1:])
+    part = image[:, rows, columns] - _NOWHERE
+    moved = (region[0] - columns.start, region[1] - rows.start, region[2], region[3])
+    if part.numel() == 0:
+        return torch.full((3, side, side), _NOWHERE)
+    return resample(part, moved, side, side) + _NOWHERE
+
+
+def _pasted(mask: Tensor, region: Box, visible: Box, height: int, width: int) -> Tensor:
+    """A region's mask in the whole image, within the visible box."""
+    rows, columns = _window(visible, height, width)
+    whole = torch.zeros(height, width)
+    size = (rows.stop - rows.start, columns.stop - columns.start)
+    if min(size) > 0:
+        scale = mask.shape[0] / region[2]
+        left, top = (columns.start - region[0]) * scale, (rows.start - region[1]) * scale
+        crop = (left, top, size[1] * scale, size[0] * scale)
+        whole[rows, columns] = resample(mask[None], crop, *size)[0].clamp(0, 1)
+    return whole
+
+
 def _load_network() -> Any:
     """MediaPipe's pose solution for single images."""
     try:
         with _quiet():
             from mediapipe.python.solutions.pose import Pose
 
-            # complexity 1 is the only landmark network inside the wheel; 0 and 2 would be downloaded
-            network = Pose(static_image_mode=True, model_complexity=1, enable_segmentation=True)
+            network = Pose(
+                static_image_mode=True,
+                model_complexity=1,  # the only landmark network inside the wheel; 0 and 2 would be downloaded
+                enable_segmentation=True,
+                min_detection_confidence=MIN_CONFIDENCE,
+                min_tracking_confidence=MIN_CONFIDENCE,
+            )
             # the graph starts, and logs, on its own threads; one image through it waits for them
             network.process(np.zeros((INPUT_SIDE_PX, INPUT_SIDE_PX, 3), dtype=np.uint8))
             return network

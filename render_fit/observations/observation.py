@@ -18,9 +18,6 @@ from render_fit.skeletons import Skeleton
 Box = tuple[float, float, float, float]
 """Left, top, width, height in pixels."""
 
-MAX_SAMPLES_PER_PIXEL_SIDE = 16
-"""A reduction by more than this averages 16 × 16 samples per pixel instead of all of them."""
-
 
 @dataclass(frozen=True)
 class Observation:
@@ -148,19 +145,35 @@ def resample(image: Float[Tensor, "c h w"], crop: Box, height: int, width: int) 
         width: Output width, pixels.
 
     Returns:
-        (C, height, width) image: bilinear where enlarged; where reduced, the mean of bilinear samples no
-        further apart than a pixel.
+        (C, height, width) image: bilinear where enlarged; where reduced, the mean over each output pixel of
+        bilinear samples no further apart than an image pixel (by more than two, of the means of whole blocks
+        of pixels).
 
     Differentiability:
         Linear in ``image``.
     """
-    samples_y = min(MAX_SAMPLES_PER_PIXEL_SIDE, max(1, math.ceil(crop[3] / height - 1e-6)))
-    samples_x = min(MAX_SAMPLES_PER_PIXEL_SIDE, max(1, math.ceil(crop[2] / width - 1e-6)))
+    block = int(min(crop[2] / width, crop[3] / height) + 1e-6)
+    if block >= 2:
+        image, crop = _averaged_blocks(image, crop, block)
+    samples_y = max(1, math.ceil(crop[3] / height - 1e-6))
+    samples_x = max(1, math.ceil(crop[2] / width - 1e-6))
     y = _normalised(crop[1], crop[3], height * samples_y, image.shape[1])
     x = _normalised(crop[0], crop[2], width * samples_x, image.shape[2])
     grid = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)[None].to(image)
     sampled = F.grid_sample(image[None], grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-    return F.avg_pool2d(sampled, (samples_y, samples_x))[0]
+    return F.avg_pool2d(sampled, (samples_y, samples_x))[0] if samples_y * samples_x > 1 else sampled[0]
+
+
+def _averaged_blocks(image: Tensor, crop: Box, block: int) -> tuple[Tensor, Box]:
+    """The part of an image that a crop needs, averaged over square blocks, and the crop in its pixels."""
+    left = min(max(math.floor(crop[0]) - block, 0), image.shape[2] - 1)
+    top = min(max(math.floor(crop[1]) - block, 0), image.shape[1] - 1)
+    right = max(min(math.ceil(crop[0] + crop[2]) + block, image.shape[2]), left + 1)
+    bottom = max(min(math.ceil(crop[1] + crop[3]) + block, image.shape[1]), top + 1)
+    part = image[:, top:bottom, left:right]
+    part = F.pad(part, (0, -part.shape[2] % block, 0, -part.shape[1] % block))
+    moved = ((crop[0] - left) / block, (crop[1] - top) / block, crop[2] / block, crop[3] / block)
+    return F.avg_pool2d(part[None], block)[0], moved
 
 
 def _normalised(start: float, extent: float, count: int, image_extent: int) -> Tensor:
