@@ -36,7 +36,7 @@ class Tree:
         self._sizes = [len(joints) for joints in by_depth]
         self._order = torch.tensor([joint for joints in by_depth for joint in joints])
         self._back = self._order.argsort()
-        # For each level below the root: where its joints' parents stand in the level above; None if one under the other.
+        # For each level below the root: where its joints' parents stand in the level above; None: in the same order.
         self._above: list[Tensor | None] = []
         for level, joints in enumerate(by_depth[1:]):
             above = [by_depth[level].index(self.parents[joint]) for joint in joints]

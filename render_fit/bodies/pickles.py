@@ -6,6 +6,7 @@ refuses every other one. What chumpy or scipy objects hold is read from their sh
 
 from __future__ import annotations
 
+import importlib
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -54,7 +55,7 @@ def _array_from_buffer(buffer: Any, dtype: np.dtype, shape: tuple[int, ...], ord
     return np.frombuffer(buffer, dtype=dtype).reshape(shape, order=order)
 
 
-_multiarray: Any = np.core.multiarray
+_multiarray: Any = importlib.import_module("numpy.core.multiarray")
 _NUMPY: dict[str, Any] = {
     "multiarray._reconstruct": _multiarray._reconstruct,
     "multiarray.scalar": _multiarray.scalar,

@@ -121,7 +121,7 @@ def load_body(path: Path | str, gender: str | None = None, n_betas: int = 10) ->
 
 
 def smpl_arrays(body: Body) -> dict[str, np.ndarray]:
-    """Gives a body as the arrays of a SMPL model file, e.g. for ``smplx.SMPL(data_struct=Struct(**smpl_arrays(body)))``.
+    """Gives a body as the arrays of a SMPL model file, e.g. for ``smplx.SMPL("", Struct(**smpl_arrays(body)))``.
 
     Args:
         body: Any body.
@@ -166,7 +166,8 @@ def _chosen(path: Path, gender: str | None) -> Path:
         fitting = models
     if not fitting:
         raise FileNotFoundError(
-            f"no model like SMPL_{(gender or 'neutral').upper()}.pkl, SMPLH_... or SMPLX_... in {path}; there is: {there}"
+            f"no model like SMPL_{(gender or 'neutral').upper()}.pkl, SMPLH_... or SMPLX_... in {path}; "
+            f"there is: {there}"
         )
     if len(fitting) > 1:
         stems = {file.with_suffix("") for file in fitting}

@@ -44,7 +44,7 @@ def build(
     out: Annotated[Path, typer.Argument(help="Where to write the asset (.npz).")],
 ) -> None:
     """Build the open body from MakeHuman's CC0 assets (needs the extra open-body; takes minutes)."""
-    from render_fit.bodies.build.assemble import build as build_open_body
+    from render_fit.bodies.building import build as build_open_body
 
     build_open_body(out)
     print(out)

