@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, get_args
+from typing import Literal, Protocol, get_args, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int64
@@ -94,6 +94,7 @@ class RenderOutput:
     face_index: Int64[Tensor, "b h w"] | None = None
 
 
+@runtime_checkable
 class Renderer(Protocol):
     """Draws triangle meshes differentiably.
 

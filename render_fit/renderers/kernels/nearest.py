@@ -6,13 +6,10 @@ from render_fit.renderers.kernels.compiling import kernel
 
 
 @kernel(inline=True)
-def _along(px, py, ax, ay, bx, by):
+def _along(px, py, ax, ay, bx, by, inverse_length2):
     """Parameter of the point of segment a–b nearest to p, and their squared distance."""
     ex, ey = bx - ax, by - ay
-    length2 = ex * ex + ey * ey
-    t = 0.0
-    if length2 > 0:
-        t = min(max(((px - ax) * ex + (py - ay) * ey) / length2, 0.0), 1.0)
+    t = min(max(((px - ax) * ex + (py - ay) * ey) * inverse_length2, 0.0), 1.0)
     x, y = px - ax - t * ex, py - ay - t * ey
     return t, x * x + y * y
 
@@ -24,7 +21,7 @@ def nearest_on_triangle(px, py, corner):
     Args:
         px: Pixels.
         py: Pixels.
-        corner: Six numbers x0, y0, x1, y1, x2, y2, pixels.
+        corner: Nine numbers: x0, y0, x1, y1, x2, y2, pixels, and 1 / length² of the sides 01, 12, 20.
 
     Returns:
         Whether the centre is inside; its squared distance to the nearest side, pixels²; that side's first
@@ -36,11 +33,11 @@ def nearest_on_triangle(px, py, corner):
     w1 = (x2 - px) * (y0 - py) - (y2 - py) * (x0 - px)
     inside = (w0 > 0 and w1 > 0 and w2 > 0) or (w0 < 0 and w1 < 0 and w2 < 0)
     side = 0
-    t, d2 = _along(px, py, x0, y0, x1, y1)
-    t1, d21 = _along(px, py, x1, y1, x2, y2)
+    t, d2 = _along(px, py, x0, y0, x1, y1, corner[6])
+    t1, d21 = _along(px, py, x1, y1, x2, y2, corner[7])
     if d21 < d2:
         side, t, d2 = 1, t1, d21
-    t2, d22 = _along(px, py, x2, y2, x0, y0)
+    t2, d22 = _along(px, py, x2, y2, x0, y0, corner[8])
     if d22 < d2:
         side, t, d2 = 2, t2, d22
     return inside, d2, side, t
@@ -119,7 +116,7 @@ def gather_cell(xy, z, faces, members, corners, depths, boxes, radius):
         z: (V,) metres.
         faces: (F, 3).
         members: (N,) faces of the cell.
-        corners: (≥ N, 6) filled with x0, y0, x1, y1, x2, y2.
+        corners: (≥ N, 9) filled with x0, y0, x1, y1, x2, y2 and 1 / length² of the sides (0 for length 0).
         depths: (≥ N, 3) filled with the corners' depths.
         boxes: (≥ N, 4) filled with the bounding boxes, grown by ``radius``: left, right, top, bottom.
         radius: Pixels.
@@ -129,6 +126,11 @@ def gather_cell(xy, z, faces, members, corners, depths, boxes, radius):
             v = faces[members[m], k]
             corners[m, 2 * k], corners[m, 2 * k + 1] = xy[v, 0], xy[v, 1]
             depths[m, k] = z[v]
+        for k in range(3):
+            j = (k + 1) % 3
+            dx, dy = corners[m, 2 * j] - corners[m, 2 * k], corners[m, 2 * j + 1] - corners[m, 2 * k + 1]
+            length2 = dx * dx + dy * dy
+            corners[m, 6 + k] = 1.0 / length2 if length2 > 0 else 0.0
         boxes[m, 0] = min(corners[m, 0], corners[m, 2], corners[m, 4]) - radius
         boxes[m, 1] = max(corners[m, 0], corners[m, 2], corners[m, 4]) + radius
         boxes[m, 2] = min(corners[m, 1], corners[m, 3], corners[m, 5]) - radius

@@ -15,9 +15,9 @@ from render_fit.renderers.kernels.compiling import kernel
 from render_fit.renderers.kernels.grid import bin_boxes, edge_boxes, face_boxes, is_covered
 from render_fit.renderers.kernels.rasterize import DROPPED
 
-FACE_CELL_PX = 4.0
-EDGE_CELL_PX = 8.0
-# Sides of the grid cells, pixels: about twice and four times the edges of a 7 k-vertex body in a 224² crop.
+CELL_PX = 1.0
+# Side of the grid cells, pixels: about an edge of a 7 k-vertex body in a 224² crop. Its hands and face put over
+# 1,000 faces into a cell of 4 px.
 
 MARGIN_PX = 2.0
 # The outline is found this far (pixels) beyond what can reach a pixel: where it is cut off is never nearest.
@@ -182,14 +182,12 @@ def _trace(xy, faces, orientation, edges, edge_faces, crowded, height, width, ra
     if n_kept == 0:
         return 0
 
-    span = max(right - left, bottom - top)
-    most_across = int(np.sqrt(MAX_CELLS))
-    edge_cell = max(EDGE_CELL_PX, span / most_across)
-    edge_columns, edge_rows = int((right - left) / edge_cell) + 1, int((bottom - top) / edge_cell) + 1
-    box = edge_boxes(ends[:n_kept], left, top, edge_cell, edge_columns, edge_rows)
-    edge_start, edge_members = bin_boxes(box, edge_columns, edge_rows)
-    cell = max(FACE_CELL_PX, span / most_across)
+    left, top = ends[:n_kept, 0::2].min() - 1, ends[:n_kept, 1::2].min() - 1
+    right, bottom = ends[:n_kept, 0::2].max() + 1, ends[:n_kept, 1::2].max() + 1
+    cell = max(CELL_PX, max(right - left, bottom - top) / int(np.sqrt(MAX_CELLS)))
     n_columns, n_rows = int((right - left) / cell) + 1, int((bottom - top) / cell) + 1
+    box = edge_boxes(ends[:n_kept], left, top, cell, n_columns, n_rows)
+    edge_start, edge_members = bin_boxes(box, n_columns, n_rows)
     face_box = face_boxes(xy, faces, orientation, left, top, cell, n_columns, n_rows, HAIR_PX)
     start, members = bin_boxes(face_box, n_columns, n_rows)
 
@@ -204,7 +202,7 @@ def _trace(xy, faces, orientation, edges, edge_faces, crowded, height, width, ra
         length = np.sqrt(dx * dx + dy * dy)
         if length == 0:
             continue
-        n_cuts = _crossings(i, kept, edges, xy, box, edge_start, edge_members, edge_columns, cuts, cut_by)
+        n_cuts = _crossings(i, kept, edges, xy, box, edge_start, edge_members, n_columns, cuts, cut_by)
         _sort_cuts(cuts, cut_by, n_cuts)
         nx, ny, has_outer_side = _outer_normal(e, edges, edge_faces, xy, faces, orientation)
         t0, by0 = reach[i, 0], -1

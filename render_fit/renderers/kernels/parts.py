@@ -23,10 +23,12 @@ from render_fit.renderers.kernels.nearest import (
 )
 from render_fit.renderers.kernels.rasterize import BANDS
 
-BEHIND = 20.0
-# Faces this many γ behind the nearest are skipped: their weight is below exp(−20) = 2e-9 of it.
+BEHIND = 16.0
+# Faces this many γ behind the nearest are skipped: their weight, below exp(−16) = 1e-7 of it, is float32's rounding.
 
 N_PARTS = 24
+
+NONE, SEVERAL = -1, -2
 
 
 @kernel
@@ -69,6 +71,29 @@ def _weigh(px, py, n, corners, depths, boxes, sigma2, radius2, gamma, limit, fou
 
 
 @kernel
+def _only_part(px, py, n, corners, depths, boxes, radius2, limit, is_covered, listed_parts):
+    """The part of all faces in reach of a pixel, if it is one: then that part takes all of alpha.
+
+    Returns:
+        The part; ``SEVERAL`` if there may be more than one; ``NONE`` if no face is in reach.
+    """
+    part = NONE
+    reached = is_covered
+    for m in range(n):
+        if px < boxes[m, 0] or px > boxes[m, 1] or py < boxes[m, 2] or py > boxes[m, 3]:
+            continue
+        if min(depths[m, 0], depths[m, 1], depths[m, 2]) > limit:
+            continue
+        if part >= 0 and listed_parts[m] != part:
+            return SEVERAL
+        part = listed_parts[m]
+        if not reached:
+            inside, d2, _, _ = nearest_on_triangle(px, py, corners[m])
+            reached = inside or d2 <= radius2
+    return part if reached else NONE
+
+
+@kernel
 def _depth_limit(inverse_depth, gamma):
     """Depth beyond which a face has no weight at a pixel, given the hard pass's inverse depth there."""
     return 1.0 / inverse_depth + BEHIND * gamma if inverse_depth > 0 else np.inf
@@ -102,31 +127,41 @@ def parts_forward(
         b = np.int64(task) // BANDS
         band = np.int64(task) % BANDS
         most = longest_list(start[b])
-        corners, depths, boxes = np.empty((most, 6)), np.empty((most, 3)), np.empty((most, 4))
+        corners, depths, boxes = np.empty((most, 9)), np.empty((most, 3)), np.empty((most, 4))
         found, side, at = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most)
         inside, weight, depth = np.empty(most, np.bool_), np.empty(most), np.empty(most)
-        share = np.zeros(N_PARTS)
+        share, listed = np.zeros(N_PARTS), np.empty(most, np.int64)
         for row in range(band, n_rows, BANDS):
             for column in range(n_columns):
                 cell = row * n_columns + column
                 first, end = offset[b] + start[b, cell], offset[b] + start[b, cell + 1]
                 gather_cell(xy[b], z[b], faces, members[first:end], corners, depths, boxes, radius)
+                for m in range(end - first):
+                    listed[m] = face_parts[members[first + m]]
                 for i in range(row * CELL, min(row * CELL + CELL, height)):
                     for j in range(column * CELL, min(column * CELL + CELL, width)):
                         a = alpha[b, i, j]
                         if a == 0:
                             continue
-                        n = _weigh(
-                            j + 0.5, i + 0.5, end - first, corners, depths, boxes, sigma * sigma, radius * radius,
-                            gamma, _depth_limit(inverse_depth[b, i, j], gamma),
-                            found, side, at, inside, weight, depth,
+                        px, py, limit = j + 0.5, i + 0.5, _depth_limit(inverse_depth[b, i, j], gamma)
+                        part = _only_part(
+                            px, py, end - first, corners, depths, boxes, radius * radius, limit,
+                            inverse_depth[b, i, j] > 0, listed,
                         )  # fmt: skip
+                        n = 0
+                        if part == SEVERAL:
+                            n = _weigh(
+                                px, py, end - first, corners, depths, boxes, sigma * sigma, radius * radius,
+                                gamma, limit, found, side, at, inside, weight, depth,
+                            )  # fmt: skip
                         if n == 0:
-                            if owner[b, i, j] >= 0:
-                                parts[b, face_parts[owner[b, i, j]], i, j] = a
+                            if part < 0 and owner[b, i, j] >= 0:
+                                part = face_parts[owner[b, i, j]]
+                            if part >= 0:
+                                parts[b, part, i, j] = a
                             continue
                         for m in range(n):
-                            share[face_parts[members[first + found[m]]]] += weight[m]
+                            share[listed[found[m]]] += weight[m]
                         for p in range(N_PARTS):
                             if share[p] > 0:
                                 parts[b, p, i, j] = a * share[p]
@@ -146,38 +181,47 @@ def parts_backward(
         b = np.int64(task) // BANDS
         band = np.int64(task) % BANDS
         most = longest_list(start[b])
-        corners, depths, boxes = np.empty((most, 6)), np.empty((most, 3)), np.empty((most, 4))
+        corners, depths, boxes = np.empty((most, 9)), np.empty((most, 3)), np.empty((most, 4))
         found, side, at = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most)
         inside, weight, level = np.empty(most, np.bool_), np.empty(most), np.empty(most)
-        corner_grad = np.empty((most, 9))
+        corner_grad, listed = np.empty((most, 9)), np.empty(most, np.int64)
         for row in range(band, n_rows, BANDS):
             for column in range(n_columns):
                 cell = row * n_columns + column
                 first, end = offset[b] + start[b, cell], offset[b] + start[b, cell + 1]
                 gather_cell(xy[b], z[b], faces, members[first:end], corners, depths, boxes, radius)
+                for m in range(end - first):
+                    listed[m] = face_parts[members[first + m]]
                 corner_grad[: end - first] = 0.0
                 for i in range(row * CELL, min(row * CELL + CELL, height)):
                     for j in range(column * CELL, min(column * CELL + CELL, width)):
                         a = alpha[b, i, j]
                         if a == 0:
                             continue
-                        px, py = j + 0.5, i + 0.5
-                        n = _weigh(
-                            px, py, end - first, corners, depths, boxes, sigma * sigma, radius * radius,
-                            gamma, _depth_limit(inverse_depth[b, i, j], gamma),
-                            found, side, at, inside, weight, level,
+                        px, py, limit = j + 0.5, i + 0.5, _depth_limit(inverse_depth[b, i, j], gamma)
+                        part = _only_part(
+                            px, py, end - first, corners, depths, boxes, radius * radius, limit,
+                            inverse_depth[b, i, j] > 0, listed,
                         )  # fmt: skip
+                        n = 0
+                        if part == SEVERAL:
+                            n = _weigh(
+                                px, py, end - first, corners, depths, boxes, sigma * sigma, radius * radius,
+                                gamma, limit, found, side, at, inside, weight, level,
+                            )  # fmt: skip
                         if n == 0:
-                            if owner[b, i, j] >= 0:
-                                grad_alpha[b, i, j] = grad_parts[b, face_parts[owner[b, i, j]], i, j]
+                            if part < 0 and owner[b, i, j] >= 0:
+                                part = face_parts[owner[b, i, j]]
+                            if part >= 0:
+                                grad_alpha[b, i, j] = grad_parts[b, part, i, j]
                             continue
                         mean = 0.0
                         for m in range(n):
-                            mean += weight[m] * grad_parts[b, face_parts[members[first + found[m]]], i, j]
+                            mean += weight[m] * grad_parts[b, listed[found[m]], i, j]
                         grad_alpha[b, i, j] = mean
                         for m in range(n):
                             k = found[m]
-                            g = a * weight[m] * (grad_parts[b, face_parts[members[first + k]], i, j] - mean)
+                            g = a * weight[m] * (grad_parts[b, listed[k], i, j] - mean)
                             # With one part in reach its gradient equals the mean, up to rounding.
                             if abs(g) <= 1e-14 * abs(mean):
                                 continue

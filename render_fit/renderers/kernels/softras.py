@@ -17,8 +17,8 @@ from render_fit.renderers.kernels.nearest import (
 )
 from render_fit.renderers.kernels.rasterize import BANDS
 
-SATURATED = 1e11
-# Where 1 / (1 − alpha) passes this, the rest of the faces is skipped: alpha is 1 within 1e-11, its gradient 0.
+SATURATED = 1e8
+# Where 1 / (1 − alpha) passes this, the rest of the faces is skipped: alpha is 1 to float32, its gradient 0.
 
 
 @kernel
@@ -60,7 +60,7 @@ def softras_forward(xy, z, faces, start, offset, members, sigma, radius, height,
         b = np.int64(task) // BANDS
         band = np.int64(task) % BANDS
         most = longest_list(start[b])
-        corners, depths, boxes = np.empty((most, 6)), np.empty((most, 3)), np.empty((most, 4))
+        corners, depths, boxes = np.empty((most, 9)), np.empty((most, 3)), np.empty((most, 4))
         for row in range(band, n_rows, BANDS):
             for column in range(n_columns):
                 cell = row * n_columns + column
@@ -86,7 +86,7 @@ def softras_backward(grad_alpha, product, xy, z, faces, start, offset, members, 
         b = np.int64(task) // BANDS
         band = np.int64(task) % BANDS
         most = longest_list(start[b])
-        corners, depths, boxes = np.empty((most, 6)), np.empty((most, 3)), np.empty((most, 4))
+        corners, depths, boxes = np.empty((most, 9)), np.empty((most, 3)), np.empty((most, 4))
         corner_grad = np.empty((most, 9))
         for row in range(band, n_rows, BANDS):
             for column in range(n_columns):
