@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -33,7 +32,7 @@ from render_fit.renderers.kernels.topology import Topology, topology_of
 
 @dataclass(frozen=True)
 class _Frame:
-    """Projected meshes, their hard pass and their soft neighbourhoods: what the kernels share."""
+    """Projected meshes, and their hard pass: what the kernels share."""
 
     xy: np.ndarray
     z: np.ndarray
@@ -43,11 +42,9 @@ class _Frame:
     inverse_depth: np.ndarray
     settings: RenderSettings
 
-    @cached_property
-    def bins(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Faces within the blur radius of each cell."""
+    def bins(self, radius: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Faces within a radius (pixels) of each cell."""
         height, width = self.face_index.shape[1:]
-        radius = self.settings.face_radius_px
         return bin_soft_faces(self.xy, self.topology.faces, self.orientation, height, width, radius)
 
 
@@ -142,21 +139,18 @@ class _SoftRas(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, xy: Tensor, frame: _Frame) -> Tensor:
-        product = softras_forward(
-            frame.xy, frame.z, frame.topology.faces, *frame.bins,
-            frame.settings.sigma_px, frame.settings.face_radius_px, *frame.face_index.shape[1:],
+        settings = frame.settings
+        ctx.inputs = (
+            frame.xy, frame.z, frame.topology.faces, *frame.bins(settings.softras_radius_px),
+            settings.sigma_px, settings.softras_radius_px,
         )  # fmt: skip
-        ctx.saved = frame, product
+        ctx.product = softras_forward(*ctx.inputs, *frame.face_index.shape[1:])
         ctx.dtype = xy.dtype
-        return torch.from_numpy(1 - 1 / product).to(xy.dtype)
+        return torch.from_numpy(1 - 1 / ctx.product).to(xy.dtype)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        frame, product = ctx.saved
-        grad = softras_backward(
-            _array(grads[0]), product, frame.xy, frame.z, frame.topology.faces, *frame.bins,
-            frame.settings.sigma_px, frame.settings.face_radius_px,
-        )  # fmt: skip
+        grad = softras_backward(_array(grads[0]), ctx.product, *ctx.inputs)
         return torch.from_numpy(grad.sum(axis=1)[..., :2]).to(ctx.dtype), None
 
 
@@ -172,8 +166,8 @@ class _Parts(torch.autograd.Function):
         settings = frame.settings
         ctx.inputs = (
             _array(alpha), owner.numpy(), frame.inverse_depth, frame.xy, frame.z, frame.topology.faces,
-            face_parts.contiguous().numpy(), *frame.bins,
-            settings.sigma_px, settings.face_radius_px, settings.gamma_m,
+            face_parts.contiguous().numpy(), *frame.bins(settings.part_radius_px),
+            settings.resolved_part_sigma_px, settings.part_radius_px, settings.gamma_m,
         )  # fmt: skip
         ctx.dtype = alpha.dtype
         parts_forward(*ctx.inputs, parts.numpy())
