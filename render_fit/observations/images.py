@@ -83,6 +83,7 @@ def read_photo(path: str | Path, max_side_px: int = MAX_SIDE_PX) -> Photo:
         if file.format == "JPEG":
             # lets the decoder skip what would be thrown away
             file.draft(None, (max_side_px, max_side_px))
+        _load(file, path)  # a PNG's EXIF data may stand at its end, so a damaged file would already fail there
         exif = file.getexif()
         decoded = _decoded(file, path)
     if max(decoded.size) > max_side_px:
