@@ -42,10 +42,13 @@ mean of the four beats each one on the COCO people: 19 of 19 found and IoU 0.84,
 to 18."""
 
 FALLBACK_ZOOMS = (2.0, 1.0)
-"""Further squares, alone and in context, for a person who is not found in the first."""
+"""Further squares, alone and in context, for a person who is not surely found in the first."""
 
 FOUND_OVERLAP = 0.2
 """A pass whose box overlaps the given one by less (IoU) saw somebody else."""
+
+SURE_OVERLAP = 0.5
+"""A pass whose box overlaps the given one by this much (IoU) saw the person; without one, further passes are made."""
 
 SURROUNDINGS_SHARE = 0.05
 """What lies further outside the box than this share of its longer side is greyed out, so that the network
@@ -192,7 +195,7 @@ class MediapipeObserver:
                 square = _square(view_box, zoom)
                 tried = (self._pass(view, square), self._mirrored_pass(view, square))
                 passes += [one for one in tried if one is not None and box_overlap(one.box, view_box) >= FOUND_OVERLAP]
-            if passes:
+            if any(box_overlap(one.box, view_box) >= SURE_OVERLAP for one in passes):
                 break
         if not passes:
             return None
@@ -243,7 +246,7 @@ class MediapipeObserver:
 
 def _fused(passes: list[_Detection], box: Box) -> _Detection:
     """The mean of the passes that saw the same person as the one that fits the box best."""
-    best = max(passes, key=lambda one: one.score * (0.1 + box_overlap(one.box, box)))
+    best = max(passes, key=lambda one: one.score * box_overlap(one.box, box) ** 2)
     agreeing = [one for one in passes if _mask_overlap(one.mask, best.mask) >= AGREEING_OVERLAP]
     confidence = torch.stack([one.confidence for one in agreeing])
     weights = (confidence + 1e-3)[..., None] / (confidence + 1e-3).sum(dim=0)[..., None]
