@@ -24,7 +24,7 @@ INTERRUPTED = 130
 class OneLineErrors(TyperGroup):
     """A user's mistake is one line on stderr and exit code 2; Ctrl-C is exit code 130. Neither is a traceback."""
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:  # Typer brings its own click, whose Context has no public name
         """Run the command that was asked for."""
         try:
             return super().invoke(ctx)
@@ -52,10 +52,11 @@ app.add_typer(recipe_app, name="recipe")
 app.add_typer(body_app, name="body")
 
 
-def _version(wanted: bool) -> None:
+def _version(wanted: bool) -> bool:
     if wanted:
         print(f"render-fit {render_fit.__version__}")
         raise typer.Exit
+    return wanted
 
 
 @app.callback()

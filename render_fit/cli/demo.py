@@ -25,7 +25,7 @@ def demo(
     from render_fit.cli.progress import progress_bar, say
     from render_fit.runs.demonstration import demonstrate
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     with progress_bar(console) as bar:
         task = bar.add_task("drawing a person", total=None)
 

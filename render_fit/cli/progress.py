@@ -45,7 +45,7 @@ def fit_with_progress(
     Raises:
         InputError: for what the user can mend.
     """
-    console = Console(stderr=False, highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     keep = not single if resume is None else resume
     to_do = _still_to_do(jobs, options, out, console) if keep else list(jobs)
     if not to_do:

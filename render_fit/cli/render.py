@@ -47,7 +47,10 @@ def render(
     path = params / "params.npz" if params.is_dir() else params
     saved = read_params(path)
     folder = prepare_output(out if out is not None else path.parent)
-    model = body_named(body or saved.body, n_betas=len(saved.betas))
+    try:
+        model = body_named(body or saved.body, n_betas=len(saved.betas))
+    except (FileNotFoundError, ValueError) as error:
+        raise InputError(f"{path}: {error}") from error
     if saved.offsets is not None and len(saved.offsets) != model.n_vertices:
         raise InputError(
             f"{path}: was fitted with another body ({len(saved.offsets)} vertices, not "

@@ -69,7 +69,7 @@ def write_fit(
         write_image(folder / "overlay.png", overlay(image, vertices, faces, result.camera, renderer))
         write_image(folder / "side.png", side_view(vertices, faces, renderer))
         if "gif" in save and frames:
-            write_gif(folder / "progress.gif", frames)
+            write_gif(folder / "progress.gif", frames, seconds_per_frame=0.6)
         report = _in_file_pixels(result.report, camera.width / result.camera.width)
         write_json(folder / REPORT, {**report.model_dump(mode="json"), **(about or {})})
     return Path(path)

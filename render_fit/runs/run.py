@@ -12,7 +12,7 @@ from PIL import Image
 
 from render_fit.bodies import BodyParameters, body_named
 from render_fit.bodies.body import Body
-from render_fit.errors import InputError, MissingDependencyError
+from render_fit.errors import InputError, MissingDependencyError, NoPersonError
 from render_fit.export.fit_folder import write_fit
 from render_fit.export.overlays import Pixels, overlay, panel, side_view
 from render_fit.fitting.fit import fit_image
@@ -59,12 +59,18 @@ class Tools:
     @cached_property
     def body(self) -> Body:
         """M."""
-        return body_named(self.options.body or self.recipe.body, n_betas=self.recipe.n_betas)
+        try:
+            return body_named(self.options.body or self.recipe.body, n_betas=self.recipe.n_betas)
+        except (FileNotFoundError, ValueError) as error:
+            raise InputError(str(error)) from error
 
     @cached_property
     def renderer(self) -> Renderer:
         """R."""
-        return renderer_named(self.options.renderer or self.recipe.renderer)
+        try:
+            return renderer_named(self.options.renderer or self.recipe.renderer)
+        except ValueError as error:
+            raise InputError(str(error)) from error
 
     @cached_property
     def observer(self) -> Observer:
@@ -104,17 +110,20 @@ def fit_photo(job: Job, out: Path, tools: Tools, progress: Progress | None = Non
         InputError: if the photo or a file about it cannot be used, nobody is found, or the output cannot be written.
     """
     options, given = tools.options, job.given
-    people = observe(
-        job.image,
-        mask=given.mask,
-        keypoints=given.keypoints,
-        parts=given.parts,
-        part_space=given.part_labels,
-        person=options.person_choice,
-        box=options.box,
-        observer=tools.observer_for(given),
-        always_observe_3d=tools.uses_3d_keypoints,
-    )
+    try:
+        people = observe(
+            job.image,
+            mask=given.mask,
+            keypoints=given.keypoints,
+            parts=given.parts,
+            part_space=given.part_labels,
+            person=options.person_choice,
+            box=options.box,
+            observer=tools.observer_for(given),
+            always_observe_3d=tools.uses_3d_keypoints,
+        )
+    except NoPersonError as error:
+        raise NoPersonError(f"{job.image}: {str(error).removeprefix('image: ')}") from error
     image_size = people[0].image_size
     file_size = upright_size(job.image) if people[0].file_scale != 1 else image_size
     camera, camera_source = camera_for(options, file_size, image_size)

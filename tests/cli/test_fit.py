@@ -1,0 +1,274 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from render_fit.cli import app
+from tests.photos import HEIGHT, WIDTH, write_keypoints, write_person, write_recipe
+
+RUNNER = CliRunner()
+
+
+def run(*arguments):
+    return RUNNER.invoke(app, [str(argument) for argument in arguments])
+
+
+def check_mistake(result, *words):
+    """Exit code 2 and one line on stderr that holds all the words."""
+    assert result.exit_code == 2, result.output
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1, result.stderr
+    for word in words:
+        assert str(word) in lines[0]
+    assert "Traceback" not in result.output
+
+
+@pytest.fixture
+def person(tmp_path):
+    """Arguments for a fit that takes about a second, of files and not of an observer."""
+    image = write_person(tmp_path / "in")
+    given = ["--mask", tmp_path / "in" / "person_mask.png", "--keypoints", tmp_path / "in" / "person_keypoints.json"]
+    return [image, *given, "--recipe", write_recipe(tmp_path), "--out", tmp_path / "out"]
+
+
+@pytest.fixture
+def many(tmp_path):
+    """Three photos with their files, one of which cannot be read."""
+    for stem in ("a", "b", "c"):
+        write_person(tmp_path / "in", stem)
+    (tmp_path / "in" / "b.png").write_bytes((tmp_path / "in" / "b.png").read_bytes()[:900])
+    return [
+        tmp_path / "in",
+        "--observations",
+        tmp_path / "in",
+        "--recipe",
+        write_recipe(tmp_path),
+        "--out",
+        tmp_path / "out",
+    ]
+
+
+def test_a_photo_with_files_is_fitted(person, tmp_path):
+    result = run("fit", *person, "--height-m", "1.7", "--save", "obj,ply,glb,gif")
+    assert result.exit_code == 0, result.output
+    out = tmp_path / "out" / "person"
+    names = {path.name for path in out.iterdir()}
+    assert names == {
+        "params.npz", "mesh.obj", "mesh.ply", "mesh.glb", "overlay.png", "side.png", "input.jpg", "progress.gif", "report.json"
+    }  # fmt: skip
+    report = json.loads((out / "report.json").read_text())
+    assert report["status"] in ("ok", "poor")
+    assert report["iou"]["after"] > 0.5
+    assert report["sources"]["mask"] == "person_mask.png"
+    assert report["recipe"]["name"] == "quick"
+    with np.load(out / "params.npz") as params:
+        assert params["image_size"].tolist() == [HEIGHT, WIDTH]
+    assert "silhouette IoU" in result.stdout
+
+
+def test_a_camera_file_is_used(person, tmp_path):
+    K = [[300.0, 0.0, 64.0], [0.0, 300.0, 96.0], [0.0, 0.0, 1.0]]
+    (tmp_path / "c.json").write_text(json.dumps({"K": K}))
+    assert run("fit", *person, "--camera", tmp_path / "c.json", "--save", "").exit_code == 0
+    with np.load(tmp_path / "out" / "person" / "params.npz") as params:
+        np.testing.assert_allclose(params["K"], K)
+    report = json.loads((tmp_path / "out" / "person" / "report.json").read_text())
+    assert report["sources"]["camera"] == "c.json"
+
+
+def test_a_folder_goes_on_past_a_bad_photo_and_resumes(many, tmp_path):
+    result = run("fit", *many, "--save", "")
+    assert result.exit_code == 1
+    assert "1 of 3 photos failed" in result.stdout
+    out = tmp_path / "out"
+    rows = {row["name"]: row for row in csv.DictReader((out / "summary.csv").open())}
+    assert rows["b"]["status"] == "failed"
+    assert "b.png" in rows["b"]["reason"]
+    assert {rows["a"]["status"], rows["c"]["status"]} <= {"ok", "poor"}
+    assert "a/overlay.png" in (out / "index.html").read_text()
+    assert [path.name for path in (out / "b").iterdir()] == ["report.json"]
+
+    before = (out / "a" / "report.json").stat().st_mtime_ns
+    write_person(tmp_path / "in", "b")
+    again = run("fit", *many, "--save", "", "--resume")
+    assert again.exit_code == 0, again.output
+    assert "2 of 3 already done" in again.stdout
+    assert (out / "a" / "report.json").stat().st_mtime_ns == before
+    rows = {row["name"]: row for row in csv.DictReader((out / "summary.csv").open())}
+    assert rows["b"]["status"] in ("ok", "poor")
+
+    assert "complete" in run("fit", *many, "--save", "").stdout
+    assert "made with other options" in run("fit", *many, "--save", "", "--seed", "1").stdout
+
+
+def test_processes_give_the_same_fits(many, tmp_path):
+    for path in (tmp_path / "in").glob("b*"):
+        path.unlink()
+    one = run("fit", *many, "--save", "")
+    two = run("fit", *many[:-1], tmp_path / "parallel", "--save", "", "--jobs", "2")
+    assert (one.exit_code, two.exit_code) == (0, 0), two.output
+    for name in ("a", "c"):
+        with (
+            np.load(tmp_path / "out" / name / "params.npz") as a,
+            np.load(tmp_path / "parallel" / name / "params.npz") as b,
+        ):
+            np.testing.assert_allclose(a["poses"], b["poses"], atol=1e-3)
+
+
+def test_ctrl_c_keeps_what_is_finished(many, tmp_path, monkeypatch):
+    from render_fit.runs import folder
+
+    fit_photo = folder.fit_photo
+
+    def interrupted(job, out, tools, progress=None):
+        if job.name == "c":
+            raise KeyboardInterrupt
+        return fit_photo(job, out, tools, progress)
+
+    monkeypatch.setattr(folder, "fit_photo", interrupted)
+    result = run("fit", *many, "--save", "")
+    assert result.exit_code == 130
+    assert "--resume goes on" in result.stdout
+    out = tmp_path / "out"
+    assert sorted(path.name for path in out.iterdir()) == ["a", "b", "index.html", "summary.csv"]
+
+    monkeypatch.undo()
+    result = run("fit", *many, "--save", "", "--resume")
+    assert "1 of 3 already done" in result.stdout
+    assert (out / "c" / "params.npz").is_file()
+
+
+# Bad input, each with one line and exit code 2.
+
+
+def test_missing_image(tmp_path):
+    check_mistake(run("fit", tmp_path / "gone.jpg", "--out", tmp_path), "gone.jpg", "no such file")
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"not an image"])
+def test_unreadable_image(tmp_path, content):
+    path = tmp_path / "bad.png"
+    path.write_bytes(content)
+    check_mistake(run("fit", path, "--out", tmp_path / "out"), "bad.png")
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def test_truncated_image(person):
+    person[0].write_bytes(person[0].read_bytes()[:900])
+    check_mistake(run("fit", *person), "person.png", "cut off")
+
+
+def test_image_of_one_pixel(person):
+    Image.new("RGB", (1, 1)).save(person[0])
+    check_mistake(run("fit", *person), "person.png", "1×1")
+
+
+def test_image_20_000_pixels_wide_is_reduced_and_written_for_its_own_pixels(person, tmp_path):
+    Image.open(person[0]).resize((20_000, 48)).save(person[0])
+    mask = Image.open(person[2])
+    mask.resize((20_000, 48), Image.Resampling.NEAREST).save(person[2])
+    points = [[9000 + 60 * i, 24 + 5 * (-1) ** i] for i in range(17)]
+    write_keypoints(person[4], points)
+    result = run("fit", *person, "--save", "")
+    assert result.exit_code in (0, 1, 2), result.output
+    assert result.exit_code != 1 or (tmp_path / "out" / "person" / "report.json").is_file()
+    assert result.exit_code != 2 or len(result.stderr.strip().splitlines()) == 1
+
+
+def test_no_person(tmp_path):
+    Image.new("RGB", (200, 200), (90, 120, 90)).save(tmp_path / "empty.png")
+    check_mistake(run("fit", tmp_path / "empty.png", "--out", tmp_path / "out"), "empty.png", "no person")
+
+
+def test_several_people_are_chosen_by_person(person, tmp_path):
+    one = json.loads(person[4].read_text())[0]["keypoints"]
+    other = [value / 2 if index % 3 != 2 else value for index, value in enumerate(one)]
+    person[4].write_text(json.dumps([{"keypoints": other}, {"keypoints": one}]))
+    without_mask = [person[0], *person[3:]]
+    check_mistake(run("fit", *person, "--person", "2"), "person 2")
+    result = run("fit", *without_mask, "--person", "all", "--save", "")
+    assert result.exit_code in (0, 1), result.output
+    reports = [json.loads((tmp_path / "out" / f"person_{i}" / "report.json").read_text()) for i in (0, 1)]
+    assert [(report["person"], report["people"]) for report in reports] == [(0, 2), (1, 2)]
+
+
+@pytest.mark.parametrize(("value", "words"), [(0, "empty"), (255, "whole image")])
+def test_empty_and_full_masks(person, value, words):
+    Image.new("L", (WIDTH, HEIGHT), value).save(person[2])
+    check_mistake(run("fit", *person), "person_mask.png", words)
+
+
+def test_mask_of_another_size(person):
+    Image.new("L", (WIDTH, HEIGHT - 1), 0).save(person[2])
+    check_mistake(run("fit", *person), "person_mask.png", f"{WIDTH}×{HEIGHT - 1}", f"{WIDTH}×{HEIGHT}")
+
+
+@pytest.mark.parametrize("point", [[float("nan"), 5.0], [0.0, 0.0], [5000.0, -3.0]], ids=["nan", "zero", "outside"])
+def test_keypoints_that_cannot_be(person, point):
+    write_keypoints(person[4], [point] * 17)
+    check_mistake(run("fit", *person), "person_keypoints.json", "no keypoint is usable")
+
+
+def test_one_bad_keypoint_does_not_stop_a_fit(person):
+    keypoints = json.loads(person[4].read_text())
+    keypoints[0]["keypoints"][:6] = [float("nan"), 5.0, 2, 9999.0, 5.0, 2]
+    person[4].write_text(json.dumps(keypoints))
+    assert run("fit", *person, "--save", "").exit_code == 0
+
+
+def test_unknown_label_space(person):
+    check_mistake(run("fit", *person, "--parts", person[2], "--part-labels", "atl"), "atl", "atr")
+    check_mistake(run("fit", *person, "--parts", person[2]), "--part-labels")
+
+
+def test_misspelt_recipe_key_and_name(person, tmp_path):
+    write_recipe(tmp_path, (tmp_path / "quick.yaml").read_text().replace("clothing:", "cloting:"))
+    check_mistake(run("fit", *person), "quick.yaml", "cloting", "did you mean 'clothing'")
+    person[person.index("--recipe") + 1] = "hybird"
+    check_mistake(run("fit", *person), "hybird", "did you mean 'hybrid'")
+
+
+def test_output_folder_that_is_a_file(person, tmp_path):
+    (tmp_path / "out").write_text("mine")
+    check_mistake(run("fit", *person), "out", "--out")
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+def test_unwritable_output_folder(person, tmp_path, monkeypatch):
+    import tempfile
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)  # root may write anywhere
+    check_mistake(run("fit", *person), "Permission denied", "--out")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--box", "1,2,3"], "--box"),
+        (["--height-m", "180"], "--height-m"),
+        (["--save", "fbx"], "fbx"),
+        (["--camera", "gone.json"], "gone.json"),
+        (["--mask", "gone.png"], "gone.png"),
+        (["--body", "gone.pkl"], "gone.pkl"),
+        (["--renderer", "gpu"], "gpu"),
+        (["--observations", "gone"], "gone"),
+    ],
+)
+def test_other_mistakes(person, arguments, word):
+    check_mistake(run("fit", *person, *arguments), word)
+
+
+def test_a_folder_without_images(tmp_path):
+    (tmp_path / "in").mkdir()
+    check_mistake(run("fit", tmp_path / "in", "--out", tmp_path / "out"), "holds no image")
+
+
+def test_files_about_one_photo_with_several(many):
+    check_mistake(run("fit", *many, "--mask", "m.png"), "--observations")
+    check_mistake(run("fit", *many, "--box", "1,2,3,4"), "--box")
