@@ -19,6 +19,10 @@ LEAST_CROSSING = 0.1
 # edge alone: the crossing of nearly parallel lines moves without bounds.
 
 
+TIE_PX2 = 1e-9
+# Two pieces that meet at the point nearest to a pixel differ by rounding; of their faces the first is named.
+
+
 @kernel(inline=True)
 def _distance2(px, py, place, k):
     """Squared distance from a point to piece ``k``, pixels²."""
@@ -62,8 +66,8 @@ def contour_forward(face_index, piece, place, count, sigma, radius):
         radius: Pixels from the outline beyond which alpha is 0 or 1.
 
     Returns:
-        (B, H, W) float64 alpha; (B, H, W) int32 index of the nearest piece, and one of that piece's faces,
-        both −1 beyond the radius.
+        (B, H, W) float64 alpha; (B, H, W) int32 index of the nearest piece, and the first
+        of the faces there, both −1 beyond the radius.
     """
     n_batch, height, width = face_index.shape
     alpha = np.empty((n_batch, height, width))
@@ -102,14 +106,17 @@ def contour_forward(face_index, piece, place, count, sigma, radius):
             for i in range(y0, min(y0 + SUBTILE, height)):
                 for j in range(x0, min(x0 + SUBTILE, width)):
                     least = radius * radius
-                    found = -1
+                    found, face = -1, -1
                     for m in range(n_near):
                         d2 = _distance2(j + 0.5, i + 0.5, place[b], near[m])
-                        if d2 < least:
-                            least = d2
-                            found = near[m]
+                        if d2 < least + TIE_PX2:
+                            at = np.int64(piece[b, near[m], 3])
+                            face = at if d2 < least - TIE_PX2 or found < 0 else min(face, at)
+                            if d2 < least:
+                                least = d2
+                                found = near[m]
                     nearest[b, i, j] = found
-                    owner[b, i, j] = piece[b, found, 3] if found >= 0 else -1
+                    owner[b, i, j] = face if found >= 0 else -1
                     inside = face_index[b, i, j] >= 0
                     if found < 0:
                         alpha[b, i, j] = 1.0 if inside else 0.0

@@ -25,8 +25,10 @@ MARGIN_PX = 2.0
 MAX_CELLS = 1 << 18
 # Cells grow beyond the above where a grid would have more than this many.
 
-HAIR_PX = 1e-3
-# How far (pixels) beside a piece's midpoint the coverage is asked for; less for pieces shorter than 0.02 px.
+HAIR_PX = 1e-4
+HAIR_SHARE = 1e-3
+# How far beside a piece's midpoint the coverage is asked for: pixels, and at most this share of the piece's length,
+# so that an edge that meets the piece at its end at a flat angle is not mistaken for cover.
 
 
 @kernel(inline=True)
@@ -217,7 +219,7 @@ def _trace(xy, faces, orientation, edges, edge_faces, crowded, height, width, ra
                 continue
             middle = 0.5 * (t0 + t1)
             mx, my = ax + middle * dx, ay + middle * dy
-            hair = min(HAIR_PX, 0.05 * (t1 - t0) * length)
+            hair = min(HAIR_PX, HAIR_SHARE * (t1 - t0) * length)
             covered = is_covered(
                 mx + hair * nx, my + hair * ny, xy, faces, orientation,
                 start, members, left, top, cell, n_columns, n_rows,

@@ -1,0 +1,225 @@
+"""The specification of every output, in plain torch, float64, over all faces and all edges.
+
+For tiny meshes and images: memory grows with pixels × faces and edges × edges × faces. Faces in general position
+are assumed (no two edges on one line).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from render_fit.cameras import Camera
+from render_fit.renderers.base import (
+    N_PARTS,
+    NEAR_M,
+    RenderOutput,
+    RenderSettings,
+    check_inputs,
+    hard_normals,
+)
+
+HAIR_PX = 1e-6
+# Distance beside the middle of a piece of edge at which coverage is asked for, pixels.
+
+LEAST_CROSSING = 0.1
+# Sine of the angle between two edges below which their crossing is taken to move with the first edge alone.
+
+TIE_PX2 = 1e-9
+# Squared distances this close count as equal, pixels².
+
+
+class ReferenceRenderer:
+    """Every output by its definition. Follows ``Renderer``; computes in float64, whatever the input's dtype."""
+
+    name = "reference"
+
+    def __call__(
+        self,
+        vertices_camera: Float[Tensor, "b v 3"],
+        faces: Int64[Tensor, "f 3"],
+        camera: Camera,
+        settings: RenderSettings,
+        *,
+        face_parts: Int64[Tensor, "f"] | None = None,
+        outputs: Sequence[str] = ("silhouette",),
+    ) -> RenderOutput:
+        """Draw a batch of meshes; see ``Renderer``."""
+        camera = check_inputs(vertices_camera, faces, camera, face_parts, outputs)
+        exact = vertices_camera.double()
+        xy = camera.to(torch.float64).project(exact)
+        near = (exact[..., 2] < NEAR_M) | ~torch.isfinite(xy).all(-1)
+        rows, columns = torch.meshgrid(
+            torch.arange(camera.height) + 0.5, torch.arange(camera.width) + 0.5, indexing="ij"
+        )
+        pixels = torch.stack([columns, rows], -1).reshape(-1, 2).double()
+        drawn: dict[str, list[Tensor]] = {name: [] for name in outputs}
+        for b in range(len(exact)):
+            kept = (~near[b, faces].any(-1)).nonzero()[:, 0]
+            one = _render_one(
+                xy[b], exact[b, :, 2], faces[kept], None if face_parts is None else face_parts[kept], pixels, settings
+            )
+            face_index = torch.where(
+                one["face_index"] >= 0, kept[one["face_index"].clamp(min=0)] if len(kept) else -1, -1
+            )
+            for name in outputs:
+                if name == "normals":
+                    seen = face_index.reshape(1, camera.height, camera.width)
+                    drawn[name].append(hard_normals(exact[b : b + 1], faces, seen)[0])
+                else:
+                    value = face_index if name == "face_index" else one[name].to(vertices_camera.dtype)
+                    drawn[name].append(value.reshape(*value.shape[:-1], camera.height, camera.width))
+        return RenderOutput(**{name: torch.stack(images) for name, images in drawn.items()})
+
+
+def _render_one(
+    xy: Tensor, z: Tensor, faces: Tensor, parts: Tensor | None, pixels: Tensor, settings: RenderSettings
+) -> dict[str, Tensor]:
+    """All outputs but normals of one image with N pixels, flat: (N,), parts (24, N)."""
+    n_pixels = len(pixels)
+    if len(faces) == 0:
+        nothing = xy.sum() * 0 + pixels.new_zeros(n_pixels)
+        empty = torch.full((n_pixels,), -1)
+        return {
+            "silhouette": nothing, "parts": nothing.expand(N_PARTS, -1), "depth": nothing, "face_index": empty
+        }  # fmt: skip
+    inside, distance2, depth = _pairs(pixels, xy, z, faces)
+    hit = torch.where(inside, depth, torch.inf).detach()
+    nearest = hit.argmin(1)
+    covered = inside.any(1)
+    face_index = torch.where(covered, nearest, -1)
+    result = {"face_index": face_index}
+    result["depth"] = torch.where(covered, depth.gather(1, nearest[:, None])[:, 0], 0.0)
+    signed2 = torch.where(inside, distance2, -distance2)
+    owner = torch.full_like(nearest, -1)
+    if settings.silhouette == "contour":
+        distance, owner = _distance_to_outline(pixels, xy, faces)
+        soft = distance < settings.contour_radius_px
+        signed = torch.where(covered, distance, -distance)
+        alpha = torch.where(soft, torch.sigmoid(signed / settings.sigma_px), covered.double())
+        owner = torch.where(soft, owner, -1)
+    else:
+        within = inside | (distance2 <= settings.softras_radius_px**2)
+        log_clear = -torch.nn.functional.softplus(signed2 / settings.sigma_px**2)
+        alpha = 1 - torch.where(within, log_clear, 0.0).sum(1).exp()
+    result["silhouette"] = alpha
+    if parts is not None:
+        within = inside | (distance2 <= settings.part_radius_px**2)
+        log_cover = torch.nn.functional.logsigmoid(signed2 / settings.resolved_part_sigma_px**2)
+        logits = torch.where(within, log_cover - depth / settings.gamma_m, -torch.inf)
+        alone = ~within.any(1)
+        # Where no face is in reach, the face at the nearest piece of outline takes all.
+        logits = torch.where(alone[:, None], 0.0, logits)
+        one_hot = torch.nn.functional.one_hot(parts, N_PARTS).double()
+        share = logits.softmax(1) @ one_hot
+        share = torch.where(alone[:, None], one_hot[owner.clamp(min=0)] * (owner >= 0)[:, None], share)
+        result["parts"] = (alpha[:, None] * share).T
+    return result
+
+
+def _pairs(pixels: Tensor, xy: Tensor, z: Tensor, faces: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Every pixel against every face: inside, squared distance to the nearest side, depth there; (N, F) each."""
+    corner = xy[faces]
+    p = pixels[:, None, None]
+    a, b = corner[None], corner.roll(-1, 1)[None]
+    edge = b - a
+    t = ((p - a) * edge).sum(-1) / edge.square().sum(-1).clamp(min=1e-30)
+    t = t.clamp(0, 1)
+    off = p - a - t[..., None] * edge
+    distance2, side = off.square().sum(-1).min(-1)
+    turn = edge[..., 0] * (p - a)[..., 1] - edge[..., 1] * (p - a)[..., 0]
+    inside = (turn > 0).all(-1) | (turn < 0).all(-1)
+    # turn of side k is the area of the sub-triangle opposite to corner k − 1.
+    total = turn.sum(-1, keepdim=True)
+    share = (turn / torch.where(total == 0, 1.0, total)).roll(-1, -1)
+    inverse = 1 / torch.where(z[faces] > 0, z[faces], 1.0)
+    within = (share * inverse).sum(-1)
+    along = ((1 - t) * inverse + t * inverse.roll(-1, -1)).gather(-1, side[..., None])[..., 0]
+    return inside, distance2, 1 / torch.where(inside, within, along)
+
+
+def _covers(points: Tensor, corner: Tensor) -> Tensor:
+    """Whether each point (N, 2) is inside any triangle (F, 3, 2)."""
+    to_corner = corner[None] - points[:, None, None]
+    following = to_corner.roll(-1, 2)
+    turn = to_corner[..., 0] * following[..., 1] - to_corner[..., 1] * following[..., 0]
+    return ((turn > 0).all(-1) | (turn < 0).all(-1)).any(1)
+
+
+def _distance_to_outline(pixels: Tensor, xy: Tensor, faces: Tensor) -> tuple[Tensor, Tensor]:
+    """Distance (N,) to the outline of the union of all faces, differentiable, and a face (N,) at that point."""
+    with torch.no_grad():
+        edge, face, span, cut_by = _outline(xy, faces)
+        if len(edge) == 0:
+            return pixels.new_full((len(pixels),), torch.inf), torch.full((len(pixels),), -1)
+        ends = xy[edge]
+        start = ends[:, 0] + span[:, :1] * (ends[:, 1] - ends[:, 0])
+        end = ends[:, 0] + span[:, 1:] * (ends[:, 1] - ends[:, 0])
+        distance = _distance(pixels[:, None], start[None], end[None])
+        k = distance.argmin(1)
+        # Two pieces meet where a corner is nearest, equal up to rounding: of their faces the first.
+        ties = distance.square() < distance.gather(1, k[:, None]).square() + TIE_PX2
+        owner = torch.where(ties, face, len(faces)).amin(1)
+    start = _place(xy, edge[k], span[k, 0], cut_by[k, 0])
+    end = _place(xy, edge[k], span[k, 1], cut_by[k, 1])
+    return _distance(pixels, start, end), owner
+
+
+def _distance(p: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    t = (((p - a) * (b - a)).sum(-1) / (b - a).square().sum(-1).clamp(min=1e-30)).clamp(0, 1)
+    off2 = (p - a - t[..., None] * (b - a)).square().sum(-1)
+    return torch.where(off2 > 0, torch.where(off2 > 0, off2, 1.0).sqrt(), 0.0)
+
+
+def _place(xy: Tensor, edge: Tensor, t: Tensor, cut_by: Tensor) -> Tensor:
+    """Ends of pieces: fixed on their own edge, or where the cutting edge (its two vertices, or −1) crosses it."""
+    a, d = xy[edge[:, 0]], xy[edge[:, 1]] - xy[edge[:, 0]]
+    c, e = xy[cut_by[:, 0].clamp(min=0)], xy[cut_by[:, 1].clamp(min=0)] - xy[cut_by[:, 0].clamp(min=0)]
+    turn = d[:, 0] * e[:, 1] - d[:, 1] * e[:, 0]
+    steep = turn.abs() >= LEAST_CROSSING * d.norm(dim=1) * e.norm(dim=1)
+    moves = (cut_by[:, 0] >= 0) & steep
+    o = c - a
+    crossing = (o[:, 0] * e[:, 1] - o[:, 1] * e[:, 0]) / torch.where(moves, turn, 1.0)
+    return a + torch.where(moves, crossing, t)[:, None] * d
+
+
+def _outline(xy: Tensor, faces: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Pieces of mesh edges with faces on exactly one side.
+
+    Every edge is cut wherever any other edge crosses it; a piece is kept if just one of the points a hair to
+    either side of its middle is covered.
+
+    Returns:
+        (M, 2) vertices of the edge; (M,) its first face; (M, 2) parameters of the piece's start and end along
+        the edge; (M, 2, 2) vertices of the edges that cut the start and the end, −1 where the edge itself ends.
+    """
+    sides = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).sort(1).values
+    edges, of_side = sides.unique(dim=0, return_inverse=True)
+    face = torch.full((len(edges),), len(faces)).scatter_reduce(0, of_side, torch.arange(len(faces)).repeat(3), "amin")
+    a, d = xy[edges[:, 0]], xy[edges[:, 1]] - xy[edges[:, 0]]
+    turn = d[:, None, 0] * d[None, :, 1] - d[:, None, 1] * d[None, :, 0]
+    o = a[None] - a[:, None]
+    t = (o[..., 0] * d[None, :, 1] - o[..., 1] * d[None, :, 0]) / turn
+    s = (o[..., 0] * d[:, None, 1] - o[..., 1] * d[:, None, 0]) / turn
+    shares = (edges[:, None, :, None] == edges[None, :, None, :]).any(-1).any(-1)
+    crosses = (t > 0) & (t < 1) & (s > 0) & (s < 1) & ~shares
+    found = []
+    for e in range(len(edges)):
+        others = crosses[e].nonzero()[:, 0]
+        others = others[t[e, others].argsort()]
+        cuts = torch.cat([t.new_zeros(1), t[e, others], t.new_ones(1)])
+        cutter = torch.cat([edges.new_full((1, 2), -1), edges[others], edges.new_full((1, 2), -1)])
+        for k in range(len(cuts) - 1):
+            found.append((e, cuts[k], cuts[k + 1], cutter[k], cutter[k + 1]))
+    e = torch.tensor([f[0] for f in found])
+    span = torch.stack([torch.stack([f[1], f[2]]) for f in found])
+    cut_by = torch.stack([torch.stack([f[3], f[4]]) for f in found])
+    length = d[e].norm(dim=1)
+    normal = torch.stack([d[e, 1], -d[e, 0]], 1) / length.clamp(min=1e-30)[:, None]
+    middle = a[e] + span.mean(1, keepdim=True) * d[e]
+    left, right = (_covers(middle + sign * HAIR_PX * normal, xy[faces]) for sign in (1, -1))
+    kept = (left != right) & ((span[:, 1] - span[:, 0]) * length > 1e-9)
+    return edges[e[kept]], face[e[kept]], span[kept], cut_by[kept]
