@@ -96,9 +96,7 @@ def data_folder(path: Path | str | None = None) -> Path:
     beside_repository = Path(__file__).resolve().parents[3] / "shared" / "data"
     folder = Path(path or os.environ.get(DATA_VARIABLE) or beside_repository)
     if not folder.is_dir():
-        raise FileNotFoundError(
-            f"research data: no folder {folder}; pass --data FOLDER or set {DATA_VARIABLE}"
-        )
+        raise FileNotFoundError(f"research data: no folder {folder}; pass --data FOLDER or set {DATA_VARIABLE}")
     return folder
 
 

@@ -101,9 +101,7 @@ def mpjpe(
     return weighted_mean((joints - joints_true).norm(dim=-1), weights)
 
 
-def n_mpjpe(
-    joints: Float[Tensor, "b k 3"], joints_true: Float[Tensor, "b k 3"], root: int = 0
-) -> Float[Tensor, "b"]:
+def n_mpjpe(joints: Float[Tensor, "b k 3"], joints_true: Float[Tensor, "b k 3"], root: int = 0) -> Float[Tensor, "b"]:
     """MPJPE after the root is aligned and the prediction scaled by its least-squares factor (about the root).
 
     Returns:
@@ -194,9 +192,7 @@ def pve(
     return (vertices - vertices_true).norm(dim=-1).mean(dim=1)
 
 
-def pve_t_sc(
-    vertices_rest: Float[Tensor, "b v 3"], vertices_rest_true: Float[Tensor, "b v 3"]
-) -> Float[Tensor, "b"]:
+def pve_t_sc(vertices_rest: Float[Tensor, "b v 3"], vertices_rest_true: Float[Tensor, "b v 3"]) -> Float[Tensor, "b"]:
     """Scale-corrected per-vertex error in the zero pose: shape alone, without pose and without size.
 
     Args:

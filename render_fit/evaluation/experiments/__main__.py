@@ -47,6 +47,9 @@ def main(arguments: list[str] | None = None) -> None:
         default="recipe",
         help="whether the observer may add its rough 3D keypoints where the recipe compares with them",
     )
+    parser.add_argument(
+        "--clothing", choices=("none", "smooth", "free"), help="offsets; the recipe's if not given (coco: all three)"
+    )
     given = parser.parse_args(arguments)
     given.out.mkdir(parents=True, exist_ok=True)
     settings = Settings(
@@ -57,6 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
         jobs=given.jobs,
         seed=given.seed,
         observer_3d=given.observer_3d,
+        clothing=given.clothing,
         threads=max(1, (os.cpu_count() or 1) // max(1, given.jobs)),
     )
     began = time.perf_counter()

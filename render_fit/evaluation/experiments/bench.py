@@ -16,8 +16,11 @@ import torch
 from render_fit.bodies import body_named
 from render_fit.bodies.body import Body
 from render_fit.evaluation.experiments.tables import Figures
+from render_fit.fitting.fit import fit_image
 from render_fit.fitting.recipe import Recipe, load_recipe
-from render_fit.observations import OBSERVERS, Observer
+from render_fit.fitting.result import FitResult
+from render_fit.fitting.stages import Clothing
+from render_fit.observations import OBSERVERS, Observation, Observer
 from render_fit.renderers import renderer_named
 from render_fit.renderers.base import Renderer
 
@@ -38,6 +41,8 @@ class Settings:
         observer_3d: ``recipe``: the observer adds its rough 3D keypoints where the recipe compares with them, as
             the command line does; ``none``: it never does.
         threads: Threads per process.
+        clothing: ``none``, ``smooth`` or ``free`` offsets; the recipe's if None. Experiments that compare kinds
+            of clothing ignore it.
     """
 
     out: Path
@@ -48,6 +53,7 @@ class Settings:
     seed: int = 0
     observer_3d: Literal["recipe", "none"] = "recipe"
     threads: int = 1
+    clothing: Clothing | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,25 @@ def tools(settings: Settings) -> Tools:
         renderer_named(recipe.renderer),
         OBSERVERS[recipe.observer](),
         compares_3d and settings.observer_3d == "recipe",
+    )
+
+
+def fit_person(
+    observation: Observation,
+    kit: Tools,
+    settings: Settings,
+    *,
+    clothing: Clothing | None = None,
+    seed: int | None = None,
+) -> FitResult:
+    """``fit_image`` with a worker's objects; clothing and seed are the settings' unless given."""
+    return fit_image(
+        observation,
+        kit.recipe,
+        body=kit.body,
+        renderer=kit.renderer,
+        clothing=settings.clothing if clothing is None else clothing,
+        seed=settings.seed if seed is None else seed,
     )
 
 

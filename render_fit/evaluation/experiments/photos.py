@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ import torch
 from render_fit.errors import NoPersonError
 from render_fit.evaluation import metrics
 from render_fit.evaluation.datasets import PhotoSample, data_folder, read_ccp, read_coco, read_up3d
-from render_fit.evaluation.experiments.bench import Row, Settings, Tools, limited, number, run_all, tools
+from render_fit.evaluation.experiments.bench import Row, Settings, Tools, fit_person, limited, number, run_all, tools
 from render_fit.evaluation.experiments.measure import find_defects, pictures_of, silhouette_iou
 from render_fit.evaluation.experiments.tables import (
     Figures,
@@ -22,8 +23,8 @@ from render_fit.evaluation.experiments.tables import (
     mean_of,
     median_of,
 )
-from render_fit.fitting.fit import fit_image
 from render_fit.fitting.result import FitResult
+from render_fit.fitting.stages import Clothing
 from render_fit.observations import observe
 from render_fit.observations.images import read_photo
 from render_fit.observations.observation import Observation
@@ -66,12 +67,7 @@ def coco(settings: Settings) -> Outcome:
 def _coco_person(sample: PhotoSample, settings: Settings) -> Figures:
     kit = tools(settings)
     observation = _observed(sample, kit)
-    fits = {
-        clothing: fit_image(
-            observation, kit.recipe, body=kit.body, renderer=kit.renderer, clothing=clothing, seed=settings.seed
-        )
-        for clothing in ("none", "smooth", "free")
-    }
+    fits = {clothing: fit_person(observation, kit, settings, clothing=clothing) for clothing in get_args(Clothing)}
     assert sample.mask is not None
     values: Row = {"name": sample.name}
     for clothing, fit in fits.items():
@@ -84,7 +80,7 @@ def _coco_person(sample: PhotoSample, settings: Settings) -> Figures:
     confidence = observation.confidence.clone()
     confidence[hidden] = 0.0
     blind = replace(observation, confidence=confidence, confidence_3d=None, keypoints_3d=None)
-    second = fit_image(blind, kit.recipe, body=kit.body, renderer=kit.renderer, seed=settings.seed)
+    second = fit_person(blind, kit, settings)
     values |= _withheld_pck(sample, second, hidden, kit)
     assert observation.image is not None
     pictures = pictures_of(
@@ -219,7 +215,7 @@ def _alone_person(sample: PhotoSample, settings: Settings) -> Figures:
         photo = read_photo(sample.image_path).image.permute(1, 2, 0).mul(255).byte().numpy()
         return Figures(values, (photo,), f"{sample.dataset} {sample.name[:12]} missed")
     values["observe_seconds"] = number(time.perf_counter() - began, 3)
-    fit = fit_image(observation, kit.recipe, body=kit.body, renderer=kit.renderer, seed=settings.seed)
+    fit = fit_person(observation, kit, settings)
     # Without annotated keypoints the observer's say what is up and what is in front.
     seen = replace(
         sample,

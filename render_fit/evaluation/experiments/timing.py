@@ -8,9 +8,8 @@ from statistics import median
 import torch
 
 from render_fit.evaluation.datasets import PhotoSample, data_folder, read_coco
-from render_fit.evaluation.experiments.bench import Row, Settings, Tools, limited, number, tools
+from render_fit.evaluation.experiments.bench import Row, Settings, Tools, fit_person, limited, number, tools
 from render_fit.evaluation.experiments.tables import Figures, Outcome, median_of, quantile_of
-from render_fit.fitting.fit import fit_image
 from render_fit.fitting.stages import Setting
 from render_fit.losses.term import Scene
 from render_fit.observations import Observation, observe
@@ -25,7 +24,7 @@ def timing(settings: Settings) -> Outcome:
     kit = tools(settings)
     observations = {sample.name: _observe(sample, kit) for sample in samples}
     # The first fit compiles kernels and fills caches; it is not counted.
-    fit_image(next(iter(observations.values())), kit.recipe, body=kit.body, renderer=kit.renderer)
+    fit_person(next(iter(observations.values())), kit, settings)
     people = []
     for sample in samples:
         fit = fit_image(observations[sample.name], kit.recipe, body=kit.body, renderer=kit.renderer, seed=settings.seed)
@@ -40,7 +39,10 @@ def timing(settings: Settings) -> Outcome:
         "90th percentile of refinement, s": quantile_of(people, "refinement", 0.9, 2),
         "median of the whole fit, s": median_of(people, "total", 2),
         "torch threads": torch.get_num_threads(),
-        **{f"one iteration, {name}, ms": value for name, value in _breakdown(samples[0], kit).items()},
+        **{
+            f"one iteration, {name}, ms": value
+            for name, value in _breakdown(observations[samples[0].name], kit, settings).items()
+        },
     }
     columns = tuple(dict.fromkeys(name for person in people for name in person.values))
     return Outcome("timing", people, summary, columns)
@@ -57,9 +59,9 @@ def _observe(sample: PhotoSample, kit: Tools) -> Observation:
     return observation
 
 
-def _breakdown(sample: PhotoSample, kit: Tools) -> Row:
+def _breakdown(observation: Observation, kit: Tools, settings: Settings) -> Row:
     """Median milliseconds of body, renderer, terms and backward pass, for the last stage without clothing."""
-    fit = fit_image(_observe(sample, kit), kit.recipe, body=kit.body, renderer=kit.renderer, clothing="none")
+    fit = fit_person(observation, kit, settings, clothing="none")
     stages = [
         stage for stage in kit.recipe.stages if stage.resolution and set(stage.free).isdisjoint({"clothing", "offsets"})
     ]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from render_fit.evaluation import metrics
 from render_fit.evaluation.datasets import PhotoSample, data_folder, read_h36m, read_mpi_inf_3dhp
-from render_fit.evaluation.experiments.bench import Row, Settings, Tools, limited, number, run_all, tools
+from render_fit.evaluation.experiments.bench import Row, Settings, Tools, fit_person, limited, number, run_all, tools
 from render_fit.evaluation.experiments.measure import error_3d, find_defects, pictures_of, silhouette_iou
 from render_fit.evaluation.experiments.tables import (
     Figures,
@@ -26,7 +26,6 @@ from render_fit.evaluation.experiments.tables import (
 from render_fit.evaluation.mocap import load_poses
 from render_fit.evaluation.scenes import synthetic_scene
 from render_fit.evaluation.scenes.scene import Scene
-from render_fit.fitting.fit import fit_image
 from render_fit.fitting.result import FitResult
 from render_fit.observations.images import read_photo
 from render_fit.observations.observation import Box, Observation, box_of_mask, box_union
@@ -137,7 +136,7 @@ def observed_frame(sample: PhotoSample, kit: Tools) -> Observation:
 def _real_frame(frame: Frame, settings: Settings) -> Figures:
     kit, sample = tools(settings), frame.sample
     observation = observed_frame(sample, kit)
-    fit = fit_image(observation, kit.recipe, body=kit.body, renderer=kit.renderer, seed=frame.seed)
+    fit = fit_person(observation, kit, settings, seed=frame.seed)
     assert sample.joints_camera is not None and observation.mask is not None and observation.image is not None
     values: Row = {"dataset": sample.dataset, "name": sample.name, "seed": frame.seed}
     values |= _figures_3d(fit, sample.joints_camera, observation.mask, kit)
@@ -192,7 +191,7 @@ def _synthetic_view(view: View, settings: Settings) -> Figures:
     kit = tools(settings)
     scene = _scene_of(view, kit, settings, skeleton=H36M_17)
     observation = scene.observation(parts=False)
-    fit = fit_image(observation, kit.recipe, body=kit.body, renderer=kit.renderer, seed=settings.seed)
+    fit = fit_person(observation, kit, settings)
     true = kit.body.keypoints(scene.parameters, H36M_17)[0]
     values: Row = {"number": view.number, "clip": view.clip}
     values |= _figures_3d(fit, true, scene.mask, kit)
@@ -234,7 +233,7 @@ def _round_trip(view: View, settings: Settings) -> Figures:
     kit = tools(settings)
     scene = _scene_of(view, kit, settings)
     observation = scene.observation()
-    fit = fit_image(observation, kit.recipe, body=kit.body, renderer=kit.renderer, clothing="none", seed=settings.seed)
+    fit = fit_person(observation, kit, settings, clothing="none")
     rest = kit.body.rest_vertices(fit.parameters.betas)
     rest_true = kit.body.rest_vertices(scene.parameters.betas)
     rest_mean = kit.body.rest_vertices(torch.zeros_like(scene.parameters.betas))
