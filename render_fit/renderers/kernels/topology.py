@@ -17,7 +17,7 @@ class Topology:
     Attributes:
         faces: (F, 3) int32 vertex indices.
         edges: (E, 2) int32 vertex indices, lower first. An edge where k > 2 faces meet is there ⌈k/2⌉ times.
-        edge_faces: (E, 2) int32 two faces at each edge, −1 where there is none.
+        edge_faces: (E, 2) int32 two faces at each edge, ascending, −1 where there is none.
         edge_is_crowded: (E,) bool, whether three or more faces meet there.
         n_vertices: One more than the highest vertex index.
     """
@@ -47,8 +47,8 @@ def _make(faces: np.ndarray) -> Topology:
     # Row k * F + f of `sides` is edge k of face f; sorting by edge puts the faces of an edge side by side.
     sides = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
     edges, inverse, count = np.unique(sides, axis=0, return_inverse=True, return_counts=True)
-    order = np.argsort(inverse.reshape(-1), kind="stable")
-    face_of_side = np.tile(np.arange(n_faces, dtype=np.int32), 3)[order]
+    face_of_side = np.tile(np.arange(n_faces, dtype=np.int32), 3)
+    face_of_side = face_of_side[np.lexsort((face_of_side, inverse.reshape(-1)))]
     # An edge of k faces gets a row for every two of them, so that each face is beside each of its edges.
     rows = (count + 1) // 2
     edge_of_row = np.repeat(np.arange(len(edges)), rows)
