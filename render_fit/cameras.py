@@ -90,9 +90,7 @@ class Camera:
         return Camera(self.K.to(*args, **kwargs), self.height, self.width)
 
 
-def camera_from_focal(
-    focal_px: float, height: int, width: int, centre_px: tuple[float, float] | None = None
-) -> Camera:
+def camera_from_focal(focal_px: float, height: int, width: int, centre_px: tuple[float, float] | None = None) -> Camera:
     """One camera with square pixels.
 
     Args:

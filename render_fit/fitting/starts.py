@@ -87,7 +87,7 @@ def starting_points(
     orient, pose = torch.stack(orients), torch.stack(body_poses)
     betas = torch.zeros(len(pose), n_betas)
     rotations = torch.cat([orient[:, None], roma.rotvec_to_rotmat(pose)], dim=1)
-    centred = BodyParameters(rotations, betas, -body.rest_pelvis(betas))
+    centred = BodyParameters(rotations, betas, -body.rest_joints(betas)[:, 0])
     return Variables(
         orient_start=orient,
         orient=torch.zeros(len(pose), 3),

@@ -67,7 +67,7 @@ class Variables:
         if self.clothing is not None and clothing_basis is not None:
             smooth = torch.einsum("vcm,bm->bvc", clothing_basis, self.clothing)
             offsets = smooth if offsets is None else smooth + offsets
-        return BodyParameters(rotations, self.betas, pelvis - body.rest_pelvis(self.betas), offsets)
+        return BodyParameters(rotations, self.betas, pelvis - body.rest_joints(self.betas)[:, 0], offsets)
 
     def free(self, names: Iterable[str]) -> dict[str, Tensor]:
         """The named tensors, to hand to a solver."""

@@ -32,13 +32,13 @@ class BoneDirections:
 
     def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
         targets = scene.targets
-        if targets.keypoints_3d is None or targets.confidence is None or targets.skeleton is None:
+        if targets.keypoints_3d is None or targets.confidence_3d is None or targets.skeleton is None:
             raise ValueError("keypoints_3d: the observation has none; leave joint terms out of the objective")
         start, end = (torch.tensor(index) for index in zip(*targets.skeleton.edges, strict=True))
         body = scene.keypoints[:, end] - scene.keypoints[:, start]
         seen = targets.keypoints_3d[:, end] - targets.keypoints_3d[:, start]
         chord = torch.nn.functional.normalize(body, dim=-1) - torch.nn.functional.normalize(seen, dim=-1)
         squared = chord.square().sum(dim=-1)
-        confidence = targets.confidence[:, start] * targets.confidence[:, end]
+        confidence = targets.confidence_3d[:, start] * targets.confidence_3d[:, end]
         robust = self.scale**2 * squared / (self.scale**2 + squared)
         return (confidence * robust).sum(dim=-1) / confidence.sum(dim=-1).clamp(min=1e-6)

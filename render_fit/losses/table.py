@@ -9,7 +9,7 @@ from typing import Any
 from render_fit.losses.joints import BoneDirections
 from render_fit.losses.keypoints import KeypointReprojection
 from render_fit.losses.offsets import ClothingCoefficients, OffsetLaplacian, OffsetSize, OffsetSymmetry
-from render_fit.losses.parameters import KnownHeight, PosePrior, ShapePrior
+from render_fit.losses.parameters import KnownHeight, PosePrior, ShapePrior, TorsoTilt
 from render_fit.losses.parts import PartLikelihood
 from render_fit.losses.pose_priors import PoseLimits, PoseMixture
 from render_fit.losses.silhouette import SilhouetteDistance, SilhouetteIoU, SilhouetteL2
@@ -27,6 +27,7 @@ TERMS: Mapping[str, type] = {
     "pose_limits": PoseLimits,
     "pose": PosePrior,
     "shape": ShapePrior,
+    "torso_tilt": TorsoTilt,
     "height": KnownHeight,
     "clothing": ClothingCoefficients,
     "offset_size": OffsetSize,

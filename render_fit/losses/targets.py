@@ -30,6 +30,7 @@ class Targets:
         confidence: (N, K) in [0, 1]; 0 where nothing was seen.
         skeleton: Which joints the keypoints are.
         keypoints_3d: (N, K, 3) metres, relative to the mid-hip, camera axes.
+        confidence_3d: (N, K) in [0, 1]; 0 where there is no such 3D keypoint.
         labels: (N, H, W) part labels of ``part_space``.
         part_space: What the labels mean.
     """
@@ -42,6 +43,7 @@ class Targets:
     confidence: Float[Tensor, "n k"] | None = None
     skeleton: Skeleton | None = None
     keypoints_3d: Float[Tensor, "n k 3"] | None = None
+    confidence_3d: Float[Tensor, "n k"] | None = None
     labels: Int[Tensor, "n h w"] | None = None
     part_space: PartSpace | None = None
 
@@ -110,6 +112,7 @@ def targets_from(observation: Observation, camera: Camera, size: int, margin: fl
         confidence=one(crop.confidence),
         skeleton=crop.skeleton,
         keypoints_3d=one(crop.keypoints_3d),
+        confidence_3d=one(crop.confidence_3d),
         labels=one(crop.labels),
         part_space=crop.part_space,
     )
