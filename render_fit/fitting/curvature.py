@@ -45,19 +45,39 @@ def whitening(curvature: Float[Tensor, "b d d"], floor: float) -> Float[Tensor, 
 
 
 class Whitened:
-    """Named variables as ``y`` with x = x₀ + W y."""
+    """Named variables as ``y``: x = x₀ + W y for those that were whitened, x = x₀ + scale · y for the rest.
 
-    def __init__(self, start: Mapping[str, Tensor], scales: Mapping[str, float], W: Float[Tensor, "b d d"]) -> None:
+    Args:
+        start: Named tensors of B rows, x₀.
+        scales: Size of a usual change of each.
+        W: For the first columns of the variables side by side (in units of their scales).
+    """
+
+    def __init__(
+        self, start: Mapping[str, Tensor], scales: Mapping[str, float], W: Float[Tensor, "b d d"] | None
+    ) -> None:
         self.start = dict(start)
         self.scales = scales
         self.W = W
+        self.sizes = {name: value[0].numel() for name, value in start.items()}
 
-    def unpack(self, y: Float[Tensor, "b d"]) -> dict[str, Tensor]:
-        """The named variables at ``y``."""
-        moved = torch.einsum("bij,bj->bi", self.W, y)
-        values, begin = {}, 0
-        for name, value in self.start.items():
-            size = value[0].numel()
-            values[name] = value + (self.scales[name] * moved[:, begin : begin + size]).reshape(value.shape)
-            begin += size
-        return values
+    @property
+    def origin(self) -> Float[Tensor, "b n"]:
+        """``y`` at the start."""
+        first = next(iter(self.start.values()))
+        return first.new_zeros(len(first), sum(self.sizes.values()))
+
+    def unpack(self, y: Float[Tensor, "b n"]) -> dict[str, Tensor]:
+        """The named variables at ``y``.
+
+        Differentiability: linear.
+        """
+        if self.W is not None:
+            whitened = self.W.shape[-1]
+            head = (self.W @ y[:, :whitened, None])[..., 0]
+            y = head if whitened == y.shape[1] else torch.cat([head, y[:, whitened:]], dim=1)
+        columns = y.split(list(self.sizes.values()), dim=1)
+        return {
+            name: value + self.scales[name] * column.reshape(value.shape)
+            for (name, value), column in zip(self.start.items(), columns, strict=True)
+        }

@@ -134,7 +134,7 @@ def _search(
 ) -> tuple[Variables, list[StageRecord]]:
     """The hypotheses that keypoints leave, best first; all starts where there are no keypoints."""
     recipe = setting.recipe
-    dimension = 0 if setting.clothing_basis is None else setting.clothing_basis.shape[-1]
+    dimension = 0 if setting.clothing_basis is None else setting.clothing_basis.directions.shape[-1]
     variables = starting_points(
         setting.body,
         setting.targets(0),

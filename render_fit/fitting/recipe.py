@@ -56,6 +56,7 @@ class SolverSetting(Strict):
     name: Literal["adam", "lbfgs"] = "lbfgs"
     iterations: int = Field(50, gt=0)
     tolerance: float = Field(1e-4, ge=0, description="stop when the loss falls by less than this fraction")
+    whiten: float = Field(10.0, ge=0, description="see Problem.minimise; 0: off")
     options: dict[str, Any] = Field(default_factory=dict)
 
 

@@ -9,10 +9,9 @@ from functools import cached_property
 from typing import Literal
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from render_fit.bodies.body import Body
+from render_fit.bodies.clothing import ClothingBasis
 from render_fit.cameras import Camera
 from render_fit.fitting.flips import limb_flips
 from render_fit.fitting.problem import Problem
@@ -43,7 +42,7 @@ class Setting:
         renderer: R.
         observation: z(I), in the photo.
         camera: The photo's.
-        clothing_basis: (V, 3, M) or None.
+        clothing_basis: Smooth offsets, or None for no clothing.
         height_m: Standing height, if known.
     """
 
@@ -52,7 +51,7 @@ class Setting:
     renderer: Renderer
     observation: Observation
     camera: Camera
-    clothing_basis: Float[Tensor, "v 3 m"] | None = None
+    clothing_basis: ClothingBasis | None = None
     height_m: float | None = None
     _targets: dict[int, Targets] = field(default_factory=dict)
 
@@ -135,6 +134,7 @@ def run_stage(
         solver,
         stage.solver.iterations,
         stage.solver.tolerance,
+        stage.solver.whiten,
         progress=None if progress is None else lambda done, total: progress(stage.name, done, total),
     )
     order = solution.loss.nan_to_num(torch.inf).argsort(stable=True)

@@ -11,16 +11,21 @@ from jaxtyping import Float
 from torch import Tensor
 
 from render_fit.bodies.body import Body, BodyParameters
+from render_fit.bodies.clothing import ClothingBasis
 
 SCALES: Mapping[str, float] = {
     "orient": 0.3,  # radians
     "position": 0.1,  # of the depth, and of the depth's logarithm
     "pose": 0.3,  # radians
     "betas": 1.0,  # standard deviations
-    "clothing": 0.02,  # metres
+    "clothing": 1.0,  # centimetres, root mean square
     "offsets": 0.01,  # metres
 }
 """Size of a usual change of each variable: the solvers' diagonal preconditioner."""
+
+
+SKELETAL = ("orient", "position", "pose", "betas")
+"""Variables that move the skeleton; the others only move the surface."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class Variables:
         betas: (B, S) shape.
         position: (B, 3) where the pelvis is: (x/z, y/z, log z), z in metres. In these coordinates the picture moves
             with the first two and scales with the third.
-        clothing: (B, M) coefficients of the smooth clothing basis, metres.
+        clothing: (B, M) coefficients of the smooth clothing basis, centimetres (root mean square).
         offsets: (B, V, 3) free rest-pose offsets on top of it, metres.
     """
 
@@ -54,7 +59,7 @@ class Variables:
         """Axis-angle of all joints; the global one is filled with zeros, which no prior looks at."""
         return torch.cat([torch.zeros_like(self.orient)[:, None], self.pose], dim=1)
 
-    def parameters(self, body: Body, clothing_basis: Float[Tensor, "v 3 m"] | None = None) -> BodyParameters:
+    def parameters(self, body: Body, clothing_basis: ClothingBasis | None = None) -> BodyParameters:
         """The parameters of M in camera coordinates.
 
         Differentiability: smooth in every variable.
@@ -65,7 +70,7 @@ class Variables:
         pelvis = torch.cat([self.position[:, :2] * depth, depth], dim=-1)
         offsets = self.offsets
         if self.clothing is not None and clothing_basis is not None:
-            smooth = torch.einsum("vcm,bm->bvc", clothing_basis, self.clothing)
+            smooth = clothing_basis(self.clothing)
             offsets = smooth if offsets is None else smooth + offsets
         return BodyParameters(rotations, self.betas, pelvis - body.rest_joints(self.betas)[:, 0], offsets)
 

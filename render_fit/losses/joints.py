@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -27,6 +28,8 @@ class BoneDirections:
 
     Differentiability: smooth for bones of positive length.
     """
+
+    skeletal: ClassVar[bool] = True
 
     scale: float = 0.7
 

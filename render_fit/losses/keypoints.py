@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -34,6 +35,8 @@ class KeypointReprojection:
 
     Differentiability: smooth; finite where a keypoint lies behind the camera.
     """
+
+    skeletal: ClassVar[bool] = True
 
     scale: float = 0.1
     sigma: float = 0.015

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from render_fit.bodies.body import Body
+from render_fit.bodies.surfaces import mirror_vertices, uniform_laplacian, vertex_normals
 from render_fit.losses.term import Scene
 
 
@@ -16,22 +20,23 @@ class ClothingCoefficients:
     """Negative log-density of the smooth clothing coefficients, with a higher cost of offsets that go inwards.
 
     Args:
-        sigma_m: Size of a usual coefficient, metres of root-mean-square displacement.
-        inward: Extra weight of displacements into the body.
+        sigma: Size of a usual coefficient, centimetres of root-mean-square displacement.
+        inward: Extra weight of displacements into the body: clothes lie around it.
 
     Returns:
-        (B,) ½ Σ (c / sigma_m)² + inward · mean over vertices of (inward displacement / sigma_m)².
+        (B,) ½ Σ (c / sigma)² + inward · mean over vertices of (inward displacement / sigma)².
     """
 
-    sigma_m: float = 0.02
+    sigma: float = 2.0
     inward: float = 10.0
 
     def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
-        if scene.clothing is None or scene.parameters.offsets is None:
+        if scene.clothing is None:
             raise ValueError("clothing: this scene has no clothing coefficients")
-        size = 0.5 * (scene.clothing / self.sigma_m).square().sum(dim=-1)
-        along_normal = (scene.parameters.offsets * scene.body.rest_normals).sum(dim=-1)
-        return size + self.inward * (along_normal.clamp(max=0) / self.sigma_m).square().mean(dim=-1)
+        size = 0.5 * (scene.clothing / self.sigma).square().sum(dim=-1)
+        along_normal = (_offsets(scene) * _surface(scene.body).normals).sum(dim=-1)
+        inward_cm = 100 * along_normal.clamp(max=0)
+        return size + self.inward * (inward_cm / self.sigma).square().mean(dim=-1)
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ class OffsetLaplacian:
         offsets = _offsets(scene)
         batch, vertices, _ = offsets.shape
         flat = offsets.permute(1, 0, 2).reshape(vertices, batch * 3)
-        difference = torch.sparse.mm(scene.body.laplacian, flat).reshape(vertices, batch, 3)
+        difference = torch.sparse.mm(_surface(scene.body).laplacian, flat).reshape(vertices, batch, 3)
         return (difference / self.sigma_m).square().sum(dim=-1).mean(dim=0)
 
 
@@ -72,7 +77,7 @@ class OffsetSymmetry:
 
     def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
         offsets = _offsets(scene)
-        mirrored = offsets[:, scene.body.mirror_index] * offsets.new_tensor([-1.0, 1.0, 1.0])
+        mirrored = offsets[:, _surface(scene.body).mirror] * offsets.new_tensor([-1.0, 1.0, 1.0])
         return ((offsets - mirrored) / self.sigma_m).square().sum(dim=-1).mean(dim=-1)
 
 
@@ -80,3 +85,20 @@ def _offsets(scene: Scene) -> Float[Tensor, "b v 3"]:
     if scene.parameters.offsets is None:
         raise ValueError("offsets: this scene has no clothing offsets")
     return scene.parameters.offsets
+
+
+class _Surface(NamedTuple):
+    """What the terms need of a body's rest surface."""
+
+    normals: Tensor
+    laplacian: Tensor
+    mirror: Tensor
+
+
+@lru_cache(maxsize=4)
+def _surface(body: Body) -> _Surface:
+    return _Surface(
+        vertex_normals(body.v_template, body.faces),
+        uniform_laplacian(body.faces, body.n_vertices),
+        mirror_vertices(body.v_template),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -23,6 +24,8 @@ class ShapePrior:
     Returns:
         (B,) ½ Σ β² + steepness · Σ max(|β| − wall, 0)².
     """
+
+    skeletal: ClassVar[bool] = True
 
     wall: float = 2.0
     steepness: float = 10.0
@@ -45,6 +48,8 @@ class KnownHeight:
         (B,) ½ ((height(β) − height_m) / sigma_m)², with the height from sole to crown at rest.
     """
 
+    skeletal: ClassVar[bool] = True
+
     height_m: float
     sigma_m: float = 0.01
 
@@ -64,6 +69,8 @@ class PosePrior:
         joints: Names of the body's joints, all but the global one if empty.
     """
 
+    skeletal: ClassVar[bool] = True
+
     joints: tuple[str, ...] = ()
 
     def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
@@ -82,6 +89,8 @@ class TorsoTilt:
     Returns:
         (B,) squared sine of the angle between the torso's axis (pelvis's and chest's up, averaged) and the image plane.
     """
+
+    skeletal: ClassVar[bool] = True
 
     def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
         names = scene.body.joint_names

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor
@@ -27,6 +28,8 @@ class PoseMixture:
         (B,) nats above the best mode.
     """
 
+    skeletal: ClassVar[bool] = True
+
     path: str = "default"
 
     def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
@@ -36,6 +39,8 @@ class PoseMixture:
 @dataclass(frozen=True)
 class PoseLimits:
     """Penalty on joints outside the range that people's joints have."""
+
+    skeletal: ClassVar[bool] = True
 
     def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
         return _limits()(scene.pose_rotvec[:, BODY_JOINTS])

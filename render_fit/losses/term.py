@@ -96,7 +96,11 @@ class Scene:
 
 @runtime_checkable
 class Term(Protocol):
-    """dist(R(M), z(I)) or a prior: one value per image, images never couple, the graph survives every branch."""
+    """dist(R(M), z(I)) or a prior: one value per image, images never couple, the graph survives every branch.
+
+    A term that looks at pose, shape, place and keypoints only, never at the mesh or its picture, may say so with a
+    class attribute ``skeletal = True``: solvers then learn its curvature beforehand, which costs no picture.
+    """
 
     def __call__(self, scene: Scene) -> Float[Tensor, "b"]: ...
 
@@ -129,6 +133,12 @@ class Objective:
         if not values:
             return scene.parameters.betas.new_zeros(len(scene.parameters))
         return torch.stack(torch.broadcast_tensors(*values)).sum(dim=0)
+
+    def skeletal(self) -> Objective:
+        """The part of the sum that needs no mesh."""
+        return Objective(
+            {name: (w.weight, w.term) for name, w in self.terms.items() if getattr(w.term, "skeletal", False)}
+        )
 
     def breakdown(self, scene: Scene) -> dict[str, Float[Tensor, "b"]]:
         """Each term's weighted value, (B,), by name."""
