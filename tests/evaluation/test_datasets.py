@@ -34,16 +34,14 @@ def test_coco_keypoints_lie_in_the_mask_of_their_person(shared_data: Path):
 
 @pytest.mark.parametrize("name", ["h36m", "mpi_inf_3dhp"])
 def test_true_joints_project_onto_their_pixels(shared_data: Path, name: str):
-    # Measured: medians 0.0 to 1.0 px, maxima 1.5 to 2.6 px. Human3.6M's K leaves out the lens's distortion, and
+    # Measured: medians 0.0 to 1.0 px, maxima 1.5 to 2.6 px. Human3.6M's K leaves out the distortion, and
     # 3DHP's hips and pelvis were placed in 2D and in 3D by different rules.
     for sample in datasets.READERS[name](shared_data):
         px = sample.camera.project(sample.joints_camera[None])[0]
         distance = (px - sample.keypoints_px).norm(dim=-1)
         assert distance.median() < 1.1
         assert distance.max() < 3.0
-        shoulder, hip = (
-            sample.joints_camera[sample.skeleton.index(f"left_{j}")] for j in ("shoulder", "hip")
-        )
+        shoulder, hip = (sample.joints_camera[sample.skeleton.index(f"left_{j}")] for j in ("shoulder", "hip"))
         assert 0.3 < (shoulder - hip).norm() < 0.7
 
 

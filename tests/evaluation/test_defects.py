@@ -49,7 +49,7 @@ def test_limb_depth_flips_need_a_clear_slope_in_both():
     assert defects.limb_depth_flips(shallow, true, limbs).tolist() == [[False, True]]
 
 
-def test_edge_stretch_and_volume():
+def test_edge_growth_and_volume():
     # The unit right tetrahedron: volume 1/6, faces wound outwards.
     rest = torch.tensor([[[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]])
     faces = torch.tensor([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]])
@@ -57,4 +57,5 @@ def test_edge_stretch_and_volume():
     torch.testing.assert_close(defects.signed_volume(rest, faces.flip(1)), torch.tensor([-1 / 6]))
     spiky = rest.clone()
     spiky[0, 3, 2] = 5.0
-    torch.testing.assert_close(defects.edge_stretch(spiky, rest, faces), torch.tensor([5.0]))
+    # The tip moves from 1 to 5: its vertical edge grows by 4, the two slanted ones from √2 to √26 (3.68).
+    torch.testing.assert_close(defects.edge_growth(spiky, rest, faces), torch.tensor([4.0]))

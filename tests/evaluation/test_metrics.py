@@ -47,9 +47,7 @@ def test_mpjpe_literal():
     true = torch.zeros(1, 2, 3)
     predicted = torch.tensor([[[0.3, 0.4, 0.0], [0.0, 0.0, 0.1]]])
     torch.testing.assert_close(metrics.mpjpe(predicted, true), torch.tensor([0.3]))
-    torch.testing.assert_close(
-        metrics.mpjpe(predicted, true, torch.tensor([[False, True]])), torch.tensor([0.1])
-    )
+    torch.testing.assert_close(metrics.mpjpe(predicted, true, torch.tensor([[False, True]])), torch.tensor([0.1]))
     # About the first joint the second is off by (−0.3, −0.4, 0.1).
     torch.testing.assert_close(metrics.mpjpe(predicted, true, root=0), torch.tensor([math.sqrt(0.26) / 2]))
 

@@ -27,22 +27,20 @@ def timing(settings: Settings) -> Outcome:
     fit_person(next(iter(observations.values())), kit, settings)
     people = []
     for sample in samples:
-        fit = fit_image(observations[sample.name], kit.recipe, body=kit.body, renderer=kit.renderer, seed=settings.seed)
+        fit = fit_person(observations[sample.name], kit, settings)
         values: Row = {"name": sample.name, **fit.report.seconds}
         refining = {stage.name for stage in kit.recipe.stages if stage.resolution}
         values["refinement"] = number(sum(v for k, v in fit.report.seconds.items() if k in refining), 3)
         values["largest resolution"] = max(stage.resolution for stage in kit.recipe.stages)
         people.append(Figures(values))
+    parts = _breakdown(observations[samples[0].name], kit, settings)
     summary: Row = {
         "photos": len(people),
         "median refinement, s (target 3)": median_of(people, "refinement", 2),
         "90th percentile of refinement, s": quantile_of(people, "refinement", 0.9, 2),
         "median of the whole fit, s": median_of(people, "total", 2),
         "torch threads": torch.get_num_threads(),
-        **{
-            f"one iteration, {name}, ms": value
-            for name, value in _breakdown(observations[samples[0].name], kit, settings).items()
-        },
+        **{f"one iteration, {name}, ms": value for name, value in parts.items()},
     }
     columns = tuple(dict.fromkeys(name for person in people for name in person.values))
     return Outcome("timing", people, summary, columns)

@@ -39,8 +39,8 @@ OBSERVER_BOX_MARGIN = 0.15
 """The observer looks at the joints' box enlarged by this share of its longer side, on each side: joints end at
 wrists, ankles and the top of the head, hands and feet go on."""
 
-BEFORE_AFTER = ("keypoints", "silhouette")
-"""Names of the two fits that each person's figures compare: keypoints alone, and with the silhouette."""
+BEFORE_AFTER = {"before": "keypoints alone", "after": "with silhouette"}
+"""The two fits that each person's figures compare, as columns and in words; iterations are equal."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def real_3d(settings: Settings) -> Outcome:
     summary["target: mean with silhouette, mm"] = 95
     for sample in samples:
         own = [person for person in people if person.values["name"] == sample.name]
-        values = ", ".join(f"{value:.0f}" for value in column(own, "pa_mpjpe_silhouette"))
+        values = ", ".join(f"{value:.0f}" for value in column(own, "pa_mpjpe_after"))
         summary[f"PA-MPJPE of {sample.name[:24]} by seed, mm"] = values
     return Outcome("real-3d", people, summary, _columns_3d(("dataset", "name", "seed")))
 
@@ -73,14 +73,14 @@ def _columns_3d(first: tuple[str, ...]) -> tuple[str, ...]:
 
 def _before_and_after(people: list[Figures]) -> Row:
     summary: Row = {"fits": len(people)}
-    for which in BEFORE_AFTER:
-        summary[f"mean PA-MPJPE, {which}, mm"] = mean_of(people, f"pa_mpjpe_{which}", 1)
-        summary[f"median PA-MPJPE, {which}, mm"] = median_of(people, f"pa_mpjpe_{which}", 1)
-        summary[f"limbs flipped in depth, {which}"] = count_of(people, f"limb_flips_{which}")
-        summary[f"bodies facing the wrong way, {which}"] = count_of(people, f"facing_flipped_{which}")
-        summary[f"mean IoU with the given mask, {which}"] = mean_of(people, f"iou_{which}")
+    for which, words in BEFORE_AFTER.items():
+        summary[f"mean PA-MPJPE, {words}, mm"] = mean_of(people, f"pa_mpjpe_{which}", 1)
+        summary[f"median PA-MPJPE, {words}, mm"] = median_of(people, f"pa_mpjpe_{which}", 1)
+        summary[f"limbs flipped in depth, {words}"] = count_of(people, f"limb_flips_{which}")
+        summary[f"bodies facing the wrong way, {words}"] = count_of(people, f"facing_flipped_{which}")
+        summary[f"mean IoU with the given mask, {words}"] = mean_of(people, f"iou_{which}")
     summary["people that the silhouette made better"] = sum(
-        person.values["pa_mpjpe_silhouette"] < person.values["pa_mpjpe_keypoints"] for person in people
+        person.values["pa_mpjpe_after"] < person.values["pa_mpjpe_before"] for person in people
     )
     summary["median seconds of a fit"] = median_of(people, "seconds", 2)
     return summary
@@ -145,7 +145,7 @@ def _real_frame(frame: Frame, settings: Settings) -> Figures:
     pictures = pictures_of(
         observation.image, kit.body, fit.parameters, fit.camera, torch.tensor(observation.box), kit.renderer
     )
-    before, after = values["pa_mpjpe_keypoints"], values["pa_mpjpe_silhouette"]
+    before, after = values["pa_mpjpe_before"], values["pa_mpjpe_after"]
     return Figures(values, pictures, f"{sample.name[:14]} seed {frame.seed}: {before:.0f} > {after:.0f} mm")
 
 
@@ -201,7 +201,7 @@ def _synthetic_view(view: View, settings: Settings) -> Figures:
         drawn = pictures_of(_grey(scene), kit.body, fit.parameters, fit.camera, box, kit.renderer)
         truth = pictures_of(_grey(scene), kit.body, scene.parameters, scene.camera, box, kit.renderer)
         pictures = (truth[1], drawn[1], truth[2], drawn[2])
-    before, after = values["pa_mpjpe_keypoints"], values["pa_mpjpe_silhouette"]
+    before, after = values["pa_mpjpe_before"], values["pa_mpjpe_after"]
     return Figures(values, pictures, f"{view.number}: {before:.0f} > {after:.0f} mm")
 
 

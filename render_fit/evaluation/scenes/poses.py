@@ -14,7 +14,7 @@ from torch import Tensor
 
 from render_fit.skeletons import SMPL_24
 
-Angles = tuple[float, float, float]
+Angles = tuple[int, int, int]
 
 # Reading the signs: a positive x bends the spine forward and a knee backward, a negative x lifts a thigh forward;
 # z lowers the left arm when negative; y bends the left elbow forward when negative. `_both` mirrors y and z.
