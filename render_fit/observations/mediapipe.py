@@ -44,6 +44,9 @@ to 18."""
 FALLBACK_ZOOMS = (2.0, 1.0)
 """Further squares, alone and in context, for a person who is not surely found in the first."""
 
+RECENTRING_ZOOM = 2.0
+"""A person found in a part of the picture is looked at again in a square of this multiple of the box's longer side."""
+
 FOUND_OVERLAP = 0.2
 """A pass whose box overlaps the given one by less (IoU) saw somebody else."""
 
@@ -170,7 +173,8 @@ class MediapipeObserver:
             for square in squares:
                 one = self._pass(small, square)
                 if one is not None:
-                    found.append((one.score * math.sqrt(one.box[2] * one.box[3]), one.box))
+                    box = self._centred(small, one.box) if _is_cut(one.box, square, small) else one.box
+                    found.append((one.score * math.sqrt(box[2] * box[3]), box))
             if found and not everyone:
                 break
         distinct: list[Box] = []
@@ -179,6 +183,14 @@ class MediapipeObserver:
                 distinct.append(box)
         scale = width / small.shape[2]
         return [(box[0] * scale, box[1] * scale, box[2] * scale, box[3] * scale) for box in distinct]
+
+    def _centred(self, image: Tensor, box: Box) -> Box:
+        """The box of a person of whom only a part was seen, after a look at its surroundings."""
+        for zoom in (RECENTRING_ZOOM, RECENTRING_ZOOM / 1.3):
+            one = self._pass(image, _square(box, zoom))
+            if one is not None and box_overlap(one.box, box) >= FOUND_OVERLAP:
+                return one.box
+        return box
 
     def _look(self, image: Tensor, box: Box, surroundings: float) -> _Detection | None:
         """Several passes over a person's surroundings, averaged; None if nobody is there."""
@@ -278,6 +290,19 @@ def _search_squares(height: int, width: int) -> list[list[Box]]:
 
     along = tiles(float(short)) if long > 1.1 * short else []
     return [whole, along, tiles(0.6 * short)]
+
+
+def _is_cut(box: Box, square: Box, image: Tensor) -> bool:
+    """Whether a box reaches an edge of the square that it was found in where the image goes on."""
+    height, width = image.shape[1:]
+    room = 0.03 * square[2]
+    left, top, right, bottom = square[0], square[1], square[0] + square[2], square[1] + square[3]
+    return (
+        (left > 0 and box[0] < left + room)
+        or (top > 0 and box[1] < top + room)
+        or (right < width and box[0] + box[2] > right - room)
+        or (bottom < height and box[1] + box[3] > bottom - room)
+    )
 
 
 def _square(box: Box, zoom: float) -> Box:
