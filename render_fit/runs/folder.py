@@ -6,12 +6,12 @@ import json
 import logging
 import multiprocessing
 import os
+import shutil
 import signal
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,10 +90,12 @@ def fit_many(
     prepare_output(out)
     outcomes = []
     try:
-        for outcome in _outcomes(jobs, options, out, min(n_workers, len(jobs))):
-            outcomes.append(outcome)
-            if on_outcome is not None:
-                on_outcome(outcome)
+        # closed before the summary is written: wherever Ctrl-C strikes, workers have ended by then
+        with closing(_outcomes(jobs, options, out, min(n_workers, len(jobs)))) as running:
+            for outcome in running:
+                outcomes.append(outcome)
+                if on_outcome is not None:
+                    on_outcome(outcome)
     finally:
         write_overview(out)
     return outcomes
@@ -122,14 +124,14 @@ def _outcomes(jobs: Sequence[Job], options: FitOptions, out: Path, n_workers: in
         for future in as_completed(futures):
             yield future.result()
     except BrokenProcessPool:
+        _end_workers(jobs, out)
         raise InputError(
             "a worker process died, perhaps for want of memory: finished results are kept; go on with --resume and "
             "fewer --jobs"
         ) from None
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
-        for child in multiprocessing.active_children():
-            child.terminate()
+        _end_workers(jobs, out)
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
@@ -182,7 +184,6 @@ def _start_worker(options: FitOptions, out: Path, threads: int) -> None:
     import torch
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # leave through the clean-up of half-written folders
     torch.set_num_threads(threads)
     _worker = (out, Tools(options))
 
@@ -191,6 +192,18 @@ def _fit_in_worker(job: Job) -> Outcome:
     assert _worker is not None
     out, tools = _worker
     return _fit_one(job, out, tools)
+
+
+def _end_workers(jobs: Sequence[Job], out: Path) -> None:
+    """Kill this run's workers where they are, and clear away the folders that they were writing."""
+    children = multiprocessing.active_children()
+    for child in children:
+        child.terminate()
+    for child in children:
+        child.join(timeout=10)
+    for job in jobs:
+        for folder in out.glob(f".{_escaped(job.name[:40])}*.partial"):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
