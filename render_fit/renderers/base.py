@@ -218,11 +218,11 @@ def hard_normals(
     batch, height, width = face_index.shape
     if len(faces) == 0:
         return vertices_camera.new_zeros(batch, 3, height, width)
-    seen = faces[face_index.clamp(min=0).reshape(batch, -1)]
+    seen = faces[face_index.clamp(min=0).flatten(1)]
     rows = torch.arange(batch, device=faces.device)[:, None]
     a, b, c = (vertices_camera[rows, seen[..., k]] for k in range(3))
     across = torch.linalg.cross(b - a, c - a)
     # Scaled first: areas of a body's faces in m² are around 1e-4, far above this, and NaN gradients never arise.
     length = across.square().sum(-1, keepdim=True).clamp(min=1e-24).sqrt()
-    normals = torch.where(face_index.reshape(batch, -1, 1) >= 0, across / length, 0.0)
+    normals = torch.where(face_index.flatten(1)[..., None] >= 0, across / length, 0.0)
     return normals.mT.reshape(batch, 3, height, width)

@@ -85,7 +85,7 @@ class CpuRenderer:
             if settings.silhouette == "contour":
                 alpha, owner = _Contour.apply(xy, frame)
             else:
-                alpha, owner = _SoftRas.apply(xy, frame), face_index
+                alpha, owner = _SoftRas.apply(xy, frame)
             if "silhouette" in outputs:
                 drawn["silhouette"] = alpha
             if "parts" in outputs and face_parts is not None:
@@ -135,18 +135,20 @@ class _Contour(torch.autograd.Function):
 
 
 class _SoftRas(torch.autograd.Function):
-    """Silhouette by the product over all faces."""
+    """Silhouette by the product over all faces, and the face nearest to each uncovered pixel."""
 
     @staticmethod
-    def forward(ctx: Any, xy: Tensor, frame: _Frame) -> Tensor:
+    def forward(ctx: Any, xy: Tensor, frame: _Frame) -> tuple[Tensor, Tensor]:
         settings = frame.settings
         ctx.inputs = (
             frame.xy, frame.z, frame.topology.faces, *frame.bins(settings.softras_radius_px),
             settings.sigma_px, settings.softras_radius_px,
         )  # fmt: skip
-        ctx.product = softras_forward(*ctx.inputs, *frame.face_index.shape[1:])
+        ctx.product, owner = softras_forward(*ctx.inputs, frame.face_index)
         ctx.dtype = xy.dtype
-        return torch.from_numpy(1 - 1 / ctx.product).to(xy.dtype)
+        owner_tensor = torch.from_numpy(owner)
+        ctx.mark_non_differentiable(owner_tensor)
+        return torch.from_numpy(1 - 1 / ctx.product).to(xy.dtype), owner_tensor
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:

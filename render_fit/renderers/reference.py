@@ -86,10 +86,9 @@ def _render_one(
         return {
             "silhouette": nothing, "parts": nothing.expand(N_PARTS, -1), "depth": nothing, "face_index": empty
         }  # fmt: skip
-    inside, distance2, depth = _pairs(pixels, xy, z, faces)
-    hit = torch.where(inside, depth, torch.inf).detach()
-    nearest = hit.argmin(1)
-    covered = inside.any(1)
+    inside, holds, distance2, depth = _pairs(pixels, xy, z, faces)
+    nearest = torch.where(holds, depth, torch.inf).argmin(1)
+    covered = holds.any(1)
     face_index = torch.where(covered, nearest, -1)
     result = {"face_index": face_index}
     result["depth"] = torch.where(covered, depth.gather(1, nearest[:, None])[:, 0], 0.0)
@@ -105,13 +104,16 @@ def _render_one(
         within = inside | (distance2 <= settings.softras_radius_px**2)
         log_clear = -torch.nn.functional.softplus(signed2 / settings.sigma_px**2)
         alpha = 1 - torch.where(within, log_clear, 0.0).sum(1).exp()
+        beside = torch.where(within & ~covered[:, None], distance2, torch.inf)
+        first = (beside <= beside.amin(1, keepdim=True) + TIE_PX2).double().argmax(1)
+        owner = torch.where(beside.isfinite().any(1), first, -1)
     result["silhouette"] = alpha
     if parts is not None:
         within = inside | (distance2 <= settings.part_radius_px**2)
         log_cover = torch.nn.functional.logsigmoid(signed2 / settings.resolved_part_sigma_px**2)
         logits = torch.where(within, log_cover - depth / settings.gamma_m, -torch.inf)
         alone = ~within.any(1)
-        # Where no face is in reach, the face at the nearest piece of outline takes all.
+        # Where no face is in reach, the face that is nearest in the image takes all.
         logits = torch.where(alone[:, None], 0.0, logits)
         one_hot = torch.nn.functional.one_hot(parts, N_PARTS).double()
         share = logits.softmax(1) @ one_hot
@@ -120,8 +122,11 @@ def _render_one(
     return result
 
 
-def _pairs(pixels: Tensor, xy: Tensor, z: Tensor, faces: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Every pixel against every face: inside, squared distance to the nearest side, depth there; (N, F) each."""
+def _pairs(pixels: Tensor, xy: Tensor, z: Tensor, faces: Tensor) -> tuple[Tensor, ...]:
+    """Every pixel against every face, (N, F) each.
+
+    Inside; inside or on the border of a face with area; squared distance to the nearest side; depth there.
+    """
     corner = xy[faces]
     p = pixels[:, None, None]
     a, b = corner[None], corner.roll(-1, 1)[None]
@@ -132,13 +137,14 @@ def _pairs(pixels: Tensor, xy: Tensor, z: Tensor, faces: Tensor) -> tuple[Tensor
     distance2, side = off.square().sum(-1).min(-1)
     turn = edge[..., 0] * (p - a)[..., 1] - edge[..., 1] * (p - a)[..., 0]
     inside = (turn > 0).all(-1) | (turn < 0).all(-1)
+    holds = ((turn >= 0).all(-1) | (turn <= 0).all(-1)) & (turn != 0).any(-1)
     # turn of side k is the area of the sub-triangle opposite to corner k − 1.
     total = turn.sum(-1, keepdim=True)
     share = (turn / torch.where(total == 0, 1.0, total)).roll(-1, -1)
     inverse = 1 / torch.where(z[faces] > 0, z[faces], 1.0)
     within = (share * inverse).sum(-1)
     along = ((1 - t) * inverse + t * inverse.roll(-1, -1)).gather(-1, side[..., None])[..., 0]
-    return inside, distance2, 1 / torch.where(inside, within, along)
+    return inside, holds, distance2, 1 / torch.where(inside, within, along)
 
 
 def _covers(points: Tensor, corner: Tensor) -> Tensor:
@@ -206,17 +212,20 @@ def _outline(xy: Tensor, faces: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]
     s = (o[..., 0] * d[:, None, 1] - o[..., 1] * d[:, None, 0]) / turn
     shares = (edges[:, None, :, None] == edges[None, :, None, :]).any(-1).any(-1)
     crosses = (t > 0) & (t < 1) & (s > 0) & (s < 1) & ~shares
-    found = []
-    for e in range(len(edges)):
-        others = crosses[e].nonzero()[:, 0]
-        others = others[t[e, others].argsort()]
-        cuts = torch.cat([t.new_zeros(1), t[e, others], t.new_ones(1)])
-        cutter = torch.cat([edges.new_full((1, 2), -1), edges[others], edges.new_full((1, 2), -1)])
-        for k in range(len(cuts) - 1):
-            found.append((e, cuts[k], cuts[k + 1], cutter[k], cutter[k + 1]))
-    e = torch.tensor([f[0] for f in found])
-    span = torch.stack([torch.stack([f[1], f[2]]) for f in found])
-    cut_by = torch.stack([torch.stack([f[3], f[4]]) for f in found])
+    own, other = crosses.nonzero(as_tuple=True)
+    every, none = torch.arange(len(edges)), torch.full((len(edges),), -1)
+    # Each edge begins at 0, is cut in between, and ends at 1; a piece lies between two that follow each other.
+    at = torch.cat([torch.zeros(len(edges)).double(), t[own, other], torch.ones(len(edges)).double()])
+    on = torch.cat([every, own, every])
+    by = torch.cat([none, other, none])
+    order = at.argsort(stable=True)
+    order = order[on[order].argsort(stable=True)]
+    at, on, by = at[order], on[order], by[order]
+    k = (on[1:] == on[:-1]).nonzero()[:, 0]
+    e = on[k]
+    span = torch.stack([at[k], at[k + 1]], 1)
+    cutter = torch.stack([by[k], by[k + 1]], 1)
+    cut_by = torch.where(cutter[..., None] >= 0, edges[cutter.clamp(min=0)], -1)
     length = d[e].norm(dim=1)
     normal = torch.stack([d[e, 1], -d[e, 0]], 1) / length.clamp(min=1e-30)[:, None]
     middle = a[e] + span.mean(1, keepdim=True) * d[e]

@@ -9,6 +9,7 @@ import numpy as np
 from numba import prange
 
 from render_fit.renderers.kernels.compiling import kernel
+from render_fit.renderers.kernels.rasterize import TIE_PX2
 
 TILE = 32
 SUBTILE = 8
@@ -17,10 +18,6 @@ SUBTILE = 8
 LEAST_CROSSING = 0.1
 # Sine of the angle between two edges below which the motion of their crossing is taken to follow the first
 # edge alone: the crossing of nearly parallel lines moves without bounds.
-
-
-TIE_PX2 = 1e-9
-# Two pieces that meet at the point nearest to a pixel differ by rounding; of their faces the first is named.
 
 
 @kernel(inline=True)

@@ -11,6 +11,10 @@ DROPPED = 2
 BANDS = 4
 """Pieces into which the work on one image is split. Fixed, so that sums do not depend on the thread count."""
 
+TIE_PX2 = 1e-9
+"""Squared distances that differ by less, pixels², count as equal: sides that meet at the nearest point differ by
+rounding. Of the faces there the first is named."""
+
 FAR_OFF_PX = 1e6
 """Coordinate beyond which a vertex is treated like one behind the camera: its face is dropped."""
 

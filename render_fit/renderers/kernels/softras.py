@@ -15,16 +15,21 @@ from render_fit.renderers.kernels.nearest import (
     pull_distance2,
     scatter_cell,
 )
-from render_fit.renderers.kernels.rasterize import BANDS
+from render_fit.renderers.kernels.rasterize import BANDS, TIE_PX2
 
 SATURATED = 1e8
 # Where 1 / (1 − alpha) passes this, the rest of the faces is skipped: alpha is 1 to float32, its gradient 0.
 
 
 @kernel
-def _one_over_clear(px, py, n, corners, boxes, sigma2, radius2):
-    """Π (1 + exp(± d² / σ²)) = 1 / (1 − alpha) over a cell's faces."""
+def _one_over_clear(px, py, n, corners, boxes, sigma2, radius2, is_covered):
+    """Π (1 + exp(± d² / σ²)) = 1 / (1 − alpha) over a cell's faces, and the nearest to an uncovered pixel.
+
+    The nearest is a place in the list; −1 for a covered pixel or if there is none.
+    """
     product = 1.0
+    least = np.inf
+    nearest = -1
     for m in range(n):
         if px < boxes[m, 0] or px > boxes[m, 1] or py < boxes[m, 2] or py > boxes[m, 3]:
             continue
@@ -32,14 +37,18 @@ def _one_over_clear(px, py, n, corners, boxes, sigma2, radius2):
         if not inside and d2 > radius2:
             continue
         product *= 1.0 + np.exp(min(d2 / sigma2, 30.0) if inside else -d2 / sigma2)
-        if product > SATURATED:
-            break
-    return product
+        if is_covered:
+            if product > SATURATED:
+                break
+        elif d2 < least - TIE_PX2 or nearest < 0:
+            least = d2
+            nearest = m
+    return product, nearest
 
 
 @kernel(parallel=True)
-def softras_forward(xy, z, faces, start, offset, members, sigma, radius, height, width):
-    """(B, H, W) float64: 1 / (1 − alpha).
+def softras_forward(xy, z, faces, start, offset, members, sigma, radius, face_index):
+    """What alpha follows from.
 
     Args:
         xy: (B, V, 2) pixels.
@@ -50,12 +59,16 @@ def softras_forward(xy, z, faces, start, offset, members, sigma, radius, height,
         members: Of ``bin_soft_faces``.
         sigma: Pixels.
         radius: Pixels.
-        height: Pixels.
-        width: Pixels.
+        face_index: (B, H, W) int32 of the hard pass.
+
+    Returns:
+        (B, H, W) float64: 1 / (1 − alpha).
+        (B, H, W) int32: the face nearest in the image to a pixel centre that no face covers; −1 elsewhere.
     """
-    n_batch = xy.shape[0]
+    n_batch, height, width = face_index.shape
     n_rows, n_columns = (height + CELL - 1) // CELL, (width + CELL - 1) // CELL
     product = np.ones((n_batch, height, width))
+    owner = np.full((n_batch, height, width), -1, np.int32)
     for task in prange(n_batch * BANDS):
         b = np.int64(task) // BANDS
         band = np.int64(task) % BANDS
@@ -70,10 +83,13 @@ def softras_forward(xy, z, faces, start, offset, members, sigma, radius, height,
                 gather_cell(xy[b], z[b], faces, members[first:end], corners, depths, boxes, radius)
                 for i in range(row * CELL, min(row * CELL + CELL, height)):
                     for j in range(column * CELL, min(column * CELL + CELL, width)):
-                        product[b, i, j] = _one_over_clear(
-                            j + 0.5, i + 0.5, end - first, corners, boxes, sigma * sigma, radius * radius
-                        )
-    return product
+                        product[b, i, j], nearest = _one_over_clear(
+                            j + 0.5, i + 0.5, end - first, corners, boxes, sigma * sigma, radius * radius,
+                            face_index[b, i, j] >= 0,
+                        )  # fmt: skip
+                        if nearest >= 0:
+                            owner[b, i, j] = members[first + nearest]
+    return product, owner
 
 
 @kernel(parallel=True)
