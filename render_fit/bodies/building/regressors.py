@@ -35,15 +35,34 @@ def convex_weights(points: np.ndarray, targets: np.ndarray, prior: np.ndarray | 
     return weights / weights.sum()
 
 
-def joint_regressor(bodies: ZeroPosed, weights: np.ndarray, mirror: np.ndarray) -> np.ndarray:
+def joint_regressor(
+    bodies: ZeroPosed,
+    betas: np.ndarray,
+    mean: np.ndarray,
+    directions: np.ndarray,
+    weights: np.ndarray,
+    mirror: np.ndarray,
+) -> np.ndarray:
     """Fit SMPL's J_regressor (24, v) to zero-posed adults.
+
+    Positive weights are fitted first; the smallest possible change then makes every joint follow the shape components
+    exactly as it does, by linear regression, in the adults (single weights may become slightly negative).
 
     Args:
         bodies: the adults and their joints.
+        betas: their shape coefficients (a, s).
+        mean: the mean body (v, 3).
+        directions: the shape directions (v, 3, s).
         weights: skinning weights (v, 24).
         mirror: left-right vertex pairs (v,).
     """
-    mean, joints = bodies.vertices.mean(0), bodies.joints.mean(0)
+    shifts = np.array([[MIDLINE_SHIFT_M.get(name, 0.0), 0, 0] for name in JOINTS])
+    joints = bodies.joints.mean(0) + shifts
+    # Coefficients (a, 1 + s) @ response (1 + s, 72) = joints: the joints' own mean and shape directions.
+    design = np.concatenate([np.ones((len(betas), 1)), betas], 1)
+    response = np.linalg.lstsq(design, (bodies.joints + shifts).reshape(len(betas), -1), rcond=None)[0]
+    response = response.reshape(-1, len(JOINTS), 3)
+    points = np.concatenate([mean[..., None], directions], -1)  # (v, 3, 1 + s)
     regressor = np.zeros((24, len(mean)))
     for j, name in enumerate(JOINTS):
         if name.startswith("right"):
@@ -54,8 +73,11 @@ def joint_regressor(bodies: ZeroPosed, weights: np.ndarray, mirror: np.ndarray) 
         near = near[:: max(1, len(near) // N_CANDIDATES)]
         if not name.startswith("left"):
             near = np.unique(np.concatenate([near, mirror[near]]))
-        target = bodies.joints[:, j] + np.array([MIDLINE_SHIFT_M.get(name, 0.0), 0, 0])
-        regressor[j, near] = convex_weights(bodies.vertices[:, near], target)
+        regressor[j, near] = convex_weights(bodies.vertices[:, near], bodies.joints[:, j] + shifts[j])
+        conditions = np.concatenate([points[near].reshape(len(near), -1), np.ones((len(near), 1))], 1).T
+        wanted = np.append(response[:, j].T.reshape(-1), 1.0)
+        missing = wanted - conditions @ regressor[j, near]
+        regressor[j, near] += np.linalg.lstsq(conditions, missing, rcond=1e-8)[0]
         if name.startswith("left"):
             regressor[JOINTS.index(name.replace("left", "right")), mirror] = regressor[j]
         elif name not in MIDLINE_SHIFT_M:
