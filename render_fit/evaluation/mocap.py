@@ -20,47 +20,28 @@ from render_fit.evaluation.mocap_sources import BONES, SourceMotion, read_source
 
 Split = Literal["train", "held_out", "all"]
 
-# Read in this order; of two near-equal poses the first read stays. AMC files are the database's own, expmap wrists agree
-# with them, the BVH file's wrists come from another solve.
 FILES = ("cmu_amc_01_02_03_05_88_90.npz", "cmu_expmap_8actions.npz", "cmu_bvh_walkcycles.npz")
+"""Of two near-equal poses the one read first stays. AMC files are the database's own, the expmap file's wrists agree
+with them, the BVH file's wrists come from another solve."""
 
 HELD_OUT_SUBJECTS = ("02", "07", "08", "10", "39", "expmap_soccer")
-"""Subjects kept from every fit: 02 walks, runs, jumps, punches, bends, washes; 07, 08 and 39 walk; 10 and the expmap file's
-unnamed footballers (CMU's football takes are subjects 10 and 11) kick."""
+"""Subjects kept from every fit: 02 walks, runs, jumps, punches, bends and washes; 07, 08 and 39 walk; 10 and the expmap
+file's unnamed footballers (CMU's football takes are subjects 10 and 11) kick."""
 
 SAME_POSE_M = 0.03  # RMS joint distance under which two poses of a split count as one
 WALKING_SHARE = 0.25  # at most, of a split
 
-# The expmap file's walking clips are takes of the BVH file shifted by a frame (joint rotations agree to 1 degree): their subjects.
+# The expmap file's walking clips are takes of the BVH file shifted by one frame (most joints agree to a degree). Their
+# subjects, in the order of the clips' numbers from 13:
+_TRAIN_WALKERS = (
+    *("08",) * 5 + ("10",) + ("12",) * 3 + ("26", "27", "29") + ("32",) * 2 + ("16",) * 8 + ("38",) * 2 + ("39",) * 10,
+    *("43", "45", "46", "47", "49", "55"),
+)
 _EXPMAP_WALKERS = {
-    **{f"test/walking_extra/walking_{n}": "35" for n in range(6, 24)},
     "test/walking/walking_1": "35",
-    **dict(zip((f"train/walking/walking_{n}" for n in range(1, 6)), ("02", "05", "06", "07", "07"), strict=True)),
-    **{
-        f"train/walking_extra/walking_{n}": subject
-        for subject, numbers in {
-            **{
-                "08": range(13, 18),
-                "10": (18,),
-                "12": range(19, 22),
-                "26": (22,),
-                "27": (23,),
-                "29": (24,),
-                "32": (25, 26),
-            },
-            **{
-                "16": range(27, 35),
-                "38": (35, 36),
-                "39": range(37, 47),
-                "43": (47,),
-                "45": (48,),
-                "46": (49,),
-                "47": (50,),
-            },
-            **{"49": (51,), "55": (52,)},
-        }.items()
-        for n in numbers
-    },
+    **{f"test/walking_extra/walking_{n}": "35" for n in range(6, 24)},
+    **{f"train/walking/walking_{n}": subject for n, subject in enumerate(("02", "05", "06", "07", "07"), start=1)},
+    **{f"train/walking_extra/walking_{n}": subject for n, subject in enumerate(_TRAIN_WALKERS, start=13)},
 }
 _AMC_WALKING = ("02_01", "02_02", "03_01", "03_02", "03_03", "03_04")  # 03 walks over uneven ground
 
@@ -87,7 +68,7 @@ class MocapPoses:
 
 
 def load_poses(shared_data_folder: Path, split: Split = "all") -> MocapPoses:
-    """Reads the three motion-capture files and returns one split's distinct poses, always the same ones in the same order.
+    """Reads the three motion-capture files and returns a split's distinct poses, always the same in the same order.
 
     Args:
         shared_data_folder: the folder that holds `mocap/` and `smpl_rest_bones.json`.
@@ -137,8 +118,8 @@ def load_poses(shared_data_folder: Path, split: Split = "all") -> MocapPoses:
 def usable_frames(motion: SourceMotion) -> Bool[np.ndarray, "n"]:
     """Frames without the defects found in these files.
 
-    Dropped: a leg or arm left in the base pose (unsolved: basketball_signal_3 and 4, single frames elsewhere); an ankle turned by
-    more than 75 degrees or a hand or forearm by more than 110 (a foot or wrist solved upside down: 01_12, 05_06, 90_11).
+    Dropped: a leg or arm left in the base pose (unsolved: all of basketball_signal_3 and 4, single frames elsewhere);
+    an ankle turned by more than 75 degrees, a hand or forearm by more than 110 (upside down in 01_12, 05_06, 90_11).
 
     Args:
         motion: a file's frames.

@@ -72,7 +72,7 @@ PARENTS = (
 
 # Node of the 38-node exponential-map tree for each bone above; the other seven nodes are end sites.
 # Source: `_some_variables` of the published CMU motion-prediction code (Li et al. 2018, forward_kinematics_cmu.py).
-_EXPMAP_NODES = (*range(0, 6), *range(7, 12), *range(13, 19), *range(20, 26), 27, *range(29, 35), 36)
+_EXPMAP_NODES = (*range(6), *range(7, 12), *range(13, 19), *range(20, 26), 27, *range(29, 35), 36)
 
 
 @dataclass(frozen=True)
@@ -148,26 +148,23 @@ def _arms_to_the_side(rotations: np.ndarray) -> np.ndarray:
         for bone in range(humerus + 1, humerus + 6):
             rotations[:, bone] = hang.T @ rotations[:, bone] @ hang
         wrist, hand = BONES.index(side + "wrist"), BONES.index(side + "hand")
-        twist = twist_about(rotations[:, wrist], np.array([1.0, 0.0, 0.0]))
+        along = np.array([1.0, 0.0, 0.0])
+        twist = Rotation.from_rotvec(twist_angle(rotations[:, wrist], along)[:, None] * along).as_matrix()
         rotations[:, hand] = np.swapaxes(twist, -1, -2) @ rotations[:, wrist] @ rotations[:, hand]
         rotations[:, wrist] = twist
     return rotations
 
 
-def twist_about(
-    rotations: Float[np.ndarray, "n 3 3"], axis: Float[np.ndarray, "3"], share: float = 1.0
-) -> Float[np.ndarray, "n 3 3"]:
-    """The part of a rotation that turns about a given axis (swing-twist decomposition).
+def twist_angle(rotations: Float[np.ndarray, "n 3 3"], axis: Float[np.ndarray, "3"]) -> Float[np.ndarray, "n"]:
+    """How far rotations turn about a given axis (swing-twist decomposition).
 
     Args:
         rotations: (n, 3, 3).
         axis: (3,) unit vector.
-        share: how much of the twist to return: 0.5 gives half its angle.
 
     Returns:
-        (n, 3, 3) rotations about `axis`; `rotations = twist @ swing` with a swing that has no part about `axis`.
+        (n,) radians in [-pi, pi): the rotation about `axis` by this angle is the twist in `rotation = twist @ swing`.
     """
     quaternion = Rotation.from_matrix(rotations).as_quat()
     angle = 2 * np.arctan2(quaternion[:, :3] @ axis, quaternion[:, 3])
-    angle = (angle + np.pi) % (2 * np.pi) - np.pi
-    return Rotation.from_rotvec(share * angle[:, None] * axis).as_matrix()
+    return (angle + np.pi) % (2 * np.pi) - np.pi

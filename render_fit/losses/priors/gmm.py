@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from render_fit.bodies.pickles import BodyFileError, as_array, read_pickle
 from render_fit.errors import InputError
 
 BODY_DIMENSIONS = 63
@@ -27,7 +28,7 @@ class GaussianMixturePrior(nn.Module):
         covariances: (m, d, d) positive definite.
         weights: (m,) positive; normalised here.
 
-    Source: Bogo et al. 2016, "Keep it SMPL", equation 6.
+    Source: Bogo et al. 2016, "Keep it SMPL", equations 3 and 4.
     """
 
     means: Tensor
@@ -35,6 +36,7 @@ class GaussianMixturePrior(nn.Module):
     projection: Tensor
     shift: Tensor
     offsets: Tensor
+    weights: Tensor
 
     def __init__(
         self,
@@ -82,20 +84,28 @@ class GaussianMixturePrior(nn.Module):
         if not path.is_file():
             raise InputError(f"{path}: no such file; expected a pose mixture (.npz, or SMPLify's gmm_08.pkl)")
         if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as file:
-                arrays: Mapping[str, Any] = dict(file)
+            try:
+                with np.load(path, allow_pickle=False) as file:
+                    content: dict[str, Any] = dict(file)
+            except (ValueError, OSError, EOFError, BadZipFile) as error:
+                raise InputError(f"{path}: not a readable .npz file ({error})") from error
         elif path.suffix == ".pkl":
-            from render_fit.bodies.smpl_files import load_arrays_pickle
-
-            arrays = load_arrays_pickle(path)
+            try:
+                with path.open("rb") as file:
+                    content = read_pickle(file, path)
+            except BodyFileError as error:
+                raise InputError(str(error)) from error
         else:
             raise InputError(f"{path}: expected a pose mixture ending in .npz or .pkl")
-        covariances = arrays.get("covariances", arrays.get("covars"))
-        missing = [key for key in ("means", "weights") if key not in arrays]
-        if missing or covariances is None:
-            lacking = missing + ([] if covariances is not None else ["covariances (or covars)"])
-            raise InputError(f"{path}: not a pose mixture: it lacks {', '.join(lacking)}")
-        return cls(arrays["means"], covariances, arrays["weights"])
+        names = ("means", "covars" if "covars" in content else "covariances", "weights")
+        missing = [name for name in names if name not in content]
+        if missing:
+            raise InputError(f"{path}: not a pose mixture: it lacks {', '.join(missing)}")
+        means, covariances, weights = (as_array(content[name], f"{path}: {name}") for name in names)
+        try:
+            return cls(means, covariances, weights)
+        except (ValueError, np.linalg.LinAlgError) as error:
+            raise InputError(f"{path}: not a pose mixture: {error}") from error
 
     def forward(
         self, body_pose: Float[Tensor, "b 63"], mode: Literal["min", "logsumexp"] = "min"
@@ -107,8 +117,8 @@ class GaussianMixturePrior(nn.Module):
             mode: "min" takes the best component's -log(weight x density), as SMPLify does; "logsumexp" the mixture's.
 
         Returns:
-            (B,) nats. "min" is 0 at the highest component's mean and positive elsewhere; "logsumexp" is measured from the same
-            height and is smaller by at most log m.
+            (B,) nats. "min" is 0 at the highest component's mean and positive elsewhere; "logsumexp" is measured from
+            the same height and is smaller by at most log m.
 
         Differentiability: smooth in `logsumexp`; `min` is continuous with kinks where the best component changes.
         Axis-angles are taken as they come: a rotation beyond pi is not wrapped.
@@ -134,7 +144,9 @@ class GaussianMixturePrior(nn.Module):
             (n, 63) axis-angle, radians.
         """
         component = torch.multinomial(self.weights, n, replacement=True, generator=generator)
-        noise = torch.randn(n, BODY_DIMENSIONS, 1, generator=generator)
+        noise = torch.randn(
+            n, BODY_DIMENSIONS, 1, generator=generator, dtype=self.means.dtype, device=self.means.device
+        )
         return self.means[component] + spread * (self.factors[component] @ noise).squeeze(-1)
 
 
@@ -145,4 +157,4 @@ def default_pose_prior() -> GaussianMixturePrior:
     Returns:
         The prior, shared between callers.
     """
-    return GaussianMixturePrior.from_file(Path(str(resources.files(__package__) / "assets" / "pose_mixture.npz")))
+    return GaussianMixturePrior.from_file(Path(str(resources.files("render_fit.losses.priors") / "assets" / "pose_mixture.npz")))
