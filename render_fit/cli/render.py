@@ -34,7 +34,6 @@ def render(
 
       render-fit render out/photo/params.npz --image photo.jpg --out pictures --save ply
     """
-    from render_fit.bodies import body_named
     from render_fit.export.files import prepare_output
     from render_fit.export.meshes import write_mesh
     from render_fit.export.overlays import overlay, side_view, write_gif, write_image
@@ -43,14 +42,12 @@ def render(
     from render_fit.export.shading import part_colours as colours_of
     from render_fit.observations.images import read_photo
     from render_fit.renderers import renderer_named
+    from render_fit.runs.run import load_named_body
 
     path = params / "params.npz" if params.is_dir() else params
     saved = read_params(path)
     folder = prepare_output(out if out is not None else path.parent)
-    try:
-        model = body_named(body or saved.body, n_betas=len(saved.betas))
-    except (FileNotFoundError, ValueError) as error:
-        raise InputError(f"{path}: {error}") from error
+    model = load_named_body(body or saved.body, len(saved.betas))
     if saved.offsets is not None and len(saved.offsets) != model.n_vertices:
         raise InputError(
             f"{path}: was fitted with another body ({len(saved.offsets)} vertices, not "

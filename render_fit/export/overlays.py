@@ -103,7 +103,7 @@ def turntable(
     faces: Int64[Tensor, "f 3"],
     renderer: Renderer,
     *,
-    n_frames: int = 36,
+    n_frames: int = 24,
     size_px: int = 384,
 ) -> list[Pixels]:
     """``n_frames`` views around the body, starting from the photo's side."""

@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
@@ -108,7 +108,7 @@ def write_overview(out: Path) -> None:
     write_gallery(out / "index.html", entries, title=out.resolve().name)
 
 
-def _outcomes(jobs: Sequence[Job], options: FitOptions, out: Path, n_workers: int) -> Iterator[Outcome]:
+def _outcomes(jobs: Sequence[Job], options: FitOptions, out: Path, n_workers: int) -> Generator[Outcome, None, None]:
     if n_workers <= 1:
         tools = Tools(options)
         for job in jobs:

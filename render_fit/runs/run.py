@@ -42,6 +42,18 @@ class Fitted:
     report: FitReport
 
 
+def load_named_body(name: str, n_betas: int = 10) -> Body:
+    """``body_named`` for names that a user gave.
+
+    Raises:
+        InputError: if there is no such body, or the file is no body model.
+    """
+    try:
+        return body_named(name, n_betas=n_betas)
+    except (FileNotFoundError, ValueError) as error:
+        raise InputError(str(error)) from error
+
+
 class Tools:
     """What the fits of one run share, loaded when first needed.
 
@@ -59,10 +71,7 @@ class Tools:
     @cached_property
     def body(self) -> Body:
         """M."""
-        try:
-            return body_named(self.options.body or self.recipe.body, n_betas=self.recipe.n_betas)
-        except (FileNotFoundError, ValueError) as error:
-            raise InputError(str(error)) from error
+        return load_named_body(self.options.body or self.recipe.body, self.recipe.n_betas)
 
     @cached_property
     def renderer(self) -> Renderer:

@@ -1,0 +1,93 @@
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+from typer.testing import CliRunner
+
+import render_fit
+from render_fit.cli import app
+from render_fit.export.fit_folder import write_fit
+from render_fit.renderers import renderer_named
+from tests.fits import known_fit
+
+RUNNER = CliRunner()
+
+
+def run(*arguments):
+    return RUNNER.invoke(app, [str(argument) for argument in arguments])
+
+
+def test_help_answers_at_once_and_teaches_by_example():
+    command = [sys.executable, "-c", "from render_fit.cli import main; main()", "fit", "--help"]
+    environment = {**os.environ, "COLUMNS": "120"}
+    seconds = []
+    for _ in range(2):
+        start = time.perf_counter()
+        output = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+        seconds.append(time.perf_counter() - start)
+    assert "render-fit fit photo.jpg --out out" in output.stdout
+    assert min(seconds) < 3  # 0.3 s on a quiet machine; importing torch alone takes as long as this
+
+
+def test_version():
+    assert run("--version").stdout.strip() == f"render-fit {render_fit.__version__}"
+
+
+def test_doctor_finds_the_parts():
+    result = run("doctor")
+    assert "torch" in result.stdout and "recipes: hybrid, smplify" in result.stdout
+    assert "renderer cpu: works" in result.stdout
+
+
+def test_recipes_are_listed_and_what_is_shown_can_be_used(tmp_path):
+    assert {"hybrid", "smplify"} <= set(run("recipe", "list").stdout.split())
+    shown = run("recipe", "show", "hybrid").stdout
+    assert yaml.safe_load(shown)["name"] == "hybrid"
+    (tmp_path / "mine.yaml").write_text(shown)
+    assert run("recipe", "show", tmp_path / "mine.yaml").stdout == shown
+    result = run("recipe", "show", "hybird")
+    assert (result.exit_code, "did you mean 'hybrid'" in result.stderr) == (2, True)
+
+
+def test_body_info_says_what_the_body_can_give():
+    result = run("body", "info")
+    assert result.exit_code == 0
+    assert "7000" in result.stdout and "left_shoulder" in result.stdout and "mediapipe33" in result.stdout
+    assert run("body", "info", "gone.pkl").exit_code == 2
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fits") / "person"
+    return write_fit(folder, known_fit(), renderer_named("cpu"), save=("obj",))
+
+
+def test_render_draws_the_saved_fit_again(saved, tmp_path):
+    result = run("render", saved, "--out", tmp_path, "--save", "ply")
+    assert result.exit_code == 0, result.output
+    assert {path.name for path in tmp_path.iterdir()} == {"overlay.png", "side.png", "mesh.ply"}
+    side, first = np.asarray(Image.open(tmp_path / "side.png"), int), np.asarray(Image.open(saved / "side.png"), int)
+    assert np.abs(side - first).mean() < 0.5
+    # the photo itself comes back from a JPEG
+    overlay, first = (np.asarray(Image.open(folder / "overlay.png"), int) for folder in (tmp_path, saved))
+    assert np.abs(overlay - first).mean() < 3
+
+
+def test_render_turns_and_colours(saved, tmp_path):
+    assert run("render", saved / "params.npz", "--out", tmp_path, "--turntable", "--part-colours").exit_code == 0
+    with Image.open(tmp_path / "turntable.gif") as animation:
+        assert animation.n_frames == 24
+    colours = {tuple(colour) for colour in np.asarray(Image.open(tmp_path / "side.png")).reshape(-1, 3)[::50]}
+    assert len(colours) > 20
+
+
+@pytest.mark.parametrize("arguments", [["gone"], ["gone.npz"]])
+def test_render_of_nothing(arguments, tmp_path):
+    result = run("render", tmp_path / arguments[0])
+    assert result.exit_code == 2
+    assert len(result.stderr.strip().splitlines()) == 1
