@@ -2,24 +2,47 @@
 
 from __future__ import annotations
 
+import importlib.util
+
+import torch
+
+from render_fit.errors import InputError
 from render_fit.renderers.base import Renderer, RenderOutput, RenderSettings
 from render_fit.renderers.cpu import CpuRenderer
+from render_fit.renderers.pytorch3d import PyTorch3DRenderer
+from render_fit.renderers.reference import ReferenceRenderer
 
-__all__ = ["CpuRenderer", "RenderOutput", "RenderSettings", "Renderer", "renderer_named"]
+__all__ = [
+    "CpuRenderer",
+    "PyTorch3DRenderer",
+    "ReferenceRenderer",
+    "RenderOutput",
+    "RenderSettings",
+    "Renderer",
+    "renderer_named",
+]
+
+RENDERERS = {"cpu": CpuRenderer, "pytorch3d": PyTorch3DRenderer, "reference": ReferenceRenderer}
+"""Every backend by its name."""
 
 
 def renderer_named(name: str = "auto") -> Renderer:
     """The renderer that a recipe or the command line calls by name.
 
     Args:
-        name: ``cpu`` or ``auto``.
+        name: A key of ``RENDERERS``, or ``auto``: ``pytorch3d`` where both CUDA and PyTorch3D are there, else
+            ``cpu``.
 
     Returns:
         The renderer.
 
     Raises:
-        ValueError: for an unknown name.
+        InputError: for an unknown name.
+        MissingDependencyError: for ``pytorch3d`` where it is not installed.
     """
-    if name in ("cpu", "auto"):
-        return CpuRenderer()
-    raise ValueError(f"renderer: expected cpu or auto, got {name!r}")
+    if name == "auto":
+        has_pytorch3d = importlib.util.find_spec("pytorch3d") is not None
+        name = "pytorch3d" if has_pytorch3d and torch.cuda.is_available() else "cpu"
+    if name not in RENDERERS:
+        raise InputError(f"renderer: expected {', '.join(RENDERERS)} or auto, got {name!r}")
+    return RENDERERS[name]()

@@ -1,0 +1,187 @@
+"""The adapter to PyTorch3D: for CUDA, and to compare with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+from torch.nn import functional
+
+from render_fit.cameras import Camera
+from render_fit.errors import MissingDependencyError
+from render_fit.renderers.base import (
+    N_PARTS,
+    NEAR_M,
+    RenderOutput,
+    RenderSettings,
+    check_inputs,
+    hard_normals,
+)
+from render_fit.renderers.cpu import CpuRenderer
+
+INSTALL = (
+    "pytorch3d is not installed. It has no wheels for current torch; build it with "
+    "pip install --no-build-isolation git+https://github.com/facebookresearch/pytorch3d (docs/rendering.md), "
+    "or use the cpu renderer"
+)
+
+
+class PyTorch3DRenderer:
+    """``softras`` silhouettes and part maps by PyTorch3D's rasterizer, on the vertices' device, in float32.
+
+    Follows ``Renderer``, but keeps only the ``faces_per_pixel`` nearest faces at a pixel, where the other
+    backends keep all: with fine meshes or large σ alpha is too low and its gradient turns. PyTorch3D has no
+    ``contour`` silhouette: with that setting the ``cpu`` renderer draws, whatever the device.
+
+    Attributes:
+        faces_per_pixel: Faces kept at a pixel, nearest first; PyTorch3D's CUDA code takes at most 150.
+    """
+
+    name = "pytorch3d"
+
+    def __init__(self, faces_per_pixel: int = 100) -> None:
+        if faces_per_pixel < 1:
+            raise ValueError(f"faces_per_pixel: expected at least 1, got {faces_per_pixel}")
+        try:
+            import pytorch3d.renderer  # noqa: F401
+        except ImportError as error:
+            raise MissingDependencyError(INSTALL) from error
+        self.faces_per_pixel = faces_per_pixel
+
+    def __call__(
+        self,
+        vertices_camera: Float[Tensor, "b v 3"],
+        faces: Int64[Tensor, "f 3"],
+        camera: Camera,
+        settings: RenderSettings,
+        *,
+        face_parts: Int64[Tensor, "f"] | None = None,
+        outputs: Sequence[str] = ("silhouette",),
+    ) -> RenderOutput:
+        """Draw a batch of meshes; see ``Renderer``."""
+        if settings.silhouette == "contour":
+            return _drawn_on_cpu(vertices_camera, faces, camera, settings, face_parts, outputs)
+        camera = check_inputs(vertices_camera, faces, camera, face_parts, outputs)
+        device, dtype = vertices_camera.device, vertices_camera.dtype
+        faces = faces.to(device)
+        drawn: dict[str, Any] = {}
+        scene = _Scene(vertices_camera.float(), faces, camera)
+        if "silhouette" in outputs or "parts" in outputs:
+            radius_px = max(settings.softras_radius_px, settings.part_radius_px)
+            fragments = scene.rasterize(radius_px, self.faces_per_pixel)
+            alpha = _alpha(fragments, settings, scene.pixels_per_unit)
+            if "silhouette" in outputs:
+                drawn["silhouette"] = alpha.to(dtype)
+            if "parts" in outputs and face_parts is not None:
+                share = _shares(fragments, settings, scene, face_parts.to(device))
+                drawn["parts"] = (alpha[:, None] * share).to(dtype)
+        if {"depth", "normals", "face_index"} & set(outputs):
+            hard = scene.rasterize(0.0, 1)
+            face_index = scene.face_of(hard.pix_to_face[..., 0])
+            if "depth" in outputs:
+                drawn["depth"] = torch.where(face_index >= 0, hard.zbuf[..., 0], 0.0).to(dtype)
+            if "normals" in outputs:
+                drawn["normals"] = hard_normals(vertices_camera, faces, face_index)
+            if "face_index" in outputs:
+                drawn["face_index"] = face_index
+        return RenderOutput(**drawn)
+
+
+def _drawn_on_cpu(
+    vertices_camera: Tensor,
+    faces: Tensor,
+    camera: Camera,
+    settings: RenderSettings,
+    face_parts: Tensor | None,
+    outputs: Sequence[str],
+) -> RenderOutput:
+    device = vertices_camera.device
+    drawn = CpuRenderer()(
+        vertices_camera.cpu(),
+        faces.cpu(),
+        camera.to("cpu"),
+        settings,
+        face_parts=None if face_parts is None else face_parts.cpu(),
+        outputs=outputs,
+    )
+    return RenderOutput(**{name: getattr(drawn, name).to(device) for name in outputs})
+
+
+class _Scene:
+    """A batch of meshes as PyTorch3D wants it: x left, y up, z forward; 2 units across the shorter side."""
+
+    def __init__(self, vertices: Tensor, faces: Tensor, camera: Camera) -> None:
+        from pytorch3d.renderer import PerspectiveCameras
+        from pytorch3d.structures import Meshes
+
+        self.size = (camera.height, camera.width)
+        self.pixels_per_unit = min(self.size) / 2
+        K = camera.K.float()
+        self.cameras = PerspectiveCameras(
+            focal_length=torch.stack([K[:, 0, 0], K[:, 1, 1]], dim=-1),
+            principal_point=K[:, :2, 2],
+            in_ndc=False,
+            image_size=torch.tensor([self.size], device=K.device).expand(len(K), 2),
+            device=K.device,
+        )
+        far_enough = (vertices[..., 2] >= NEAR_M)[:, faces].all(-1)
+        kept = [row.nonzero()[:, 0] for row in far_enough]
+        # Packed index → index in `faces`: a mesh that is partly too near has fewer faces than the others.
+        self.original = torch.cat(kept) if kept else faces.new_zeros(0)
+        flip = vertices.new_tensor([-1.0, -1.0, 1.0])
+        self.meshes = Meshes(verts=list(vertices * flip), faces=[faces[k] for k in kept])
+
+    def rasterize(self, radius_px: float, faces_per_pixel: int) -> Any:
+        """PyTorch3D's fragments; its distances are squares, in its units."""
+        from pytorch3d.renderer import MeshRasterizer, RasterizationSettings
+
+        settings = RasterizationSettings(
+            image_size=self.size,
+            blur_radius=(radius_px / self.pixels_per_unit) ** 2,
+            faces_per_pixel=faces_per_pixel,
+            # Exact depth for the hard pass; for the soft one what agrees with the other backends' gradients.
+            perspective_correct=radius_px == 0,
+            # Without this, slivers whose depth extrapolates to below zero are lost.
+            clip_barycentric_coords=True,
+        )
+        return MeshRasterizer(cameras=self.cameras, raster_settings=settings)(self.meshes)
+
+    def face_of(self, packed: Tensor) -> Tensor:
+        """Index in ``faces`` of packed indices; −1 stays."""
+        if len(self.original) == 0:
+            return packed
+        return torch.where(packed >= 0, self.original[packed.clamp(min=0)], -1)
+
+
+def _alpha(fragments: Any, settings: RenderSettings, pixels_per_unit: float) -> Tensor:
+    from pytorch3d.renderer import BlendParams, SoftSilhouetteShader
+
+    far = fragments.dists > (settings.softras_radius_px / pixels_per_unit) ** 2
+    # fragments is a named tuple or a dataclass, depending on PyTorch3D's version; both take these four.
+    within = type(fragments)(
+        pix_to_face=torch.where(far, -1, fragments.pix_to_face),
+        zbuf=fragments.zbuf,
+        bary_coords=fragments.bary_coords,
+        dists=fragments.dists,
+    )
+    blend = BlendParams(sigma=(settings.sigma_px / pixels_per_unit) ** 2)
+    return SoftSilhouetteShader(blend)(within, None)[..., 3]
+
+
+def _shares(fragments: Any, settings: RenderSettings, scene: _Scene, face_parts: Tensor) -> Tensor:
+    """(B, 24, H, W) softmax over the kept faces' depth; the nearest in the image where none is in reach."""
+    sigma = (settings.resolved_part_sigma_px / scene.pixels_per_unit) ** 2
+    hit = fragments.pix_to_face >= 0
+    within = hit & (fragments.dists <= (settings.part_radius_px / scene.pixels_per_unit) ** 2)
+    logits = functional.logsigmoid(-fragments.dists / sigma) - fragments.zbuf / settings.gamma_m
+    alone = ~within.any(-1, keepdim=True)
+    weight = torch.where(within, logits, -torch.inf).masked_fill(alone, 0.0).softmax(-1)
+    nearest = torch.where(hit, fragments.dists, torch.inf).argmin(-1, keepdim=True)
+    first = torch.zeros_like(weight).scatter(-1, nearest, 1.0)
+    weight = torch.where(alone, first, weight) * hit
+    part = face_parts[scene.face_of(fragments.pix_to_face).clamp(min=0)] if len(face_parts) else weight.long() * 0
+    share = weight.new_zeros(*weight.shape[:3], N_PARTS).scatter_add(-1, part, weight)
+    return share.permute(0, 3, 1, 2)
