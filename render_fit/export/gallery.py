@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from render_fit.export.files import write_bytes
 
-SUMMARY_COLUMNS = (
+SUMMARY_COLUMNS: tuple[str, ...] = (
     "name", "image", "status", "reason", "iou_before", "iou", "part_iou_before", "part_iou",
     "keypoint_error_px_before", "keypoint_error_px", "beta_max", "seconds",
 )  # fmt: skip

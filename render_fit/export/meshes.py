@@ -61,6 +61,7 @@ def write_mesh(
         else {}
     )
     content = mesh.export(file_type=file_type, **options)
+    assert isinstance(content, (str, bytes))
     return write_bytes(path, content.encode() if isinstance(content, str) else content)
 
 
@@ -71,4 +72,5 @@ def read_mesh(path: Path | str) -> tuple[Float[np.ndarray, "v 3"], Integer[np.nd
     mesh = trimesh.load(
         io.BytesIO(path.read_bytes()), file_type=file_type, force="mesh", process=False, maintain_order=True
     )
+    assert isinstance(mesh, trimesh.Trimesh)
     return np.asarray(mesh.vertices, dtype=np.float32), np.asarray(mesh.faces, dtype=np.int64)

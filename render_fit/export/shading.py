@@ -42,7 +42,7 @@ class Picture:
         """(H, W) 0–1: a line of that width inside the edge of what is covered; none at the image border."""
         if self.alpha.min() > 0.5:
             return np.zeros_like(self.alpha)
-        inside = distance_transform_edt(self.alpha > 0.5)
+        inside = np.asarray(distance_transform_edt(self.alpha > 0.5))
         return np.where(self.alpha > 0.5, np.clip(width_px + 0.5 - inside, 0, 1), self.alpha)
 
 
