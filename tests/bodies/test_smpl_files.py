@@ -1,0 +1,159 @@
+"""SMPL-family files: written from the open body in their owners' layout, read back; and what goes wrong."""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.sparse
+import torch
+
+from render_fit.bodies import Body, BodyFileError, BodyParameters, body_named, load_body, smpl_arrays
+from render_fit.skeletons import COCO_17, MEDIAPIPE_33, SMPL_24
+
+
+def write_pickle(path: Path, arrays: dict) -> Path:
+    content = {**arrays, "J_regressor": scipy.sparse.csc_matrix(arrays["J_regressor"]), "bs_type": "lrotmin"}
+    path.write_bytes(pickle.dumps(content, protocol=2))
+    return path
+
+
+@pytest.fixture(scope="module")
+def arrays(body: Body) -> dict[str, np.ndarray]:
+    return smpl_arrays(body)
+
+
+def with_joints(arrays: dict, parents: list[int]) -> dict:
+    """The open body with more joints hung on: the shape of a SMPL-H or SMPL-X file."""
+    more, v = len(parents) - 22, len(arrays["v_template"])
+    face, (left, right) = more - 30, arrays["weights"][:, 22:, None].transpose(1, 0, 2)
+    fingers = [np.zeros((v, face)), np.repeat(left / 15, 15, 1), np.repeat(right / 15, 15, 1)]
+    weights = np.concatenate([arrays["weights"][:, :22], *fingers], 1)
+    regressor = np.concatenate([arrays["J_regressor"][:22], np.repeat(arrays["J_regressor"][20:21], more, 0)])
+    tree = np.array([parents, range(len(parents))], dtype=np.int64)
+    tree[0, 0] = 2**32 - 1
+    posedirs = np.zeros((v, 3, 9 * (len(parents) - 1)), np.float32)
+    return {**arrays, "weights": weights, "J_regressor": regressor, "kintree_table": tree, "posedirs": posedirs}
+
+
+def smplh_parents(first: int) -> list[int]:
+    left = [20 if k % 3 == 0 else first + k - 1 for k in range(15)]
+    right = [21 if k % 3 == 0 else first + 15 + k - 1 for k in range(15)]
+    return left + right
+
+
+BODY_PARENTS = [-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19]
+
+
+@pytest.mark.parametrize("form", ["npz", "pkl"])
+def test_a_smpl_file_is_read_back_whole(arrays: dict, body: Body, tmp_path: Path, form: str) -> None:
+    path = tmp_path / f"SMPL_NEUTRAL.{form}"
+    if form == "npz":
+        np.savez(path, **arrays)
+    else:
+        write_pickle(path, arrays)
+    loaded = body_named(path)
+    assert loaded.name == "smpl" and loaded.joint_names == SMPL_24.joints and loaded.n_betas == 10
+    pose, betas, transl = 0.3 * torch.randn(2, 24, 3), torch.randn(2, 10), torch.randn(2, 3)
+    parameters = BodyParameters.from_rotvec(pose, betas, transl)
+    torch.testing.assert_close(loaded(parameters).vertices, body(parameters).vertices, atol=1e-6, rtol=0)
+    assert torch.equal(loaded.face_parts, body.face_parts)
+
+
+@pytest.mark.parametrize(
+    ("name", "parents"),
+    [("smplh", BODY_PARENTS + smplh_parents(22)), ("smplx", [*BODY_PARENTS, 15, 15, 15, *smplh_parents(25)])],
+)
+def test_hands_and_face_joints_are_known_by_their_number(
+    arrays: dict, tmp_path: Path, name: str, parents: list
+) -> None:
+    path = tmp_path / "model.npz"
+    np.savez(path, **with_joints(arrays, parents))
+    body = load_body(path)
+    assert body.name == name and len(body.joint_names) == len(parents)
+    assert body.joint_names[-1] == "right_thumb3"
+    assert set(body.face_parts.tolist()) <= set(range(24))
+    finger = body.weights[:, -15:].sum(1) + body.weights[:, -30:-15].sum(1) > 0.6
+    assert set(body.vertex_parts[finger].tolist()) <= {SMPL_24.index("left_hand"), SMPL_24.index("right_hand")}
+    assert body.supports(SMPL_24).all()  # the hand joint is read from the middle finger's knuckle
+    assert body.supports(MEDIAPIPE_33)[MEDIAPIPE_33.index("left_index")]
+    assert body(body.zero_parameters()).vertices.isfinite().all()
+
+
+def test_what_a_mesh_of_unknown_numbering_supports(arrays: dict, tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", **arrays)
+    body = load_body(tmp_path / "a.npz")
+    supported = dict(zip(COCO_17.joints, body.supports(COCO_17).tolist(), strict=True))
+    assert supported["left_knee"] and not supported["nose"] and not supported["left_ear"]
+    assert body.keypoints(body.zero_parameters(), COCO_17).isfinite().all()
+
+
+def test_published_vertex_numbers_are_used_on_the_published_mesh(arrays: dict, tmp_path: Path) -> None:
+    """6,890 vertices: smplx.vertex_ids says nose 332, left big toe 3216; SMPLify says head top 411."""
+    n = 6890
+    cut = {
+        **arrays,
+        "v_template": arrays["v_template"][:n],
+        "shapedirs": arrays["shapedirs"][:n],
+        "posedirs": arrays["posedirs"][:n],
+        "weights": arrays["weights"][:n],
+        "J_regressor": arrays["J_regressor"][:, :n],
+        "f": arrays["f"][(arrays["f"] < n).all(1)],
+    }
+    np.savez(tmp_path / "a.npz", **cut)
+    body = load_body(tmp_path / "a.npz")
+    at = {name: int(row.argmax()) for name, row in zip(body.landmark_names, body.landmark_regressor, strict=True)}
+    assert (at["nose"], at["left_big_toe"], at["head_top"]) == (332, 3216, 411)
+    assert body.supports(COCO_17).all()
+
+
+def test_a_folder_in_smplxs_layout(arrays: dict, tmp_path: Path) -> None:
+    folder = tmp_path / "models" / "smpl"
+    folder.mkdir(parents=True)
+    for gender, scale in (("NEUTRAL", 1.0), ("FEMALE", 0.9)):
+        write_pickle(folder / f"SMPL_{gender}.pkl", {**arrays, "v_template": scale * arrays["v_template"]})
+    height = {g: float(np.ptp(load_body(tmp_path / "models", g).v_template[:, 1])) for g in (None, "neutral", "female")}
+    assert height[None] == height["neutral"] > height["female"] + 0.1
+    with pytest.raises(FileNotFoundError, match=r"SMPL_MALE\.pkl.*there is: smpl/SMPL_FEMALE\.pkl, smpl/SMPL_NEUTRAL"):
+        load_body(tmp_path / "models", "male")
+    np.savez(tmp_path / "models" / "SMPLX_NEUTRAL.npz", **arrays)
+    with pytest.raises(BodyFileError, match="several models.*path of one file"):
+        load_body(tmp_path / "models")
+
+
+def test_the_only_gender_there_is_taken(arrays: dict, tmp_path: Path) -> None:
+    write_pickle(tmp_path / "SMPL_MALE.pkl", arrays)
+    assert load_body(tmp_path).name == "smpl"
+
+
+def test_mistakes_are_named(arrays: dict, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no such file or folder"):
+        load_body(tmp_path / "absent.pkl")
+    with pytest.raises(FileNotFoundError, match="no body 'opne'"):
+        body_named("opne")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match="there is: nothing"):
+        load_body(tmp_path / "empty")
+    np.savez(tmp_path / "poses.npz", poses=np.zeros((5, 72)), betas=np.zeros(10))
+    with pytest.raises(BodyFileError, match="has no v_template.*it has betas, poses"):
+        load_body(tmp_path / "poses.npz")
+    (tmp_path / "cut.npz").write_bytes(b"PK\x03\x04 cut short")
+    with pytest.raises(BodyFileError, match="damaged"):
+        load_body(tmp_path / "cut.npz")
+    np.savez(tmp_path / "objects.npz", **{**arrays, "weights": np.array([{}], dtype=object)})
+    with pytest.raises(BodyFileError, match="Python objects"):
+        load_body(tmp_path / "objects.npz")
+    np.savez(tmp_path / "hand.npz", **{**arrays, "weights": arrays["weights"][:, :16]})
+    with pytest.raises(BodyFileError, match="16 joints"):
+        load_body(tmp_path / "hand.npz")
+    np.savez(tmp_path / "odd.npz", **{**arrays, "J_regressor": arrays["J_regressor"][:, :-1]})
+    with pytest.raises(BodyFileError, match="J_regressor must have shape"):
+        load_body(tmp_path / "odd.npz")
+    (tmp_path / "body.fbx").write_text("x")
+    with pytest.raises(BodyFileError, match=r"neither \.npz nor \.pkl"):
+        load_body(tmp_path / "body.fbx")
+    np.savez(tmp_path / "good.npz", **arrays)
+    with pytest.raises(ValueError, match="gender must be one of"):
+        load_body(tmp_path / "good.npz", "woman")
+    with pytest.raises(ValueError, match="n_betas must be 1 to 10"):
+        load_body(tmp_path / "good.npz", n_betas=11)
