@@ -157,4 +157,6 @@ def default_pose_prior() -> GaussianMixturePrior:
     Returns:
         The prior, shared between callers.
     """
-    return GaussianMixturePrior.from_file(Path(str(resources.files("render_fit.losses.priors") / "assets" / "pose_mixture.npz")))
+    return GaussianMixturePrior.from_file(
+        Path(str(resources.files("render_fit.losses.priors") / "assets" / "pose_mixture.npz"))
+    )
