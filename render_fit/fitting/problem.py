@@ -84,7 +84,8 @@ class Problem:
         start = start.recentred()
         # Skeletal variables first: they are the columns that get whitened.
         moving = start.free(sorted(free, key=lambda name: name not in SKELETAL))
-        W = whitening(self._skeletal_curvature(start, moving), whiten) if whiten else None
+        curved = whiten > 0 and any(name in SKELETAL for name in moving)
+        W = whitening(self._skeletal_curvature(start, moving), whiten) if curved else None
         whitened = Whitened(moving, SCALES, W)
 
         def function(values: Mapping[str, Tensor]) -> Tensor:
