@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numba
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
@@ -56,7 +57,7 @@ class CpuRenderer:
     """Exact soft rasterisation on the CPU, both silhouettes and part maps, forward and backward.
 
     Follows ``Renderer``. Works in float64 inside; the result has the vertices' dtype and is the same for any
-    number of threads. The first call in a process loads the compiled kernels; the first ever compiles them
+    number of threads, of which it uses as many as torch (``torch.set_num_threads``). The first call in a process loads the compiled kernels; the first ever compiles them
     (about a minute) and caches them on disk, in ``NUMBA_CACHE_DIR`` if that is set.
     """
 
@@ -76,6 +77,7 @@ class CpuRenderer:
         camera = check_inputs(vertices_camera, faces, camera, face_parts, outputs)
         if vertices_camera.device.type != "cpu":
             raise ValueError(f"vertices_camera: the cpu renderer takes CPU tensors, got {vertices_camera.device}")
+        numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
         xy = camera.project(vertices_camera)
         z = vertices_camera[..., 2]
         frame = _rasterize(xy, z, faces, camera, settings)
