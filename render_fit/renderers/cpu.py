@@ -57,8 +57,10 @@ class CpuRenderer:
     """Exact soft rasterisation on the CPU, both silhouettes and part maps, forward and backward.
 
     Follows ``Renderer``. Works in float64 inside; the result has the vertices' dtype and is the same for any
-    number of threads, of which it uses as many as torch (``torch.set_num_threads``). The first call in a process loads the compiled kernels; the first ever compiles them
-    (about a minute) and caches them on disk, in ``NUMBA_CACHE_DIR`` if that is set.
+    number of threads, of which it uses as many as torch (``torch.set_num_threads``). The first call in a process
+    loads the compiled kernels; the first ever compiles them (about half a minute) and caches them on disk, in
+    ``NUMBA_CACHE_DIR`` if that is set. A process that has rendered must not fork and render in the child (GNU
+    OpenMP ends it, with a message): start workers with ``spawn``.
     """
 
     name = "cpu"
@@ -77,7 +79,8 @@ class CpuRenderer:
         camera = check_inputs(vertices_camera, faces, camera, face_parts, outputs)
         if vertices_camera.device.type != "cpu":
             raise ValueError(f"vertices_camera: the cpu renderer takes CPU tensors, got {vertices_camera.device}")
-        numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
+        most = numba.config.NUMBA_NUM_THREADS  # pyright: ignore[reportAttributeAccessIssue]
+        numba.set_num_threads(min(torch.get_num_threads(), most))
         xy = camera.project(vertices_camera)
         z = vertices_camera[..., 2]
         frame = _rasterize(xy, z, faces, camera, settings)
