@@ -42,13 +42,9 @@ LIMB_JOINTS = (
 DEPTH_MARGIN_RAD = math.radians(15.0)
 """A bone nearer to the image plane than this has no clear depth order; 15° is 7 cm over a 27 cm forearm."""
 
-POSED_SPIKE_M = 0.08
-"""An edge that posing lengthens by more is a spike. Linear blend skinning of the open body lengthens the worst
-edge (in the crotch) by 2.5 cm in the median of 60 motion-capture poses and by 5.5 cm at most."""
-
-OFFSET_SPIKE_M = 0.03
-"""An edge that clothing offsets lengthen by more in the zero pose is a spike: cloth over an edge of 2 cm that
-rises by this much stands steeper than 60°."""
+SPIKE_M = 0.035
+"""A vertex that stands this much further off the mean of its neighbours than at rest is a spike. Linear blend
+skinning of the open body does that by 1.0 cm in the median of 60 motion-capture poses, 2.3 cm at most."""
 
 
 def limb_depth_flips(
@@ -146,16 +142,22 @@ def upside_down(
     return (up[:, :2] * true_up).sum(dim=-1) < 0
 
 
-def edge_growth(
-    vertices: Float[Tensor, "b v 3"], vertices_before: Float[Tensor, "b v 3"], faces: Int[Tensor, "f 3"]
+def spike_height(
+    vertices: Float[Tensor, "b v 3"], vertices_rest: Float[Tensor, "b v 3"], faces: Int[Tensor, "f 3"]
 ) -> Float[Tensor, "b"]:
-    """By how much the edge that lengthened most is longer than it was, metres: large where a mesh has a spike."""
-    edges = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    """How much further than at rest the worst vertex stands off the mean of its neighbours, metres.
 
-    def lengths(points: Tensor) -> Tensor:
-        return (points[:, edges[:, 0]] - points[:, edges[:, 1]]).norm(dim=-1)
+    Smooth cloth, however wide, moves neighbours together and scores low; a vertex that moves alone scores high.
+    """
+    ends = faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1)
+    starts = faces[:, [1, 0, 2, 1, 0, 2]].reshape(-1)
+    n_neighbours = torch.bincount(ends, minlength=vertices.shape[1]).clamp(min=1)[:, None]
 
-    return (lengths(vertices) - lengths(vertices_before)).amax(dim=1)
+    def height(points: Tensor) -> Tensor:
+        total = torch.zeros_like(points).index_add_(1, ends, points[:, starts])
+        return (points - total / n_neighbours).norm(dim=-1)
+
+    return (height(vertices) - height(vertices_rest)).amax(dim=1)
 
 
 def signed_volume(vertices: Float[Tensor, "b v 3"], faces: Int[Tensor, "f 3"]) -> Float[Tensor, "b"]:

@@ -49,7 +49,7 @@ def test_limb_depth_flips_need_a_clear_slope_in_both():
     assert defects.limb_depth_flips(shallow, true, limbs).tolist() == [[False, True]]
 
 
-def test_edge_growth_and_volume():
+def test_spike_height_and_volume():
     # The unit right tetrahedron: volume 1/6, faces wound outwards.
     rest = torch.tensor([[[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]])
     faces = torch.tensor([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]])
@@ -57,5 +57,8 @@ def test_edge_growth_and_volume():
     torch.testing.assert_close(defects.signed_volume(rest, faces.flip(1)), torch.tensor([-1 / 6]))
     spiky = rest.clone()
     spiky[0, 3, 2] = 5.0
-    # The tip moves from 1 to 5: its vertical edge grows by 4, the two slanted ones from √2 to √26 (3.68).
-    torch.testing.assert_close(defects.edge_growth(spiky, rest, faces), torch.tensor([4.0]))
+    # The tip's distance from the mean of the other three, (1/3, 1/3, 0): √(25 + 2/9) instead of √(1 + 2/9).
+    torch.testing.assert_close(
+        defects.spike_height(spiky, rest, faces), torch.tensor([5.0222 - 1.1055]), atol=1e-4, rtol=0
+    )
+    assert defects.spike_height(rest + 0.3, rest, faces).item() < 1e-6

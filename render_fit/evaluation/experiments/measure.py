@@ -37,7 +37,7 @@ class Defects:
     Attributes:
         upside_down: The torso points the other way than the keypoints' torso.
         back_to_front: It faces the camera where left and right in the image say the reverse.
-        spiky: Posing or clothing lengthens an edge by more than ``defects`` allows.
+        spiky: A vertex stands off its neighbours by ``defects.SPIKE_M`` more than at rest.
         inside_out: The mesh encloses a negative volume.
     """
 
@@ -60,11 +60,8 @@ def find_defects(
 ) -> Defects:
     """Count the defects that an annotated torso and the mesh itself give away."""
     output = body(parameters)
-    bare = body.rest_vertices(parameters.betas)
-    dressed = body.rest_vertices(parameters.betas, parameters.offsets)
-    spiky = (defects.edge_growth(output.vertices, dressed, body.faces) > defects.POSED_SPIKE_M) | (
-        defects.edge_growth(dressed, bare, body.faces) > defects.OFFSET_SPIKE_M
-    )
+    rest = body.rest_vertices(parameters.betas)
+    spiky = defects.spike_height(output.vertices, rest, body.faces) > defects.SPIKE_M
     inside_out = defects.signed_volume(output.vertices - parameters.transl[:, None], body.faces) <= 0
     turned, flipped = None, None
     if skeleton is not None and keypoints_px is not None and confidence is not None:
