@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import roma
 import torch
@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from render_fit.bodies.kinematics import Tree
+from render_fit.bodies.landmarks import LandmarkMoments, landmark_moments, posed_landmarks
 from render_fit.skeletons import SMPL_24, Skeleton
 
 
@@ -89,18 +90,6 @@ class BodyOutput:
     vertices: Float[Tensor, "b v 3"]
     joints: Float[Tensor, "b j 3"]
     joint_rotations: Float[Tensor, "b j 3 3"]
-
-
-class _Touched(NamedTuple):
-    """The part of a body that a skeleton's landmarks touch: everything that posing those vertices takes."""
-
-    template: Tensor  # (u, 3)
-    shapedirs: Tensor  # (s, 3u)
-    posedirs: Tensor | None  # (9(j-1), 3u)
-    weights: Tensor  # (u, j)
-    regressor: Tensor  # (l, u)
-    order: Tensor  # (k,) where each keypoint is found in (joints, landmarks)
-    vertices: Tensor  # (u,)
 
 
 class Body(nn.Module):
@@ -208,7 +197,7 @@ class Body(nn.Module):
         self._forget()
 
     def _forget(self) -> None:
-        self._touched: dict[tuple[str, ...], _Touched] = {}
+        self._landmarks: dict[tuple[str, ...], tuple[LandmarkMoments, Tensor]] = {}
         self._flat: tuple[Tensor, Tensor | None] | None = None
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Body:
@@ -241,7 +230,7 @@ class Body(nn.Module):
         return BodyOutput(vertices, joints, rotations)
 
     def keypoints(self, parameters: BodyParameters, skeleton: Skeleton) -> Float[Tensor, "b k 3"]:
-        """Poses only a skeleton's keypoints: joints, and landmarks by way of the few vertices they touch.
+        """Poses only a skeleton's keypoints: joints, and landmarks without the mesh (see `landmarks`).
 
         Args:
             parameters: As in `forward`.
@@ -252,21 +241,11 @@ class Body(nn.Module):
 
         Differentiability: smooth in all parameters.
         """
-        touched = self._touched_by(skeleton)
+        landmarks, order = self._landmarks_of(skeleton)
         joints, _, transforms = self._kinematics(parameters)
-        if not len(touched.vertices):
-            return joints[:, touched.order]
-        offsets = None if parameters.offsets is None else parameters.offsets[:, touched.vertices]
-        vertices = _skinned(
-            parameters,
-            touched.template,
-            touched.shapedirs,
-            touched.posedirs,
-            touched.weights,
-            transforms,
-            offsets,
-        )
-        return torch.cat([joints, touched.regressor @ vertices], 1)[:, touched.order]
+        if not len(landmarks.vertices):
+            return joints[:, order]
+        return torch.cat([joints, posed_landmarks(landmarks, parameters, transforms)], 1)[:, order]
 
     def keypoints_of(self, output: BodyOutput, skeleton: Skeleton) -> Float[Tensor, "b k 3"]:
         """Reads a skeleton's keypoints off a posed mesh; the same points as `keypoints`.
@@ -278,9 +257,9 @@ class Body(nn.Module):
         Returns:
             Keypoints in metres.
         """
-        touched = self._touched_by(skeleton)
-        landmarks = touched.regressor @ output.vertices[:, touched.vertices]
-        return torch.cat([output.joints, landmarks], 1)[:, touched.order]
+        landmarks, order = self._landmarks_of(skeleton)
+        posed = landmarks.regressor @ output.vertices[:, landmarks.vertices]
+        return torch.cat([output.joints, posed], 1)[:, order]
 
     def supports(self, skeleton: Skeleton) -> Bool[Tensor, "k"]:
         """Says which of a skeleton's keypoints this body has.
@@ -336,8 +315,9 @@ class Body(nn.Module):
         transforms = torch.cat([rotations.flatten(-2), shift], -1)
         return joints, rotations, transforms
 
-    def _touched_by(self, skeleton: Skeleton) -> _Touched:
-        if skeleton.landmarks not in self._touched:
+    def _landmarks_of(self, skeleton: Skeleton) -> tuple[LandmarkMoments, Tensor]:
+        """Gives a skeleton's landmarks, and where each keypoint is found in (joints, landmarks)."""
+        if skeleton.landmarks not in self._landmarks:
             rows = [
                 self.landmark_names.index(name)
                 for name in skeleton.landmarks
@@ -345,19 +325,9 @@ class Body(nn.Module):
             ]
             names = [*self.joint_names, *(self.landmark_names[i] for i in rows)]
             wanted = [self.stands_for.get(name, name) for name in skeleton.landmarks]
-            order = [names.index(name) if name in names else 0 for name in wanted]
-            regressor = self.landmark_regressor[rows]
-            vertices = (regressor != 0).any(0).nonzero()[:, 0]
-            flat = _flattened(self.shapedirs[vertices], None if self.posedirs is None else self.posedirs[vertices])
-            self._touched[skeleton.landmarks] = _Touched(
-                self.v_template[vertices],
-                *flat,
-                self.weights[vertices],
-                regressor[:, vertices],
-                torch.tensor(order, device=vertices.device),
-                vertices,
-            )
-        return self._touched[skeleton.landmarks]
+            order = torch.tensor([names.index(name) if name in names else 0 for name in wanted])
+            self._landmarks[skeleton.landmarks] = (landmark_moments(self, rows), order.to(self.faces.device))
+        return self._landmarks[skeleton.landmarks]
 
 
 def _flattened(shapedirs: Tensor, posedirs: Tensor | None) -> tuple[Tensor, Tensor | None]:

@@ -1,0 +1,96 @@
+"""Landmarks of a posed body without posing its mesh.
+
+A landmark is a weighted mean of posed vertices, and a posed vertex is a weighted mean over joints of rotated rest
+vertices. Exchanging the two sums leaves, per landmark and joint that moves it, one rotation of one point: the first
+moment Σ_v r_v w_vj x_v, which like every vertex is linear in betas, pose correctives and offsets. Some hundred such
+points take the place of the thousands of vertices that joint-like landmarks are regressed from, with the same result.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from render_fit.bodies.body import Body, BodyParameters
+
+
+class LandmarkMoments(NamedTuple):
+    """First moments of some landmarks, one per landmark and joint that moves it.
+
+    Attributes:
+        joint: (p,) the joint of each moment.
+        mass: (p,) Σ_v r_v w_vj.
+        template: (3p,) the moments of the template.
+        shapedirs: (s, 3p) per shape coefficient.
+        posedirs: (9(j−1), 3p) per pose feature, or None.
+        spread: (p, u) r_v w_vj of the touched vertices, which carries offsets over.
+        sums: (l, p) which moments make which landmark.
+        regressor: (l, u) landmarks from the touched vertices.
+        vertices: (u,) the touched vertices.
+    """
+
+    joint: Tensor
+    mass: Tensor
+    template: Tensor
+    shapedirs: Tensor
+    posedirs: Tensor | None
+    spread: Tensor
+    sums: Tensor
+    regressor: Tensor
+    vertices: Tensor
+
+
+def landmark_moments(body: Body, rows: list[int]) -> LandmarkMoments:
+    """Prepares some rows of a body's landmark regressor."""
+    regressor = body.landmark_regressor[rows]
+    vertices = (regressor != 0).any(0).nonzero()[:, 0]
+    regressor, weights = regressor[:, vertices], body.weights[vertices]
+    both = regressor[:, None, :] * weights.T[None]  # (l, j, u)
+    landmark, joint = (both != 0).any(-1).nonzero().unbind(1)
+    spread = both[landmark, joint]
+
+    def moments(directions: Tensor) -> Tensor:
+        """(v, 3, n) directions as (n, 3p) moments."""
+        touched = directions[vertices]
+        return (spread @ touched.flatten(1)).reshape(-1, directions.shape[2]).T.contiguous()
+
+    return LandmarkMoments(
+        joint=joint,
+        mass=spread.sum(1),
+        template=(spread @ body.v_template[vertices]).flatten(),
+        shapedirs=moments(body.shapedirs),
+        posedirs=None if body.posedirs is None else moments(body.posedirs),
+        spread=spread,
+        sums=(landmark == torch.arange(len(rows), device=landmark.device)[:, None]).to(spread),
+        regressor=regressor,
+        vertices=vertices,
+    )
+
+
+def posed_landmarks(of: LandmarkMoments, parameters: BodyParameters, transforms: Tensor) -> Tensor:
+    """Poses landmarks.
+
+    Args:
+        of: Which.
+        parameters: Pose, shape and offsets.
+        transforms: (b, j, 12) skinning transforms: a rotation's rows, then the shift.
+
+    Returns:
+        (b, l, 3) metres.
+
+    Differentiability: smooth in all parameters.
+    """
+    betas = parameters.betas
+    moments = torch.addmm(of.template, betas, of.shapedirs[: betas.shape[1]])
+    if of.posedirs is not None:
+        eye = torch.eye(3, dtype=betas.dtype, device=betas.device)
+        moments = torch.addmm(moments, (parameters.rotations[:, 1:] - eye).flatten(1), of.posedirs)
+    moments = moments.view(len(betas), -1, 3)
+    if parameters.offsets is not None:
+        moments = moments + of.spread @ parameters.offsets[:, of.vertices]
+    turns, shifts = transforms.index_select(1, of.joint).split([9, 3], -1)
+    points = (turns.unflatten(-1, (3, 3)) @ moments[..., None])[..., 0] + of.mass[:, None] * shifts
+    return of.sums @ points
