@@ -1,0 +1,65 @@
+"""Recipes: the shipped ones load, and every mistake in a file is one line that helps."""
+
+import pytest
+import yaml
+
+from render_fit.errors import InputError
+from render_fit.fitting.recipe import load_recipe, recipe_names, recipe_text
+
+
+def test_shipped_recipes_load():
+    assert {"hybrid", "smplify"} <= set(recipe_names())
+    for name in recipe_names():
+        recipe = load_recipe(name)
+        assert recipe.name == name
+        assert load_recipe(recipe) is recipe
+
+
+def test_resolved_recipe_is_plain_data_that_loads_again(tmp_path):
+    resolved = load_recipe("hybrid").resolved()
+    path = tmp_path / "again.yaml"
+    path.write_text(yaml.safe_dump(resolved))
+    assert load_recipe(path) == load_recipe("hybrid")
+
+
+def edited(tmp_path, old: str, new: str):
+    text = recipe_text("hybrid")
+    assert old in text
+    path = tmp_path / "mine.yaml"
+    path.write_text(text.replace(old, new, 1))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("clothing: smooth", "clothings: smooth", "did you mean 'clothing'"),
+        ("free: [orient, position]", "fre: [orient, position]", "did you mean 'free'"),
+        ("iterations: 20", "iteration: 20", "did you mean 'iterations'"),
+        ("{sigma_px: 2.0}", "{sigma: 2.0}", "did you mean 'sigma_px'"),
+        ("silhouette_l2: {weight: 200.0}", "silhouete_l2: {weight: 200.0}", "unknown term 'silhouete_l2'"),
+        ("{scale: 0.5}", "{scal: 0.5}", "no option 'scal'"),
+        ("iterations: 20", "iterations: -1", "greater than 0"),
+        ("clothing: smooth", "clothing: velvet", "'none', 'smooth' or 'free'"),
+        ("free: [orient, position]", "free: [orient, depth]", "stages.0.free.1"),
+    ],
+)
+def test_mistakes_name_the_place_and_the_remedy(tmp_path, old, new, said):
+    path = edited(tmp_path, old, new)
+    with pytest.raises(InputError, match="mine.yaml") as caught:
+        load_recipe(path)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_name_suggests_the_nearest():
+    with pytest.raises(InputError, match="did you mean 'hybrid'"):
+        load_recipe("hybird")
+
+
+@pytest.mark.parametrize("text", ["just words", "- a list", "a: [1, 2", ""])
+def test_files_that_are_no_recipe(tmp_path, text):
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match="bad.yaml"):
+        load_recipe(path)
