@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -95,6 +95,7 @@ def distance_from_truth(saved: SavedFit, scene: Scene, tools: Tools) -> Truth:
     """Compare what a fit saved with what was drawn."""
     body = tools.body
     output: BodyOutput = body(saved.parameters())
+    unclothed: BodyOutput = body(replace(saved.parameters(), offsets=None))
     drawn = tools.renderer(output.vertices, body.faces, saved.camera(), RenderSettings(), outputs=("face_index",))
     assert drawn.face_index is not None
     true_joints, true_vertices = scene.joints_camera[None], scene.vertices_camera[None]
@@ -102,7 +103,7 @@ def distance_from_truth(saved: SavedFit, scene: Scene, tools: Tools) -> Truth:
         iou=float(iou(drawn.face_index >= 0, scene.mask[None] > 0.5)),
         mpjpe_mm=1000 * float(mpjpe(output.joints - output.joints[:, :1], true_joints - true_joints[:, :1])),
         pa_mpjpe_mm=1000 * float(pa_mpjpe(output.joints, true_joints)),
-        pve_mm=1000 * float(pve(output.vertices, true_vertices, align="scale")),
+        pve_mm=1000 * float(pve(unclothed.vertices, true_vertices, align="scale")),
     )
 
 
