@@ -34,7 +34,7 @@ $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing render-fit and its tools into $(VENV) (once; a few minutes, most of it torch)"
 	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -c constraints.txt -e '.[photo,dev]' \
 		| while read -r word rest; do \
-			case "$$word" in Collecting) printf '  %s\n' "$${rest%% *}";; Installing|Successfully) printf '%s packages\n' "$$word";; esac; done
+			case "$$word $$rest" in Collecting*) printf '  %s\n' "$${rest%% *}";; 'Installing collected'*) echo installing;; esac; done
 	@touch $@
 
 demo: $(STAMP)

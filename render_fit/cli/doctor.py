@@ -14,7 +14,7 @@ from rich.console import Console
 import render_fit
 
 REQUIRED = (
-    "torch", "numpy", "scipy", "numba", "smplx", "roma", "imageio", "pillow", "trimesh", "pydantic", "pyyaml", "typer",
+    "torch", "numpy", "scipy", "numba", "smplx", "roma", "pillow", "trimesh", "pydantic", "pyyaml", "typer",
 )  # fmt: skip
 OPTIONAL = {
     "mediapipe": 'observes photos: pip install "render-fit[photo]"',
