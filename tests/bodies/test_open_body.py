@@ -172,7 +172,7 @@ def test_bmi_from_17_to_45_is_within_three_standard_deviations(body: Body) -> No
     _, down = stature_and_bmi(body, -steps)
     direction = torch.from_numpy(up - down).float()
     direction = direction / direction.norm()
-    _, bmi = stature_and_bmi(body, (torch.linspace(-2.5, 6, 18)[:, None] * direction).clamp(-3, 3))
+    _, bmi = stature_and_bmi(body, (torch.linspace(-2.5, 8.5, 23)[:, None] * direction).clamp(-3, 3))
     assert (np.diff(bmi) > 0).all()
     assert bmi[0] < 17 and bmi[-1] > 45
 
