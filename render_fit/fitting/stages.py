@@ -32,6 +32,10 @@ SEARCH_SIZE = 256
 """Side of the crop in which keypoints are compared when nothing is rendered, pixels; any size gives the same fit."""
 
 
+FLIPPED = 3
+"""How many of the best hypotheses have their limbs flipped."""
+
+
 @dataclass
 class Setting:
     """One image, one body, one recipe: everything that the stages share.
@@ -146,7 +150,7 @@ def run_stage(
 
 @torch.no_grad()
 def propose_flips(problem: Problem, variables: Variables, count: int) -> Variables:
-    """The ``count`` depth flips of the best hypothesis that the objective likes best.
+    """The depth flips of the best hypotheses that the objective likes best.
 
     Args:
         problem: The stage's.
@@ -154,11 +158,15 @@ def propose_flips(problem: Problem, variables: Variables, count: int) -> Variabl
         count: How many to propose.
 
     Returns:
-        ``count`` hypotheses, none of them the best one itself.
+        ``count`` hypotheses, none of them one of those given.
     """
-    flipped = limb_flips(problem.body, variables[:1])[1:]
-    loss = problem.loss(flipped)
-    return flipped[loss.nan_to_num(torch.inf).argsort()[:count]]
+    sources = [variables[i : i + 1] for i in range(min(FLIPPED, len(variables)))]
+    flipped = [limb_flips(problem.body, source)[1:] for source in sources]
+    candidates = flipped[0]
+    for more in flipped[1:]:
+        candidates = candidates.joined(more)
+    loss = problem.loss(candidates)
+    return candidates[loss.nan_to_num(torch.inf).argsort()[:count]]
 
 
 def search_and_refinement(recipe: Recipe, clothing: Clothing) -> tuple[list[Stage], list[Stage]]:

@@ -54,6 +54,25 @@ class Variables:
     def __len__(self) -> int:
         return self.orient.shape[0]
 
+    @staticmethod
+    def from_parameters(body: Body, parameters: BodyParameters) -> Variables:
+        """The state that has these parameters: the inverse of ``parameters``.
+
+        Args:
+            body: M.
+            parameters: In camera coordinates, in front of the camera; their offsets become free offsets.
+        """
+        pelvis = parameters.transl + body.rest_joints(parameters.betas)[:, 0]
+        position = torch.cat([pelvis[:, :2] / pelvis[:, 2:], pelvis[:, 2:].log()], dim=-1)
+        return Variables(
+            orient_start=parameters.rotations[:, 0],
+            orient=torch.zeros_like(parameters.transl),
+            pose=parameters.pose[:, 1:],
+            betas=parameters.betas,
+            position=position,
+            offsets=parameters.offsets,
+        )
+
     @property
     def pose_rotvec(self) -> Float[Tensor, "b j 3"]:
         """Axis-angle of all joints; the global one is filled with zeros, which no prior looks at."""
