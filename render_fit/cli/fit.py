@@ -142,9 +142,8 @@ def fit(
     found = find_images(images)
     if box is not None and len(found) > 1:
         raise InputError("--box belongs to one photo; fit the photos one by one, or give keypoints with --observations")
-    planned = plan(
-        found, given=Given(mask, keypoints, parts, part_labels), observations=observations, part_labels=part_labels
-    )
+    given = Given(mask, keypoints, parts, part_labels)
+    planned = plan(found, given=given, observations=observations, several_people=person == "all")
     single = len(found) == 1 and not any(path.is_dir() for path in images)
     if fit_with_progress(planned, options, out, single=single, resume=resume, n_workers=jobs, verbose=verbose):
         raise typer.Exit(1)

@@ -50,7 +50,7 @@ def read_entries(folder: Path | str) -> list[Entry]:
     """Every finished fit under an output folder, by name. Without a readable report it is not finished."""
     entries = []
     for path in sorted(Path(folder).glob("*/report.json")):
-        if path.parent.name.startswith("."):
+        if path.parent.name.endswith(".partial"):
             continue
         try:
             entries.append(Entry(path.parent.name, json.loads(path.read_text(encoding="utf-8"))))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,10 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".g
 
 OBSERVATION_ENDINGS = {"mask": "_mask.png", "keypoints": "_keypoints.json", "parts": "_parts.png"}
 """What ``--observations DIR`` holds for ``<stem>.jpg``: ``<stem>`` plus these."""
+
+
+RESERVED = ("index.html", "summary.csv")
+"""Files of an output folder beside the photos' folders."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,11 @@ class Given:
     def __post_init__(self) -> None:
         if self.parts is not None and self.part_labels is None:
             raise InputError(f"{self.parts}: say what its labels mean with --part-labels (atr, lip, …)")
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no file at all."""
+        return self.mask is None and self.keypoints is None and self.parts is None
 
 
 @dataclass(frozen=True)
@@ -75,45 +86,50 @@ def find_images(paths: Sequence[Path]) -> list[Path]:
 def plan(
     images: Sequence[Path],
     *,
-    given: Given | None = None,
+    given: Given = Given(),  # noqa: B008 (frozen)
     observations: Path | None = None,
-    part_labels: str | None = None,
+    several_people: bool = False,
 ) -> list[Job]:
     """One job per photo, each with a folder name of its own.
 
     Args:
         images: The photos.
-        given: Files about the one photo.
+        given: Files about the one photo; its ``part_labels`` is about the part maps in ``observations`` as well.
         observations: Folder with ``<stem>_mask.png``, ``<stem>_keypoints.json``, ``<stem>_parts.png``.
-        part_labels: Label space of the part maps there.
+        several_people: Whether folders may get ``_<person>`` behind their names.
 
     Returns:
-        The jobs. A folder is named after the photo's stem, or its whole file name where two stems are equal.
+        The jobs. A folder is named after the photo's stem, or after its whole file name where the stem would not be
+        unique.
 
     Raises:
         InputError: if files about one photo come with several photos, or the folder says nothing about any.
     """
-    if given is not None and given != Given() and len(images) > 1:
+    if not given.is_empty and len(images) > 1:
         raise InputError("--mask, --keypoints and --parts belong to one photo; for many use --observations DIR")
     if observations is not None and not observations.is_dir():
         raise InputError(f"{observations}: no such folder")
-    stems = [image.stem for image in images]
-    jobs = []
-    for image in images:
-        name = image.stem if stems.count(image.stem) == 1 else image.name
-        files = given if given is not None else Given()
-        if observations is not None:
-            files = _given_in(observations, image.stem, files, part_labels)
-        jobs.append(Job(image, name, files))
-    names = [job.name for job in jobs]
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f"{name}: several photos have this name; give each of their folders its own run and --out")
-    if observations is not None and all(job.given == Given() for job in jobs):
-        raise InputError(
-            f"{observations}: holds no {', '.join('<stem>' + end for end in OBSERVATION_ENDINGS.values())}"
-        )
-    return jobs
+    names = _folder_names(images, several_people)
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise InputError(f"{twice[0]}: several photos have this name; give each of their folders its own run and --out")
+    files = [given if observations is None else _given_in(observations, image.stem, given) for image in images]
+    if observations is not None and all(one.is_empty for one in files):
+        endings = ", ".join(f"<stem>{ending}" for ending in OBSERVATION_ENDINGS.values())
+        raise InputError(f"{observations}: holds no {endings}")
+    return [Job(image, name, one) for image, name, one in zip(images, names, files, strict=True)]
+
+
+def _folder_names(images: Sequence[Path], several_people: bool) -> list[str]:
+    stems = Counter(image.stem for image in images)
+
+    def is_free(stem: str) -> bool:
+        taken = stems[stem] > 1 or stem in RESERVED
+        if several_people:
+            taken |= any(re.fullmatch(rf"{re.escape(stem)}_\d+", other) for other in stems)
+        return not taken
+
+    return [image.stem if is_free(image.stem) else image.name for image in images]
 
 
 def _images_in(folder: Path) -> list[Path]:
@@ -130,7 +146,7 @@ def _images_in(folder: Path) -> list[Path]:
     return [path for path in images if not beside_its_photo(path)]
 
 
-def _given_in(folder: Path, stem: str, given: Given, part_labels: str | None) -> Given:
+def _given_in(folder: Path, stem: str, given: Given) -> Given:
     found = {key: folder / f"{stem}{ending}" for key, ending in OBSERVATION_ENDINGS.items()}
     files = {key: path if path.is_file() else getattr(given, key) for key, path in found.items()}
-    return Given(**files, part_labels=part_labels or given.part_labels)
+    return Given(**files, part_labels=given.part_labels)

@@ -32,7 +32,7 @@ def test_summary_has_one_line_a_fit(tmp_path):
 
 def test_unfinished_and_broken_folders_are_left_out(tmp_path):
     report(tmp_path, "good")
-    report(tmp_path, ".bad.partial")
+    report(tmp_path, ".bad.x.partial")
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "report.json").write_text('{"status": "o')

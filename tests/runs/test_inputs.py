@@ -40,9 +40,17 @@ def test_equal_stems_keep_their_suffix(tmp_path):
         plan([Path("x/a.png"), Path("y/a.png")])
 
 
+def test_folders_of_several_people_and_of_the_summary_do_not_collide():
+    images = [Path("a.png"), Path("a_1.png"), Path("index.html.png")]
+    assert [job.name for job in plan(images)] == ["a", "a_1", "index.html.png"]
+    assert [job.name for job in plan(images, several_people=True)] == ["a.png", "a_1", "index.html.png"]
+
+
 def test_observations_are_found_by_stem(tmp_path):
     folder = touch(tmp_path, "a_mask.png", "a_keypoints.json", "b_parts.png")
-    first, second, third = plan([Path("a.jpg"), Path("b.jpg"), Path("c.jpg")], observations=folder, part_labels="atr")
+    first, second, third = plan(
+        [Path("a.jpg"), Path("b.jpg"), Path("c.jpg")], observations=folder, given=Given(part_labels="atr")
+    )
     assert first.given == Given(folder / "a_mask.png", folder / "a_keypoints.json", None, "atr")
     assert second.given.parts == folder / "b_parts.png"
     assert third.given.mask is None
