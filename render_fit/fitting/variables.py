@@ -88,9 +88,12 @@ class Variables:
         depth = self.position[:, 2:].exp()
         pelvis = torch.cat([self.position[:, :2] * depth, depth], dim=-1)
         offsets = self.offsets
-        if self.clothing is not None and clothing_basis is not None:
-            smooth = clothing_basis(self.clothing)
-            offsets = smooth if offsets is None else smooth + offsets
+        if clothing_basis is not None:
+            if offsets is not None:
+                offsets = torch.where(clothing_basis.fixed[:, None], 0.0, offsets)
+            if self.clothing is not None:
+                smooth = clothing_basis(self.clothing)
+                offsets = smooth if offsets is None else smooth + offsets
         return BodyParameters(rotations, self.betas, pelvis - body.rest_joints(self.betas)[:, 0], offsets)
 
     def free(self, names: Iterable[str]) -> dict[str, Tensor]:

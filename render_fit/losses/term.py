@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol, runtime_checkable
 
@@ -64,10 +64,13 @@ class Scene:
 
     @cached_property
     def keypoints(self) -> Float[Tensor, "b k 3"]:
-        """The body's keypoints in the observation's skeleton, camera coordinates."""
+        """The body's keypoints in the observation's skeleton, camera coordinates.
+
+        They are points of the body, not of its clothes: offsets do not move them.
+        """
         if self.targets.skeleton is None:
             raise ValueError("keypoints: the observation has none; leave terms on keypoints out of the objective")
-        return self.body.keypoints(self.parameters, self.targets.skeleton)
+        return self.body.keypoints(replace(self.parameters, offsets=None), self.targets.skeleton)
 
     @cached_property
     def keypoints_px(self) -> Float[Tensor, "b k 2"]:
@@ -133,6 +136,17 @@ class Objective:
         if not values:
             return scene.parameters.betas.new_zeros(len(scene.parameters))
         return torch.stack(torch.broadcast_tensors(*values)).sum(dim=0)
+
+    def only(self, *names: str) -> Objective:
+        """The same terms and weights, of the named ones.
+
+        Raises:
+            ValueError: if one of the names is not in this objective.
+        """
+        for name in names:
+            if name not in self.terms:
+                raise ValueError(f"no term {name!r} in this objective; it has {', '.join(self.terms)}")
+        return Objective({name: (self.terms[name].weight, self.terms[name].term) for name in names})
 
     def skeletal(self) -> Objective:
         """The part of the sum that needs no mesh."""
