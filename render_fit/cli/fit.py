@@ -42,6 +42,12 @@ def fit(
             help="What the labels mean: smpl24, nbf12, atr, lip, pascal, densepose24.", rich_help_panel="What is known"
         ),
     ] = None,
+    occluders: Annotated[
+        Path | None,
+        typer.Option(
+            help="Mask (PNG) of what hides the person: other people, things.", rich_help_panel="What is known"
+        ),
+    ] = None,
     observations: Annotated[
         Path | None,
         typer.Option(
@@ -142,7 +148,7 @@ def fit(
     found = find_images(images)
     if box is not None and len(found) > 1:
         raise InputError("--box belongs to one photo; fit the photos one by one, or give keypoints with --observations")
-    given = Given(mask, keypoints, parts, part_labels)
+    given = Given(mask, keypoints, parts, part_labels, occluders)
     planned = plan(found, given=given, observations=observations, several_people=person == "all")
     single = len(found) == 1 and not any(path.is_dir() for path in images)
     if fit_with_progress(planned, options, out, single=single, resume=resume, n_workers=jobs, verbose=verbose):

@@ -12,7 +12,12 @@ from render_fit.errors import InputError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 
-OBSERVATION_ENDINGS = {"mask": "_mask.png", "keypoints": "_keypoints.json", "parts": "_parts.png"}
+OBSERVATION_ENDINGS = {
+    "mask": "_mask.png",
+    "keypoints": "_keypoints.json",
+    "parts": "_parts.png",
+    "occluders": "_occluders.png",
+}
 """What ``--observations DIR`` holds for ``<stem>.jpg``: ``<stem>`` plus these."""
 
 
@@ -29,12 +34,14 @@ class Given:
         keypoints: OpenPose or COCO JSON.
         parts: Map of part or clothing labels, PNG.
         part_labels: Name of the label space of ``parts``.
+        occluders: Mask of what hides the person, PNG: other people, things. Pixels there say nothing.
     """
 
     mask: Path | None = None
     keypoints: Path | None = None
     parts: Path | None = None
     part_labels: str | None = None
+    occluders: Path | None = None
 
     def __post_init__(self) -> None:
         if self.parts is not None and self.part_labels is None:
@@ -43,7 +50,7 @@ class Given:
     @property
     def is_empty(self) -> bool:
         """Whether there is no file at all."""
-        return self.mask is None and self.keypoints is None and self.parts is None
+        return not any((self.mask, self.keypoints, self.parts, self.occluders))
 
 
 @dataclass(frozen=True)
@@ -86,7 +93,7 @@ def find_images(paths: Sequence[Path]) -> list[Path]:
 def plan(
     images: Sequence[Path],
     *,
-    given: Given = Given(),  # noqa: B008 (frozen)
+    given: Given = Given(),
     observations: Path | None = None,
     several_people: bool = False,
 ) -> list[Job]:
@@ -141,7 +148,10 @@ def _images_in(folder: Path) -> list[Path]:
     stems = {path.stem for path in images}
 
     def beside_its_photo(path: Path) -> bool:
-        return any(path.stem.removesuffix(ending) in stems - {path.stem} for ending in ("_mask", "_parts", "_labels"))
+        return any(
+            path.stem.removesuffix(ending) in stems - {path.stem}
+            for ending in ("_mask", "_parts", "_labels", "_occluders")
+        )
 
     return [path for path in images if not beside_its_photo(path)]
 

@@ -126,6 +126,7 @@ def fit_photo(job: Job, out: Path, tools: Tools, progress: Progress | None = Non
             keypoints=given.keypoints,
             parts=given.parts,
             part_space=given.part_labels,
+            occluders=given.occluders,
             person=options.person_choice,
             box=options.box,
             observer=tools.observer_for(given),
