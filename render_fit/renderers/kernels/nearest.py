@@ -118,7 +118,8 @@ def gather_cell(xy, z, faces, members, corners, depths, boxes, radius):
         members: (N,) faces of the cell.
         corners: (≥ N, 9) filled with x0, y0, x1, y1, x2, y2 and 1 / length² of the sides (0 for length 0).
         depths: (≥ N, 3) filled with the corners' depths.
-        boxes: (≥ N, 4) filled with the bounding boxes, grown by ``radius``: left, right, top, bottom.
+        boxes: (≥ N, 5) filled with the bounding boxes, grown by ``radius``: left, right, top, bottom; and the least
+            depth.
         radius: Pixels.
     """
     for m in range(members.shape[0]):
@@ -135,6 +136,7 @@ def gather_cell(xy, z, faces, members, corners, depths, boxes, radius):
         boxes[m, 1] = max(corners[m, 0], corners[m, 2], corners[m, 4]) + radius
         boxes[m, 2] = min(corners[m, 1], corners[m, 3], corners[m, 5]) - radius
         boxes[m, 3] = max(corners[m, 1], corners[m, 3], corners[m, 5]) + radius
+        boxes[m, 4] = min(depths[m, 0], depths[m, 1], depths[m, 2])
 
 
 @kernel

@@ -42,7 +42,7 @@ def _weigh(px, py, n, corners, depths, boxes, sigma2, radius2, gamma, limit, fou
     for m in range(n):
         if px < boxes[m, 0] or px > boxes[m, 1] or py < boxes[m, 2] or py > boxes[m, 3]:
             continue
-        if min(depths[m, 0], depths[m, 1], depths[m, 2]) > limit:
+        if boxes[m, 4] > limit:
             continue
         is_in, d2, s, t = nearest_on_triangle(px, py, corners[m])
         if not is_in and d2 > radius2:
@@ -71,7 +71,18 @@ def _weigh(px, py, n, corners, depths, boxes, sigma2, radius2, gamma, limit, fou
 
 
 @kernel
-def _only_part(px, py, n, corners, depths, boxes, radius2, limit, is_covered, listed_parts):
+def _listed_part(members, face_parts):
+    """The part of all faces of a cell; ``SEVERAL`` or ``NONE``."""
+    part = NONE
+    for m in range(members.shape[0]):
+        if part >= 0 and face_parts[members[m]] != part:
+            return SEVERAL
+        part = face_parts[members[m]]
+    return part
+
+
+@kernel
+def _only_part(px, py, n, corners, boxes, radius2, limit, is_covered, listed_parts):
     """The part of all faces in reach of a pixel, if it is one: then that part takes all of alpha.
 
     Returns:
@@ -82,7 +93,7 @@ def _only_part(px, py, n, corners, depths, boxes, radius2, limit, is_covered, li
     for m in range(n):
         if px < boxes[m, 0] or px > boxes[m, 1] or py < boxes[m, 2] or py > boxes[m, 3]:
             continue
-        if min(depths[m, 0], depths[m, 1], depths[m, 2]) > limit:
+        if boxes[m, 4] > limit:
             continue
         if part >= 0 and listed_parts[m] != part:
             return SEVERAL
@@ -127,7 +138,7 @@ def parts_forward(
         b = np.int64(task) // BANDS
         band = np.int64(task) % BANDS
         most = longest_list(start[b])
-        corners, depths, boxes = np.empty((most, 9)), np.empty((most, 3)), np.empty((most, 4))
+        corners, depths, boxes = np.empty((most, 9)), np.empty((most, 3)), np.empty((most, 5))
         found, side, at = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most)
         inside, weight, depth = np.empty(most, np.bool_), np.empty(most), np.empty(most)
         share, listed = np.zeros(N_PARTS), np.empty(most, np.int64)
@@ -135,19 +146,28 @@ def parts_forward(
             for column in range(n_columns):
                 cell = row * n_columns + column
                 first, end = offset[b] + start[b, cell], offset[b] + start[b, cell + 1]
-                gather_cell(xy[b], z[b], faces, members[first:end], corners, depths, boxes, radius)
-                for m in range(end - first):
-                    listed[m] = face_parts[members[first + m]]
+                in_cell = _listed_part(members[first:end], face_parts)
+                is_gathered = False
                 for i in range(row * CELL, min(row * CELL + CELL, height)):
                     for j in range(column * CELL, min(column * CELL + CELL, width)):
                         a = alpha[b, i, j]
                         if a == 0:
                             continue
                         px, py, limit = j + 0.5, i + 0.5, _depth_limit(inverse_depth[b, i, j], gamma)
-                        part = _only_part(
-                            px, py, end - first, corners, depths, boxes, radius * radius, limit,
-                            inverse_depth[b, i, j] > 0, listed,
-                        )  # fmt: skip
+                        is_covered = inverse_depth[b, i, j] > 0
+                        beside = NONE
+                        if owner[b, i, j] >= 0:
+                            beside = face_parts[owner[b, i, j]]
+                        part = in_cell
+                        if in_cell != NONE and not (in_cell >= 0 and (is_covered or beside == in_cell)):
+                            if not is_gathered:
+                                gather_cell(xy[b], z[b], faces, members[first:end], corners, depths, boxes, radius)
+                                for m in range(end - first):
+                                    listed[m] = face_parts[members[first + m]]
+                                is_gathered = True
+                            part = _only_part(
+                                px, py, end - first, corners, boxes, radius * radius, limit, is_covered, listed
+                            )
                         n = 0
                         if part == SEVERAL:
                             n = _weigh(
@@ -155,8 +175,8 @@ def parts_forward(
                                 gamma, limit, found, side, at, inside, weight, depth,
                             )  # fmt: skip
                         if n == 0:
-                            if part < 0 and owner[b, i, j] >= 0:
-                                part = face_parts[owner[b, i, j]]
+                            if part < 0:
+                                part = beside
                             if part >= 0:
                                 parts[b, part, i, j] = a
                             continue
@@ -181,7 +201,7 @@ def parts_backward(
         b = np.int64(task) // BANDS
         band = np.int64(task) % BANDS
         most = longest_list(start[b])
-        corners, depths, boxes = np.empty((most, 9)), np.empty((most, 3)), np.empty((most, 4))
+        corners, depths, boxes = np.empty((most, 9)), np.empty((most, 3)), np.empty((most, 5))
         found, side, at = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most)
         inside, weight, level = np.empty(most, np.bool_), np.empty(most), np.empty(most)
         corner_grad, listed = np.empty((most, 9)), np.empty(most, np.int64)
@@ -189,20 +209,29 @@ def parts_backward(
             for column in range(n_columns):
                 cell = row * n_columns + column
                 first, end = offset[b] + start[b, cell], offset[b] + start[b, cell + 1]
-                gather_cell(xy[b], z[b], faces, members[first:end], corners, depths, boxes, radius)
-                for m in range(end - first):
-                    listed[m] = face_parts[members[first + m]]
-                corner_grad[: end - first] = 0.0
+                in_cell = _listed_part(members[first:end], face_parts)
+                is_gathered = False
                 for i in range(row * CELL, min(row * CELL + CELL, height)):
                     for j in range(column * CELL, min(column * CELL + CELL, width)):
                         a = alpha[b, i, j]
                         if a == 0:
                             continue
                         px, py, limit = j + 0.5, i + 0.5, _depth_limit(inverse_depth[b, i, j], gamma)
-                        part = _only_part(
-                            px, py, end - first, corners, depths, boxes, radius * radius, limit,
-                            inverse_depth[b, i, j] > 0, listed,
-                        )  # fmt: skip
+                        is_covered = inverse_depth[b, i, j] > 0
+                        beside = NONE
+                        if owner[b, i, j] >= 0:
+                            beside = face_parts[owner[b, i, j]]
+                        part = in_cell
+                        if in_cell != NONE and not (in_cell >= 0 and (is_covered or beside == in_cell)):
+                            if not is_gathered:
+                                gather_cell(xy[b], z[b], faces, members[first:end], corners, depths, boxes, radius)
+                                for m in range(end - first):
+                                    listed[m] = face_parts[members[first + m]]
+                                corner_grad[: end - first] = 0.0
+                                is_gathered = True
+                            part = _only_part(
+                                px, py, end - first, corners, boxes, radius * radius, limit, is_covered, listed
+                            )
                         n = 0
                         if part == SEVERAL:
                             n = _weigh(
@@ -210,8 +239,8 @@ def parts_backward(
                                 gamma, limit, found, side, at, inside, weight, level,
                             )  # fmt: skip
                         if n == 0:
-                            if part < 0 and owner[b, i, j] >= 0:
-                                part = face_parts[owner[b, i, j]]
+                            if part < 0:
+                                part = beside
                             if part >= 0:
                                 grad_alpha[b, i, j] = grad_parts[b, part, i, j]
                             continue
@@ -232,5 +261,6 @@ def parts_backward(
                             pull_depth(
                                 px, py, corners[k], depths[k], inside[m], side[m], at[m], -g / gamma, corner_grad[k]
                             )
-                scatter_cell(faces, members[first:end], corner_grad, grad[b, band])
+                if is_gathered:
+                    scatter_cell(faces, members[first:end], corner_grad, grad[b, band])
     return grad_alpha, grad

@@ -73,7 +73,7 @@ def softras_forward(xy, z, faces, start, offset, members, sigma, radius, face_in
         b = np.int64(task) // BANDS
         band = np.int64(task) % BANDS
         most = longest_list(start[b])
-        corners, depths, boxes = np.empty((most, 9)), np.empty((most, 3)), np.empty((most, 4))
+        corners, depths, boxes = np.empty((most, 9)), np.empty((most, 3)), np.empty((most, 5))
         for row in range(band, n_rows, BANDS):
             for column in range(n_columns):
                 cell = row * n_columns + column
@@ -102,7 +102,7 @@ def softras_backward(grad_alpha, product, xy, z, faces, start, offset, members, 
         b = np.int64(task) // BANDS
         band = np.int64(task) % BANDS
         most = longest_list(start[b])
-        corners, depths, boxes = np.empty((most, 9)), np.empty((most, 3)), np.empty((most, 4))
+        corners, depths, boxes = np.empty((most, 9)), np.empty((most, 3)), np.empty((most, 5))
         corner_grad = np.empty((most, 9))
         for row in range(band, n_rows, BANDS):
             for column in range(n_columns):

@@ -1,0 +1,26 @@
+"""A kernel in the cache on disk must go stale when any kernel's file changes."""
+
+import pickle
+
+from render_fit.renderers import CpuRenderer, RenderSettings
+from render_fit.renderers.kernels import compiling, rasterize
+from tests.renderers.scenes import scene
+
+
+def test_cached_kernels_carry_the_fingerprint_of_all_sources() -> None:
+    one = scene("one ball")
+    CpuRenderer()(one.vertices, one.faces, one.camera, RenderSettings())
+    with open(rasterize.orient._cache._cache_file._index_path, "rb") as file:
+        pickle.load(file)  # numba's version
+        stamp, kernels = pickle.loads(file.read())
+    assert stamp == compiling.fingerprint()
+    assert len(kernels) >= 1
+
+
+def test_the_fingerprint_covers_every_kernel_file(tmp_path, monkeypatch) -> None:
+    for name in ("a.py", "b.py"):
+        (tmp_path / name).write_text("x = 1\n")
+    monkeypatch.setattr(compiling, "__file__", str(tmp_path / "compiling.py"))
+    before = compiling.fingerprint.__wrapped__()
+    (tmp_path / "b.py").write_text("x = 2\n")
+    assert compiling.fingerprint.__wrapped__() != before
