@@ -58,6 +58,11 @@ class PartSpace:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def person_labels(self) -> tuple[int, ...]:
+        """Labels that are the person and what they wear: all but the background and bags."""
+        return tuple(i for i, label in enumerate(self.labels) if label not in ("background", "bag"))
+
 
 def voc_colours(count: int) -> tuple[Colour, ...]:
     """The colour map of PASCAL VOC, which many tools write label maps with.

@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 import math
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from render_fit.errors import MissingDependencyError, NoPersonError
-from render_fit.observations.observation import (
-    Box,
-    Observation,
-    box_of_keypoints,
-    box_of_mask,
-    box_overlap,
-    box_union,
-    resample,
-)
+from render_fit.errors import NoPersonError
+from render_fit.observations.observation import Box, Observation, box_overlap, resample
+from render_fit.observations.pose_network import INPUT_SIDE_PX, NOWHERE, PoseNetwork, Sighting, square_around
 from render_fit.skeletons import MEDIAPIPE_33
-
-INPUT_SIDE_PX = 384
-"""Side of the square that the network is handed. It looks for people at 224 px, at the person found at 256
-px."""
 
 VIEW_SIDE_PX = 576
 """Side to which the person's surroundings are reduced before the passes."""
@@ -75,35 +57,6 @@ over them, reach these. The people in the photos this was set on (COCO, CCP, UP-
 MAX_TRIED = 3
 """So many candidates are looked at closely before the picture is taken to be empty."""
 
-MIN_CONFIDENCE = 0.3
-"""MediaPipe's thresholds for a detection and for its keypoints; its default of 0.5 suits video."""
-
-_NOWHERE = 0.5  # grey level outside the picture and around the person
-
-
-@dataclass(frozen=True)
-class _Detection:
-    """What one pass of the network saw, or the mean of several that agree; in pixels of the image that it was
-    given."""
-
-    keypoints_px: Tensor
-    confidence: Tensor
-    keypoints_3d: Tensor
-    mask: Tensor
-    agreeing: int = 1
-
-    @property
-    def score(self) -> float:
-        return float(self.confidence.mean())
-
-    @property
-    def box(self) -> Box:
-        """The person's box: of the mask and of the keypoints that are probably in the picture."""
-        sure = torch.where(self.confidence >= 0.5, self.confidence, torch.zeros_like(self.confidence))
-        height, width = self.mask.shape
-        box = box_union(box_of_mask(self.mask), box_of_keypoints(self.keypoints_px, sure))
-        return box or (0.0, 0.0, float(width), float(height))
-
 
 class MediapipeObserver:
     """Finds one person's 33 keypoints, mask and rough 3D keypoints with MediaPipe Pose.
@@ -123,7 +76,7 @@ class MediapipeObserver:
         Raises:
             MissingDependencyError: If mediapipe is not installed.
         """
-        self._network = _load_network()
+        self._network = PoseNetwork()
         self.name = f"mediapipe {version('mediapipe')}"
 
     def observe(self, image: Float[Tensor, "3 h w"], box: Box | None = None) -> Observation:
@@ -180,7 +133,7 @@ class MediapipeObserver:
         found: list[tuple[float, Box]] = []
         for squares in _search_squares(small.shape[1], small.shape[2]):
             for square in squares:
-                one = self._pass(small, square)
+                one = self._network.look(small, square)
                 if one is not None:
                     box = self._centred(small, one.box) if _is_cut(one.box, square, small) else one.box
                     found.append((one.score * math.sqrt(box[2] * box[3]), box))
@@ -193,7 +146,7 @@ class MediapipeObserver:
         scale = width / small.shape[2]
         return [(box[0] * scale, box[1] * scale, box[2] * scale, box[3] * scale) for box in distinct]
 
-    def _look_around(self, image: Tensor) -> _Detection | None:
+    def _look_around(self, image: Tensor) -> Sighting | None:
         """The most prominent person, if the passes over somebody agree that it is one."""
         tried: list[Box] = []
         for everyone in (False, True):
@@ -209,25 +162,25 @@ class MediapipeObserver:
     def _centred(self, image: Tensor, box: Box) -> Box:
         """The box of a person of whom only a part was seen, after a look at its surroundings."""
         for zoom in (RECENTRING_ZOOM, RECENTRING_ZOOM / 1.3):
-            one = self._pass(image, _square(box, zoom))
+            one = self._network.look(image, square_around(box, zoom))
             if one is not None and box_overlap(one.box, box) >= FOUND_OVERLAP:
                 return one.box
         return box
 
-    def _look(self, image: Tensor, box: Box, surroundings: float) -> _Detection | None:
+    def _look(self, image: Tensor, box: Box, surroundings: float) -> Sighting | None:
         """Several passes over a person's surroundings, averaged; None if nobody is there."""
         height, width = image.shape[1:]
-        region = _square(box, max(FALLBACK_ZOOMS))
+        region = square_around(box, max(FALLBACK_ZOOMS))
         side = min(VIEW_SIDE_PX, math.ceil(region[2]))
         scale = side / region[2]
         visible = _grown(box, surroundings * max(box[2:]))
         alone, in_context = _greyed(image, region, visible, side), _greyed(image, region, region, side)
         view_box = ((box[0] - region[0]) * scale, (box[1] - region[1]) * scale, box[2] * scale, box[3] * scale)
-        passes: list[_Detection] = []
+        passes: list[Sighting] = []
         for zoom_alone, zoom_in_context in ((ZOOM_ALONE, ZOOM_IN_CONTEXT), FALLBACK_ZOOMS):
             for view, zoom in ((alone, zoom_alone), (in_context, zoom_in_context)):
-                square = _square(view_box, zoom)
-                tried = (self._pass(view, square), self._mirrored_pass(view, square))
+                square = square_around(view_box, zoom)
+                tried = (self._network.look(view, square), self._network.look_mirrored(view, square))
                 passes += [one for one in tried if one is not None and box_overlap(one.box, view_box) >= FOUND_OVERLAP]
             if any(box_overlap(one.box, view_box) >= SURE_OVERLAP for one in passes):
                 break
@@ -235,7 +188,7 @@ class MediapipeObserver:
             return None
         fused = _fused(passes, view_box)
         origin = torch.tensor(region[:2])
-        return _Detection(
+        return Sighting(
             keypoints_px=fused.keypoints_px / scale + origin,
             confidence=fused.confidence,
             keypoints_3d=fused.keypoints_3d,
@@ -243,49 +196,14 @@ class MediapipeObserver:
             agreeing=fused.agreeing,
         )
 
-    def _mirrored_pass(self, image: Tensor, square: Box) -> _Detection | None:
-        """A pass over the mirror image, mirrored back."""
-        width = image.shape[2]
-        one = self._pass(image.flip(2), (width - square[0] - square[2], *square[1:]))
-        if one is None:
-            return None
-        swap = list(MEDIAPIPE_33.left_right_swap)
-        x, y = one.keypoints_px[swap].unbind(dim=1)
-        return _Detection(
-            keypoints_px=torch.stack([width - x, y], dim=1),
-            confidence=one.confidence[swap],
-            keypoints_3d=one.keypoints_3d[swap] * torch.tensor([-1.0, 1.0, 1.0]),
-            mask=one.mask.flip(1),
-        )
 
-    def _pass(self, image: Tensor, square: Box) -> _Detection | None:
-        """One pass over a square of an image.
-
-        Squares, because the network's rectangle arithmetic is wrong for others when the person leans.
-        """
-        crop = resample(image - _NOWHERE, square, INPUT_SIDE_PX, INPUT_SIDE_PX) + _NOWHERE
-        pixels = (crop.permute(1, 2, 0).clamp(0, 1) * 255).round().to(torch.uint8).contiguous().numpy()
-        with _quiet():
-            result = self._network.process(pixels)
-        if result.pose_landmarks is None:
-            return None
-        landmarks = torch.tensor([[p.x, p.y, p.visibility] for p in result.pose_landmarks.landmark])
-        # MediaPipe's camera axes are ours: x right, y down, z away from the camera
-        world = torch.tensor([[p.x, p.y, p.z] for p in result.pose_world_landmarks.landmark])
-        height, width = image.shape[1:]
-        scale = INPUT_SIDE_PX / square[2]
-        image_in_crop = (-square[0] * scale, -square[1] * scale, width * scale, height * scale)
-        mask = resample(torch.from_numpy(result.segmentation_mask.copy())[None], image_in_crop, height, width)[0]
-        return _Detection(landmarks[:, :2] * square[2] + torch.tensor(square[:2]), landmarks[:, 2], world, mask)
-
-
-def _fused(passes: list[_Detection], box: Box) -> _Detection:
+def _fused(passes: list[Sighting], box: Box) -> Sighting:
     """The mean of the passes that saw the same person as the one that fits the box best."""
     best = max(passes, key=lambda one: one.score * box_overlap(one.box, box) ** 2)
     agreeing = [one for one in passes if _mask_overlap(one.mask, best.mask) >= AGREEING_OVERLAP]
     confidence = torch.stack([one.confidence for one in agreeing])
     weights = (confidence + 1e-3)[..., None] / (confidence + 1e-3).sum(dim=0)[..., None]
-    return _Detection(
+    return Sighting(
         keypoints_px=(weights * torch.stack([one.keypoints_px for one in agreeing])).sum(dim=0),
         confidence=confidence.mean(dim=0),
         keypoints_3d=(weights * torch.stack([one.keypoints_3d for one in agreeing])).sum(dim=0),
@@ -304,7 +222,7 @@ def _search_squares(height: int, width: int) -> list[list[Box]]:
     """Squares to look for people in, in rounds: the whole picture; squares along it; smaller overlapping
     ones."""
     short, long = min(height, width), max(height, width)
-    whole = [_square((0.0, 0.0, float(width), float(height)), 1.0)]
+    whole = [square_around((0.0, 0.0, float(width), float(height)), 1.0)]
 
     def tiles(side: float) -> list[Box]:
         across, down = (max(1, math.ceil(1.5 * extent / side) - 1) for extent in (width, height))
@@ -329,12 +247,6 @@ def _is_cut(box: Box, square: Box, image: Tensor) -> bool:
     )
 
 
-def _square(box: Box, zoom: float) -> Box:
-    """The square around a box's centre, ``zoom`` times its longer side."""
-    side = zoom * max(box[2], box[3])
-    return (box[0] + (box[2] - side) / 2, box[1] + (box[3] - side) / 2, side, side)
-
-
 def _grown(box: Box, by: float) -> Box:
     return (box[0] - by, box[1] - by, box[2] + 2 * by, box[3] + 2 * by)
 
@@ -349,11 +261,11 @@ def _window(box: Box, height: int, width: int) -> tuple[slice, slice]:
 def _greyed(image: Tensor, region: Box, visible: Box, side: int) -> Tensor:
     """A square region of an image, reduced, with all but the visible box in grey."""
     rows, columns = _window(visible, *image.shape[1:])
-    part = image[:, rows, columns] - _NOWHERE
+    part = image[:, rows, columns] - NOWHERE
     moved = (region[0] - columns.start, region[1] - rows.start, region[2], region[3])
     if part.numel() == 0:
-        return torch.full((3, side, side), _NOWHERE)
-    return resample(part, moved, side, side) + _NOWHERE
+        return torch.full((3, side, side), NOWHERE)
+    return resample(part, moved, side, side) + NOWHERE
 
 
 def _pasted(mask: Tensor, region: Box, visible: Box, height: int, width: int) -> Tensor:
@@ -367,41 +279,3 @@ def _pasted(mask: Tensor, region: Box, visible: Box, height: int, width: int) ->
         crop = (left, top, size[1] * scale, size[0] * scale)
         whole[rows, columns] = resample(mask[None], crop, *size)[0].clamp(0, 1)
     return whole
-
-
-def _load_network() -> Any:
-    """MediaPipe's pose solution for single images."""
-    try:
-        with _quiet():
-            from mediapipe.python.solutions.pose import Pose
-
-            network = Pose(
-                static_image_mode=True,
-                model_complexity=1,  # the only landmark network inside the wheel; 0 and 2 would be downloaded
-                enable_segmentation=True,
-                min_detection_confidence=MIN_CONFIDENCE,
-                min_tracking_confidence=MIN_CONFIDENCE,
-            )
-            # the graph starts, and logs, on its own threads; one image through it waits for them
-            network.process(np.zeros((INPUT_SIDE_PX, INPUT_SIDE_PX, 3), dtype=np.uint8))
-            return network
-    except ImportError as error:
-        raise MissingDependencyError(
-            'observing a photo needs mediapipe: pip install "render-fit[photo]", or give --mask and --keypoints'
-        ) from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps the C++ side's log lines off the terminal: it writes to file descriptor 2 and cannot be told not
-    to."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(nowhere)

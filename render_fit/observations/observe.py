@@ -32,7 +32,8 @@ from render_fit.observations.observation import (
     resample,
     resample_labels,
 )
-from render_fit.parts import PartSpace
+from render_fit.observations.synthesized_parts import synthesized_parts
+from render_fit.parts import NBF_12, PartSpace
 from render_fit.skeletons import Skeleton
 
 
@@ -45,6 +46,10 @@ class Observer(Protocol):
     def observe(self, image: Float[Tensor, "3 h w"], box: Box | None = None) -> Observation:
         """Observes the person in the box (pixels), or the most prominent one; raises NoPersonError if
         none."""
+        ...
+
+    def find_people(self, image: Float[Tensor, "3 h w"], everyone: bool = False) -> list[Box]:
+        """Boxes (pixels) of the people that it sees, the most prominent first."""
         ...
 
 
@@ -66,6 +71,7 @@ def observe(
     focal_35mm: float | None = None,
     observer: Observer | None = None,
     always_observe_3d: bool = False,
+    make_parts: bool = False,
 ) -> list[Observation]:
     """Reads one image and its files, and has the observer fill in what they do not say.
 
@@ -80,11 +86,13 @@ def observe(
         part_space: What the label map means; needed with ``parts``.
         occluders: Mask of what hides the person (other people, things): not valid there.
         box: The person's box (left, top, width, height).
-        person: Which of several people of the keypoint file; with a mask and no number, the one in the mask.
+        person: Which of several people of the keypoint file, or else of those that the observer finds (``"all"``, or
+            a number, 0 being the most prominent). With a mask or a box and no number, the one there.
         camera: The photograph's camera, if known.
         focal_35mm: 35 mm equivalent focal length, mm, if known; otherwise EXIF's.
         observer: Who observes what the files do not give; nobody if None.
         always_observe_3d: Have the observer add its 3D keypoints even if mask and keypoints are given.
+        make_parts: Without a part map, make one from mask and keypoints (`synthesized_parts`).
 
     Returns:
         One observation per chosen person.
@@ -127,15 +135,47 @@ def observe(
             part_space=space,
             source={**base.source, "parts": Path(parts).name},
         )
-    if keypoints is None:
-        if isinstance(person, int) and person > 0:
-            raise InputError(f"person {person}: without a keypoint file, choose a person by its box")
-        given = [base]
+    if base.labels is not None and base.mask is None:
+        person_labels = torch.tensor(base.part_space.person_labels if base.part_space else ())
+        base = replace(
+            base,
+            mask=torch.isin(base.labels, person_labels).float(),
+            source={**base.source, "mask": f"labels of {base.source['parts']}"},
+        )
+    if keypoints is not None:
+        people = _people(keypoints, photo, person, box, base.mask)
+        chosen = [(_with_person(base, one, Path(keypoints).name), box) for one in people]
+    elif person == "largest" or base.mask is not None or box is not None:
+        chosen = [(base, box)]
     else:
-        given = [
-            _with_person(base, one, Path(keypoints).name) for one in _people(keypoints, photo, person, box, person_mask)
-        ]
-    return [_completed(one, box, observer, always_observe_3d) for one in given]
+        chosen = [(base, found) for found in _found_people(photo, person, observer)]
+    completed = [_completed(one, its_box, observer, always_observe_3d) for one, its_box in chosen]
+    return [_with_parts(one) for one in completed] if make_parts else completed
+
+
+def _found_people(photo: Photo, person: PersonChoice, observer: Observer | None) -> list[Box]:
+    """The boxes of the chosen people, as the observer finds them."""
+    found = [] if observer is None else observer.find_people(photo.image, everyone=True)
+    if not found:
+        raise NoPersonError("image: no person found; give a box, or a mask and keypoints")
+    if person == "all":
+        return found
+    assert isinstance(person, int)
+    if not 0 <= person < len(found):
+        raise InputError(f"person {person}: found {len(found)} people, numbered from 0, the most prominent first")
+    return [found[person]]
+
+
+def _with_parts(seen: Observation) -> Observation:
+    """Adds a part map made from mask and keypoints, if there is none."""
+    if seen.labels is not None or seen.mask is None or seen.keypoints_px is None:
+        return seen
+    assert seen.confidence is not None and seen.skeleton is not None
+    labels = synthesized_parts(seen.mask, seen.keypoints_px, seen.confidence, seen.skeleton)
+    if labels is None:
+        return seen
+    source = {**seen.source, "parts": "made from mask and keypoints"}
+    return replace(seen, labels=labels, part_space=NBF_12, source=source)
 
 
 def _completed(given: Observation, box: Box | None, observer: Observer | None, always_observe_3d: bool) -> Observation:
