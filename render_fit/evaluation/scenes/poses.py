@@ -77,8 +77,8 @@ EVERYDAY_POSES: dict[str, dict[str, Angles]] = {
     "waving": {
         **_ARMS_DOWN,
         "right_collar": (0, 4, -10),
-        "right_shoulder": (0, 16, -20),
-        "right_elbow": (0, 24, -78),
+        "right_shoulder": (-72, 14, 8),
+        "right_elbow": (0, 82, 0),
         "head": (0, -8, 3),
     },
     "hands_on_hips": {
@@ -139,8 +139,8 @@ EVERYDAY_POSES: dict[str, dict[str, Angles]] = {
     },
     "throwing": {
         "right_collar": (0, 12, -10),
-        "right_shoulder": (-20, 10, -14),
-        "right_elbow": (0, 84, -20),
+        "right_shoulder": (-62, 8, -10),
+        "right_elbow": (0, 78, 0),
         "left_shoulder": (0, -50, -8),
         "left_elbow": (0, -10, 0),
         "left_hip": (-26, 0, 6),
