@@ -113,8 +113,8 @@ class Observation:
         photo_scale = (photo_width / self.image_size[1], photo_height / self.image_size[0])
         box_left, box_top, box_width, box_height = self.box
         sx, sy = scale.tolist()
-        inside = resample(torch.ones(1, *self.image_size), crop, height, width)[0] > 1 - 1e-4
-        valid = inside & resample_labels(self.valid, crop, height, width)
+        covered = resample(torch.ones(1, *self.image_size), crop, height, width)[0] > 1 - 1e-4
+        valid = covered & resample_labels(self.valid, crop, height, width)
         return replace(
             self,
             image_size=(height, width),
@@ -153,33 +153,35 @@ def resample(image: Float[Tensor, "c h w"], crop: Box, height: int, width: int) 
         Linear in ``image``.
     """
     block = int(min(crop[2] / width, crop[3] / height) + 1e-6)
-    if block >= 2:
-        image, crop = _averaged_blocks(image, crop, block)
-    samples_y = max(1, math.ceil(crop[3] / height - 1e-6))
-    samples_x = max(1, math.ceil(crop[2] / width - 1e-6))
-    y = _normalised(crop[1], crop[3], height * samples_y, image.shape[1])
-    x = _normalised(crop[0], crop[2], width * samples_x, image.shape[2])
-    grid = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)[None].to(image)
-    sampled = F.grid_sample(image[None], grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    part, left, top = (image, 0, 0) if block < 2 else _needed(image, crop, block)
+    block = max(1, block)
+    samples_y = max(1, math.ceil(crop[3] / height / block - 1e-6))
+    samples_x = max(1, math.ceil(crop[2] / width / block - 1e-6))
+    y = _centres(crop[1], crop[3], height * samples_y)
+    x = _centres(crop[0], crop[2], width * samples_x)
+    # grid_sample's coordinates: -1 and 1 are the image's outer edges
+    grid_y, grid_x = (y - top) / block / part.shape[1] * 2 - 1, (x - left) / block / part.shape[2] * 2 - 1
+    grid = torch.stack(torch.meshgrid(grid_x, grid_y, indexing="xy"), dim=-1)[None].to(image)
+    sampled = F.grid_sample(part[None], grid, mode="bilinear", padding_mode="border", align_corners=False)
+    inside_y, inside_x = (y >= 0) & (y <= image.shape[1]), (x >= 0) & (x <= image.shape[2])
+    sampled = sampled * (inside_y[:, None] & inside_x)
     return F.avg_pool2d(sampled, (samples_y, samples_x))[0] if samples_y * samples_x > 1 else sampled[0]
 
 
-def _averaged_blocks(image: Tensor, crop: Box, block: int) -> tuple[Tensor, Box]:
-    """The part of an image that a crop needs, averaged over square blocks, and the crop in its pixels."""
+def _needed(image: Tensor, crop: Box, block: int) -> tuple[Tensor, int, int]:
+    """The part of an image that a crop needs, averaged over square blocks, and where it starts (left, top)."""
     left = min(max(math.floor(crop[0]) - block, 0), image.shape[2] - 1)
     top = min(max(math.floor(crop[1]) - block, 0), image.shape[1] - 1)
     right = max(min(math.ceil(crop[0] + crop[2]) + block, image.shape[2]), left + 1)
     bottom = max(min(math.ceil(crop[1] + crop[3]) + block, image.shape[1]), top + 1)
-    part = image[:, top:bottom, left:right]
-    part = F.pad(part, (0, -part.shape[2] % block, 0, -part.shape[1] % block))
-    moved = ((crop[0] - left) / block, (crop[1] - top) / block, crop[2] / block, crop[3] / block)
-    return F.avg_pool2d(part[None], block)[0], moved
+    part = image[None, :, top:bottom, left:right]
+    part = F.pad(part, (0, -part.shape[3] % block, 0, -part.shape[2] % block), mode="replicate")
+    return F.avg_pool2d(part, block)[0], left, top
 
 
-def _normalised(start: float, extent: float, count: int, image_extent: int) -> Tensor:
-    """Sample centres along one axis, in grid_sample's coordinates (-1 and 1 are the image's outer edges)."""
-    centres = start + (torch.arange(count, dtype=torch.float64) + 0.5) * (extent / count)
-    return centres / image_extent * 2 - 1
+def _centres(start: float, extent: float, count: int) -> Tensor:
+    """Sample centres along one axis, pixels."""
+    return start + (torch.arange(count, dtype=torch.float64) + 0.5) * (extent / count)
 
 
 def resample_labels(labels: Shaped[Tensor, "h w"], crop: Box, height: int, width: int) -> Shaped[Tensor, "h2 w2"]:

@@ -1,0 +1,182 @@
+"""Every kind of image file reads right, or says in one line what is wrong."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from render_fit.errors import InputError
+from render_fit.observations.images import read_photo, read_pixels
+
+ORANGE = (255, 128, 0)
+
+
+def half_and_half(width: int = 64, height: int = 40) -> Image.Image:
+    """Orange on the left, black on the right."""
+    image = Image.new("RGB", (width, height))
+    image.paste(ORANGE, (0, 0, width // 2, height))
+    return image
+
+
+def colour_at(photo, x: float, y: float) -> list[float]:
+    _, height, width = photo.image.shape
+    return photo.image[:, int(y * height), int(x * width)].tolist()
+
+
+@pytest.mark.parametrize(
+    "mode, expected",
+    [
+        ("RGB", (1.0, 0.502, 0.0)),
+        ("P", (1.0, 0.502, 0.0)),
+        ("CMYK", (1.0, 0.502, 0.0)),
+        ("L", (0.592, 0.592, 0.592)),  # ITU-R 601 luma: (299*255 + 587*128) / 1000 = 151
+        ("1", (1.0, 1.0, 1.0)),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_modes(tmp_path, mode, expected, suffix):
+    if (mode, suffix) == ("CMYK", ".png"):
+        suffix = ".jpg"
+    path = tmp_path / f"image{suffix}"
+    image = Image.new("RGB", (64, 40), ORANGE if mode != "1" else (255, 255, 255))
+    image = image.quantize(4) if mode == "P" else image.convert(mode)
+    image.save(path)
+    assert colour_at(read_photo(path), 0.25, 0.5) == pytest.approx(expected, abs=0.02)
+
+
+def test_16_bit_greyscale_keeps_its_range(tmp_path):
+    path = tmp_path / "deep.png"
+    Image.fromarray(np.full((40, 64), 32768, dtype=np.uint16)).save(path)
+    assert colour_at(read_photo(path), 0.5, 0.5) == pytest.approx([0.5, 0.5, 0.5], abs=0.005)
+
+
+def test_transparent_pixels_are_white(tmp_path):
+    for mode in ("RGBA", "LA"):
+        path = tmp_path / f"{mode}.png"
+        image = Image.new("RGBA", (64, 40), (0, 0, 0, 0))
+        image.paste((0, 0, 0, 255), (0, 0, 32, 40))
+        image.convert(mode).save(path)
+        photo = read_photo(path)
+        assert colour_at(photo, 0.25, 0.5) == [0.0, 0.0, 0.0]
+        assert colour_at(photo, 0.75, 0.5) == [1.0, 1.0, 1.0]
+
+
+# EXIF 2.32, tag 274: what is done to the stored picture to show it upright. Stored: orange on the left half.
+@pytest.mark.parametrize(
+    "orientation, size, orange_at",
+    [
+        (1, (40, 64), (0.25, 0.5)),
+        (2, (40, 64), (0.75, 0.5)),
+        (3, (40, 64), (0.75, 0.5)),
+        (4, (40, 64), (0.25, 0.5)),
+        (5, (64, 40), (0.5, 0.25)),
+        (6, (64, 40), (0.5, 0.25)),
+        (7, (64, 40), (0.5, 0.75)),
+        (8, (64, 40), (0.5, 0.75)),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_exif_rotation(tmp_path, orientation, size, orange_at, suffix):
+    path = tmp_path / f"turned{suffix}"
+    exif = Image.Exif()
+    exif[274] = orientation
+    half_and_half().save(path, exif=exif)
+    photo = read_photo(path)
+    assert tuple(photo.image.shape) == (3, *size)
+    assert photo.file_size == size
+    assert photo.scale == 1.0
+    x, y = orange_at
+    assert colour_at(photo, x, y) == pytest.approx([1.0, 0.5, 0.0], abs=0.1)
+    assert colour_at(photo, 1 - x, 1 - y) == pytest.approx([0.0, 0.0, 0.0], abs=0.1)
+
+
+def test_a_huge_image_is_reduced_and_says_so(tmp_path):
+    path = tmp_path / "wide.png"
+    Image.new("L", (20_000, 100), 51).save(path)
+    photo = read_photo(path)
+    assert tuple(photo.image.shape) == (3, 20, 4096)  # 100 * 4096 / 20000 = 20.48
+    assert photo.file_size == (100, 20_000)
+    assert photo.scale == pytest.approx(0.2048)
+    assert colour_at(photo, 0.5, 0.5) == pytest.approx([0.2, 0.2, 0.2])
+
+
+def test_a_huge_jpeg_is_reduced_too(tmp_path):
+    path = tmp_path / "wide.jpg"
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0xA405] = 26  # FocalLengthIn35mmFilm
+    half_and_half(10_000, 2_000).save(path, exif=exif)
+    photo = read_photo(path)
+    assert photo.file_size == (2_000, 10_000)
+    assert max(photo.image.shape) <= 4096
+    assert photo.scale == pytest.approx(photo.image.shape[2] / 10_000)
+    # 26 mm on 43.27 mm of diagonal; the file's diagonal is 10198 px
+    assert photo.focal_px == pytest.approx(26 / 43.2666 * 10198.04 * photo.scale, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "tags, expected",
+    [
+        ({0xA405: 50}, 50 / 43.2666 * 75.472),  # 35 mm equivalent; the diagonal of 64×40 is 75.472 px
+        ({0xA405: 0}, None),
+        ({}, None),
+        # 10 mm, 2 px per mm (unit 4), picture as taken 64 px wide
+        ({0x920A: 10.0, 0xA20E: 2.0, 0xA210: 4, 0xA002: 64}, 20.0),
+        # the same picture, taken 128 px wide and halved since
+        ({0x920A: 10.0, 0xA20E: 4.0, 0xA210: 4, 0xA002: 128}, 20.0),
+        ({0x920A: 10.0}, None),
+    ],
+    ids=["35mm", "35mm-zero", "none", "sensor", "sensor-resized", "no-sensor"],
+)
+def test_focal_length_from_exif(tmp_path, tags, expected):
+    path = tmp_path / "photo.jpg"
+    exif = Image.Exif()
+    exif.get_ifd(0x8769).update(tags)
+    half_and_half().save(path, exif=exif)
+    focal_px = read_photo(path).focal_px
+    assert focal_px == (None if expected is None else pytest.approx(expected, rel=1e-3))
+
+
+def test_bad_files_say_what_is_wrong(tmp_path):
+    empty, text, cut = tmp_path / "empty.jpg", tmp_path / "text.jpg", tmp_path / "cut.jpg"
+    tiny, whole = tmp_path / "tiny.png", tmp_path / "whole.jpg"
+    empty.touch()
+    text.write_text("hello")
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (200, 200, 3), dtype=np.uint8)).save(whole)
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    Image.new("RGB", (1, 1)).save(tiny)
+    for path, message in [
+        (tmp_path / "missing.jpg", "no such file"),
+        (tmp_path, "is a folder"),
+        (empty, "0 bytes"),
+        (text, "not an image"),
+        (cut, "damaged or cut off"),
+        (tiny, "1×1 px"),
+    ]:
+        with pytest.raises(InputError, match=message) as caught:
+            read_photo(path)
+        assert str(path) in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_cut_png_is_an_error(tmp_path):
+    whole, cut = tmp_path / "whole.png", tmp_path / "cut.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (200, 200, 3), dtype=np.uint8)).save(whole)
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    with pytest.raises(InputError, match="cut off"):
+        read_photo(cut)
+
+
+def test_pixels_of_a_palette_image_are_its_indices(tmp_path):
+    image = Image.new("P", (40, 40), 3)
+    image.putpalette([0, 0, 0, 9, 9, 9, 8, 8, 8, 200, 100, 0])
+    image.save(tmp_path / "labels.png")
+    assert (read_pixels(tmp_path / "labels.png") == 3).all()
+
+
+def test_image_is_float_rgb_in_unit_range(tmp_path):
+    path = tmp_path / "photo.png"
+    half_and_half().save(path)
+    image = read_photo(path).image
+    assert image.dtype == torch.float32
+    assert float(image.min()) == 0.0
+    assert float(image.max()) == 1.0
