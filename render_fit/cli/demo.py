@@ -42,5 +42,5 @@ def demo(
     if real is not None:
         say(real, console)
     elif photo:
-        console.print('the real photo comes with scikit-image: pip install "render-fit[photo]"')
+        console.print('the real photo comes with scikit-image: pip install "render-fit\\[photo]"')
     console.print(f"look at {escape(str(out / 'index.html'))} and {escape(str(synthetic.folder / 'comparison.png'))}")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 import render_fit
 
@@ -29,7 +30,7 @@ def doctor() -> None:
 
     Exit code: 0 if photos can be fitted, 1 if something that this needs is missing or broken.
     """
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     console.print(f"render-fit {render_fit.__version__}, Python {platform.python_version()}, {platform.platform()}")
     console.print(f"{_cores()} cores, {_memory()}")
     console.print("\n[bold]packages[/bold]")
@@ -50,7 +51,7 @@ def _print_package(console: Console, name: str, purpose: str) -> bool:
         console.print(f"  [green]✓[/] {name} {metadata.version(name)}")
         return True
     except metadata.PackageNotFoundError:
-        console.print(f"  [dim]–[/] {name} not installed; {purpose}", markup=True)
+        console.print(f"  [dim]–[/] {name} not installed; {escape(purpose)}")
         return False
 
 
@@ -89,7 +90,7 @@ def _try_parts(console: Console) -> list[str]:
         try:
             console.print(f"  observer {name}: works ({make().name})")
         except Exception as error:  # as above
-            console.print(f"  observer {name}: [yellow]not available[/] ({error})", markup=True)
+            console.print(f"  observer {name}: [yellow]not available[/] ({escape(str(error))})")
             problems.append(f"observer {name}: {error}")
     for name in recipe_names():
         load_recipe(name)

@@ -26,7 +26,7 @@ def test_keys_shapes_and_types_are_the_contract(written):
             "poses": (1, 72),
             "betas": (10,),
             "trans": (1, 3),
-            "offsets": (7000, 3),
+            "offsets": (open_body().n_vertices, 3),
             "joints": (1, 24, 3),
             "K": (3, 3),
             "image_size": (2,),
