@@ -7,10 +7,11 @@ area of the union.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 CHUNK_SAMPLES = 2_000_000
 """Samples tested at a time; bounds memory to some hundred MB."""
@@ -65,34 +66,11 @@ def rasterize(
         The grid of (height · samples) × (width · samples) samples.
     """
     rows, columns = height * samples, width * samples
-    homogeneous = vertices_camera.astype(np.float64) @ K.astype(np.float64).T
-    depth = homogeneous[:, 2]
-    points = homogeneous[:, :2] / np.maximum(depth[:, None], 1e-9) * samples
-    corners, corner_depth = points[faces], depth[faces]
-
-    # The first and last sample whose centre (integer + 0.5) lies within the triangle's box.
-    low = np.ceil(corners.min(axis=1) - 0.5).clip(0, (columns, rows)).astype(np.int64)
-    high = np.floor(corners.max(axis=1) - 0.5).clip(-1, (columns - 1, rows - 1)).astype(np.int64)
-    box = np.maximum(high - low + 1, 0)
-    counts = box.prod(axis=1)
-    counts[(corner_depth < NEAR_M).any(axis=1)] = 0
-    if cull_back:
-        a, b, c = (vertices_camera[faces[:, i]] for i in range(3))
-        counts[(np.cross(b - a, c - a) * a).sum(axis=1) >= 0] = 0
-
     nearest_depth = np.full(rows * columns, np.inf)
     nearest_face = np.full(rows * columns, -1, dtype=np.int64)
     nearest_weights = np.zeros((rows * columns, 3), dtype=np.float32)
-    drawn = np.flatnonzero(counts)
-    chunk = np.cumsum(counts[drawn]) // CHUNK_SAMPLES
-    for start, stop in zip(*_runs(chunk), strict=True):
-        face = np.repeat(drawn[start:stop], counts[drawn[start:stop]])
-        ends = np.cumsum(counts[drawn[start:stop]])
-        local = np.arange(len(face)) - np.repeat(ends - counts[drawn[start:stop]], counts[drawn[start:stop]])
-        x = low[face, 0] + local % box[face, 0]
-        y = low[face, 1] + local // box[face, 0]
-        weights, inside = _affine_weights(corners[face], np.stack([x, y], axis=1) + 0.5)
-        face, pixel, weights = face[inside], (y * columns + x)[inside], weights[inside]
+    corner_depth = vertices_camera[faces, 2].astype(np.float64)
+    for face, pixel, weights in _covered_samples(vertices_camera, faces, K, rows, columns, samples, cull_back):
         inverse_depth = weights / corner_depth[face]
         z = 1 / inverse_depth.sum(axis=1)
         weights = inverse_depth * z[:, None]
@@ -109,6 +87,43 @@ def rasterize(
         nearest_weights.reshape(rows, columns, 3),
         nearest_depth.reshape(rows, columns),
     )
+
+
+def _covered_samples(
+    vertices_camera: np.ndarray,
+    faces: np.ndarray,
+    K: np.ndarray,
+    rows: int,
+    columns: int,
+    samples: int,
+    cull_back: bool,
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Every pair of a face and a sample inside it, in chunks: face, flat sample index, affine corner weights."""
+    homogeneous = vertices_camera.astype(np.float64) @ K.astype(np.float64).T
+    depth = homogeneous[:, 2]
+    points = homogeneous[:, :2] / np.maximum(depth[:, None], 1e-9) * samples
+    corners = points[faces]
+
+    # The first and last sample whose centre (integer + 0.5) lies within the triangle's box.
+    low = np.ceil(corners.min(axis=1) - 0.5).clip(0, (columns, rows)).astype(np.int64)
+    high = np.floor(corners.max(axis=1) - 0.5).clip(-1, (columns - 1, rows - 1)).astype(np.int64)
+    box = np.maximum(high - low + 1, 0)
+    counts = box.prod(axis=1)
+    counts[(depth[faces] < NEAR_M).any(axis=1)] = 0
+    if cull_back:
+        a, b, c = (vertices_camera[faces[:, i]] for i in range(3))
+        counts[(np.cross(b - a, c - a) * a).sum(axis=1) >= 0] = 0
+
+    drawn = np.flatnonzero(counts)
+    chunk = np.cumsum(counts[drawn]) // CHUNK_SAMPLES
+    for start, stop in zip(*_runs(chunk), strict=True):
+        chosen = drawn[start:stop]
+        face = np.repeat(chosen, counts[chosen])
+        local = np.arange(len(face)) - np.repeat(np.cumsum(counts[chosen]) - counts[chosen], counts[chosen])
+        x = low[face, 0] + local % box[face, 0]
+        y = low[face, 1] + local // box[face, 0]
+        weights, inside = _affine_weights(corners[face], np.stack([x, y], axis=1) + 0.5)
+        yield face[inside], (y * columns + x)[inside], weights[inside]
 
 
 def _runs(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -133,7 +148,9 @@ def _affine_weights(corners: np.ndarray, points: np.ndarray) -> tuple[np.ndarray
     return weights, has_area & (weights >= 0).all(axis=1)
 
 
-def average_samples(values: Float[np.ndarray, "hs ws ..."], samples: int) -> Float[np.ndarray, "h w ..."]:
+def average_samples(
+    values: Float[np.ndarray, "hs ws ..."] | Bool[np.ndarray, "hs ws"], samples: int
+) -> Float[np.ndarray, "h w ..."]:
     """Mean of the samples of each pixel."""
     height, width = values.shape[0] // samples, values.shape[1] // samples
     blocks = values.reshape(height, samples, width, samples, *values.shape[2:])
@@ -149,8 +166,11 @@ def draw_mask(
     samples: int = 4,
 ) -> Float[np.ndarray, "h w"]:
     """Share of each pixel's ``samples``² samples that the mesh covers: (H, W) in [0, 1]."""
-    raster = rasterize(vertices_camera, faces, K, height, width, samples)
-    return average_samples((raster.face_index >= 0).astype(np.float32), samples)
+    rows, columns = height * samples, width * samples
+    covered = np.zeros(rows * columns, dtype=bool)
+    for _, pixel, _ in _covered_samples(vertices_camera, faces, K, rows, columns, samples, cull_back=False):
+        covered[pixel] = True
+    return average_samples(covered.reshape(rows, columns), samples)
 
 
 def draw_parts(
