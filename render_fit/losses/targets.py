@@ -66,8 +66,8 @@ class Targets:
 
     @cached_property
     def distance_to_mask_px(self) -> Float[Tensor, "n h w"]:
-        """Distance of every pixel to the nearest pixel of the mask, 0 inside it, pixels."""
-        masks = self.seen_mask.cpu().numpy() > 0.5
+        """Distance of every pixel to the nearest valid pixel of the mask, 0 inside it, pixels."""
+        masks = (self.seen_mask.cpu().numpy() > 0.5) & self.valid.cpu().numpy()
         distances = [ndimage.distance_transform_edt(~mask) if mask.any() else np.zeros(mask.shape) for mask in masks]
         return torch.from_numpy(np.stack(distances)).to(self.seen_mask)
 

@@ -1,0 +1,103 @@
+"""Terms on clothing: values by hand on the open body's surface."""
+
+import pytest
+import torch
+
+from render_fit.bodies import BodyParameters, open_body
+from render_fit.bodies.clothing import clothing_basis
+from render_fit.bodies.surfaces import mirror_vertices, vertex_normals
+from render_fit.losses.offsets import ClothingCoefficients, OffsetLaplacian, OffsetSize, OffsetSymmetry
+from render_fit.losses.term import Scene
+from tests.losses.made import standing, targets
+
+FREE = [OffsetSize(), OffsetLaplacian(), OffsetSymmetry()]
+
+
+def worn(offsets, clothing=None) -> Scene:
+    made = standing(1 if offsets is None else len(offsets))
+    parameters = BodyParameters(made.rotations, made.betas, made.transl, offsets)
+    return Scene(open_body(), parameters, targets(), clothing=clothing)
+
+
+def everywhere(*offset: float) -> torch.Tensor:
+    return torch.tensor(offset).expand(1, open_body().n_vertices, 3).clone()
+
+
+def test_size_by_hand():
+    assert OffsetSize(sigma_m=0.02)(worn(everywhere(0.0, 0.02, 0.0))).item() == pytest.approx(1.0)
+    assert OffsetSize(sigma_m=0.02)(worn(everywhere(0.02, 0.02, 0.02))).item() == pytest.approx(3.0)
+
+
+def test_laplacian_by_hand():
+    assert OffsetLaplacian()(worn(everywhere(0.01, 0.02, 0.03))).item() == pytest.approx(0.0, abs=1e-6)
+    spike = everywhere(0.0, 0.0, 0.0)
+    spike[0, 100, 1] = 0.002
+    faces = open_body().faces
+    neighbours = faces[(faces == 100).any(dim=1)].unique()
+    degrees = torch.tensor([len(faces[(faces == i).any(dim=1)].unique()) - 1 for i in neighbours.tolist() if i != 100])
+    # The spike differs by all of itself from its neighbours' mean, each neighbour by 1 / degree from its own.
+    expected = (1 + (1 / degrees).square().sum()) / open_body().n_vertices
+    assert OffsetLaplacian(sigma_m=0.002)(worn(spike)).item() == pytest.approx(expected.item(), rel=1e-3)
+
+
+def test_symmetry_by_hand():
+    vertices = open_body().v_template
+    mirrored = everywhere(0.0, 0.0, 0.0)
+    mirrored[0] = 0.02 * vertices  # grows alike on both sides
+    assert OffsetSymmetry()(worn(mirrored)).item() == pytest.approx(0.0, abs=1e-6)
+    # All to one side: each vertex differs from its partner's mirror image by twice that.
+    assert OffsetSymmetry(sigma_m=0.02)(worn(everywhere(0.02, 0.0, 0.0))).item() == pytest.approx(4.0, rel=1e-4)
+    assert (mirror_vertices(vertices)[mirror_vertices(vertices)] == torch.arange(len(vertices))).all()
+
+
+def test_clothing_by_hand():
+    basis = clothing_basis(open_body())
+    coefficients = torch.zeros(3, 48)
+    coefficients[1, 0], coefficients[2, 0] = 2.0, -2.0
+    scene = worn(basis(coefficients), coefficients)
+    sizes = ClothingCoefficients(sigma=2.0, inward=0.0)(scene)
+    torch.testing.assert_close(sizes, torch.tensor([0.0, 0.5, 0.5]))
+    none, one, other = ClothingCoefficients(sigma=2.0, inward=10.0)(scene)
+    assert none.item() == 0.0
+    # The first harmonic has one sign over the whole body, outwards where positive. Inwards it would add 10
+    # averaged over area; over vertices it is less, since those lie densest on hands and face, which stay still.
+    assert one.item() == pytest.approx(0.5, abs=0.05)
+    assert 4.0 < other.item() < 10.5
+
+
+def test_inward_is_what_lies_inside_the_surface():
+    normals = vertex_normals(open_body().v_template, open_body().faces)[None]
+    zero = torch.zeros(1, 48)
+    term = ClothingCoefficients(sigma=2.0, inward=10.0)
+    assert term(worn(0.02 * normals, zero)).item() == pytest.approx(0.0, abs=1e-6)
+    assert term(worn(-0.02 * normals, zero)).item() == pytest.approx(10.0, rel=1e-4)
+
+
+@pytest.mark.parametrize("term", FREE, ids=lambda t: type(t).__name__)
+def test_rows_do_not_couple(term):
+    offsets = 0.01 * torch.randn(3, open_body().n_vertices, 3)
+    alone = torch.cat([term(worn(offsets[i : i + 1])) for i in range(3)])
+    torch.testing.assert_close(term(worn(offsets)), alone, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("term", FREE, ids=lambda t: type(t).__name__)
+def test_gradient_is_the_slope(term):
+    """Along a random direction, in float32: central differences of these quadratics are exact but for rounding."""
+    offsets = (0.01 * torch.randn(1, open_body().n_vertices, 3)).requires_grad_(True)
+    direction = torch.randn_like(offsets)
+    (gradient,) = torch.autograd.grad(term(worn(offsets)).sum(), offsets)
+    step = 1e-2
+    ahead, behind = (term(worn(offsets.detach() + sign * step * direction)).double() for sign in (1, -1))
+    slope = (ahead - behind) / (2 * step)
+    assert (gradient * direction).sum().item() == pytest.approx(slope.item(), rel=1e-3)
+
+
+@pytest.mark.parametrize("term", FREE, ids=lambda t: type(t).__name__)
+def test_no_offsets_is_said_clearly(term):
+    with pytest.raises(ValueError, match="offsets: this scene has no clothing offsets"):
+        term(worn(None))
+
+
+def test_no_coefficients_is_said_clearly():
+    with pytest.raises(ValueError, match="clothing: this scene has no clothing coefficients"):
+        ClothingCoefficients()(worn(everywhere(0.0, 0.0, 0.0)))
