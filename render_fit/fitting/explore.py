@@ -26,7 +26,7 @@ from render_fit.bodies import body_named
 from render_fit.bodies.body import Body
 from render_fit.cameras import Camera, camera_from_focal, default_focal_px
 from render_fit.fitting.problem import Problem
-from render_fit.fitting.variables import Variables
+from render_fit.fitting.variables import SKELETAL, Variables
 from render_fit.losses.table import term_named
 from render_fit.losses.targets import targets_from
 from render_fit.losses.term import Objective, Term
@@ -148,7 +148,7 @@ class Landscape:
 
 
 @torch.no_grad()
-def landscape(problem: Problem, at: Variables, *walks: tuple[Direction, Float[Tensor, "n"]]) -> Landscape:
+def landscape(problem: Problem, at: Variables, *walks: tuple[Direction, Float[Tensor, "_"]]) -> Landscape:
     """Every term's value along a walk through the variables, or on the plane of two.
 
     Args:
@@ -196,10 +196,11 @@ def pull(problem: Problem, at: Variables, term: str, cell_px: float = 4.0) -> Pu
         One arrow for each cell that is pulled. Depth is held fixed; a prior, which has no picture, has no arrows.
     """
     with torch.enable_grad():
-        moving = {name: value.detach().requires_grad_(True) for name, value in at.free(("orient", "pose")).items()}
+        moving = {name: value.detach().requires_grad_(True) for name, value in at.free(SKELETAL).items()}
         scene = problem.scene(at.with_values(moving))
         weighted = problem.objective.terms[term]
-        value = weighted.weight * weighted.term(scene).sum()
+        # A term may depend on nothing that moves: adding zero times something that does keeps the graph whole.
+        value = weighted.weight * weighted.term(scene).sum() + 0 * scene.parameters.transl.sum()
         vertices = scene.output.vertices
         placed = [vertices] if scene.targets.skeleton is None else [vertices, scene.keypoints]
         gradients = torch.autograd.grad(value, placed, allow_unused=True, materialize_grads=True)
