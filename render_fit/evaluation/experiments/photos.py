@@ -66,7 +66,7 @@ def coco(settings: Settings) -> Outcome:
 
 def _coco_person(sample: PhotoSample, settings: Settings) -> Figures:
     kit = tools(settings)
-    observation = _observed(sample, kit)
+    observation = observed_photo(sample, kit)
     fits = {clothing: fit_person(observation, kit, settings, clothing=clothing) for clothing in get_args(Clothing)}
     assert sample.mask is not None
     values: Row = {"name": sample.name}
@@ -95,13 +95,13 @@ def _coco_person(sample: PhotoSample, settings: Settings) -> Figures:
     return Figures(values, pictures, caption)
 
 
-def _observed(sample: PhotoSample, kit: Tools) -> Observation:
+def observed_photo(sample: PhotoSample, kit: Tools) -> Observation:
     """What ``render-fit fit --mask --keypoints`` sees of a person."""
     (observation,) = observe(
         sample.image_path,
         mask=sample.mask_path,
         keypoints=sample.keypoints_path,
-        observer=kit.observer if kit.uses_3d or sample.mask_path is None else None,
+        observer=kit.observer if kit.uses_3d else None,
         always_observe_3d=kit.uses_3d,
     )
     return observation

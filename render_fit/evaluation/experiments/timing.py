@@ -7,12 +7,13 @@ from statistics import median
 
 import torch
 
-from render_fit.evaluation.datasets import PhotoSample, data_folder, read_coco
+from render_fit.evaluation.datasets import data_folder, read_coco
 from render_fit.evaluation.experiments.bench import Row, Settings, Tools, fit_person, limited, number, tools
+from render_fit.evaluation.experiments.photos import observed_photo
 from render_fit.evaluation.experiments.tables import Figures, Outcome, median_of, quantile_of
 from render_fit.fitting.stages import Setting
 from render_fit.losses.term import Scene
-from render_fit.observations import Observation, observe
+from render_fit.observations import Observation
 
 REPEATS = 15
 """Iterations that each part's median is taken over."""
@@ -22,7 +23,7 @@ def timing(settings: Settings) -> Outcome:
     """Seconds of a fit by phase on the coco photos, and the parts of one iteration; one process, all cores."""
     samples = limited(read_coco(data_folder(settings.data)), settings)
     kit = tools(settings)
-    observations = {sample.name: _observe(sample, kit) for sample in samples}
+    observations = {sample.name: observed_photo(sample, kit) for sample in samples}
     # The first fit compiles kernels and fills caches; it is not counted.
     fit_person(next(iter(observations.values())), kit, settings)
     people = []
@@ -44,17 +45,6 @@ def timing(settings: Settings) -> Outcome:
     }
     columns = tuple(dict.fromkeys(name for person in people for name in person.values))
     return Outcome("timing", people, summary, columns)
-
-
-def _observe(sample: PhotoSample, kit: Tools) -> Observation:
-    (observation,) = observe(
-        sample.image_path,
-        mask=sample.mask_path,
-        keypoints=sample.keypoints_path,
-        observer=kit.observer if kit.uses_3d else None,
-        always_observe_3d=kit.uses_3d,
-    )
-    return observation
 
 
 def _breakdown(observation: Observation, kit: Tools, settings: Settings) -> Row:

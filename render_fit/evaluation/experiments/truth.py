@@ -26,6 +26,7 @@ from render_fit.evaluation.experiments.tables import (
 from render_fit.evaluation.mocap import load_poses
 from render_fit.evaluation.scenes import synthetic_scene
 from render_fit.evaluation.scenes.scene import Scene
+from render_fit.export.overlays import Pixels
 from render_fit.fitting.result import FitResult
 from render_fit.observations.images import read_photo
 from render_fit.observations.observation import Box, Observation, box_of_mask, box_union
@@ -34,6 +35,8 @@ from render_fit.skeletons import H36M_17
 SEEDS = (0, 1, 2)
 N_VIEWS = 200
 N_ROUND_TRIPS = 100
+PICTURED = 40
+"""Views on a contact sheet."""
 
 OBSERVER_BOX_MARGIN = 0.15
 """The observer looks at the joints' box enlarged by this share of its longer side, on each side: joints end at
@@ -182,9 +185,17 @@ def _scene_of(view: View, kit: Tools, settings: Settings, **options: Any) -> Sce
     return synthetic_scene(kit.body, view.pose, int(np.random.SeedSequence(seed).generate_state(1)[0]), **options)
 
 
-def _grey(scene: Scene) -> Tensor:
-    """A stand-in for a photograph: the mask."""
-    return scene.mask[None].expand(3, -1, -1) * 0.6 + 0.2
+def _beside_the_truth(view: View, scene: Scene, fit: FitResult, kit: Tools) -> tuple[Pixels, ...]:
+    """Truth and fit over the mask, then both from the side; nothing for views that the sheet has no room for."""
+    if view.number >= PICTURED:
+        return ()
+    grey = scene.mask[None].expand(3, -1, -1) * 0.6 + 0.2
+    box = torch.tensor(scene.observation().box)
+    true, found = (
+        pictures_of(grey, kit.body, parameters, camera, box, kit.renderer)
+        for parameters, camera in ((scene.parameters, scene.camera), (fit.parameters, fit.camera))
+    )
+    return (true[1], found[1], true[2], found[2])
 
 
 def _synthetic_view(view: View, settings: Settings) -> Figures:
@@ -195,12 +206,7 @@ def _synthetic_view(view: View, settings: Settings) -> Figures:
     true = kit.body.keypoints(scene.parameters, H36M_17)[0]
     values: Row = {"number": view.number, "clip": view.clip}
     values |= _figures_3d(fit, true, scene.mask, kit)
-    pictures = ()
-    if view.number < 40:
-        box = torch.tensor(observation.box)
-        drawn = pictures_of(_grey(scene), kit.body, fit.parameters, fit.camera, box, kit.renderer)
-        truth = pictures_of(_grey(scene), kit.body, scene.parameters, scene.camera, box, kit.renderer)
-        pictures = (truth[1], drawn[1], truth[2], drawn[2])
+    pictures = _beside_the_truth(view, scene, fit, kit)
     before, after = values["pa_mpjpe_before"], values["pa_mpjpe_after"]
     return Figures(values, pictures, f"{view.number}: {before:.0f} > {after:.0f} mm")
 
@@ -254,10 +260,5 @@ def _round_trip(view: View, settings: Settings) -> Figures:
         "status": fit.report.status,
         "seconds": number(fit.report.seconds["total"], 2),
     }
-    pictures = ()
-    if view.number < 40:
-        box = torch.tensor(observation.box)
-        drawn = pictures_of(_grey(scene), kit.body, fit.parameters, fit.camera, box, kit.renderer)
-        truth = pictures_of(_grey(scene), kit.body, scene.parameters, scene.camera, box, kit.renderer)
-        pictures = (truth[1], drawn[1], truth[2], drawn[2])
+    pictures = _beside_the_truth(view, scene, fit, kit)
     return Figures(values, pictures, f"{view.number}: {values['pve_sc_mm']:.0f} mm")
