@@ -30,8 +30,8 @@ class Edge(Strict):
     """How the silhouette's edge is drawn."""
 
     silhouette: Literal["contour", "softras"] = "contour"
-    sigma_px: float = Field(1.0, gt=0, description="width of the soft edge, pixels of the crop")
-    gamma_m: float = Field(0.05, gt=0, description="depth blending of parts, metres")
+    sigma_px: float = Field(default=1.0, gt=0, description="width of the soft edge, pixels of the crop")
+    gamma_m: float = Field(default=0.05, gt=0, description="depth blending of parts, metres")
 
 
 class TermSetting(Strict):
@@ -54,9 +54,9 @@ class SolverSetting(Strict):
     """Which solver, for how long."""
 
     name: Literal["adam", "lbfgs"] = "lbfgs"
-    iterations: int = Field(50, gt=0)
-    tolerance: float = Field(1e-4, ge=0, description="stop when the loss falls by less than this fraction")
-    whiten: float = Field(10.0, ge=0, description="see Problem.minimise; 0: off")
+    iterations: int = Field(default=50, gt=0)
+    tolerance: float = Field(default=1e-4, ge=0, description="stop when the loss falls by less than this fraction")
+    whiten: float = Field(default=10.0, ge=0, description="see Problem.minimise; 0: off")
     options: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -67,10 +67,10 @@ class Stage(Strict):
     free: tuple[FreeVariable, ...]
     terms: TermSettings
     solver: SolverSetting = SolverSetting()
-    resolution: int = Field(0, ge=0, description="side of the square crop in pixels; 0: nothing is rendered")
+    resolution: int = Field(default=0, ge=0, description="side of the square crop in pixels; 0: nothing is rendered")
     edge: Edge = Edge()
-    flips: int = Field(0, ge=0, description="first add this many hypotheses with limbs flipped in depth")
-    keep: int = Field(0, ge=0, description="afterwards keep this many of the best hypotheses; 0: all")
+    flips: int = Field(default=0, ge=0, description="first add this many hypotheses with limbs flipped in depth")
+    keep: int = Field(default=0, ge=0, description="afterwards keep this many of the best hypotheses; 0: all")
 
 
 class Starts(Strict):
@@ -95,11 +95,11 @@ class Recipe(Strict):
     description: str
     source: str = ""
     body: str = "open"
-    n_betas: int = Field(10, gt=0)
+    n_betas: int = Field(default=10, gt=0)
     renderer: str = "auto"
     observer: str = "mediapipe"
-    pose_prior: str = Field("default", description="the shipped mixture, or the path of a gmm_08.pkl")
-    crop_margin: float = Field(1.2, gt=1.0, description="crop side over the person's longer side")
+    pose_prior: str = Field(default="default", description="the shipped mixture, or the path of a gmm_08.pkl")
+    crop_margin: float = Field(default=1.2, gt=1.0, description="crop side over the person's longer side")
     clothing: Literal["none", "smooth", "free"] = "none"
     starts: Starts = Starts()
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 
 import roma
@@ -111,22 +111,17 @@ class Variables:
 
     def detached(self) -> Variables:
         """The same numbers without a graph."""
-        return Variables(**{
-            field.name: value.detach() if (value := getattr(self, field.name)) is not None else None
-            for field in fields(self)
-        })  # fmt: skip
+        return self._mapped(lambda value, _: value.detach())
 
     def __getitem__(self, index: Tensor | slice) -> Variables:
-        return Variables(**{
-            field.name: value[index] if (value := getattr(self, field.name)) is not None else None
-            for field in fields(self)
-        })  # fmt: skip
+        return self._mapped(lambda value, _: value[index])
 
     def joined(self, other: Variables) -> Variables:
         """Both batches, one after the other."""
-        return Variables(**{
-            field.name: torch.cat([value, getattr(other, field.name)])
-            if (value := getattr(self, field.name)) is not None
-            else None
-            for field in fields(self)
-        })  # fmt: skip
+        return self._mapped(lambda value, name: torch.cat([value, getattr(other, name)]))
+
+    def _mapped(self, change: Callable[[Tensor, str], Tensor]) -> Variables:
+        """A copy in which every tensor that is there is ``change(tensor, its name)``."""
+        present = {field.name: getattr(self, field.name) for field in fields(self)}
+        changed = {name: change(value, name) for name, value in present.items() if value is not None}
+        return replace(self, **changed)

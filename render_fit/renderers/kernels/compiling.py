@@ -34,7 +34,7 @@ def kernel(function: Any = None, *, parallel: bool = False, inline: bool = False
 
     def compiled(plain: Callable[..., Any]) -> Any:
         options: dict[str, Any] = {"forceinline": True} if inline else {}
-        dispatcher = numba.njit(
+        dispatcher: Any = numba.njit(
             inspect.unwrap(plain), cache=True, nogil=True, parallel=parallel, error_model="numpy", **options
         )
         # By itself numba takes a cached function for fresh as long as its own file is unchanged, though it holds the
