@@ -34,6 +34,8 @@ from render_fit.observations.observation import Observation
 from render_fit.renderers import renderer_named
 from render_fit.renderers.base import Renderer, RenderSettings
 
+Number = float | int
+
 Direction = Mapping[str, Tensor]
 """How fast each variable changes along a walk: name → one row of it per unit of the walk."""
 
@@ -43,7 +45,7 @@ BATCH = 16
 
 def compose(
     observation: Observation,
-    terms: Mapping[str, float | tuple[float, Term]],
+    terms: Mapping[str, Number | tuple[Number, Term]],
     *,
     body: Body | None = None,
     renderer: Renderer | None = None,
@@ -88,7 +90,7 @@ def compose(
     )
 
 
-def joint_turn(body: Body, joint: str, axis: tuple[float, float, float] = (1.0, 0.0, 0.0)) -> Direction:
+def joint_turn(body: Body, joint: str, axis: tuple[Number, Number, Number] = (1.0, 0.0, 0.0)) -> Direction:
     """The direction that adds to a joint's axis-angle: one radian about ``axis`` per unit.
 
     Args:
@@ -104,7 +106,7 @@ def joint_turn(body: Body, joint: str, axis: tuple[float, float, float] = (1.0, 
     return {"pose": turn}
 
 
-def shift(at: Variables, direction: tuple[float, float, float]) -> Direction:
+def shift(at: Variables, direction: tuple[Number, Number, Number]) -> Direction:
     """The direction that moves the body by one metre along ``direction`` (camera axes) per unit, to first order.
 
     Args:
@@ -117,7 +119,7 @@ def shift(at: Variables, direction: tuple[float, float, float]) -> Direction:
     return {"position": torch.stack([(dx - x * dz) / depth, (dy - y * dz) / depth, dz / depth])}
 
 
-def moved(at: Variables, *moves: tuple[Direction, float | Float[Tensor, "b"]]) -> Variables:
+def moved(at: Variables, *moves: tuple[Direction, Number | Float[Tensor, "b"]]) -> Variables:
     """The states after moves along directions, all added up.
 
     Args:

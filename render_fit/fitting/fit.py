@@ -70,7 +70,7 @@ def fit_image(
         InputError: if nothing that can be fitted to was observed, or the recipe is not valid.
     """
     recipe = load_recipe(recipe)
-    if observation.mask is None and observation.keypoints_px is None:
+    if not _sees_anything(observation):
         raise InputError("nothing to fit to: neither mask nor keypoints were observed")
     body = body if body is not None else body_named(recipe.body, n_betas=recipe.n_betas)
     renderer = renderer if renderer is not None else renderer_named(recipe.renderer)
@@ -112,6 +112,12 @@ def fit_image(
     seconds = {record.name: round(record.seconds, 4) for record in records}
     seconds["total"] = round(time.perf_counter() - clock, 4)
     return _result(setting, before, after, seconds, notes)
+
+
+def _sees_anything(observation: Observation) -> bool:
+    """Whether there is a pixel of the mask, or a keypoint of any confidence."""
+    mask, confidence = observation.mask, observation.confidence
+    return (mask is not None and bool((mask >= 0.5).any())) or (confidence is not None and bool((confidence > 0).any()))
 
 
 def _camera(observation: Observation, notes: list[str]) -> Camera:

@@ -151,7 +151,8 @@ def load_recipe(name_or_path: str | Path | Recipe) -> Recipe:
 
 
 def _explain(error: ValidationError) -> str:
-    first = error.errors()[0]
+    # A misspelt key is told before the required one that it leaves missing.
+    first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
     place = ".".join(str(step) for step in first["loc"])
     if first["type"] == "extra_forbidden":
         return f"unknown key {place!r}: {_nearest(str(first['loc'][-1]), _known_keys(first['loc'][:-1]))}"

@@ -130,8 +130,11 @@ def _place(body: Body, centred: BodyParameters, targets: Targets) -> Float[Tenso
     focal = camera.K[0, 0, 0]
     if targets.skeleton is None or targets.keypoints_px is None or targets.confidence is None:
         return _place_by_mask(body, centred, targets)
+    seen_px = targets.keypoints_px[0]
+    weight = targets.confidence[0] * _plausible(seen_px, targets.confidence[0], targets.person_size_px[0])
+    if not weight.any():
+        return _place_by_mask(body, centred, targets)
     joints = body.keypoints(centred, targets.skeleton)[..., :2]
-    seen_px, weight = targets.keypoints_px[0], targets.confidence[0]
     start, end = (torch.tensor(index) for index in zip(*targets.skeleton.edges, strict=True))
     both = weight[start] * weight[end]
     length_px = (seen_px[start] - seen_px[end]).norm(dim=-1)
@@ -143,6 +146,20 @@ def _place(body: Body, centred: BodyParameters, targets: Targets) -> Float[Tenso
     mean_m = (weight[None, :, None] * joints).sum(dim=1) / total
     ray = (mean_px - camera.K[0, :2, 2]) / focal
     return torch.cat([ray - mean_m / depth[:, None], depth.log()[:, None]], dim=-1)
+
+
+def _plausible(
+    seen_px: Float[Tensor, "k 2"], confidence: Float[Tensor, "k"], size_px: Float[Tensor, ""]
+) -> Float[Tensor, "k"]:
+    """1 for keypoints that can belong to one person with the others, 0 for strays that would drag a mean away.
+
+    No keypoint lies further from the median one than the person is large; twice that allows for a box cut off.
+    """
+    seen = confidence > 0
+    if not seen.any():
+        return torch.zeros_like(confidence)
+    middle = seen_px[seen].median(dim=0).values
+    return ((seen_px - middle).norm(dim=-1) < 2 * size_px).to(confidence)
 
 
 def _place_by_mask(body: Body, centred: BodyParameters, targets: Targets) -> Float[Tensor, "b 3"]:

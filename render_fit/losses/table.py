@@ -62,5 +62,9 @@ def term_named(name: str, options: Mapping[str, Any]) -> Term:
 
 
 def is_observed(name: str, targets: Targets) -> bool:
-    """Whether ``targets`` hold what the term compares with."""
-    return name not in OBSERVED or getattr(targets, OBSERVED[name]) is not None
+    """Whether ``targets`` hold what the term compares with, keypoints that nobody saw left aside."""
+    if name not in OBSERVED:
+        return True
+    if name == "keypoints" and targets.confidence is not None and not bool((targets.confidence > 0).any()):
+        return False
+    return getattr(targets, OBSERVED[name]) is not None

@@ -68,7 +68,9 @@ class Targets:
     def distance_to_mask_px(self) -> Float[Tensor, "n h w"]:
         """Distance of every pixel to the nearest valid pixel of the mask, 0 inside it, pixels."""
         masks = (self.seen_mask.cpu().numpy() > 0.5) & self.valid.cpu().numpy()
-        distances = [ndimage.distance_transform_edt(~mask) if mask.any() else np.zeros(mask.shape) for mask in masks]
+        distances = [
+            np.asarray(ndimage.distance_transform_edt(~mask)) if mask.any() else np.zeros(mask.shape) for mask in masks
+        ]
         return torch.from_numpy(np.stack(distances)).to(self.seen_mask)
 
     @cached_property
@@ -77,7 +79,7 @@ class Targets:
         outlines = []
         for mask, valid in zip(self.seen_mask.cpu().numpy() > 0.5, self.valid.cpu().numpy(), strict=True):
             inside = ndimage.binary_erosion(valid, border_value=0)
-            edge = mask & ~ndimage.binary_erosion(mask, border_value=1) & inside
+            edge = mask & ~np.asarray(ndimage.binary_erosion(mask, border_value=1), dtype=bool) & inside
             y, x = np.nonzero(edge)
             every = max(1, -(-len(x) // 300))
             outline = np.stack([x, y], axis=-1)[::every] + 0.5
@@ -95,10 +97,16 @@ def targets_from(observation: Observation, camera: Camera, size: int, margin: fl
         margin: Room on each side of the person's box, as a share of its longer side.
 
     Returns:
-        Targets for one image (N = 1).
+        Targets for one image (N = 1). Keypoints that are no numbers count as not seen.
     """
     crop = observation.crop(size, margin)
     assert crop.crop_box is not None
+
+    keypoints_px, confidence = crop.keypoints_px, crop.confidence
+    if keypoints_px is not None and confidence is not None:
+        known = keypoints_px.isfinite().all(dim=1) & confidence.isfinite()
+        keypoints_px = torch.where(known[:, None], keypoints_px, 0.0)
+        confidence = torch.where(known, confidence, 0.0)
 
     def one(value: Tensor | None) -> Tensor | None:
         return None if value is None else value[None]
@@ -108,8 +116,8 @@ def targets_from(observation: Observation, camera: Camera, size: int, margin: fl
         person_size_px=torch.tensor([max(crop.box[2], crop.box[3])]),
         valid=crop.valid[None],
         mask=one(crop.mask),
-        keypoints_px=one(crop.keypoints_px),
-        confidence=one(crop.confidence),
+        keypoints_px=one(keypoints_px),
+        confidence=one(confidence),
         skeleton=crop.skeleton,
         keypoints_3d=one(crop.keypoints_3d),
         confidence_3d=one(crop.confidence_3d),

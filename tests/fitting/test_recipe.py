@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from render_fit.errors import InputError
-from render_fit.fitting.recipe import load_recipe, recipe_names, recipe_text
+from render_fit.fitting.recipe import load_recipe, recipe_names
 
 
 def test_shipped_recipes_load():
@@ -22,12 +22,40 @@ def test_resolved_recipe_is_plain_data_that_loads_again(tmp_path):
     assert load_recipe(path) == load_recipe("hybrid")
 
 
+MINE = """\
+name: mine
+description: Keypoints, then the silhouette.
+clothing: smooth
+stages:
+  - name: search
+    free: [orient, position]
+    terms:
+      keypoints: {weight: 1.0, options: {scale: 0.5}}
+    solver: {name: lbfgs, iterations: 20}
+  - name: render
+    free: [pose]
+    resolution: 112
+    edge: {sigma_px: 2.0}
+    terms:
+      silhouette_l2: {weight: 200.0}
+final:
+  terms:
+    shape: {weight: 2.0}
+"""
+
+
 def edited(tmp_path, old: str, new: str):
-    text = recipe_text("hybrid")
-    assert old in text
+    assert old in MINE
     path = tmp_path / "mine.yaml"
-    path.write_text(text.replace(old, new, 1))
+    path.write_text(MINE.replace(old, new, 1))
     return path
+
+
+def test_a_file_of_ones_own_loads(tmp_path):
+    recipe = load_recipe(edited(tmp_path, "mine", "mine"))
+    assert [stage.name for stage in recipe.stages] == ["search", "render"]
+    assert recipe.stages[0].terms["keypoints"].options == {"scale": 0.5}
+    assert recipe.stages[1].solver.name == "lbfgs" and recipe.final.resolution == 224  # defaults
 
 
 @pytest.mark.parametrize(
