@@ -204,7 +204,7 @@ def test_image_of_one_pixel(person):
 
 
 def test_image_20_000_pixels_wide_is_reduced_and_written_for_its_own_pixels(person, tmp_path):
-    scale, left = 8, 3000
+    scale, left = 4, 3000
     for path in (person[0], person[2]):
         picture = Image.open(path)
         wide = Image.new(picture.mode, (20_000, scale * HEIGHT))
