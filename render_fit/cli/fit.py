@@ -42,6 +42,14 @@ def fit(
             help="What the labels mean: smpl24, nbf12, atr, lip, pascal, densepose24.", rich_help_panel="What is known"
         ),
     ] = None,
+    make_parts: Annotated[
+        bool,
+        typer.Option(
+            "--make-parts",
+            help="Without a part map, make one from mask and keypoints.",
+            rich_help_panel="What is known",
+        ),
+    ] = False,
     occluders: Annotated[
         Path | None,
         typer.Option(
@@ -142,6 +150,7 @@ def fit(
         camera=camera,
         focal_mm=focal_mm,
         height_m=height_m,
+        make_parts=make_parts,
         save=tuple(kind.strip() for kind in save.split(",") if kind.strip()),
         seed=seed,
     )

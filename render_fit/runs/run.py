@@ -131,6 +131,7 @@ def fit_photo(job: Job, out: Path, tools: Tools, progress: Progress | None = Non
             box=options.box,
             observer=tools.observer_for(given),
             always_observe_3d=tools.uses_3d_keypoints,
+            make_parts=options.make_parts,
         )
     except NoPersonError as error:
         raise NoPersonError(f"{job.image}: {str(error).removeprefix('image: ')}") from error

@@ -83,6 +83,13 @@ def test_a_photo_with_files_is_fitted(person, tmp_path):
     assert "silhouette IoU" in result.stdout
 
 
+def test_parts_can_be_made_and_that_is_said(person, tmp_path):
+    assert run("fit", *person, "--make-parts", "--save", "").exit_code == 0
+    report = json.loads((tmp_path / "out" / "person" / "report.json").read_text())
+    assert report["sources"]["parts"] == "made from mask and keypoints"
+    assert report["part_iou"]["after"] > 0.2
+
+
 def test_a_camera_file_is_used(person, tmp_path):
     K = [[300.0, 0.0, 64.0], [0.0, 300.0, 96.0], [0.0, 0.0, 1.0]]
     (tmp_path / "c.json").write_text(json.dumps({"K": K}))
