@@ -1,9 +1,9 @@
 """Named joint sets ("skeletons") and the maps between them.
 
-Formats agree on names far more than on points: a COCO hip is where an annotator saw the hip, an SMPL hip is the
-rotation centre of the femur, a Human3.6M hip comes from a marker model and lies some six centimetres further out. So
-every joint of a skeleton also names the body *landmark* that comes closest, and `approximate` lists the joints whose
-landmark is known to be another point.
+Formats agree on names far more than on points: a COCO hip is where an annotator saw the hip, an SMPL hip is
+the rotation centre of the femur, a Human3.6M hip comes from a marker model and lies some six centimetres
+further out. So every joint of a skeleton also names the body *landmark* that comes closest, and `approximate`
+lists the joints whose landmark is known to be another point.
 
 Left and right are the person's own (anatomical).
 """
@@ -131,8 +131,9 @@ _LIMB_POINTS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 _LIMBS = tuple(f"{side}_{point}" for side in ("left", "right") for point in _LIMB_POINTS)
 # What people click on in pictures is COCO's meaning of a joint, in every set that was annotated by hand.
 _CLICKED = {joint: f"coco_{joint}" for joint in _LIMBS}
-# The hips of marker models lie 25 to 27 cm apart, SMPL's 14, and what people click on 19: posed onto true 3D joints, the
-# open body's hip misses by 63 mm with SMPL's hip and by 41 mm with the clicked one (two Human3.6M frames).
+# The hips of marker models lie 25 to 27 cm apart, SMPL's 14, and what people click on 19: posed onto true 3D
+# joints, the open body's hip misses by 63 mm with SMPL's hip and by 41 mm with the clicked one (two Human3.6M
+# frames).
 _WIDE_HIPS = {"left_hip": "coco_left_hip", "right_hip": "coco_right_hip"}
 _LIMB_BONES = (
     "left_shoulder-left_elbow-left_wrist right_shoulder-right_elbow-right_wrist "
