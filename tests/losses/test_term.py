@@ -37,7 +37,9 @@ def test_weighted_sum_and_breakdown():
 
 def test_breakdown_adds_up_to_the_total():
     terms = {"keypoints": KeypointReprojection(), "iou": SilhouetteIoU(), "l2": SilhouetteL2(), "shape": ShapePrior()}
-    objective = Objective({name: (weight, term) for weight, (name, term) in enumerate(terms.items(), start=1)})
+    objective = Objective(
+        {name: (weight, term) for weight, (name, term) in zip((1.0, 50.0, 20.0, 2.0), terms.items(), strict=True)}
+    )
     scene = at(seen(), joined(drawn().parameters, moved(drawn().parameters, (0.1, 0.0, 0.0))))
     torch.testing.assert_close(objective(scene), torch.stack(list(objective.breakdown(scene).values())).sum(dim=0))
 
