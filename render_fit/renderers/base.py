@@ -14,6 +14,7 @@ from torch import Tensor
 from render_fit.cameras import Camera
 
 Silhouette = Literal["contour", "softras"]
+PartBorders = Literal["contour", "softmax"]
 
 OUTPUTS = ("silhouette", "parts", "depth", "normals", "face_index")
 """Names that a renderer's ``outputs`` may hold: the fields of ``RenderOutput``."""
@@ -42,13 +43,15 @@ class RenderSettings:
             eq. 1 and 4). It dilates the shape, pulls through it, and is what PyTorch3D draws.
         sigma_px: σ, pixels. For ``softras`` PyTorch3D's ``BlendParams.sigma`` is
             (2 · sigma_px / min(H, W))², because its image is 2 units across its shorter side.
-        gamma_m: Temperature of the softmax over depth that divides the silhouette among parts, metres.
+        gamma_m: Temperature of the softmax over depth, metres; for ``part_borders`` ``softmax`` only.
         blur_radius_px: How far from the outline (``contour``) or from a face (``softras``) a pixel may lie to
             be soft, pixels. None: as far as the sigmoid differs from 0 and 1 by more than 1e-4, which is
             9.21 σ for ``contour`` and 3.03 σ for ``softras``.
-        part_sigma_px: σ of the faces that compete for a pixel of the part map, pixels; faces within 3.03 of
-            it do. None: half of ``sigma_px``, which makes borders between parts about as soft as a
-            ``contour`` silhouette's border, at a quarter of the cost of ``sigma_px``.
+        part_sigma_px: σ of the borders between parts, pixels. None: half of ``sigma_px``.
+        part_borders: How alpha is divided among parts. ``contour``: by the distance to the nearest border
+            between visible parts, as the ``contour`` silhouette; unbiased. ``softmax``: by a softmax over the
+            depth of all faces in reach (SoftRas, eq. 3); what is in front is dilated to the end of the
+            reach, where the map jumps, so most of its change has no gradient.
     """
 
     silhouette: Silhouette = "contour"
@@ -56,10 +59,13 @@ class RenderSettings:
     gamma_m: float = 0.02
     blur_radius_px: float | None = None
     part_sigma_px: float | None = None
+    part_borders: PartBorders = "contour"
 
     def __post_init__(self) -> None:
         if self.silhouette not in get_args(Silhouette):
             raise ValueError(f"silhouette: expected one of {get_args(Silhouette)}, got {self.silhouette!r}")
+        if self.part_borders not in get_args(PartBorders):
+            raise ValueError(f"part_borders: expected one of {get_args(PartBorders)}, got {self.part_borders!r}")
         for name in ("sigma_px", "gamma_m", "blur_radius_px", "part_sigma_px"):
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
@@ -82,8 +88,9 @@ class RenderSettings:
 
     @property
     def part_radius_px(self) -> float:
-        """Distance from a face beyond which it has no share in a part map, pixels."""
-        return math.sqrt(_FLOOR_LOGIT) * self.resolved_part_sigma_px
+        """Distance from a border (``contour``) or a face (``softmax``) beyond which it does not tell, pixels."""
+        logit = _FLOOR_LOGIT if self.part_borders == "contour" else math.sqrt(_FLOOR_LOGIT)
+        return logit * self.resolved_part_sigma_px
 
 
 @dataclass(frozen=True)
@@ -92,7 +99,7 @@ class RenderOutput:
 
     Attributes:
         silhouette: (B, H, W) alpha in [0, 1].
-        parts: (B, 24, H, W) P(part) = alpha × the part's share of a softmax over depth. Sums to alpha;
+        parts: (B, 24, H, W) P(part) = alpha × the part's share of the pixel. Sums to alpha;
             P(background) = 1 − alpha.
         depth: (B, H, W) metres along z of the nearest face at the pixel centre; 0 where there is none.
         normals: (B, 3, H, W) unit normal of that face in camera axes, outward by the faces' winding (its z is

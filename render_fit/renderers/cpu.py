@@ -21,6 +21,7 @@ from render_fit.renderers.base import (
     check_inputs,
     hard_normals,
 )
+from render_fit.renderers.kernels.borders import borders_backward, borders_forward
 from render_fit.renderers.kernels.contour import contour_backward, contour_forward
 from render_fit.renderers.kernels.depth import depth_backward
 from render_fit.renderers.kernels.grid import bin_soft_faces
@@ -94,7 +95,10 @@ class CpuRenderer:
             if "silhouette" in outputs:
                 drawn["silhouette"] = alpha
             if "parts" in outputs and face_parts is not None:
-                drawn["parts"] = _Parts.apply(alpha, xy, z, owner, face_parts, frame)
+                if settings.part_borders == "contour":
+                    drawn["parts"] = _BorderedParts.apply(alpha, xy, owner, face_parts, frame)
+                else:
+                    drawn["parts"] = _SoftmaxParts.apply(alpha, xy, z, owner, face_parts, frame)
         if "depth" in outputs:
             drawn["depth"] = _Depth.apply(xy, z, frame)
         if "normals" in outputs:
@@ -121,8 +125,10 @@ class _Contour(torch.autograd.Function):
     def forward(ctx: Any, xy: Tensor, frame: _Frame) -> tuple[Tensor, Tensor]:
         sigma, radius = frame.settings.sigma_px, frame.settings.contour_radius_px
         height, width = frame.face_index.shape[1:]
-        piece, place, count = trace_outline(frame.xy, frame.topology, frame.orientation, height, width, radius)
-        alpha, nearest, owner = contour_forward(frame.face_index, piece, place, count, sigma, radius)
+        piece, place, count = trace_outline(frame.xy, frame.z, frame.topology, frame.orientation, height, width, radius)
+        alpha, nearest, owner = contour_forward(
+            frame.face_index, np.full(frame.face_index.shape, -1), piece, place, count, sigma, radius
+        )
         ctx.saved = frame, piece, place, alpha, nearest
         ctx.dtype = xy.dtype
         owner_tensor = torch.from_numpy(owner)
@@ -161,8 +167,42 @@ class _SoftRas(torch.autograd.Function):
         return torch.from_numpy(grad.sum(axis=1)[..., :2]).to(ctx.dtype), None
 
 
-class _Parts(torch.autograd.Function):
-    """Part maps from alpha and the projected vertices."""
+class _BorderedParts(torch.autograd.Function):
+    """Part maps from alpha and the distance to the nearest border between visible parts."""
+
+    @staticmethod
+    def forward(ctx: Any, alpha: Tensor, xy: Tensor, owner: Tensor, face_parts: Tensor, frame: _Frame) -> Tensor:
+        batch, height, width = alpha.shape
+        radius, sigma = frame.settings.part_radius_px, frame.settings.resolved_part_sigma_px
+        labels = face_parts.contiguous().numpy()
+        piece, place, count = trace_outline(
+            frame.xy, frame.z, frame.topology, frame.orientation, height, width, radius, labels
+        )
+        # The distance counts as positive everywhere: there is no inside of a border.
+        everywhere = np.zeros(alpha.shape, np.int32)
+        face = np.where(frame.face_index >= 0, frame.face_index, owner.numpy())
+        own = np.where(face >= 0, labels[face], -1) if len(labels) else np.full(face.shape, -1)
+        keep, nearest, pair = contour_forward(everywhere, own, piece, place, count, sigma, radius)
+        ctx.inputs = _array(alpha), own, keep, pair
+        ctx.saved = frame, everywhere, piece, place, nearest
+        ctx.dtype = alpha.dtype
+        parts = torch.zeros(batch, N_PARTS, height, width, dtype=alpha.dtype)
+        borders_forward(*ctx.inputs, parts.numpy())
+        return parts
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        frame, everywhere, piece, place, nearest = ctx.saved
+        grad_alpha, grad_keep = borders_backward(grads[0].to(ctx.dtype).contiguous().numpy(), *ctx.inputs)
+        grad = contour_backward(
+            grad_keep, ctx.inputs[2], nearest, everywhere, frame.xy, frame.topology.edges, piece, place,
+            frame.settings.resolved_part_sigma_px,
+        )  # fmt: skip
+        return torch.from_numpy(grad_alpha).to(ctx.dtype), torch.from_numpy(grad).to(ctx.dtype), None, None, None
+
+
+class _SoftmaxParts(torch.autograd.Function):
+    """Part maps from alpha and a softmax over depth."""
 
     @staticmethod
     def forward(

@@ -30,11 +30,11 @@ INSTALL = (
 
 
 class PyTorch3DRenderer:
-    """``softras`` silhouettes and part maps by PyTorch3D's rasterizer, on the vertices' device, in float32.
+    """``softras`` silhouettes and ``softmax`` part maps by PyTorch3D's rasterizer, on the vertices' device, in float32.
 
     Follows ``Renderer``, but keeps only the ``faces_per_pixel`` nearest faces at a pixel, where the other
     backends keep all: with fine meshes or large σ alpha is too low and its gradient turns. PyTorch3D has no
-    ``contour`` silhouette: with that setting the ``cpu`` renderer draws, whatever the device.
+    ``contour`` silhouettes and borders: with those settings the ``cpu`` renderer draws, whatever the device.
 
     Attributes:
         faces_per_pixel: Faces kept at a pixel, nearest first; PyTorch3D's CUDA code takes at most 150.
@@ -62,7 +62,7 @@ class PyTorch3DRenderer:
         outputs: Sequence[str] = ("silhouette",),
     ) -> RenderOutput:
         """Draw a batch of meshes; see ``Renderer``."""
-        if settings.silhouette == "contour":
+        if settings.silhouette == "contour" or ("parts" in outputs and settings.part_borders == "contour"):
             return _drawn_on_cpu(vertices_camera, faces, camera, settings, face_parts, outputs)
         camera = check_inputs(vertices_camera, faces, camera, face_parts, outputs)
         device, dtype = vertices_camera.device, vertices_camera.dtype
@@ -70,7 +70,9 @@ class PyTorch3DRenderer:
         drawn: dict[str, Any] = {}
         scene = _Scene(vertices_camera.float(), faces, camera)
         if "silhouette" in outputs or "parts" in outputs:
-            radius_px = max(settings.softras_radius_px, settings.part_radius_px)
+            radius_px = settings.softras_radius_px
+            if "parts" in outputs:
+                radius_px = max(radius_px, settings.part_radius_px)
             fragments = scene.rasterize(radius_px, self.faces_per_pixel)
             alpha = _alpha(fragments, settings, scene.pixels_per_unit)
             if "silhouette" in outputs:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
+from torch.nn import functional
 
 from render_fit.cameras import Camera
 from render_fit.renderers.base import (
@@ -102,24 +103,66 @@ def _render_one(
         owner = torch.where(soft, owner, -1)
     else:
         within = inside | (distance2 <= settings.softras_radius_px**2)
-        log_clear = -torch.nn.functional.softplus(signed2 / settings.sigma_px**2)
+        log_clear = -functional.softplus(signed2 / settings.sigma_px**2)
         alpha = 1 - torch.where(within, log_clear, 0.0).sum(1).exp()
         beside = torch.where(within & ~covered[:, None], distance2, torch.inf)
         first = (beside <= beside.amin(1, keepdim=True) + TIE_PX2).double().argmax(1)
         owner = torch.where(beside.isfinite().any(1), first, -1)
     result["silhouette"] = alpha
-    if parts is not None:
-        within = inside | (distance2 <= settings.part_radius_px**2)
-        log_cover = torch.nn.functional.logsigmoid(signed2 / settings.resolved_part_sigma_px**2)
-        logits = torch.where(within, log_cover - depth / settings.gamma_m, -torch.inf)
-        alone = ~within.any(1)
-        # Where no face is in reach, the face that is nearest in the image takes all.
-        logits = torch.where(alone[:, None], 0.0, logits)
-        one_hot = torch.nn.functional.one_hot(parts, N_PARTS).double()
-        share = logits.softmax(1) @ one_hot
-        share = torch.where(alone[:, None], one_hot[owner.clamp(min=0)] * (owner >= 0)[:, None], share)
+    if parts is not None and settings.part_borders == "contour":
+        own = parts[torch.where(covered, nearest, owner.clamp(min=0))]
+        share = _shares_by_border(pixels, xy, z, faces, parts, own, settings)
+        share = share * (covered | (owner >= 0))[:, None]
+        result["parts"] = (alpha[:, None] * share).T
+    elif parts is not None:
+        share = _shares_by_depth(inside, signed2, depth, owner, parts, settings)
         result["parts"] = (alpha[:, None] * share).T
     return result
+
+
+def _shares_by_depth(
+    inside: Tensor, signed2: Tensor, depth: Tensor, owner: Tensor, parts: Tensor, settings: RenderSettings
+) -> Tensor:
+    """(N, 24) softmax over all faces in reach; where there is none, the nearest in the image takes all."""
+    within = inside | (-signed2 <= settings.part_radius_px**2)
+    log_cover = functional.logsigmoid(signed2 / settings.resolved_part_sigma_px**2)
+    logits = torch.where(within, log_cover - depth / settings.gamma_m, -torch.inf)
+    alone = ~within.any(1)
+    one_hot = functional.one_hot(parts, N_PARTS).double()
+    share = torch.where(alone[:, None], 0.0, logits).softmax(1) @ one_hot
+    return torch.where(alone[:, None], one_hot[owner.clamp(min=0)] * (owner >= 0)[:, None], share)
+
+
+def _shares_by_border(
+    pixels: Tensor, xy: Tensor, z: Tensor, faces: Tensor, parts: Tensor, own: Tensor, settings: RenderSettings
+) -> Tensor:
+    """(N, 24): a pixel that shows ``own`` keeps sigmoid(d / σ); the part beyond the nearest border has the rest."""
+    with torch.no_grad():
+        edge, _, span, cut_by, left, right = _cut_edges(xy, faces)
+        sides = torch.stack([_part_at(points, xy, z, faces, parts) for points in (left, right)], 1)
+        kept = (sides[:, 0] != sides[:, 1]) & (sides >= 0).all(1)
+        edge, span, cut_by, sides = edge[kept], span[kept], cut_by[kept], sides[kept]
+    share = functional.one_hot(own, N_PARTS).double()
+    if len(edge) == 0:
+        return share
+    distance, _, ties = _nearest_piece(pixels, xy, edge, span, cut_by)
+    # Where pieces meet: those with the pixel's own part first, then by the pair of parts.
+    pair = sides.amin(1) * N_PARTS + sides.amax(1)
+    strange = (sides[None] != own[:, None, None]).all(-1)
+    name = torch.where(ties, pair + N_PARTS**2 * strange, 2 * N_PARTS**2).amin(1)
+    first, second = name // N_PARTS, name % N_PARTS
+    other = torch.where(own == first, second, torch.where(own == second, first, own))
+    other = torch.where(name < N_PARTS**2, other, own)
+    tells = (distance < settings.part_radius_px) & (other != own)
+    keep = torch.where(tells, torch.sigmoid(distance / settings.resolved_part_sigma_px), 1.0)
+    beyond = functional.one_hot(other, N_PARTS).double()
+    return share * keep[:, None] + beyond * (1 - keep[:, None])
+
+
+def _part_at(points: Tensor, xy: Tensor, z: Tensor, faces: Tensor, parts: Tensor) -> Tensor:
+    """Part of the nearest face at each point, −1 where there is none."""
+    inside, _, _, depth = _pairs(points, xy, z, faces)
+    return torch.where(inside.any(1), parts[torch.where(inside, depth, torch.inf).argmin(1)], -1)
 
 
 def _pairs(pixels: Tensor, xy: Tensor, z: Tensor, faces: Tensor) -> tuple[Tensor, ...]:
@@ -156,22 +199,35 @@ def _covers(points: Tensor, corner: Tensor) -> Tensor:
 
 
 def _distance_to_outline(pixels: Tensor, xy: Tensor, faces: Tensor) -> tuple[Tensor, Tensor]:
-    """Distance (N,) to the outline of the union of all faces, differentiable, and a face (N,) at that point."""
+    """Distance (N,) to the outline of the union of all faces, differentiable, and a face (N,) at that point.
+
+    The outline is made of the pieces of mesh edges with faces on exactly one side.
+    """
     with torch.no_grad():
-        edge, face, span, cut_by = _outline(xy, faces)
+        edge, face, span, cut_by, left, right = _cut_edges(xy, faces)
+        kept = _covers(left, xy[faces]) != _covers(right, xy[faces])
+        edge, face, span, cut_by = edge[kept], face[kept], span[kept], cut_by[kept]
         if len(edge) == 0:
             return pixels.new_full((len(pixels),), torch.inf), torch.full((len(pixels),), -1)
+    distance, _, ties = _nearest_piece(pixels, xy, edge, span, cut_by)
+    # Two pieces meet where a corner is nearest, equal up to rounding: of their faces the first.
+    return distance, torch.where(ties, face, len(faces)).amin(1)
+
+
+def _nearest_piece(
+    pixels: Tensor, xy: Tensor, edge: Tensor, span: Tensor, cut_by: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Distance (N,) to the nearest of M pieces, differentiable; which (N,); and which are as near (N, M)."""
+    with torch.no_grad():
         ends = xy[edge]
         start = ends[:, 0] + span[:, :1] * (ends[:, 1] - ends[:, 0])
         end = ends[:, 0] + span[:, 1:] * (ends[:, 1] - ends[:, 0])
         distance = _distance(pixels[:, None], start[None], end[None])
         k = distance.argmin(1)
-        # Two pieces meet where a corner is nearest, equal up to rounding: of their faces the first.
         ties = distance.square() < distance.gather(1, k[:, None]).square() + TIE_PX2
-        owner = torch.where(ties, face, len(faces)).amin(1)
     start = _place(xy, edge[k], span[k, 0], cut_by[k, 0])
     end = _place(xy, edge[k], span[k, 1], cut_by[k, 1])
-    return _distance(pixels, start, end), owner
+    return _distance(pixels, start, end), k, ties
 
 
 def _distance(p: Tensor, a: Tensor, b: Tensor) -> Tensor:
@@ -192,15 +248,13 @@ def _place(xy: Tensor, edge: Tensor, t: Tensor, cut_by: Tensor) -> Tensor:
     return a + torch.where(moves, crossing, t)[:, None] * d
 
 
-def _outline(xy: Tensor, faces: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Pieces of mesh edges with faces on exactly one side.
-
-    Every edge is cut wherever any other edge crosses it; a piece is kept if just one of the points a hair to
-    either side of its middle is covered.
+def _cut_edges(xy: Tensor, faces: Tensor) -> tuple[Tensor, ...]:
+    """Pieces of all mesh edges, each cut wherever any other edge crosses it.
 
     Returns:
         (M, 2) vertices of the edge; (M,) its first face; (M, 2) parameters of the piece's start and end along
-        the edge; (M, 2, 2) vertices of the edges that cut the start and the end, −1 where the edge itself ends.
+        the edge; (M, 2, 2) vertices of the edges that cut the start and the end, −1 where the edge itself ends;
+        (M, 2) and (M, 2) the points a hair to either side of its middle.
     """
     sides = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).sort(1).values
     edges, of_side = sides.unique(dim=0, return_inverse=True)
@@ -229,6 +283,6 @@ def _outline(xy: Tensor, faces: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]
     length = d[e].norm(dim=1)
     normal = torch.stack([d[e, 1], -d[e, 0]], 1) / length.clamp(min=1e-30)[:, None]
     middle = a[e] + span.mean(1, keepdim=True) * d[e]
-    left, right = (_covers(middle + sign * HAIR_PX * normal, xy[faces]) for sign in (1, -1))
-    kept = (left != right) & ((span[:, 1] - span[:, 0]) * length > 1e-9)
-    return edges[e[kept]], face[e[kept]], span[kept], cut_by[kept]
+    kept = (span[:, 1] - span[:, 0]) * length > 1e-9
+    left, right = middle + HAIR_PX * normal, middle - HAIR_PX * normal
+    return edges[e[kept]], face[e[kept]], span[kept], cut_by[kept], left[kept], right[kept]

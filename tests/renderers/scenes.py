@@ -61,7 +61,7 @@ def _fan() -> trimesh.Trimesh:
 MESHES = {
     "one ball": _ball,
     "a rod in front of a ball": lambda: _ball() + _rod(0.1, 0.05, 2.4),
-    "two balls side by side that overlap": lambda: _ball(-0.25) + _ball(0.3, -0.1, 3.2),
+    "two balls side by side that overlap": lambda: _ball(-0.25) + _ball(0.35, -0.1, 3.9),
     "a ring that hides itself": _torus,
     "partly outside the image": lambda: _ball(0.62, 0.5) + _rod(-0.7, 0.0, 3.0, 2.5),
     "slivers and faces without area": _slivers,

@@ -25,7 +25,9 @@ def test_radii_are_where_the_sigmoid_falls_under_1e_4() -> None:
     # log(1 / 1e-4 − 1) = 9.21024
     assert settings.contour_radius_px == pytest.approx(2 * 9.21024, rel=1e-6)
     assert settings.softras_radius_px == pytest.approx(2 * math.sqrt(9.21024), rel=1e-6)
-    assert settings.part_radius_px == pytest.approx(1 * math.sqrt(9.21024), rel=1e-6)
+    assert settings.part_radius_px == pytest.approx(1 * 9.21024, rel=1e-6)
+    softmax = RenderSettings(sigma_px=2.0, part_borders="softmax")
+    assert softmax.part_radius_px == pytest.approx(1 * math.sqrt(9.21024), rel=1e-6)
 
 
 def test_unknown_output() -> None:

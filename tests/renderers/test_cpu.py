@@ -1,5 +1,7 @@
 """The cpu renderer against the reference, and what it promises of itself."""
 
+import itertools
+
 import numba
 import pytest
 import torch
@@ -29,12 +31,12 @@ def gradients(drawn: RenderOutput, vertices: torch.Tensor) -> dict[str, torch.Te
     return found
 
 
-@pytest.mark.parametrize("silhouette", ["contour", "softras"])
+@pytest.mark.parametrize(("silhouette", "borders"), [("contour", "contour"), ("softras", "softmax")])
 @pytest.mark.parametrize("name", MESHES)
-def test_same_as_reference(name: str, silhouette: str) -> None:
+def test_same_as_reference(name: str, silhouette: str, borders: str) -> None:
     one = scene(name)
     one.vertices.requires_grad_()
-    settings = RenderSettings(silhouette=silhouette, sigma_px=1.2, gamma_m=0.04)
+    settings = RenderSettings(silhouette=silhouette, sigma_px=1.2, gamma_m=0.04, part_borders=borders)
     ours, reference = draw(CpuRenderer(), one, settings), draw(ReferenceRenderer(), one, settings)
     assert ours.face_index is not None and torch.equal(ours.face_index, reference.face_index)
     assert 20 < int((ours.face_index >= 0).sum()) < ours.face_index.numel()
@@ -63,8 +65,9 @@ def test_any_sigma(sigma_px: float) -> None:
 
 
 def test_parts_sum_to_the_silhouette() -> None:
-    for silhouette in ("contour", "softras"):
-        drawn = draw(CpuRenderer(), scene("a rod in front of a ball"), RenderSettings(silhouette=silhouette))
+    for silhouette, borders in itertools.product(("contour", "softras"), ("contour", "softmax")):
+        settings = RenderSettings(silhouette=silhouette, part_borders=borders)
+        drawn = draw(CpuRenderer(), scene("a rod in front of a ball"), settings)
         assert float((drawn.parts.sum(1) - drawn.silhouette).abs().max()) < 1e-12
 
 

@@ -63,7 +63,7 @@ def test_silhouette_and_depth_as_the_reference(name: str) -> None:
 @installed
 def test_parts_nearly_as_the_reference() -> None:
     """Depth outside a face is PyTorch3D's clipped barycentric one, not that of the nearest point."""
-    settings = RenderSettings(silhouette="softras", sigma_px=1.2, gamma_m=0.1)
+    settings = RenderSettings(silhouette="softras", sigma_px=1.2, gamma_m=0.1, part_borders="softmax")
     (ours, _), (expected, _) = (
         _images(renderer, scene("one ball"), settings, ("parts",))
         for renderer in (PyTorch3DRenderer(faces_per_pixel=150), ReferenceRenderer())

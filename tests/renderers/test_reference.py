@@ -47,12 +47,12 @@ def test_softras_is_one_minus_the_product() -> None:
     assert alpha[2, 5] == pytest.approx(1 - (1 - sigmoid(near)) * (1 - sigmoid(-far)), abs=1e-12)
 
 
-def test_parts_share_by_depth_and_distance() -> None:
+def test_softmax_parts_share_by_depth_and_distance() -> None:
     # Two squares, the second 3 cm behind the first and drawn over the same 2 to 10 px.
     back = SQUARE * 1.03
     vertices = torch.cat([SQUARE, back], dim=1)
     faces = torch.cat([SQUARE_FACES, SQUARE_FACES + 4])
-    settings = RenderSettings(sigma_px=0.5, part_sigma_px=0.5, gamma_m=0.02)
+    settings = RenderSettings(sigma_px=0.5, part_sigma_px=0.5, gamma_m=0.02, part_borders="softmax")
     output = ReferenceRenderer()(
         vertices, faces, PIXEL_CAMERA, settings, face_parts=torch.tensor([3, 3, 7, 7]), outputs=("parts", "silhouette")
     )
@@ -60,6 +60,25 @@ def test_parts_share_by_depth_and_distance() -> None:
     assert output.silhouette[0, 5, 6] == pytest.approx(sigmoid(3.5 / 0.5), abs=1e-12)
     assert output.parts[0, 3, 5, 6] == pytest.approx(sigmoid(7.0) / (1 + behind), rel=1e-9)
     assert output.parts[0, 7, 5, 6] == pytest.approx(sigmoid(7.0) * behind / (1 + behind), rel=1e-9)
+
+
+def test_parts_blend_across_the_visible_border() -> None:
+    # The second square is nearer and covers 6 to 14 px across: the border is its left side, x = 6.
+    front = SQUARE * 0.9 + torch.tensor([0.4, 0.0, 0.0]) * 0.9
+    vertices = torch.cat([SQUARE, front], dim=1)
+    faces = torch.cat([SQUARE_FACES, SQUARE_FACES + 4])
+    output = ReferenceRenderer()(
+        vertices, faces, PIXEL_CAMERA, RenderSettings(sigma_px=1.0), face_parts=torch.tensor([3, 3, 7, 7]),
+        outputs=("parts", "silhouette"),
+    )  # fmt: skip
+    parts, alpha = output.parts[0], output.silhouette[0]
+    # Row 6 is 3.5 px from the squares' lower and upper sides; σ of the border is half of σ.
+    assert alpha[6, 5] == pytest.approx(sigmoid(3.5), abs=1e-12)
+    assert float(parts[3, 6, 5]) == pytest.approx(sigmoid(3.5) * sigmoid(0.5 / 0.5), rel=1e-6)
+    assert float(parts[7, 6, 5]) == pytest.approx(sigmoid(3.5) * sigmoid(-0.5 / 0.5), rel=1e-6)
+    assert float(parts[7, 6, 6]) == pytest.approx(sigmoid(3.5) * sigmoid(0.5 / 0.5), rel=1e-6)
+    # The far square's right side, x = 10, is hidden: no border there.
+    assert float(parts[3, 6, 9]) == pytest.approx(sigmoid(3.5) * sigmoid(-3.5 / 0.5), rel=1e-6)
 
 
 def test_depth_and_normal_of_a_slanted_wall() -> None:
@@ -74,10 +93,10 @@ def test_depth_and_normal_of_a_slanted_wall() -> None:
     assert output.normals[0, :, 5, 6].tolist() == pytest.approx([math.sqrt(0.5), 0, -math.sqrt(0.5)], abs=1e-6)
 
 
-@pytest.mark.parametrize("silhouette", ["contour", "softras"])
-def test_gradient_agrees_with_differences(silhouette: str) -> None:
+@pytest.mark.parametrize(("silhouette", "borders"), [("contour", "contour"), ("softras", "softmax")])
+def test_gradient_agrees_with_differences(silhouette: str, borders: str) -> None:
     one = scene("a rod in front of a ball")
-    settings = RenderSettings(silhouette=silhouette, sigma_px=1.3, gamma_m=0.05)
+    settings = RenderSettings(silhouette=silhouette, sigma_px=1.3, gamma_m=0.05, part_borders=borders)
     renderer = ReferenceRenderer()
     weight = torch.randn(26, 22, 26, dtype=torch.float64)
 

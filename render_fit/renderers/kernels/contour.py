@@ -9,11 +9,15 @@ import numpy as np
 from numba import prange
 
 from render_fit.renderers.kernels.compiling import kernel
+from render_fit.renderers.kernels.parts import N_PARTS
 from render_fit.renderers.kernels.rasterize import TIE_PX2
 
 TILE = 32
 SUBTILE = 8
 # Sides of the tiles, pixels; the second divides the first.
+
+STRANGE = N_PARTS * N_PARTS
+# More than the name of any pair of parts.
 
 LEAST_CROSSING = 0.1
 # Sine of the angle between two edges below which the motion of their crossing is taken to follow the first
@@ -51,11 +55,12 @@ def _select(cx, cy, extent, radius, place, among, n_among, selected, distance):
 
 
 @kernel(parallel=True)
-def contour_forward(face_index, piece, place, count, sigma, radius):
+def contour_forward(face_index, own, piece, place, count, sigma, radius):
     """Alpha and the nearest outline piece of each pixel.
 
     Args:
         face_index: (B, H, W) int32 of the hard pass; −1 where the centre is in no face.
+        own: (B, H, W) int64 part that a pixel shows; −1 where it does not matter, as for the outline.
         piece: (B, N, 4) of ``trace_outline``.
         place: (B, N, 6) of ``trace_outline``.
         count: (B,) of ``trace_outline``.
@@ -63,8 +68,9 @@ def contour_forward(face_index, piece, place, count, sigma, radius):
         radius: Pixels from the outline beyond which alpha is 0 or 1.
 
     Returns:
-        (B, H, W) float64 alpha; (B, H, W) int32 index of the nearest piece, and the first
-        of the faces there, both −1 beyond the radius.
+        (B, H, W) float64 alpha; (B, H, W) int32 index of the nearest piece, and the least
+        name (face or pair of parts) of those there, both −1 beyond the radius. Where pieces between several
+        pairs of parts meet, pairs with the pixel's own part go first: the others' names grow by ``STRANGE``.
     """
     n_batch, height, width = face_index.shape
     alpha = np.empty((n_batch, height, width))
@@ -108,6 +114,8 @@ def contour_forward(face_index, piece, place, count, sigma, radius):
                         d2 = _distance2(j + 0.5, i + 0.5, place[b], near[m])
                         if d2 < least + TIE_PX2:
                             at = np.int64(piece[b, near[m], 3])
+                            if own[b, i, j] >= 0 and own[b, i, j] != at // N_PARTS and own[b, i, j] != at % N_PARTS:
+                                at += STRANGE
                             face = at if d2 < least - TIE_PX2 or found < 0 else min(face, at)
                             if d2 < least:
                                 least = d2

@@ -142,13 +142,15 @@ def bin_soft_faces(xy, faces, orientation, height, width, radius):
 
 
 @kernel
-def is_covered(px, py, xy, faces, orientation, start, members, left, top, cell, n_columns, n_rows):
-    """Whether a point is inside, or on the border of, any face of its cell's list."""
+def face_at(px, py, xy, z, faces, orientation, any_will_do, start, members, left, top, cell, n_columns, n_rows):
+    """The nearest face at a point (or any, which is quicker to find) of its cell's list; −1 if there is none."""
     column = int(np.floor((px - left) / cell))
     row = int(np.floor((py - top) / cell))
     if column < 0 or row < 0 or column >= n_columns or row >= n_rows:
-        return False
+        return -1
     k = row * n_columns + column
+    found = -1
+    nearest = 0.0
     for m in range(start[k], start[k + 1]):
         f = members[m]
         sign = orientation[f]
@@ -158,6 +160,12 @@ def is_covered(px, py, xy, faces, orientation, start, members, left, top, cell, 
         x0, y0 = xy[i0, 0] - px, xy[i0, 1] - py
         x1, y1 = xy[i1, 0] - px, xy[i1, 1] - py
         x2, y2 = xy[i2, 0] - px, xy[i2, 1] - py
-        if (x1 * y2 - y1 * x2) * sign >= 0 and (x2 * y0 - y2 * x0) * sign >= 0 and (x0 * y1 - y0 * x1) * sign >= 0:
-            return True
-    return False
+        w0, w1, w2 = x1 * y2 - y1 * x2, x2 * y0 - y2 * x0, x0 * y1 - y0 * x1
+        if w0 * sign >= 0 and w1 * sign >= 0 and w2 * sign >= 0:
+            if any_will_do:
+                return np.int64(f)
+            inverse_depth = (w0 / z[i0] + w1 / z[i1] + w2 / z[i2]) / (w0 + w1 + w2)
+            if inverse_depth > nearest:
+                nearest = inverse_depth
+                found = np.int64(f)
+    return found

@@ -1,4 +1,4 @@
-"""The outline of the union of all projected faces, exactly, as pieces of mesh edges.
+"""The outline of the union of all projected faces, and the borders between visible parts, as pieces of mesh edges.
 
 1. Only *contour edges* can be on it: those where the surface turns over (their two faces have opposite
    orientation on the image) or ends.
@@ -6,13 +6,17 @@
    whole or not at all.
 3. A piece is on the outline if a point a hair to its outer side is in no face. That drops what lies in front
    of or behind another part of the body.
+
+Borders between parts are found likewise: the edges between two parts join the contour edges, and a piece is kept if
+different parts are visible a hair to its two sides.
 """
 
 import numpy as np
 from numba import prange
 
 from render_fit.renderers.kernels.compiling import kernel
-from render_fit.renderers.kernels.grid import bin_boxes, edge_boxes, face_boxes, is_covered
+from render_fit.renderers.kernels.grid import bin_boxes, edge_boxes, face_at, face_boxes
+from render_fit.renderers.kernels.parts import N_PARTS
 from render_fit.renderers.kernels.rasterize import DROPPED
 
 CELL_PX = 1.0
@@ -158,8 +162,19 @@ def _outer_normal(e, edges, edge_faces, xy, faces, orientation):
 
 
 @kernel
-def _trace(xy, faces, orientation, edges, edge_faces, crowded, height, width, radius, piece, place):
-    """Outline pieces of one image, written as far as they fit; returns how many there are."""
+def _is_part_border(orientation, faces_here, face_parts):
+    if not (_is_drawn(orientation, faces_here[0]) and _is_drawn(orientation, faces_here[1])):
+        return False
+    return face_parts[faces_here[0]] != face_parts[faces_here[1]]
+
+
+@kernel
+def _trace(xy, z, faces, orientation, edges, edge_faces, crowded, face_parts, height, width, radius, piece, place):
+    """Pieces of one image, written as far as they fit; returns how many there are.
+
+    Of the outline, or, if ``face_parts`` is not empty, of the borders between parts.
+    """
+    by_part = face_parts.shape[0] > 0
     pad = radius + MARGIN_PX
     left, top, right, bottom = -pad, -pad, width + pad, height + pad
     n_edges = edges.shape[0]
@@ -169,7 +184,9 @@ def _trace(xy, faces, orientation, edges, edge_faces, crowded, height, width, ra
     reach = np.empty((n_edges, 2))
     ends = np.empty((n_edges, 4))
     for e in range(n_edges):
-        if not _is_contour(orientation, edge_faces[e], crowded[e]):
+        if not _is_contour(orientation, edge_faces[e], crowded[e]) and not (
+            by_part and _is_part_border(orientation, edge_faces[e], face_parts)
+        ):
             continue
         ax, ay = xy[edges[e, 0], 0], xy[edges[e, 0], 1]
         bx, by = xy[edges[e, 1], 0], xy[edges[e, 1], 1]
@@ -220,22 +237,31 @@ def _trace(xy, faces, orientation, edges, edge_faces, crowded, height, width, ra
             middle = 0.5 * (t0 + t1)
             mx, my = ax + middle * dx, ay + middle * dy
             hair = min(HAIR_PX, HAIR_SHARE * (t1 - t0) * length)
-            covered = is_covered(
-                mx + hair * nx, my + hair * ny, xy, faces, orientation,
+            outer = face_at(
+                mx + hair * nx, my + hair * ny, xy, z, faces, orientation, not by_part,
                 start, members, left, top, cell, n_columns, n_rows,
             )  # fmt: skip
-            if covered and not has_outer_side:
-                covered = is_covered(
-                    mx - hair * nx, my - hair * ny, xy, faces, orientation,
+            inner = -1
+            if outer >= 0 and (by_part or not has_outer_side):
+                inner = face_at(
+                    mx - hair * nx, my - hair * ny, xy, z, faces, orientation, not by_part,
                     start, members, left, top, cell, n_columns, n_rows,
                 )  # fmt: skip
-            if not covered:
+            if by_part:
+                is_kept = outer >= 0 and inner >= 0 and face_parts[outer] != face_parts[inner]
+            else:
+                is_kept = outer < 0 or (not has_outer_side and inner < 0)
+            if is_kept:
                 if n_found < piece.shape[0]:
-                    face = edge_faces[e, 0]
-                    if not _is_drawn(orientation, face):
-                        face = edge_faces[e, 1]
+                    if by_part:
+                        one, two = face_parts[inner], face_parts[outer]
+                        inner = min(one, two) * N_PARTS + max(one, two)
+                    else:
+                        inner = edge_faces[e, 0]
+                        if not _is_drawn(orientation, inner):
+                            inner = edge_faces[e, 1]
                     piece[n_found, 0], piece[n_found, 1], piece[n_found, 2] = e, by0, by1
-                    piece[n_found, 3] = face
+                    piece[n_found, 3] = inner
                     place[n_found, 0], place[n_found, 1] = t0, t1
                     place[n_found, 2], place[n_found, 3] = ax + t0 * dx, ay + t0 * dy
                     place[n_found, 4], place[n_found, 5] = ax + t1 * dx, ay + t1 * dy
@@ -245,41 +271,47 @@ def _trace(xy, faces, orientation, edges, edge_faces, crowded, height, width, ra
 
 
 @kernel(parallel=True)
-def _trace_all(xy, faces, orientation, edges, edge_faces, crowded, height, width, radius, piece, place, count):
+def _trace_all(
+    xy, z, faces, orientation, edges, edge_faces, crowded, face_parts, height, width, radius, piece, place, count
+):
     for task in prange(xy.shape[0]):
         b = np.int64(task)
         count[b] = _trace(
-            xy[b], faces, orientation[b], edges, edge_faces, crowded,
+            xy[b], z[b], faces, orientation[b], edges, edge_faces, crowded, face_parts,
             height, width, radius, piece[b], place[b],
         )  # fmt: skip
 
 
-def trace_outline(xy, topology, orientation, height, width, radius):
-    """Outline of the union of all faces, as far as it reaches a pixel, for each image.
+def trace_outline(xy, z, topology, orientation, height, width, radius, face_parts=None):
+    """Outline of the union of all faces, or the borders between visible parts, as far as they reach a pixel.
 
     Args:
         xy: (B, V, 2) pixels.
+        z: (B, V) metres.
         topology: The mesh's ``Topology``.
         orientation: (B, F) as ``orient`` gives it.
         height: Image height, pixels.
         width: Image width, pixels.
-        radius: How far beyond the image the outline matters, pixels.
+        radius: How far beyond the image they matter, pixels.
+        face_parts: (F,) int64 for the borders between parts; None for the outline.
 
     Returns:
         (B, N, 4) int32 for each piece: its edge, the edge that cuts its start and the one that cuts its end
-        (−1: none), and one of its faces.
+        (−1: none), and its name: one of its faces for the outline; for a border the pair of parts visible at
+        its sides, lower · 24 + higher.
         (B, N, 6) float64: parameters of its start and end along the edge, then x, y of the start and the end.
         (B,) int64 number of pieces in each image; the rest of the arrays is undefined.
     """
     n_batch = len(xy)
     capacity = 2 * len(topology.edges) + 64
+    parts = np.empty(0, np.int64) if face_parts is None else face_parts
     while True:
         piece = np.empty((n_batch, capacity, 4), np.int32)
         place = np.empty((n_batch, capacity, 6))
         count = np.zeros(n_batch, np.int64)
         _trace_all(
-            xy, topology.faces, orientation, topology.edges, topology.edge_faces,
-            topology.edge_is_crowded, height, width, radius, piece, place, count,
+            xy, z, topology.faces, orientation, topology.edges, topology.edge_faces,
+            topology.edge_is_crowded, parts, height, width, radius, piece, place, count,
         )  # fmt: skip
         if n_batch == 0 or count.max() <= capacity:
             return piece, place, count

@@ -1,0 +1,70 @@
+"""Part maps by the borders between visible parts: the contour silhouette's idea inside the body.
+
+A pixel whose centre shows part a, at a distance d from the nearest border, which parts a from b, has
+
+    P(a) = alpha · sigmoid(d / σ),  P(b) = alpha · (1 − sigmoid(d / σ)).
+
+A pixel outside the body takes the part of the nearest face.
+"""
+
+import numpy as np
+from numba import prange
+
+from render_fit.renderers.kernels.compiling import kernel
+from render_fit.renderers.kernels.contour import STRANGE
+from render_fit.renderers.kernels.parts import N_PARTS
+
+
+@kernel
+def _other(part, pair):
+    """The part beyond the border of a pair, seen from ``part``; −1 if there is none or it is between others."""
+    if pair < 0 or pair >= STRANGE:
+        return -1
+    first, second = pair // N_PARTS, pair % N_PARTS
+    return second if part == first else first
+
+
+@kernel(parallel=True)
+def borders_forward(alpha, own, keep, pair, parts):
+    """Fill ``parts`` (B, 24, H, W), given as zeros.
+
+    Args:
+        alpha: (B, H, W) silhouette.
+        own: (B, H, W) int64 part that the pixel shows; −1: none.
+        keep: (B, H, W) sigmoid(d / σ).
+        pair: (B, H, W) int32 name of the nearest border's pair, of ``contour_forward``.
+        parts: The output, in the dtype that is wanted.
+    """
+    n_batch, height, width = alpha.shape
+    for task in prange(n_batch * height):
+        b, i = np.int64(task) // height, np.int64(task) % height
+        for j in range(width):
+            if alpha[b, i, j] == 0 or own[b, i, j] < 0:
+                continue
+            part = own[b, i, j]
+            other = _other(part, pair[b, i, j])
+            if other < 0:
+                parts[b, part, i, j] = alpha[b, i, j]
+            else:
+                parts[b, part, i, j] = alpha[b, i, j] * keep[b, i, j]
+                parts[b, other, i, j] = alpha[b, i, j] * (1 - keep[b, i, j])
+
+
+@kernel(parallel=True)
+def borders_backward(grad_parts, alpha, own, keep, pair):
+    """Gradients with respect to alpha and to ``keep``, (B, H, W) each; arguments as ``borders_forward``."""
+    n_batch, height, width = alpha.shape
+    grad_alpha, grad_keep = np.zeros(alpha.shape), np.zeros(alpha.shape)
+    for task in prange(n_batch * height):
+        b, i = np.int64(task) // height, np.int64(task) % height
+        for j in range(width):
+            if own[b, i, j] < 0:
+                continue
+            part = own[b, i, j]
+            other = _other(part, pair[b, i, j])
+            grad_alpha[b, i, j] = grad_parts[b, part, i, j]
+            if other >= 0:
+                difference = grad_parts[b, part, i, j] - grad_parts[b, other, i, j]
+                grad_alpha[b, i, j] = grad_parts[b, other, i, j] + keep[b, i, j] * difference
+                grad_keep[b, i, j] = alpha[b, i, j] * difference
+    return grad_alpha, grad_keep
