@@ -26,6 +26,7 @@ CASES = (
     ("contour", 1.0, ("silhouette", "parts")),
     ("contour", 2.0, ("silhouette", "parts")),
     ("softras", 1.0, ("silhouette", "parts")),
+    ("contour, softmax", 1.0, ("silhouette", "parts")),
     ("contour", 1.0, ("depth",)),
     ("contour", 1.0, ("normals",)),
 )
@@ -62,13 +63,14 @@ def main() -> None:
     renderer = renderer_named(arguments.renderer)
     print(f"{renderer.name}, {arguments.size}², {arguments.threads} threads, torch {torch.__version__}, ", end="")
     print(f"numba {numba.__version__}, {platform.processor() or platform.machine()}; ms per image")
-    print(f"{'batch':>5} {'silhouette':10} {'σ px':>5} {'outputs':17} {'forward':>22} {'backward':>22}")
+    print(f"{'batch':>5} {'silhouette':16} {'σ px':>5} {'outputs':17} {'forward':>22} {'backward':>22}")
     for batch in arguments.batches:
         vertices, faces, parts = standing(batch, arguments.size)
         vertices.requires_grad_()
         camera = camera_from_focal(1.3 * arguments.size, arguments.size, arguments.size)
         for silhouette, sigma_px, outputs in CASES:
-            settings = RenderSettings(silhouette=silhouette, sigma_px=sigma_px)
+            kind, _, borders = silhouette.partition(", ")
+            settings = RenderSettings(silhouette=kind, sigma_px=sigma_px, part_borders=borders or "contour")
             forward, backward = [], []
             for run in range(arguments.runs + 2):
                 begin = time.perf_counter()
@@ -83,7 +85,7 @@ def main() -> None:
                     forward.append(middle - begin)
                     backward.append(end - ready)
             print(
-                f"{batch:5d} {silhouette:10} {sigma_px:5.1f} {'+'.join(outputs):17} "
+                f"{batch:5d} {silhouette:16} {sigma_px:5.1f} {'+'.join(outputs):17} "
                 f"{milliseconds(forward, batch):>22} {milliseconds(backward, batch):>22}",
                 flush=True,
             )
