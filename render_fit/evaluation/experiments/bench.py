@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -130,8 +129,7 @@ def run_all(work: Callable[[Task, Settings], Figures], tasks: Sequence[Task], se
 
 
 def _use_threads(threads: int) -> None:
-    # numba reads its limit at import, which comes later in a spawned process; torch has been imported already.
-    os.environ["NUMBA_NUM_THREADS"] = str(threads)
+    # The renderer uses as many threads as torch.
     torch.set_num_threads(threads)
 
 
