@@ -11,7 +11,14 @@ from torch import Tensor
 
 from render_fit.errors import NoPersonError
 from render_fit.observations.observation import Box, Observation, box_overlap, resample
-from render_fit.observations.pose_network import INPUT_SIDE_PX, NOWHERE, PoseNetwork, Sighting, square_around
+from render_fit.observations.pose_network import (
+    INPUT_SIDE_PX,
+    NOWHERE,
+    PoseNetwork,
+    Sighting,
+    one_torch_thread,
+    square_around,
+)
 from render_fit.skeletons import MEDIAPIPE_33
 
 VIEW_SIDE_PX = 576
@@ -85,6 +92,7 @@ class MediapipeObserver:
         self._network = PoseNetwork()
         self.name = f"mediapipe {version('mediapipe')}"
 
+    @one_torch_thread()
     def observe(self, image: Float[Tensor, "3 h w"], box: Box | None = None) -> Observation:
         """Observes one person.
 
@@ -121,6 +129,7 @@ class MediapipeObserver:
             source={"mask": self.name, "keypoints": self.name, "keypoints_3d": self.name},
         )
 
+    @one_torch_thread()
     def find_people(self, image: Float[Tensor, "3 h w"], everyone: bool = False) -> list[Box]:
         """Looks for people in the whole picture, and in parts of it.
 
