@@ -37,6 +37,9 @@ RECENTRING_ZOOM = 2.0
 """A person found in a part of the picture is looked at again in a square of this multiple of the box's longer
 side."""
 
+MIN_PERSON_PX = 8.0
+"""Narrower finds in the picture that is searched (768 px at most) are no people, but single keypoints."""
+
 FOUND_OVERLAP = 0.2
 """A pass whose box overlaps the given one by less (IoU) saw somebody else."""
 
@@ -145,13 +148,15 @@ class MediapipeObserver:
         small = resample(
             image, (0.0, 0.0, float(width), float(height)), round(height / reduction), round(width / reduction)
         )
+        whole = (0.0, 0.0, float(small.shape[2]), float(small.shape[1]))
         found: list[tuple[float, Box]] = []
         for squares in _search_squares(small.shape[1], small.shape[2]):
             for square in squares:
                 one = self._network.look(small, square)
                 if one is not None:
                     box = self._centred(small, one.box) if _is_cut(one.box, square, small) else one.box
-                    found.append((one.score * math.sqrt(box[2] * box[3]), box))
+                    if min(box[2:]) >= MIN_PERSON_PX and box_overlap(box, whole) > 0:
+                        found.append((one.score * math.sqrt(box[2] * box[3]), box))
             if found and not everyone:
                 break
         distinct: list[Box] = []
@@ -200,6 +205,7 @@ class MediapipeObserver:
                 passes += [one for one in tried if one is not None and box_overlap(one.box, view_box) >= FOUND_OVERLAP]
             if any(box_overlap(one.box, view_box) >= SURE_OVERLAP for one in passes):
                 break
+        passes = [one for one in passes if bool((one.mask >= 0.5).any())]
         if not passes:
             return None
         fused = _fused(passes, view_box)
