@@ -106,6 +106,8 @@ def judge(quality: Quality, thresholds: Thresholds | None = None) -> tuple[Liter
             doubts.append(f"keypoints are off by {percent:.1f} % of the person's size")
     if quality.beta_max > limit.beta_ok:
         doubts.append(f"|β| of {quality.beta_max:.1f} is a shape that hardly anybody has")
+    if quality.keypoint_error is None and quality.iou is not None:
+        doubts.append("no keypoints were seen: a silhouette alone says little about the pose")
     if quality.iou is None and quality.keypoint_error is None:
         failures.append("nothing was observed that the fit could be judged by")
     if failures:
