@@ -11,7 +11,7 @@ PACKAGE = Path(render_fit.__file__).parent
 
 # What may import what: a component may import those on lines above it, and itself.
 LAYERS = (
-    {"errors"},
+    {"errors", "threads"},
     {"cameras", "skeletons"},
     {"parts"},
     {"bodies", "renderers", "observations"},

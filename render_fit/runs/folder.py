@@ -8,10 +8,10 @@ import multiprocessing
 import os
 import shutil
 import signal
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from render_fit.export.gallery import read_entries, write_gallery, write_summary
 from render_fit.runs.inputs import Job
 from render_fit.runs.options import FitOptions
 from render_fit.runs.run import Tools, fit_photo
+from render_fit.threads import threads_of_new_processes
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +120,7 @@ def _outcomes(jobs: Sequence[Job], options: FitOptions, out: Path, n_workers: in
     threads = max(1, (os.cpu_count() or 1) // n_workers)
     pool = ProcessPoolExecutor(n_workers, context, _start_worker, (options, out, threads))
     try:
-        with _environment(NUMBA_NUM_THREADS=str(threads), OMP_NUM_THREADS=str(threads)):
+        with threads_of_new_processes(threads):
             futures = [pool.submit(_fit_in_worker, job) for job in jobs]
         for future in as_completed(futures):
             yield future.result()
@@ -204,18 +205,3 @@ def _end_workers(jobs: Sequence[Job], out: Path) -> None:
     for job in jobs:
         for folder in out.glob(f".{_escaped(job.name[:40])}*.partial"):
             shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def _environment(**values: str) -> Iterator[None]:
-    """Environment variables that processes started in the block inherit."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name)
-            else:
-                os.environ[name] = value

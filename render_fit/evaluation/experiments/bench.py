@@ -22,6 +22,7 @@ from render_fit.fitting.stages import Clothing
 from render_fit.observations import OBSERVERS, Observation, Observer
 from render_fit.renderers import renderer_named
 from render_fit.renderers.base import Renderer
+from render_fit.threads import threads_of_new_processes
 
 Task = TypeVar("Task")
 
@@ -125,7 +126,9 @@ def run_all(work: Callable[[Task, Settings], Figures], tasks: Sequence[Task], se
         initializer=_use_threads,
         initargs=(settings.threads,),
     ) as pool:
-        yield from pool.map(work, tasks, [settings] * len(tasks))
+        with threads_of_new_processes(settings.threads):
+            results = pool.map(work, tasks, [settings] * len(tasks))
+        yield from results
 
 
 def _use_threads(threads: int) -> None:
