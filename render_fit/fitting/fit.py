@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from render_fit.bodies import body_named
 from render_fit.bodies.body import Body, BodyParameters
@@ -80,6 +82,8 @@ def fit_image(
     camera = camera if camera is not None else _camera(observation, notes)
     if height_m is None:
         notes.append("size is a guess: no standing height given, so depth and height may be scaled together")
+    if observation.mask is not None and _is_cut_off(observation.mask):
+        notes.append("the person is cut off by the image's edge: what lies outside is the priors' guess")
     setting = Setting(recipe, body, renderer, observation, camera, basis, height_m)
 
     clock = time.perf_counter()
@@ -118,6 +122,13 @@ def _sees_anything(observation: Observation) -> bool:
     """Whether there is a pixel of the mask, or a keypoint of any confidence."""
     mask, confidence = observation.mask, observation.confidence
     return (mask is not None and bool((mask >= 0.5).any())) or (confidence is not None and bool((confidence > 0).any()))
+
+
+def _is_cut_off(mask: Float[Tensor, "h w"]) -> bool:
+    """Whether a mask meets the image's edge along more than a tenth of the square root of its area."""
+    person = mask > 0.5
+    at_edge = max(int(side.sum()) for side in (person[0], person[-1], person[:, 0], person[:, -1]))
+    return at_edge > 0.1 * float(person.sum()) ** 0.5
 
 
 def _camera(observation: Observation, notes: list[str]) -> Camera:

@@ -13,7 +13,7 @@ from render_fit.errors import InputError
 from render_fit.evaluation import metrics
 from render_fit.evaluation.defects import LIMB_JOINTS
 from render_fit.evaluation.scenes import Scene, everyday_pose, synthetic_scene
-from render_fit.fitting.fit import fit_image
+from render_fit.fitting.fit import _is_cut_off, fit_image
 from render_fit.fitting.recipe import Recipe
 from render_fit.fitting.result import FitResult
 from render_fit.observations.observation import Observation
@@ -247,3 +247,10 @@ def test_progress_and_watch_are_told(scene):
     )
     assert seen == [("search", 1), ("render", 1)]
     assert {stage for stage, _ in stages} == {"search", "render"} and all(fine for _, fine in stages)
+
+
+@pytest.mark.parametrize(("rows", "said"), [(slice(10, 60), False), (slice(10, 64), True)])
+def test_people_cut_off_by_the_edge_are_noted(rows, said):
+    mask = torch.zeros(64, 48)
+    mask[rows, 15:30] = 1.0
+    assert _is_cut_off(mask) is said
