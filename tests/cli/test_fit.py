@@ -166,7 +166,14 @@ def test_ctrl_c_in_a_terminal_ends_the_workers_and_leaves_nothing_half_written(m
     for stem in "defghijk":
         write_person(tmp_path / "in", stem)
     command = [sys.executable, "-c", "from render_fit.cli import main; main()", "fit", *map(str, many), "--jobs", "2"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        # a shell's background job ignores SIGINT and hands that on; a terminal's foreground job does not
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
     out = tmp_path / "out"
     while not list(out.glob("*/params.npz")):
         assert process.poll() is None, process.stderr.read()
