@@ -131,10 +131,12 @@ _LIMB_POINTS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 _LIMBS = tuple(f"{side}_{point}" for side in ("left", "right") for point in _LIMB_POINTS)
 # What people click on in pictures is COCO's meaning of a joint, in every set that was annotated by hand.
 _CLICKED = {joint: f"coco_{joint}" for joint in _LIMBS}
-# The hips of marker models lie 25 to 27 cm apart, SMPL's 14, and what people click on 19: posed onto true 3D
-# joints, the open body's hip misses by 63 mm with SMPL's hip and by 41 mm with the clicked one (two Human3.6M
-# frames).
-_WIDE_HIPS = {"left_hip": "coco_left_hip", "right_hip": "coco_right_hip"}
+# Marker models' joints lie elsewhere than SMPL's; see bodies/marker_joints.py. MPI-INF-3DHP's pelvis, hips, spine and
+# shoulders measure like Human3.6M's (hips 25 to 26 cm apart, 40 to 46 cm below the shoulders).
+_MARKER_TORSO = {
+    joint: f"{joint.split('_')[0]}_marker_{joint.split('_')[1]}" if "_" in joint else f"marker_{joint}"
+    for joint in ("pelvis", "left_hip", "right_hip", "left_shoulder", "right_shoulder", "spine")
+}
 _LIMB_BONES = (
     "left_shoulder-left_elbow-left_wrist right_shoulder-right_elbow-right_wrist "
     "left_hip-left_knee-left_ankle right_hip-right_knee-right_ankle"
@@ -212,7 +214,7 @@ H36M_17 = _skeleton(
     "left_elbow left_wrist right_shoulder right_elbow right_wrist",
     f"{_LIMB_BONES} pelvis-spine-thorax-jaw-head_top pelvis-left_hip pelvis-right_hip thorax-left_shoulder "
     "thorax-right_shoulder",
-    landmarks={**_WIDE_HIPS, "spine": "spine2", "thorax": "neck", "jaw": "head"},
+    landmarks={**_MARKER_TORSO, "thorax": "marker_thorax", "jaw": "marker_nose", "head_top": "marker_head"},
     approximate="pelvis left_hip right_hip spine thorax jaw head_top left_shoulder right_shoulder",
     source="Human3.6M, the 17 of 32 joints used since Martinez et al. 2017; index 9 is also called Neck/Nose",
 )
@@ -223,7 +225,7 @@ MPI_INF_3DHP_17 = _skeleton(
     "right_ankle left_hip left_knee left_ankle pelvis spine head",
     f"{_LIMB_BONES} pelvis-spine-neck-head-head_top pelvis-left_hip pelvis-right_hip neck-left_shoulder "
     "neck-right_shoulder",
-    landmarks={**_WIDE_HIPS, "spine": "spine2"},
+    landmarks={**_MARKER_TORSO, "neck": "marker_thorax"},
     approximate="head_top neck head pelvis spine left_hip right_hip left_shoulder right_shoulder",
     source="MPI-INF-3DHP test set, mpii_get_joint_set: 'relevant' (17 joints)",
 )

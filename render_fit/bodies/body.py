@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from render_fit.bodies.kinematics import Tree
 from render_fit.bodies.landmarks import LandmarkMoments, landmark_moments, posed_landmarks
+from render_fit.bodies.marker_joints import MARKER_JOINTS
 from render_fit.skeletons import SMPL_24, Skeleton
 
 
@@ -241,11 +242,11 @@ class Body(nn.Module):
 
         Differentiability: smooth in all parameters.
         """
-        landmarks, order = self._landmarks_of(skeleton)
+        landmarks, mix = self._landmarks_of(skeleton)
         joints, _, transforms = self._kinematics(parameters)
         if not len(landmarks.vertices):
-            return joints[:, order]
-        return torch.cat([joints, posed_landmarks(landmarks, parameters, transforms)], 1)[:, order]
+            return mix @ joints
+        return mix @ torch.cat([joints, posed_landmarks(landmarks, parameters, transforms)], 1)
 
     def keypoints_of(self, output: BodyOutput, skeleton: Skeleton) -> Float[Tensor, "b k 3"]:
         """Reads a skeleton's keypoints off a posed mesh; the same points as `keypoints`.
@@ -257,9 +258,9 @@ class Body(nn.Module):
         Returns:
             Keypoints in metres.
         """
-        landmarks, order = self._landmarks_of(skeleton)
+        landmarks, mix = self._landmarks_of(skeleton)
         posed = landmarks.regressor @ output.vertices[:, landmarks.vertices]
-        return torch.cat([output.joints, posed], 1)[:, order]
+        return mix @ torch.cat([output.joints, posed], 1)
 
     def supports(self, skeleton: Skeleton) -> Bool[Tensor, "k"]:
         """Says which of a skeleton's keypoints this body has.
@@ -270,8 +271,7 @@ class Body(nn.Module):
         Returns:
             True where `keypoints` gives the landmark.
         """
-        known = {*self.joint_names, *self.landmark_names, *self.stands_for}
-        return torch.tensor([landmark in known for landmark in skeleton.landmarks], dtype=torch.bool)
+        return torch.tensor([self._composition(landmark) is not None for landmark in skeleton.landmarks])
 
     def rest_vertices(
         self, betas: Float[Tensor, "b s"], offsets: Float[Tensor, "b v 3"] | None = None
@@ -315,18 +315,25 @@ class Body(nn.Module):
         transforms = torch.cat([rotations.flatten(-2), shift], -1)
         return joints, rotations, transforms
 
+    def _composition(self, landmark: str) -> Mapping[str, float] | None:
+        """The joints and landmarks of this body that a point is a weighted sum of; None if it has no such point."""
+        own = {*self.joint_names, *self.landmark_names}
+        parts = MARKER_JOINTS.get(landmark, {landmark: 1.0})
+        found = {name if name in own else self.stands_for.get(name): weight for name, weight in parts.items()}
+        return None if None in found else {str(name): weight for name, weight in found.items()}
+
     def _landmarks_of(self, skeleton: Skeleton) -> tuple[LandmarkMoments, Tensor]:
-        """Gives a skeleton's landmarks, and where each keypoint is found in (joints, landmarks)."""
+        """Gives a skeleton's landmarks, and the weights (k, j + l) that make its keypoints of joints and landmarks."""
         if skeleton.landmarks not in self._landmarks:
-            rows = [
-                self.landmark_names.index(name)
-                for name in skeleton.landmarks
-                if name in self.landmark_names and name not in self.joint_names
-            ]
-            names = [*self.joint_names, *(self.landmark_names[i] for i in rows)]
-            wanted = [self.stands_for.get(name, name) for name in skeleton.landmarks]
-            order = torch.tensor([names.index(name) if name in names else 0 for name in wanted])
-            self._landmarks[skeleton.landmarks] = (landmark_moments(self, rows), order.to(self.faces.device))
+            composed = [self._composition(name) or {self.joint_names[0]: 1.0} for name in skeleton.landmarks]
+            used = dict.fromkeys(name for parts in composed for name in parts if name not in self.joint_names)
+            columns = [*self.joint_names, *used]
+            mix = self.v_template.new_zeros(len(composed), len(columns))
+            for row, parts in enumerate(composed):
+                for name, weight in parts.items():
+                    mix[row, columns.index(name)] += weight
+            rows = [self.landmark_names.index(name) for name in used]
+            self._landmarks[skeleton.landmarks] = (landmark_moments(self, rows), mix)
         return self._landmarks[skeleton.landmarks]
 
 

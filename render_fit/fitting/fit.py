@@ -95,7 +95,8 @@ def fit_image(
             watch(stage, variables[:1].detached().parameters(body, basis))
 
     found, records = _search(setting, search, generator, progress, show)
-    before = found[:1]
+    # What keypoints alone would have chosen: no picture may have judged it.
+    before = records[-1].best if records else found[:1]
     baseline = keypoint_continuation(search, refinement)
     if baseline is not None and setting.can_run(baseline):
         before, record = run_stage(setting, baseline, before, None)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from render_fit.errors import InputError
 from render_fit.losses.table import term_named
@@ -70,7 +70,13 @@ class Stage(Strict):
     resolution: int = Field(default=0, ge=0, description="side of the square crop in pixels; 0: nothing is rendered")
     edge: Edge = Edge()
     flips: int = Field(default=0, ge=0, description="first add this many hypotheses with limbs flipped in depth")
-    keep: int = Field(default=0, ge=0, description="afterwards keep this many of the best hypotheses; 0: all")
+    keep: int = Field(default=0, ge=0, description="afterwards keep at most this many of the best hypotheses; 0: all")
+    judge: str = Field(
+        default="", description="the stage whose terms and pictures say which are best; this one if empty"
+    )
+    apart_m: float = Field(
+        default=0.0, ge=0, description="hypotheses with no joint farther apart than this count as one"
+    )
 
 
 class Starts(Strict):
@@ -104,6 +110,14 @@ class Recipe(Strict):
     starts: Starts = Starts()
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
     final: Final
+
+    @model_validator(mode="after")
+    def _judges_exist(self) -> Recipe:
+        names = [stage.name for stage in self.stages]
+        for stage in self.stages:
+            if stage.judge and stage.judge not in names:
+                raise ValueError(f"stage {stage.name!r}: judge {stage.judge!r}: {_nearest(stage.judge, names)}")
+        return self
 
     def resolved(self) -> dict[str, Any]:
         """The recipe with every default filled in, as plain data."""
@@ -156,7 +170,8 @@ def _explain(error: ValidationError) -> str:
     place = ".".join(str(step) for step in first["loc"])
     if first["type"] == "extra_forbidden":
         return f"unknown key {place!r}: {_nearest(str(first['loc'][-1]), _known_keys(first['loc'][:-1]))}"
-    return f"{place}: {first['msg']}"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{place}: {message}" if place else message
 
 
 def _known_keys(place: tuple[int | str, ...]) -> list[str]:

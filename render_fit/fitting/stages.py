@@ -9,6 +9,8 @@ from functools import cached_property
 from typing import Literal
 
 import torch
+from jaxtyping import Int64
+from torch import Tensor
 
 from render_fit.bodies.body import Body
 from render_fit.bodies.clothing import ClothingBasis
@@ -24,6 +26,7 @@ from render_fit.losses.targets import Targets, targets_from
 from render_fit.losses.term import Objective
 from render_fit.observations.observation import Observation
 from render_fit.renderers.base import Renderer, RenderSettings
+from render_fit.skeletons import SMPL_24
 
 StageProgress = Callable[[str, int, int], None]
 Clothing = Literal["none", "smooth", "free"]
@@ -34,6 +37,9 @@ SEARCH_SIZE = 256
 
 FLIPPED = 3
 """How many of the best hypotheses have their limbs flipped."""
+
+JUDGED = 5
+"""How many times as many hypotheses as it keeps a stage shows to its judge, who has to draw them."""
 
 
 @dataclass
@@ -104,6 +110,7 @@ class StageRecord:
         evaluations: Of function and gradient.
         hypotheses: How many were solved.
         status: How each ended.
+        best: The hypothesis that the stage's own objective likes best, whatever its judge says.
     """
 
     name: str
@@ -111,6 +118,7 @@ class StageRecord:
     evaluations: int
     hypotheses: int
     status: tuple[Status, ...]
+    best: Variables
 
 
 def run_stage(
@@ -130,7 +138,7 @@ def run_stage(
     began = time.perf_counter()
     problem = setting.problem(stage.terms, stage.resolution, stage.edge)
     if stage.flips:
-        variables = variables.joined(propose_flips(problem, variables, stage.flips))
+        variables = variables.joined(propose_flips(problem, variables, stage.flips, stage.apart_m))
     solver = solver_named(stage.solver.name, stage.solver.options)
     variables, solution = problem.minimise(
         variables,
@@ -142,23 +150,59 @@ def run_stage(
         progress=None if progress is None else lambda done, total: progress(stage.name, done, total),
     )
     order = solution.loss.nan_to_num(torch.inf).argsort(stable=True)
-    if stage.keep:
-        order = order[: stage.keep]
+    variables, count = variables[order], len(order)
+    kept = variables[chosen(setting, stage, variables)] if stage.keep else variables
     seconds = time.perf_counter() - began
-    return variables[order], StageRecord(stage.name, seconds, solution.evaluations, len(solution.loss), solution.status)
+    return kept, StageRecord(stage.name, seconds, solution.evaluations, count, solution.status, variables[:1])
 
 
 @torch.no_grad()
-def propose_flips(problem: Problem, variables: Variables, count: int) -> Variables:
+def chosen(setting: Setting, stage: Stage, variables: Variables) -> Int64[Tensor, "kept"]:
+    """Which hypotheses a stage keeps: the best in the eyes of its judge, no two of them nearly the same.
+
+    Args:
+        setting: The image and what fits it.
+        stage: How many are kept, who judges, how far they must be apart.
+        variables: Hypotheses, best first by the stage's own objective.
+
+    Returns:
+        Their indices, best first.
+    """
+    order = torch.arange(len(variables))
+    judge = next((other for other in setting.recipe.stages if other.name == stage.judge), None)
+    if judge is not None and setting.can_run(judge):
+        order = order[: JUDGED * stage.keep]
+        judged = setting.problem(judge.terms, judge.resolution, judge.edge).loss(variables[order])
+        order = order[judged.nan_to_num(torch.inf).argsort(stable=True)]
+    return order[_distinct(setting.body, variables[order], stage.keep, stage.apart_m)]
+
+
+def _distinct(body: Body, variables: Variables, count: int, apart_m: float) -> Int64[Tensor, "kept"]:
+    """The first ``count`` hypotheses of which no two have all their joints within ``apart_m`` of each other's."""
+    joints = body.keypoints(variables.parameters(body), SMPL_24)
+    joints = joints - joints[:, :1]
+    kept: list[int] = []
+    for index in range(len(variables)):
+        farthest = (joints[kept] - joints[index]).norm(dim=-1).amax(dim=-1)
+        if bool((farthest >= apart_m).all()):
+            kept.append(index)
+        if len(kept) == count:
+            break
+    return torch.tensor(kept)
+
+
+@torch.no_grad()
+def propose_flips(problem: Problem, variables: Variables, count: int, apart_m: float = 0.0) -> Variables:
     """The depth flips of the best hypotheses that the objective likes best.
 
     Args:
         problem: The stage's.
         variables: Hypotheses, best first.
-        count: How many to propose.
+        count: How many to propose, at most.
+        apart_m: How far some joint must be from where every other proposal has it.
 
     Returns:
-        ``count`` hypotheses, none of them one of those given.
+        Hypotheses, best first, none of them one of those given.
     """
     sources = [variables[i : i + 1] for i in range(min(FLIPPED, len(variables)))]
     flipped = [limb_flips(problem.body, source)[1:] for source in sources]
@@ -166,7 +210,8 @@ def propose_flips(problem: Problem, variables: Variables, count: int) -> Variabl
     for more in flipped[1:]:
         candidates = candidates.joined(more)
     loss = problem.loss(candidates)
-    return candidates[loss.nan_to_num(torch.inf).argsort()[:count]]
+    candidates = candidates[loss.nan_to_num(torch.inf).argsort()]
+    return candidates[_distinct(problem.body, candidates, count, apart_m)]
 
 
 def search_and_refinement(recipe: Recipe, clothing: Clothing) -> tuple[list[Stage], list[Stage]]:
@@ -183,4 +228,4 @@ def keypoint_continuation(search: list[Stage], refinement: list[Stage]) -> Stage
         return None
     last = search[-1]
     solver = last.solver.model_copy(update={"iterations": iterations})
-    return last.model_copy(update={"name": "keypoints alone", "solver": solver, "flips": 0, "keep": 1})
+    return last.model_copy(update={"name": "keypoints alone", "solver": solver, "flips": 0, "keep": 0})

@@ -7,6 +7,7 @@ import smplx
 import torch
 
 from render_fit.bodies import Body, BodyParameters, open_body, smpl_arrays
+from render_fit.bodies.marker_joints import MARKER_JOINTS
 from render_fit.skeletons import BODY_25, COCO_17, MEDIAPIPE_33, SKELETONS, SMPL_24, Skeleton
 
 
@@ -101,12 +102,16 @@ def test_offsets_turn_with_the_body_part(body: Body) -> None:
 def test_keypoints_are_those_of_the_posed_mesh(body: Body, skeleton: Skeleton, with_offsets: bool) -> None:
     parameters = random_parameters(body, 3, with_offsets)
     output = body(parameters)
+
+    def point(name: str) -> torch.Tensor:
+        if name in body.joint_names:
+            return output.joints[:, body.joint_names.index(name)]
+        row = body.landmark_regressor[body.landmark_names.index(name)]
+        return torch.einsum("v,bvc->bc", row, output.vertices)
+
     for k, landmark in enumerate(skeleton.landmarks):
-        if landmark in body.joint_names:
-            expected = output.joints[:, body.joint_names.index(landmark)]
-        else:
-            row = body.landmark_regressor[body.landmark_names.index(landmark)]
-            expected = torch.einsum("v,bvc->bc", row, output.vertices)
+        between = MARKER_JOINTS.get(landmark, {landmark: 1.0})
+        expected = sum(weight * point(name) for name, weight in between.items())
         torch.testing.assert_close(body.keypoints(parameters, skeleton)[:, k], expected, atol=2e-6, rtol=0)
         torch.testing.assert_close(body.keypoints_of(output, skeleton)[:, k], expected, atol=2e-6, rtol=0)
 

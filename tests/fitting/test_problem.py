@@ -13,6 +13,7 @@ from render_fit.fitting.recipe import Edge, Recipe, Stage, TermSetting, load_rec
 from render_fit.fitting.solvers import LBFGS, Status
 from render_fit.fitting.stages import (
     Setting,
+    chosen,
     keypoint_continuation,
     propose_flips,
     run_stage,
@@ -105,6 +106,36 @@ def test_stage_returns_the_best_first_and_keeps_as_many_as_it_says(scene, start)
     kept, record = run_stage(setting, stage(keep=1), start)
     assert len(kept) == 1 and record.hypotheses == 2 and record.name == "test"
     assert 0 < record.evaluations <= 4
+
+
+def test_what_is_kept_is_not_the_same_twice(scene, start):
+    """Two copies and one other pose: the other one takes the copy's place."""
+    twice = start[torch.tensor([0, 0, 1])]
+    setting = setting_of(scene)
+    assert chosen(setting, stage(keep=2), twice).tolist() == [0, 1]
+    assert chosen(setting, stage(keep=2, apart_m=0.01), twice).tolist() == [0, 2]
+    assert chosen(setting, stage(keep=2, apart_m=10.0), twice).tolist() == [0]
+
+
+def test_a_judge_looks_at_pictures(scene):
+    """The true pose wins over one with raised shoulders; without anything to compare with, the order stays."""
+    true = Variables.from_parameters(open_body(), scene.parameters)[torch.zeros(2, dtype=torch.long)]
+    pose = true.pose.clone()
+    pose[0, [15, 16], 2] += 0.8
+    hypotheses = true.with_values({"pose": pose})
+    judged = stage(keep=2, judge="coarse")
+    assert chosen(setting_of(scene), stage(keep=2), hypotheses).tolist() == [0, 1]
+    assert chosen(setting_of(scene), judged, hypotheses).tolist() == [1, 0]
+    blind = setting_of(scene, mask=False, parts=False, keypoints=False)
+    assert chosen(blind, judged, hypotheses).tolist() == [0, 1]
+
+
+def test_keypoints_alone_begin_where_no_picture_judged(scene, start):
+    setting = setting_of(scene)
+    _, record = run_stage(setting, stage(keep=1, judge="coarse"), start)
+    losses = setting.problem(stage().terms, 0, Edge()).loss(run_stage(setting, stage(), start)[0])
+    own = setting.problem(stage().terms, 0, Edge()).loss(record.best)
+    torch.testing.assert_close(own, losses[:1])
 
 
 def test_flips_are_added_before_solving(scene, start):

@@ -9,8 +9,8 @@ from render_fit.bodies.surfaces import vertex_normals
 from render_fit.losses.silhouette import SilhouetteDistance, SilhouetteIoU, SilhouetteL2
 from tests.losses.made import SIZE, at, drawn, finite_gradient, joined, leaves, moved, painted, seen, standing, targets
 
-TERMS = [SilhouetteIoU(), SilhouetteL2(), SilhouetteDistance()]
-by_name = pytest.mark.parametrize("term", TERMS, ids=lambda term: type(term).__name__)
+TERMS = [SilhouetteIoU(), SilhouetteL2(), SilhouetteL2(noise=0.03), SilhouetteDistance()]
+by_name = pytest.mark.parametrize("term", TERMS, ids=repr)
 
 
 def halves():
@@ -32,6 +32,16 @@ def test_l2_by_hand():
     # 8 pixels differ, the mask has 8; a half-drawn mask differs by a half in each of its pixels
     assert SilhouetteL2()(painted(targets(4, mask=mask), silhouette=silhouette)).item() == pytest.approx(1.0)
     assert SilhouetteL2()(painted(targets(4, mask=mask), silhouette=mask / 2)).item() == pytest.approx(0.25)
+
+
+def test_l2_of_unknown_noise_counts_good_masks_in_full_and_bad_ones_less():
+    mask, silhouette = halves()
+    plain, noisy = SilhouetteL2(), SilhouetteL2(noise=0.25)
+    bad = painted(targets(4, mask=mask), silhouette=silhouette)
+    nearly = painted(targets(4, mask=mask), silhouette=0.99 * mask)
+    assert noisy(bad).item() == pytest.approx(0.25 * np.log(1 + 1.0 / 0.25))
+    assert noisy(nearly).item() == pytest.approx(plain(nearly).item(), rel=1e-3)
+    assert noisy(painted(targets(4, mask=mask), silhouette=mask)).item() == 0
 
 
 def test_distance_by_hand():

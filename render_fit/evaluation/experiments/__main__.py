@@ -15,6 +15,7 @@ from rich.console import Console
 
 from render_fit.evaluation.experiments.bench import Settings
 from render_fit.evaluation.experiments.photos import coco, image_alone
+from render_fit.evaluation.experiments.status import status
 from render_fit.evaluation.experiments.tables import Outcome, write_outcome
 from render_fit.evaluation.experiments.timing import timing
 from render_fit.evaluation.experiments.truth import real_3d, round_trip, synthetic_views
@@ -26,6 +27,7 @@ EXPERIMENTS: dict[str, Callable[[Settings], Outcome]] = {
     "real-3d": real_3d,
     "synthetic-views": synthetic_views,
     "round-trip": round_trip,
+    "status": status,
     "timing": timing,
 }
 

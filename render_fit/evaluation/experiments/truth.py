@@ -180,12 +180,13 @@ def synthetic_views(settings: Settings) -> Outcome:
     return Outcome("synthetic-views", people, _before_and_after(people), _columns_3d(("number", "clip")))
 
 
-def _scene_of(view: View, kit: Tools, settings: Settings, **options: Any) -> Scene:
+def scene_of(view: View, kit: Tools, settings: Settings, **options: Any) -> Scene:
+    """A view as it is drawn: one and the same scene for one number and one seed."""
     seed = [settings.seed, view.number]
     return synthetic_scene(kit.body, view.pose, int(np.random.SeedSequence(seed).generate_state(1)[0]), **options)
 
 
-def _beside_the_truth(view: View, scene: Scene, fit: FitResult, kit: Tools) -> tuple[Pixels, ...]:
+def beside_the_truth(view: View, scene: Scene, fit: FitResult, kit: Tools) -> tuple[Pixels, ...]:
     """Truth and fit over the mask, then both from the side; nothing for views that the sheet has no room for."""
     if view.number >= PICTURED:
         return ()
@@ -200,13 +201,13 @@ def _beside_the_truth(view: View, scene: Scene, fit: FitResult, kit: Tools) -> t
 
 def _synthetic_view(view: View, settings: Settings) -> Figures:
     kit = tools(settings)
-    scene = _scene_of(view, kit, settings, skeleton=H36M_17)
+    scene = scene_of(view, kit, settings, skeleton=H36M_17)
     observation = scene.observation(parts=False)
     fit = fit_person(observation, kit, settings)
     true = kit.body.keypoints(scene.parameters, H36M_17)[0]
     values: Row = {"number": view.number, "clip": view.clip}
     values |= _figures_3d(fit, true, scene.mask, kit)
-    pictures = _beside_the_truth(view, scene, fit, kit)
+    pictures = beside_the_truth(view, scene, fit, kit)
     before, after = values["pa_mpjpe_before"], values["pa_mpjpe_after"]
     return Figures(values, pictures, f"{view.number}: {before:.0f} > {after:.0f} mm")
 
@@ -237,7 +238,7 @@ def round_trip(settings: Settings) -> Outcome:
 
 def _round_trip(view: View, settings: Settings) -> Figures:
     kit = tools(settings)
-    scene = _scene_of(view, kit, settings)
+    scene = scene_of(view, kit, settings)
     observation = scene.observation()
     fit = fit_person(observation, kit, settings, clothing="none")
     rest = kit.body.rest_vertices(fit.parameters.betas)
@@ -260,5 +261,5 @@ def _round_trip(view: View, settings: Settings) -> Figures:
         "status": fit.report.status,
         "seconds": number(fit.report.seconds["total"], 2),
     }
-    pictures = _beside_the_truth(view, scene, fit, kit)
+    pictures = beside_the_truth(view, scene, fit, kit)
     return Figures(values, pictures, f"{view.number}: {values['pve_sc_mm']:.0f} mm")
