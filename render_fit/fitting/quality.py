@@ -89,9 +89,9 @@ class Thresholds:
     IoU 0.6 and 0.35, keypoints 6 and 5 % for ``ok``; IoU 0 and 0.2, keypoints 6 and 8.5 % for ``failed``.
 
     A status is weak evidence of a good body. The Youden index of ``ok`` against bad is 0.32 (0.13 with the limits set
-    by hand before), and 23 of the 49 bad fits are ``ok``: 12 of them have a limb flipped in depth or face the wrong way,
-    which no limit on mask and 2D keypoints can see. A low IoU beside good keypoints says little: of 24 fits under 0.5,
-    9 are bad and 12 good. Not measured: fits to a mask alone, and ``beta_ok``, which no fit exceeded.
+    by hand before), and 23 of the 49 bad fits are ``ok``: 12 of them have a limb flipped in depth or face the wrong
+    way, which no limit on mask and 2D keypoints can see. A low IoU beside good keypoints says little: of 24 fits under
+    0.5, 9 are bad and 12 good. Not measured: fits to a mask alone, and ``beta_ok``, which no fit exceeded.
 
     Attributes:
         iou_ok: Silhouette IoU from which a fit is ``ok``.
