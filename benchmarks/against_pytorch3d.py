@@ -3,8 +3,8 @@
     python benchmarks/against_pytorch3d.py [--size 256] [--sigma-ndc2 1e-4] [--faces-per-pixel 50] [--parts] [--runs 15]
 
 Needs PyTorch3D. Forward and backward of the open body, standing, with the formula that both draw (``softras``, and
-for ``--parts`` softmax over depth). Medians; PyTorch3D is slow, so it runs ``--their-runs`` times. The gradients of both
-are compared in the same run: PyTorch3D keeps ``--faces-per-pixel`` faces at a pixel, ours keeps all.
+for ``--parts`` softmax over depth). Medians; PyTorch3D is slow, so it runs ``--their-runs`` times. The gradients of
+both are compared in the same run: PyTorch3D keeps ``--faces-per-pixel`` faces at a pixel, ours keeps all.
 """
 
 import argparse
