@@ -1,16 +1,17 @@
 """How good the offline observer is: IoU with human masks, keypoint error against human clicks, people missed, time.
 
-python benchmarks/observer.py ../shared/data
+    python benchmarks/observer.py [DATA]
+
+DATA is the folder of the research photos (docs/evaluation.md); without them there is nothing to measure.
 """
 
 import sys
 import time
-from pathlib import Path
 
 import torch
 
 from render_fit.errors import NoPersonError
-from render_fit.evaluation.datasets import read_ccp, read_coco, read_up3d
+from render_fit.evaluation.datasets import data_folder, read_ccp, read_coco, read_up3d
 from render_fit.observations.images import read_photo
 from render_fit.observations.mediapipe import MediapipeObserver
 
@@ -50,11 +51,19 @@ def measure(observer, samples, with_box: bool) -> str:
     return text
 
 
-if __name__ == "__main__":
-    folder = Path(sys.argv[1])
+def main() -> None:
+    try:
+        folder = data_folder(sys.argv[1] if len(sys.argv) > 1 else None)
+    except FileNotFoundError as error:
+        print(f"not measured: {error}")
+        return
     torch.set_num_threads(2)
     observer = MediapipeObserver()
     for name, samples in (("coco", read_coco(folder)), ("ccp", read_ccp(folder))):
         print(f"{name}, box given: {measure(observer, samples, True)}")
         print(f"{name}, image alone: {measure(observer, samples, False)}")
     print(f"up3d, image alone: {measure(observer, read_up3d(folder), False)}")
+
+
+if __name__ == "__main__":
+    main()
