@@ -12,13 +12,9 @@ import torch
 
 from render_fit.errors import NoPersonError
 from render_fit.evaluation.datasets import data_folder, read_ccp, read_coco, read_up3d
+from render_fit.evaluation.metrics import iou
 from render_fit.observations.images import read_photo
 from render_fit.observations.mediapipe import MediapipeObserver
-
-
-def overlap(a, b) -> float:
-    a, b = a >= 0.5, b >= 0.5
-    return float((a & b).sum() / (a | b).sum())
 
 
 def measure(observer, samples, with_box: bool) -> str:
@@ -35,7 +31,7 @@ def measure(observer, samples, with_box: bool) -> str:
             seconds.append(time.perf_counter() - start)
         if sample.mask is None:
             continue
-        overlaps.append(overlap(seen.mask, sample.mask.float()))
+        overlaps.append(float(iou(seen.mask[None] >= 0.5, sample.mask[None] >= 0.5)))
         if sample.keypoints_px is None or overlaps[-1] < 0.4:
             continue
         pairs = torch.tensor(seen.skeleton.map_to(sample.skeleton))

@@ -134,7 +134,7 @@ _CLICKED = {joint: f"coco_{joint}" for joint in _LIMBS}
 # Marker models' joints lie elsewhere than SMPL's; see bodies/marker_joints.py. MPI-INF-3DHP's pelvis, hips, spine and
 # shoulders measure like Human3.6M's (hips 25 to 26 cm apart, 40 to 46 cm below the shoulders).
 _MARKER_TORSO = {
-    joint: f"{joint.split('_')[0]}_marker_{joint.split('_')[1]}" if "_" in joint else f"marker_{joint}"
+    joint: f"marker_{joint}"
     for joint in ("pelvis", "left_hip", "right_hip", "left_shoulder", "right_shoulder", "spine")
 }
 _LIMB_BONES = (

@@ -4,7 +4,8 @@
 
 Needs PyTorch3D. Every scene is drawn with ``SoftSilhouetteShader`` through ``MeshRasterizer`` with
 ``clip_barycentric_coords=True``, without its coarse bins, and with so many faces per pixel that none is left out
-(which is checked). The gradient is that of Σ weight · alpha with respect to the vertices in camera coordinates
+(which is checked). The adapter in render_fit is left out of it: what it does wrong must not get into what is compared
+with. The gradient is that of Σ weight · alpha with respect to the vertices in camera coordinates
 (OpenCV's, metres).
 """
 

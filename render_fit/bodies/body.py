@@ -271,7 +271,8 @@ class Body(nn.Module):
         Returns:
             True where `keypoints` gives the landmark.
         """
-        return torch.tensor([self._composition(landmark) is not None for landmark in skeleton.landmarks])
+        has = [self._composition(landmark) is not None for landmark in skeleton.landmarks]
+        return torch.tensor(has, dtype=torch.bool)
 
     def rest_vertices(
         self, betas: Float[Tensor, "b s"], offsets: Float[Tensor, "b v 3"] | None = None

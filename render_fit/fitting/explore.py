@@ -35,6 +35,7 @@ from render_fit.renderers import renderer_named
 from render_fit.renderers.base import Renderer, RenderSettings
 
 Number = float | int
+"""What a notebook may write for a float: the shape checker of the tests takes an annotated ``float`` by the word."""
 
 Direction = Mapping[str, Tensor]
 """How fast each variable changes along a walk: name → one row of it per unit of the walk."""

@@ -72,7 +72,7 @@ class Stage(Strict):
     flips: int = Field(default=0, ge=0, description="first add this many hypotheses with limbs flipped in depth")
     keep: int = Field(default=0, ge=0, description="afterwards keep at most this many of the best hypotheses; 0: all")
     judge: str = Field(
-        default="", description="the stage whose terms and pictures say which are best; this one if empty"
+        default="", description="the stage whose terms and pictures say which to keep; this one if empty"
     )
     apart_m: float = Field(
         default=0.0, ge=0, description="hypotheses with no joint farther apart than this count as one"

@@ -49,7 +49,7 @@ class SilhouetteL2:
 
     Differentiability: smooth in the silhouette.
     Source: a normal likelihood with its variance integrated out under an inverse-gamma prior gives the logarithm
-        (Gelman et al., Bayesian Data Analysis, 3rd ed., sec. 3.2).
+        (Gelman et al., Bayesian Data Analysis, 3rd ed., sec. 3.3).
     """
 
     noise: float = 0.0

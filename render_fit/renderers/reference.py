@@ -145,7 +145,7 @@ def _shares_by_border(
     share = functional.one_hot(own, N_PARTS).double()
     if len(edge) == 0:
         return share
-    distance, _, ties = _nearest_piece(pixels, xy, edge, span, cut_by)
+    distance, ties = _nearest_piece(pixels, xy, edge, span, cut_by)
     # Where pieces meet: those with the pixel's own part first, then by the pair of parts.
     pair = sides.amin(1) * N_PARTS + sides.amax(1)
     strange = (sides[None] != own[:, None, None]).all(-1)
@@ -209,15 +209,13 @@ def _distance_to_outline(pixels: Tensor, xy: Tensor, faces: Tensor) -> tuple[Ten
         edge, face, span, cut_by = edge[kept], face[kept], span[kept], cut_by[kept]
         if len(edge) == 0:
             return pixels.new_full((len(pixels),), torch.inf), torch.full((len(pixels),), -1)
-    distance, _, ties = _nearest_piece(pixels, xy, edge, span, cut_by)
+    distance, ties = _nearest_piece(pixels, xy, edge, span, cut_by)
     # Two pieces meet where a corner is nearest, equal up to rounding: of their faces the first.
     return distance, torch.where(ties, face, len(faces)).amin(1)
 
 
-def _nearest_piece(
-    pixels: Tensor, xy: Tensor, edge: Tensor, span: Tensor, cut_by: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Distance (N,) to the nearest of M pieces, differentiable; which (N,); and which are as near (N, M)."""
+def _nearest_piece(pixels: Tensor, xy: Tensor, edge: Tensor, span: Tensor, cut_by: Tensor) -> tuple[Tensor, Tensor]:
+    """Distance (N,) to the nearest of M pieces, differentiable; and which are as near as that (N, M)."""
     with torch.no_grad():
         ends = xy[edge]
         start = ends[:, 0] + span[:, :1] * (ends[:, 1] - ends[:, 0])
@@ -227,7 +225,7 @@ def _nearest_piece(
         ties = distance.square() < distance.gather(1, k[:, None]).square() + TIE_PX2
     start = _place(xy, edge[k], span[k, 0], cut_by[k, 0])
     end = _place(xy, edge[k], span[k, 1], cut_by[k, 1])
-    return _distance(pixels, start, end), k, ties
+    return _distance(pixels, start, end), ties
 
 
 def _distance(p: Tensor, a: Tensor, b: Tensor) -> Tensor:
