@@ -25,10 +25,11 @@ from render_fit.renderers.kernels.borders import borders_backward, borders_forwa
 from render_fit.renderers.kernels.contour import contour_backward, contour_forward
 from render_fit.renderers.kernels.depth import depth_backward
 from render_fit.renderers.kernels.grid import bin_soft_faces
+from render_fit.renderers.kernels.lanes import triangle_records
 from render_fit.renderers.kernels.outline import trace_outline
 from render_fit.renderers.kernels.parts import parts_backward, parts_forward
 from render_fit.renderers.kernels.rasterize import hard_pass, orient
-from render_fit.renderers.kernels.softras import softras_backward, softras_forward
+from render_fit.renderers.kernels.softras import nearest_faces, softras_backward, softras_forward
 from render_fit.renderers.kernels.topology import Topology, topology_of
 
 
@@ -91,7 +92,7 @@ class CpuRenderer:
             if settings.silhouette == "contour":
                 alpha, owner = _Contour.apply(xy, frame)
             else:
-                alpha, owner = _SoftRas.apply(xy, frame)
+                alpha, owner = _SoftRas.apply(xy, frame, "parts" in outputs)
             if "silhouette" in outputs:
                 drawn["silhouette"] = alpha
             if "parts" in outputs and face_parts is not None:
@@ -146,25 +147,29 @@ class _Contour(torch.autograd.Function):
 
 
 class _SoftRas(torch.autograd.Function):
-    """Silhouette by the product over all faces, and the face nearest to each uncovered pixel."""
+    """Silhouette by the product over all faces, and, for part maps, the face nearest to each uncovered pixel."""
 
     @staticmethod
-    def forward(ctx: Any, xy: Tensor, frame: _Frame) -> tuple[Tensor, Tensor]:
-        settings = frame.settings
-        ctx.inputs = (
-            frame.xy, frame.z, frame.topology.faces, *frame.bins(settings.softras_radius_px),
-            settings.sigma_px, settings.softras_radius_px,
-        )  # fmt: skip
-        ctx.product, owner = softras_forward(*ctx.inputs, frame.face_index)
-        ctx.dtype = xy.dtype
+    def forward(ctx: Any, xy: Tensor, frame: _Frame, names_faces: bool) -> tuple[Tensor, Tensor]:
+        sigma, radius = frame.settings.sigma_px, frame.settings.softras_radius_px
+        start, offset, members = frame.bins(radius)
+        owner = np.empty(0, np.int32)
+        if names_faces:
+            owner = nearest_faces(
+                frame.xy, frame.z, frame.topology.faces, start, offset, members, radius, frame.face_index
+            )
+        records = triangle_records(frame.xy, frame.topology.faces, frame.orientation)
+        ctx.lists = records, start, offset, members, sigma, radius
+        ctx.product, ctx.in_reach = softras_forward(*ctx.lists, *frame.face_index.shape[1:])
+        ctx.faces, ctx.n_vertices, ctx.dtype = frame.topology.faces, xy.shape[1], xy.dtype
         owner_tensor = torch.from_numpy(owner)
         ctx.mark_non_differentiable(owner_tensor)
         return torch.from_numpy(1 - 1 / ctx.product).to(xy.dtype), owner_tensor
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        grad = softras_backward(_array(grads[0]), ctx.product, *ctx.inputs)
-        return torch.from_numpy(grad.sum(axis=1)[..., :2]).to(ctx.dtype), None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        grad = softras_backward(_array(grads[0]), ctx.product, ctx.in_reach, ctx.faces, ctx.n_vertices, *ctx.lists)
+        return torch.from_numpy(grad).to(ctx.dtype), None, None
 
 
 class _BorderedParts(torch.autograd.Function):

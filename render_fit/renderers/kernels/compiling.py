@@ -17,7 +17,12 @@ def fingerprint() -> str:
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()
 
 
-def kernel(function: Any = None, *, parallel: bool = False, inline: bool = False) -> Any:
+SIMD_MATHS = {"contract", "reassoc", "nsz"}
+"""What LLVM may assume of floats where lanes are to be computed side by side: sums in any order, −0 like 0. NaN and
+infinity keep their meaning. The order is fixed at compile time, so results are the same in every run."""
+
+
+def kernel(function: Any = None, *, parallel: bool = False, inline: bool = False, simd: bool = False) -> Any:
     """Compile a function with numba: nopython, cached on disk, without the GIL.
 
     A decorator between this one and the function (the tests' shape checker) is taken off first; numba
@@ -27,6 +32,7 @@ def kernel(function: Any = None, *, parallel: bool = False, inline: bool = False
         function: The function to compile.
         parallel: Whether ``prange`` loops run on all threads.
         inline: Whether LLVM must inline it into its callers.
+        simd: Whether its inner loops are to become SIMD instructions (``SIMD_MATHS``).
 
     Returns:
         The compiled function, or a decorator if ``function`` is None.
@@ -34,6 +40,8 @@ def kernel(function: Any = None, *, parallel: bool = False, inline: bool = False
 
     def compiled(plain: Callable[..., Any]) -> Any:
         options: dict[str, Any] = {"forceinline": True} if inline else {}
+        if simd:
+            options["fastmath"] = SIMD_MATHS
         dispatcher: Any = numba.njit(
             inspect.unwrap(plain), cache=True, nogil=True, parallel=parallel, error_model="numpy", **options
         )

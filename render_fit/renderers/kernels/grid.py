@@ -4,7 +4,7 @@ import numpy as np
 from numba import prange
 
 from render_fit.renderers.kernels.compiling import kernel
-from render_fit.renderers.kernels.rasterize import DROPPED
+from render_fit.renderers.kernels.rasterize import BANDS, DROPPED
 
 CELL = 4
 # Side of the cells in which soft faces are listed, pixels. Part maps of a 7 k-vertex body at 224², σ = 1 px, take
@@ -103,17 +103,32 @@ def bin_boxes(boxes, n_columns, n_rows):
 
 @kernel(parallel=True)
 def _count_all(xy, faces, orientation, n_columns, n_rows, radius, boxes, start):
-    for task in prange(xy.shape[0]):
-        b = np.int64(task)
-        boxes[b] = face_boxes(xy[b], faces, orientation[b], 0.0, 0.0, float(CELL), n_columns, n_rows, radius)
-        _count(boxes[b], n_columns, start[b])
+    for task in prange(xy.shape[0] * BANDS):
+        b, band = np.int64(task) // BANDS, np.int64(task) % BANDS
+        first, end = faces.shape[0] * band // BANDS, faces.shape[0] * (band + 1) // BANDS
+        boxes[b, first:end] = face_boxes(
+            xy[b], faces[first:end], orientation[b, first:end], 0.0, 0.0, float(CELL), n_columns, n_rows, radius
+        )
+    for task in prange(xy.shape[0] * BANDS):
+        b, band = np.int64(task) // BANDS, np.int64(task) % BANDS
+        for f in range(faces.shape[0]):
+            top = boxes[b, f, 2]
+            for r in range(top + (band - top) % BANDS, boxes[b, f, 3] + 1, BANDS):
+                for c in range(boxes[b, f, 0], boxes[b, f, 1] + 1):
+                    start[b, r * n_columns + c + 1] += 1
 
 
 @kernel(parallel=True)
-def _list_all(boxes, n_columns, start, offset, members):
-    for task in prange(boxes.shape[0]):
-        b = np.int64(task)
-        _list(boxes[b], n_columns, start[b], members[offset[b] : offset[b + 1]])
+def _list_all(boxes, n_columns, n_rows, start, offset, members):
+    for task in prange(boxes.shape[0] * BANDS):
+        b, band = np.int64(task) // BANDS, np.int64(task) % BANDS
+        cursor = start[b, :-1] + offset[b]
+        for f in range(boxes.shape[1]):
+            top = boxes[b, f, 2]
+            for r in range(top + (band - top) % BANDS, boxes[b, f, 3] + 1, BANDS):
+                for c in range(boxes[b, f, 0], boxes[b, f, 1] + 1):
+                    members[cursor[r * n_columns + c]] = f
+                    cursor[r * n_columns + c] += 1
 
 
 def bin_soft_faces(xy, faces, orientation, height, width, radius):
@@ -129,15 +144,16 @@ def bin_soft_faces(xy, faces, orientation, height, width, radius):
 
     Returns:
         (B, cells + 1) int32 where each cell's list begins in its image's members; (B + 1,) int64 where each
-        image's members begin; all members, int32.
+        image's members begin; all members, int32, those of each cell ascending.
     """
     n_rows, n_columns = (height + CELL - 1) // CELL, (width + CELL - 1) // CELL
     boxes = np.empty((len(xy), len(faces), 4), np.int32)
-    start = np.empty((len(xy), n_rows * n_columns + 1), np.int32)
+    start = np.zeros((len(xy), n_rows * n_columns + 1), np.int32)
     _count_all(xy, faces, orientation, n_columns, n_rows, radius, boxes, start)
+    np.cumsum(start, axis=1, out=start)
     offset = np.concatenate([[0], np.cumsum(start[:, -1], dtype=np.int64)])
     members = np.empty(offset[-1], np.int32)
-    _list_all(boxes, n_columns, start, offset, members)
+    _list_all(boxes, n_columns, n_rows, start, offset, members)
     return start, offset, members
 
 

@@ -1,6 +1,7 @@
 """The ``softras`` silhouette, 1 − Π (1 − sigmoid(± d² / σ²)) over every face within the blur radius.
 
-Nothing is kept per pair of pixel and face: the backward pass computes the pairs again.
+Nothing is kept per pair of pixel and face: the backward pass computes the pairs again. Both passes go cell by cell and
+face by face, with the cell's pixels side by side in SIMD lanes (``lanes``).
 """
 
 import numpy as np
@@ -8,47 +9,170 @@ from numba import prange
 
 from render_fit.renderers.kernels.compiling import kernel
 from render_fit.renderers.kernels.grid import CELL
-from render_fit.renderers.kernels.nearest import (
-    gather_cell,
-    longest_list,
-    nearest_on_triangle,
-    pull_distance2,
-    scatter_cell,
+from render_fit.renderers.kernels.lanes import (
+    LANES,
+    MOST_EXPONENT,
+    RECORD,
+    exponential,
+    gather_in_reach,
+    nearest_point,
+    place_lanes,
+    signed_distance2,
 )
+from render_fit.renderers.kernels.nearest import gather_cell, longest_list, nearest_on_triangle
 from render_fit.renderers.kernels.rasterize import BANDS, TIE_PX2
 
-SATURATED = 1e8
-# Where 1 / (1 − alpha) passes this, the rest of the faces is skipped: alpha is 1 to float32, its gradient 0.
+SATURATED = 1e7
+# Where 1 / (1 − alpha) passes this, the rest of the faces is skipped: alpha is within 1e-7 of 1, as near as float32
+# tells, and so is its gradient of 0.
+
+LOOK_EVERY = 8
+# After so many faces it is looked whether a whole cell is saturated.
 
 
-@kernel
-def _one_over_clear(px, py, n, corners, boxes, sigma2, radius2, is_covered):
-    """Π (1 + exp(± d² / σ²)) = 1 / (1 − alpha) over a cell's faces, and the nearest to an uncovered pixel.
-
-    The nearest is a place in the list; −1 for a covered pixel or if there is none.
-    """
-    product = 1.0
-    least = np.inf
-    nearest = -1
+@kernel(simd=True)
+def _multiply(scratch, n, found, per_sigma2, radius2):
+    """Π (1 + exp(± d² / σ²)) = 1 / (1 − alpha) of a cell's pixels, from 2 · LANES in the scratch array."""
     for m in range(n):
-        if px < boxes[m, 0] or px > boxes[m, 1] or py < boxes[m, 2] or py > boxes[m, 3]:
-            continue
-        inside, d2, _, _ = nearest_on_triangle(px, py, corners[m])
-        if not inside and d2 > radius2:
-            continue
-        product *= 1.0 + np.exp(min(d2 / sigma2, 30.0) if inside else -d2 / sigma2)
-        if is_covered:
-            if product > SATURATED:
+        for lane in range(LANES):
+            distance2, side = signed_distance2(scratch[lane], scratch[LANES + lane], found[m])
+            factor = 1.0 + exponential(side * min(distance2 * per_sigma2, MOST_EXPONENT))
+            scratch[2 * LANES + lane] *= factor if (side > 0) | (distance2 <= radius2) else 1.0
+        if m % LOOK_EVERY == LOOK_EVERY - 1:
+            least = scratch[2 * LANES]
+            for lane in range(1, LANES):
+                least = min(least, scratch[2 * LANES + lane])
+            if least > SATURATED:
                 break
-        elif d2 < least - TIE_PX2 or nearest < 0:
-            least = d2
-            nearest = m
-    return product, nearest
+
+
+@kernel(simd=True)
+def _pull(scratch, n, found, per_sigma2, radius2, corner_grad):
+    """Fill ``corner_grad`` (≥ N, 6) with the gradient of a cell's pixels with respect to the corners' x and y.
+
+    From 2 · LANES the scratch array has each pixel's gradient in log Π, times 2 / σ².
+    """
+    for m in range(n):
+        for lane in range(LANES):
+            distance2, side, x, y, first, last = nearest_point(scratch[lane], scratch[LANES + lane], found[m])
+            e = exponential(side * min(distance2 * per_sigma2, MOST_EXPONENT))
+            slope = side * scratch[2 * LANES + lane] * e / (1.0 + e)
+            slope = slope if (side > 0) | (distance2 <= radius2) else 0.0
+            # The nearest point slides along its side at right angles to the offset: only the side's motion counts.
+            scratch[3 * LANES + lane] = slope * x
+            scratch[4 * LANES + lane] = slope * y
+            scratch[5 * LANES + lane] = first
+            scratch[6 * LANES + lane] = last
+        x_sum, y_sum, x_first, y_first, x_last, y_last = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        for lane in range(LANES):
+            x, y = scratch[3 * LANES + lane], scratch[4 * LANES + lane]
+            x_sum += x
+            y_sum += y
+            x_first += scratch[5 * LANES + lane] * x
+            y_first += scratch[5 * LANES + lane] * y
+            x_last += scratch[6 * LANES + lane] * x
+            y_last += scratch[6 * LANES + lane] * y
+        corner_grad[m, 0], corner_grad[m, 1] = x_first, y_first
+        corner_grad[m, 2], corner_grad[m, 3] = x_sum - x_first - x_last, y_sum - y_first - y_last
+        corner_grad[m, 4], corner_grad[m, 5] = x_last, y_last
 
 
 @kernel(parallel=True)
-def softras_forward(xy, z, faces, start, offset, members, sigma, radius, face_index):
+def softras_forward(records, start, offset, members, sigma, radius, height, width):
     """What alpha follows from.
+
+    Args:
+        records: (B, F, RECORD) of ``triangle_records``.
+        start: Of ``bin_soft_faces``, with the same radius.
+        offset: Of ``bin_soft_faces``.
+        members: Of ``bin_soft_faces``; each cell's faces in reach of a pixel are moved to the front of its list.
+        sigma: Pixels.
+        radius: Pixels.
+        height: Pixels.
+        width: Pixels.
+
+    Returns:
+        (B, H, W) float64: 1 / (1 − alpha).
+        (B, cells) int32: how many of each cell's faces are in reach.
+    """
+    n_batch = records.shape[0]
+    n_rows, n_columns = (height + CELL - 1) // CELL, (width + CELL - 1) // CELL
+    product = np.ones((n_batch, height, width))
+    in_reach = np.zeros((n_batch, n_rows * n_columns), np.int32)
+    for task in prange(n_batch * BANDS):
+        b, band = np.int64(task) // BANDS, np.int64(task) % BANDS
+        found = np.empty((longest_list(start[b]), RECORD))
+        scratch = np.empty(3 * LANES)
+        place_lanes(scratch)
+        for row in range(band, n_rows, BANDS):
+            for column in range(n_columns):
+                cell = row * n_columns + column
+                first, end = offset[b] + start[b, cell], offset[b] + start[b, cell + 1]
+                if first == end:
+                    continue
+                cx, cy = (column + 0.5) * CELL, (row + 0.5) * CELL
+                n = gather_in_reach(records[b], members[first:end], cx, cy, radius, found)
+                in_reach[b, cell] = n
+                scratch[2 * LANES :] = 1.0
+                _multiply(scratch, n, found, 1.0 / (sigma * sigma), radius * radius)
+                for lane in range(LANES):
+                    i, j = row * CELL + lane // CELL, column * CELL + lane % CELL
+                    if i < height and j < width:
+                        product[b, i, j] = scratch[2 * LANES + lane]
+    return product, in_reach
+
+
+@kernel(parallel=True)
+def softras_backward(grad_alpha, product, in_reach, faces, n_vertices, records, start, offset, members, sigma, radius):
+    """Gradient with respect to x and y of the vertices, (B, V, 2) float64, of the sum of ``grad_alpha`` · alpha."""
+    n_batch, height, width = product.shape
+    n_rows, n_columns = (height + CELL - 1) // CELL, (width + CELL - 1) // CELL
+    of_bands = np.zeros((n_batch, BANDS, n_vertices, 2))
+    for task in prange(n_batch * BANDS):
+        b, band = np.int64(task) // BANDS, np.int64(task) % BANDS
+        most = longest_list(start[b])
+        found, corner_grad = np.empty((most, RECORD)), np.empty((most, 6))
+        scratch = np.empty(7 * LANES)
+        place_lanes(scratch)
+        for row in range(band, n_rows, BANDS):
+            for column in range(n_columns):
+                cell = row * n_columns + column
+                if in_reach[b, cell] == 0:
+                    continue
+                is_wanted = False
+                for lane in range(LANES):
+                    i, j = row * CELL + lane // CELL, column * CELL + lane % CELL
+                    g = 0.0
+                    if i < height and j < width and product[b, i, j] <= SATURATED:
+                        g = 2.0 * grad_alpha[b, i, j] / (product[b, i, j] * sigma * sigma)
+                    scratch[2 * LANES + lane] = g
+                    is_wanted = is_wanted or g != 0
+                if not is_wanted:
+                    continue
+                first = offset[b] + start[b, cell]
+                here = members[first : first + in_reach[b, cell]]
+                cx, cy = (column + 0.5) * CELL, (row + 0.5) * CELL
+                n = gather_in_reach(records[b], here, cx, cy, radius, found)
+                _pull(scratch, n, found, 1.0 / (sigma * sigma), radius * radius, corner_grad)
+                for m in range(n):
+                    for k in range(3):
+                        of_bands[b, band, faces[here[m], k], 0] += corner_grad[m, 2 * k]
+                        of_bands[b, band, faces[here[m], k], 1] += corner_grad[m, 2 * k + 1]
+    grad = np.empty((n_batch, n_vertices, 2))
+    for task in prange(n_batch * BANDS):
+        b, band = np.int64(task) // BANDS, np.int64(task) % BANDS
+        for v in range(n_vertices * band // BANDS, n_vertices * (band + 1) // BANDS):
+            for k in range(2):
+                total = 0.0
+                for other in range(BANDS):
+                    total += of_bands[b, other, v, k]
+                grad[b, v, k] = total
+    return grad
+
+
+@kernel(parallel=True)
+def nearest_faces(xy, z, faces, start, offset, members, radius, face_index):
+    """The face nearest in the image to each pixel centre that no face covers; −1 elsewhere.
 
     Args:
         xy: (B, V, 2) pixels.
@@ -57,83 +181,37 @@ def softras_forward(xy, z, faces, start, offset, members, sigma, radius, face_in
         start: Of ``bin_soft_faces``, with the same radius.
         offset: Of ``bin_soft_faces``.
         members: Of ``bin_soft_faces``.
-        sigma: Pixels.
         radius: Pixels.
         face_index: (B, H, W) int32 of the hard pass.
 
     Returns:
-        (B, H, W) float64: 1 / (1 − alpha).
-        (B, H, W) int32: the face nearest in the image to a pixel centre that no face covers; −1 elsewhere.
+        (B, H, W) int32; of equally near faces the first.
     """
     n_batch, height, width = face_index.shape
     n_rows, n_columns = (height + CELL - 1) // CELL, (width + CELL - 1) // CELL
-    product = np.ones((n_batch, height, width))
     owner = np.full((n_batch, height, width), -1, np.int32)
     for task in prange(n_batch * BANDS):
-        b = np.int64(task) // BANDS
-        band = np.int64(task) % BANDS
+        b, band = np.int64(task) // BANDS, np.int64(task) % BANDS
         most = longest_list(start[b])
         corners, depths, boxes = np.empty((most, 9)), np.empty((most, 3)), np.empty((most, 5))
         for row in range(band, n_rows, BANDS):
             for column in range(n_columns):
                 cell = row * n_columns + column
                 first, end = offset[b] + start[b, cell], offset[b] + start[b, cell + 1]
-                if first == end:
-                    continue
-                gather_cell(xy[b], z[b], faces, members[first:end], corners, depths, boxes, radius)
+                is_gathered = first == end
                 for i in range(row * CELL, min(row * CELL + CELL, height)):
                     for j in range(column * CELL, min(column * CELL + CELL, width)):
-                        product[b, i, j], nearest = _one_over_clear(
-                            j + 0.5, i + 0.5, end - first, corners, boxes, sigma * sigma, radius * radius,
-                            face_index[b, i, j] >= 0,
-                        )  # fmt: skip
-                        if nearest >= 0:
-                            owner[b, i, j] = members[first + nearest]
-    return product, owner
-
-
-@kernel(parallel=True)
-def softras_backward(grad_alpha, product, xy, z, faces, start, offset, members, sigma, radius):
-    """Gradient with respect to ``xy`` and z, (B, BANDS, V, 3) float64, to be summed over the bands."""
-    n_batch, height, width = product.shape
-    n_rows, n_columns = (height + CELL - 1) // CELL, (width + CELL - 1) // CELL
-    grad = np.zeros((n_batch, BANDS, xy.shape[1], 3))
-    for task in prange(n_batch * BANDS):
-        b = np.int64(task) // BANDS
-        band = np.int64(task) % BANDS
-        most = longest_list(start[b])
-        corners, depths, boxes = np.empty((most, 9)), np.empty((most, 3)), np.empty((most, 5))
-        corner_grad = np.empty((most, 9))
-        for row in range(band, n_rows, BANDS):
-            for column in range(n_columns):
-                cell = row * n_columns + column
-                first, end = offset[b] + start[b, cell], offset[b] + start[b, cell + 1]
-                if first == end:
-                    continue
-                gather_cell(xy[b], z[b], faces, members[first:end], corners, depths, boxes, radius)
-                corner_grad[: end - first] = 0.0
-                for i in range(row * CELL, min(row * CELL + CELL, height)):
-                    for j in range(column * CELL, min(column * CELL + CELL, width)):
-                        g = grad_alpha[b, i, j] / product[b, i, j]
-                        if product[b, i, j] > SATURATED or g == 0:
+                        if face_index[b, i, j] >= 0:
                             continue
-                        _pull_pixel(
-                            j + 0.5, i + 0.5, end - first, corners, boxes, sigma * sigma, radius * radius,
-                            g, corner_grad,
-                        )  # fmt: skip
-                scatter_cell(faces, members[first:end], corner_grad, grad[b, band])
-    return grad
-
-
-@kernel
-def _pull_pixel(px, py, n, corners, boxes, sigma2, radius2, g, corner_grad):
-    """Add the gradient of one pixel; ``g`` is its gradient in the log-sum of (1 + exp)."""
-    for m in range(n):
-        if px < boxes[m, 0] or px > boxes[m, 1] or py < boxes[m, 2] or py > boxes[m, 3]:
-            continue
-        inside, d2, side, t = nearest_on_triangle(px, py, corners[m])
-        if not inside and d2 > radius2:
-            continue
-        x = d2 / sigma2 if inside else -d2 / sigma2
-        slope = g / (1.0 + np.exp(-x)) / sigma2
-        pull_distance2(px, py, corners[m], side, t, slope if inside else -slope, corner_grad[m])
+                        if not is_gathered:
+                            gather_cell(xy[b], z[b], faces, members[first:end], corners, depths, boxes, radius)
+                            is_gathered = True
+                        px, py, least = j + 0.5, i + 0.5, np.inf
+                        for m in range(end - first):
+                            if px < boxes[m, 0] or px > boxes[m, 1] or py < boxes[m, 2] or py > boxes[m, 3]:
+                                continue
+                            inside, d2, _, _ = nearest_on_triangle(px, py, corners[m])
+                            if (inside or d2 <= radius * radius) and (owner[b, i, j] < 0 or d2 < least - TIE_PX2):
+                                least = d2
+                                owner[b, i, j] = members[first + m]
+    return owner
