@@ -90,7 +90,7 @@ class CpuRenderer:
         drawn: dict[str, Any] = {}
         if "silhouette" in outputs or "parts" in outputs:
             if settings.silhouette == "contour":
-                alpha, owner = _Contour.apply(xy, frame)
+                alpha, owner = _Contour.apply(xy, frame, "parts" in outputs)
             else:
                 alpha, owner = _SoftRas.apply(xy, frame, "parts" in outputs)
             if "silhouette" in outputs:
@@ -120,15 +120,16 @@ def _rasterize(xy: Tensor, z: Tensor, faces: Tensor, camera: Camera, settings: R
 
 
 class _Contour(torch.autograd.Function):
-    """Silhouette by the distance to the outline of the union, and a face at the nearest piece of it."""
+    """Silhouette by the distance to the outline of the union, and, for part maps, a face at the nearest piece of it."""
 
     @staticmethod
-    def forward(ctx: Any, xy: Tensor, frame: _Frame) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, xy: Tensor, frame: _Frame, names_faces: bool) -> tuple[Tensor, Tensor]:
         sigma, radius = frame.settings.sigma_px, frame.settings.contour_radius_px
+        no_parts = np.empty((len(frame.face_index), 0, 0), np.int64)
         height, width = frame.face_index.shape[1:]
         piece, place, count = trace_outline(frame.xy, frame.z, frame.topology, frame.orientation, height, width, radius)
         alpha, nearest, owner = contour_forward(
-            frame.face_index, np.full(frame.face_index.shape, -1), piece, place, count, sigma, radius
+            frame.face_index, no_parts, piece, place, count, sigma, radius, names_faces
         )
         ctx.saved = frame, piece, place, alpha, nearest
         ctx.dtype = xy.dtype
@@ -137,13 +138,13 @@ class _Contour(torch.autograd.Function):
         return torch.from_numpy(alpha).to(xy.dtype), owner_tensor
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         frame, piece, place, alpha, nearest = ctx.saved
         grad = contour_backward(
             _array(grads[0]), alpha, nearest, frame.face_index, frame.xy, frame.topology.edges, piece, place,
             frame.settings.sigma_px,
         )  # fmt: skip
-        return torch.from_numpy(grad).to(ctx.dtype), None
+        return torch.from_numpy(grad).to(ctx.dtype), None, None
 
 
 class _SoftRas(torch.autograd.Function):
@@ -187,7 +188,7 @@ class _BorderedParts(torch.autograd.Function):
         everywhere = np.zeros(alpha.shape, np.int32)
         face = np.where(frame.face_index >= 0, frame.face_index, owner.numpy())
         own = np.where(face >= 0, labels[face], -1) if len(labels) else np.full(face.shape, -1)
-        keep, nearest, pair = contour_forward(everywhere, own, piece, place, count, sigma, radius)
+        keep, nearest, pair = contour_forward(everywhere, own, piece, place, count, sigma, radius, True)
         ctx.inputs = _array(alpha), own, keep, pair
         ctx.saved = frame, everywhere, piece, place, nearest
         ctx.dtype = alpha.dtype

@@ -1,20 +1,22 @@
 """The ``contour`` silhouette: sigmoid of the signed distance to the outline of the union of faces.
 
-The nearest piece is found tile by tile: of all pieces only those can be nearest to a pixel of a tile whose
-distance from the tile's centre exceeds the least one by no more than twice the tile's radius. The cost
-therefore hardly grows with σ.
+The nearest piece is found tile by tile: of all pieces only those can be nearest to a pixel of a tile whose distance
+from the tile's centre exceeds the least one by no more than twice the tile's radius. The cost therefore hardly grows
+with σ. In the smallest tiles the pixels lie side by side in SIMD lanes.
 """
 
 import numpy as np
 from numba import prange
 
 from render_fit.renderers.kernels.compiling import kernel
+from render_fit.renderers.kernels.grid import CELL
+from render_fit.renderers.kernels.lanes import LANES, place_lanes
 from render_fit.renderers.kernels.parts import N_PARTS
-from render_fit.renderers.kernels.rasterize import TIE_PX2
+from render_fit.renderers.kernels.rasterize import BANDS, TIE_PX2
 
 TILE = 32
 SUBTILE = 8
-# Sides of the tiles, pixels; the second divides the first.
+# Sides of the tiles, pixels; each divides the one before, and CELL the last.
 
 STRANGE = N_PARTS * N_PARTS
 # More than the name of any pair of parts.
@@ -23,112 +25,162 @@ LEAST_CROSSING = 0.1
 # Sine of the angle between two edges below which the motion of their crossing is taken to follow the first
 # edge alone: the crossing of nearly parallel lines moves without bounds.
 
+ROWS = 6
+# Of an array of pieces: start x and y, direction x and y, 1 / length², and the piece's index.
 
-@kernel(inline=True)
-def _distance2(px, py, place, k):
+
+@kernel(simd=True)
+def _distance2(px, py, pieces, k):
     """Squared distance from a point to piece ``k``, pixels²."""
-    dx, dy = place[k, 4] - place[k, 2], place[k, 5] - place[k, 3]
-    x, y = px - place[k, 2], py - place[k, 3]
-    length2 = dx * dx + dy * dy
-    s = (x * dx + y * dy) / length2
-    s = min(max(s, 0.0), 1.0)
-    x -= s * dx
-    y -= s * dy
+    x, y = px - pieces[0, k], py - pieces[1, k]
+    s = min(max((x * pieces[2, k] + y * pieces[3, k]) * pieces[4, k], 0.0), 1.0)
+    x -= s * pieces[2, k]
+    y -= s * pieces[3, k]
     return x * x + y * y
 
 
-@kernel
-def _select(cx, cy, extent, radius, place, among, n_among, selected, distance):
-    """Pieces that can be nearest to a pixel centre within ``extent`` of (cx, cy), and within ``radius``."""
+@kernel(simd=True)
+def _arrange(place, n, pieces):
+    """Fill ``pieces`` (ROWS, ≥ n) from ``place`` (N, 6) of ``trace_outline``."""
+    for k in range(n):
+        dx, dy = place[k, 4] - place[k, 2], place[k, 5] - place[k, 3]
+        pieces[0, k], pieces[1, k] = place[k, 2], place[k, 3]
+        pieces[2, k], pieces[3, k] = dx, dy
+        pieces[4, k] = 1.0 / (dx * dx + dy * dy)
+        pieces[5, k] = k
+
+
+@kernel(simd=True)
+def _select(cx, cy, side, radius, among, n_among, selected, distance):
+    """Copy the pieces that can be nearest to a pixel centre of a square tile, and within ``radius``; how many."""
+    for m in range(n_among):
+        distance[m] = _distance2(cx, cy, among, m)
     least = np.inf
     for m in range(n_among):
-        distance[m] = np.sqrt(_distance2(cx, cy, place, among[m]))
         least = min(least, distance[m])
+    extent = (side - 1) / 2 * np.sqrt(2.0)
     # The slack keeps rounding from deciding ties here.
-    limit = min(least + 2 * extent, radius + extent) + 1e-6
+    limit = (min(np.sqrt(least) + 2 * extent, radius + extent) + 1e-6) ** 2
     n = 0
     for m in range(n_among):
         if distance[m] <= limit:
-            selected[n] = among[m]
+            for r in range(ROWS):
+                selected[r, n] = among[r, m]
             n += 1
     return n
 
 
+@kernel(simd=True)
+def _nearest(scratch, near, n_near, radius2):
+    """For the pixels of a cell, relative to ``near``'s origin: least squared distance and the place of its piece.
+
+    The first is ``radius2`` and the second −1 where no piece is nearer. They follow the lanes' x and y in ``scratch``.
+    """
+    for lane in range(LANES):
+        scratch[2 * LANES + lane] = radius2
+        scratch[3 * LANES + lane] = -1.0
+    for m in range(n_near):
+        for lane in range(LANES):
+            d2 = _distance2(scratch[lane], scratch[LANES + lane], near, m)
+            found = scratch[3 * LANES + lane]
+            scratch[3 * LANES + lane] = float(m) if d2 < scratch[2 * LANES + lane] else found
+            scratch[2 * LANES + lane] = min(d2, scratch[2 * LANES + lane])
+
+
+@kernel
+def _name(px, py, least, near, n_near, piece, own):
+    """The least name (face or pair of parts) of the nearest pieces; own parts first."""
+    name = -1
+    for m in range(n_near):
+        if _distance2(px, py, near, m) < least + TIE_PX2:
+            at = np.int64(piece[int(near[5, m]), 3])
+            if own >= 0 and own != at // N_PARTS and own != at % N_PARTS:
+                at += STRANGE
+            name = at if name < 0 else min(name, at)
+    return name
+
+
+@kernel
+def _draw_cell(
+    top, left, height, width, near, n_near, scratch, sigma, radius, face_index, own, piece, alpha, nearest, name
+):
+    """Alpha, nearest piece and its name of one cell's pixels."""
+    for m in range(n_near):
+        near[0, m] -= left + CELL / 2
+        near[1, m] -= top + CELL / 2
+    _nearest(scratch, near, n_near, radius * radius)
+    for lane in range(LANES):
+        i, j = top + lane // CELL, left + lane % CELL
+        if i >= height or j >= width:
+            continue
+        inside = face_index[i, j] >= 0
+        found = int(scratch[3 * LANES + lane])
+        if found < 0:
+            alpha[i, j] = 1.0 if inside else 0.0
+            nearest[i, j] = -1
+            continue
+        least = scratch[2 * LANES + lane]
+        d = np.sqrt(least) if inside else -np.sqrt(least)
+        alpha[i, j] = 1.0 / (1.0 + np.exp(-d / sigma))
+        nearest[i, j] = int(near[5, found])
+        if name.shape[0] > 0:
+            mine = own[i, j] if own.shape[0] > 0 else -1
+            name[i, j] = _name(scratch[lane], scratch[LANES + lane], least, near, n_near, piece, mine)
+
+
 @kernel(parallel=True)
-def contour_forward(face_index, own, piece, place, count, sigma, radius):
+def contour_forward(face_index, own, piece, place, count, sigma, radius, names):
     """Alpha and the nearest outline piece of each pixel.
 
     Args:
         face_index: (B, H, W) int32 of the hard pass; −1 where the centre is in no face.
-        own: (B, H, W) int64 part that a pixel shows; −1 where it does not matter, as for the outline.
+        own: (B, H, W) int64 part that a pixel shows; −1 where it does not matter. (B, 0, 0) for the outline.
         piece: (B, N, 4) of ``trace_outline``.
         place: (B, N, 6) of ``trace_outline``.
         count: (B,) of ``trace_outline``.
         sigma: Pixels.
         radius: Pixels from the outline beyond which alpha is 0 or 1.
+        names: Whether the third output is wanted.
 
     Returns:
-        (B, H, W) float64 alpha; (B, H, W) int32 index of the nearest piece, and the least
-        name (face or pair of parts) of those there, both −1 beyond the radius. Where pieces between several
-        pairs of parts meet, pairs with the pixel's own part go first: the others' names grow by ``STRANGE``.
+        (B, H, W) float64 alpha.
+        (B, H, W) int32 index of the nearest piece; −1 beyond the radius.
+        (B, H, W) int32 the least name (face or pair of parts) of the pieces there, −1 beyond the radius; (B, 0, 0) if
+        not wanted. Where pieces between several pairs of parts meet, pairs with the pixel's own part go first: the
+        others' names grow by ``STRANGE``.
     """
     n_batch, height, width = face_index.shape
     alpha = np.empty((n_batch, height, width))
     nearest = np.empty((n_batch, height, width), np.int32)
-    owner = np.empty((n_batch, height, width), np.int32)
+    name = np.full((n_batch, height, width) if names else (n_batch, 0, 0), -1, np.int32)
     n_rows, n_columns = (height + TILE - 1) // TILE, (width + TILE - 1) // TILE
-    tile_extent = (TILE - 1) / 2 * np.sqrt(2.0)
-    subtile_extent = (SUBTILE - 1) / 2 * np.sqrt(2.0)
-    for task in prange(n_batch * n_rows * n_columns):
-        b = np.int64(task) // (n_rows * n_columns)
-        # Neighbouring tiles go to different threads: a person covers few of them.
-        tile = np.int64(task) % (n_rows * n_columns)
-        top, left = tile // n_columns * TILE, tile % n_columns * TILE
+    for task in prange(n_batch * BANDS):
+        b, band = np.int64(task) // BANDS, np.int64(task) % BANDS
         n = count[b]
-        everything = np.arange(n)
-        distance = np.empty(n)
-        here = np.empty(n, np.int64)
-        near = np.empty(n, np.int64)
-        n_here = _select(left + TILE / 2, top + TILE / 2, tile_extent, radius, place[b], everything, n, here, distance)
-        for sub in range((TILE // SUBTILE) ** 2):
-            y0 = top + sub // (TILE // SUBTILE) * SUBTILE
-            x0 = left + sub % (TILE // SUBTILE) * SUBTILE
-            if y0 >= height or x0 >= width:
-                continue
-            n_near = _select(
-                x0 + SUBTILE / 2,
-                y0 + SUBTILE / 2,
-                subtile_extent,
-                radius,
-                place[b],
-                here,
-                n_here,
-                near,
-                distance,
-            )
-            for i in range(y0, min(y0 + SUBTILE, height)):
-                for j in range(x0, min(x0 + SUBTILE, width)):
-                    least = radius * radius
-                    found, face = -1, -1
-                    for m in range(n_near):
-                        d2 = _distance2(j + 0.5, i + 0.5, place[b], near[m])
-                        if d2 < least + TIE_PX2:
-                            at = np.int64(piece[b, near[m], 3])
-                            if own[b, i, j] >= 0 and own[b, i, j] != at // N_PARTS and own[b, i, j] != at % N_PARTS:
-                                at += STRANGE
-                            face = at if d2 < least - TIE_PX2 or found < 0 else min(face, at)
-                            if d2 < least:
-                                least = d2
-                                found = near[m]
-                    nearest[b, i, j] = found
-                    owner[b, i, j] = face if found >= 0 else -1
-                    inside = face_index[b, i, j] >= 0
-                    if found < 0:
-                        alpha[b, i, j] = 1.0 if inside else 0.0
-                    else:
-                        d = np.sqrt(least) if inside else -np.sqrt(least)
-                        alpha[b, i, j] = 1.0 / (1.0 + np.exp(-d / sigma))
-    return alpha, nearest, owner
+        pieces, here = np.empty((ROWS, n)), np.empty((ROWS, n))
+        beside, near = np.empty((ROWS, n)), np.empty((ROWS, n))
+        distance, scratch = np.empty(n), np.empty(4 * LANES)
+        place_lanes(scratch)
+        _arrange(place[b], n, pieces)
+        # Neighbouring tiles go to different threads: a person covers few of them.
+        for tile in range(band, n_rows * n_columns, BANDS):
+            top, left = tile // n_columns * TILE, tile % n_columns * TILE
+            n_here = _select(left + TILE / 2, top + TILE / 2, TILE, radius, pieces, n, here, distance)
+            for sub in range((TILE // SUBTILE) ** 2):
+                y0 = top + sub // (TILE // SUBTILE) * SUBTILE
+                x0 = left + sub % (TILE // SUBTILE) * SUBTILE
+                if y0 >= height or x0 >= width:
+                    continue
+                n_beside = _select(x0 + SUBTILE / 2, y0 + SUBTILE / 2, SUBTILE, radius, here, n_here, beside, distance)
+                for cell in range((SUBTILE // CELL) ** 2):
+                    y = y0 + cell // (SUBTILE // CELL) * CELL
+                    x = x0 + cell % (SUBTILE // CELL) * CELL
+                    n_near = _select(x + CELL / 2, y + CELL / 2, CELL, radius, beside, n_beside, near, distance)
+                    _draw_cell(
+                        y, x, height, width, near, n_near, scratch, sigma, radius,
+                        face_index[b], own[b], piece[b], alpha[b], nearest[b], name[b],
+                    )  # fmt: skip
+    return alpha, nearest, name
 
 
 @kernel

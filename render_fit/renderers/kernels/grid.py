@@ -28,9 +28,8 @@ def _cells(x0, y0, x1, y1, left, top, cell, n_columns, n_rows, box):
 
 
 @kernel
-def face_boxes(xy, faces, orientation, left, top, cell, n_columns, n_rows, radius):
-    """Cells that each face's bounding box, grown by ``radius`` pixels, touches; (F, 4) int32."""
-    boxes = np.empty((faces.shape[0], 4), np.int32)
+def face_boxes(xy, faces, orientation, left, top, cell, n_columns, n_rows, radius, boxes):
+    """Fill ``boxes`` (F, 4) int32 with the cells that each face's bounding box, grown by ``radius`` pixels, touches."""
     for f in range(faces.shape[0]):
         if orientation[f] == DROPPED:
             boxes[f, 0], boxes[f, 1], boxes[f, 2], boxes[f, 3] = 0, -1, 0, -1
@@ -43,26 +42,22 @@ def face_boxes(xy, faces, orientation, left, top, cell, n_columns, n_rows, radiu
             max(x0, x1, x2) + radius, max(y0, y1, y2) + radius,
             left, top, cell, n_columns, n_rows, boxes[f],
         )  # fmt: skip
-    return boxes
 
 
 @kernel
-def edge_boxes(ends, left, top, cell, n_columns, n_rows):
-    """Cells that each segment's bounding box touches; ``ends`` (N, 4) x, y, x, y; (N, 4) int32."""
-    boxes = np.empty((ends.shape[0], 4), np.int32)
+def edge_boxes(ends, left, top, cell, n_columns, n_rows, boxes):
+    """Fill ``boxes`` (N, 4) int32 with the cells that each segment's bounding box touches; ``ends`` (N, 4)."""
     for e in range(ends.shape[0]):
         _cells(
             min(ends[e, 0], ends[e, 2]), min(ends[e, 1], ends[e, 3]),
             max(ends[e, 0], ends[e, 2]), max(ends[e, 1], ends[e, 3]),
             left, top, cell, n_columns, n_rows, boxes[e],
         )  # fmt: skip
-    return boxes
 
 
 @kernel
 def _count(boxes, n_columns, start):
-    """Fill ``start`` (cells + 1) with where each cell's list begins."""
-    start[:] = 0
+    """Fill ``start`` (cells + 1), given as zeros, with where each cell's list begins."""
     for k in range(boxes.shape[0]):
         for r in range(boxes[k, 2], boxes[k, 3] + 1):
             for c in range(boxes[k, 0], boxes[k, 1] + 1):
@@ -82,53 +77,50 @@ def _list(boxes, n_columns, start, members):
                 cursor[r * n_columns + c] += 1
 
 
-@kernel
-def bin_boxes(boxes, n_columns, n_rows):
-    """Lists for one image.
+@kernel(parallel=True)
+def bin_boxes(boxes, first, n_columns, n_rows):
+    """Lists of the boxes that touch each cell, for a batch.
+
+    An image's lists are made by one thread: to share the work costs as much as it saves.
 
     Args:
-        boxes: (N, 4) cells of each member.
+        boxes: (N, 4) int32 cells of each box, the images' boxes one after another.
+        first: (B + 1,) where each image's boxes begin.
         n_columns: Width of the grid.
         n_rows: Height of the grid.
 
     Returns:
-        (cells + 1,) int32 where each cell's list begins, and the lists one after another, int32.
+        (B, cells + 1) int32 where each cell's list begins in its image's members; (B + 1,) int64 where each image's
+        members begin; all members, int32, those of each cell ascending. A member is counted from its image's first.
     """
-    start = np.empty(n_rows * n_columns + 1, np.int32)
-    _count(boxes, n_columns, start)
-    members = np.empty(start[-1], np.int32)
-    _list(boxes, n_columns, start, members)
-    return start, members
+    n_batch = len(first) - 1
+    start = np.zeros((n_batch, n_rows * n_columns + 1), np.int32)
+    for task in prange(n_batch):
+        b = np.int64(task)
+        _count(boxes[first[b] : first[b + 1]], n_columns, start[b])
+    offset = np.zeros(n_batch + 1, np.int64)
+    for b in range(n_batch):
+        offset[b + 1] = offset[b] + start[b, -1]
+    members = np.empty(offset[-1], np.int32)
+    for task in prange(n_batch):
+        b = np.int64(task)
+        _list(boxes[first[b] : first[b + 1]], n_columns, start[b], members[offset[b] : offset[b + 1]])
+    return start, offset, members
 
 
 @kernel(parallel=True)
-def _count_all(xy, faces, orientation, n_columns, n_rows, radius, boxes, start):
-    for task in prange(xy.shape[0] * BANDS):
+def all_face_boxes(xy, faces, orientation, left, top, cell, n_columns, n_rows, radius):
+    """``face_boxes`` of a batch, one after another: (B · F, 4) int32, and (B + 1,) where each image's begin."""
+    n_batch, n_faces = xy.shape[0], faces.shape[0]
+    boxes = np.empty((n_batch * n_faces, 4), np.int32)
+    for task in prange(n_batch * BANDS):
         b, band = np.int64(task) // BANDS, np.int64(task) % BANDS
-        first, end = faces.shape[0] * band // BANDS, faces.shape[0] * (band + 1) // BANDS
-        boxes[b, first:end] = face_boxes(
-            xy[b], faces[first:end], orientation[b, first:end], 0.0, 0.0, float(CELL), n_columns, n_rows, radius
-        )
-    for task in prange(xy.shape[0] * BANDS):
-        b, band = np.int64(task) // BANDS, np.int64(task) % BANDS
-        for f in range(faces.shape[0]):
-            top = boxes[b, f, 2]
-            for r in range(top + (band - top) % BANDS, boxes[b, f, 3] + 1, BANDS):
-                for c in range(boxes[b, f, 0], boxes[b, f, 1] + 1):
-                    start[b, r * n_columns + c + 1] += 1
-
-
-@kernel(parallel=True)
-def _list_all(boxes, n_columns, n_rows, start, offset, members):
-    for task in prange(boxes.shape[0] * BANDS):
-        b, band = np.int64(task) // BANDS, np.int64(task) % BANDS
-        cursor = start[b, :-1] + offset[b]
-        for f in range(boxes.shape[1]):
-            top = boxes[b, f, 2]
-            for r in range(top + (band - top) % BANDS, boxes[b, f, 3] + 1, BANDS):
-                for c in range(boxes[b, f, 0], boxes[b, f, 1] + 1):
-                    members[cursor[r * n_columns + c]] = f
-                    cursor[r * n_columns + c] += 1
+        begin, end = n_faces * band // BANDS, n_faces * (band + 1) // BANDS
+        face_boxes(
+            xy[b], faces[begin:end], orientation[b, begin:end], left, top, cell, n_columns, n_rows, radius,
+            boxes[b * n_faces + begin : b * n_faces + end],
+        )  # fmt: skip
+    return boxes, np.arange(n_batch + 1) * n_faces
 
 
 def bin_soft_faces(xy, faces, orientation, height, width, radius):
@@ -147,14 +139,8 @@ def bin_soft_faces(xy, faces, orientation, height, width, radius):
         image's members begin; all members, int32, those of each cell ascending.
     """
     n_rows, n_columns = (height + CELL - 1) // CELL, (width + CELL - 1) // CELL
-    boxes = np.empty((len(xy), len(faces), 4), np.int32)
-    start = np.zeros((len(xy), n_rows * n_columns + 1), np.int32)
-    _count_all(xy, faces, orientation, n_columns, n_rows, radius, boxes, start)
-    np.cumsum(start, axis=1, out=start)
-    offset = np.concatenate([[0], np.cumsum(start[:, -1], dtype=np.int64)])
-    members = np.empty(offset[-1], np.int32)
-    _list_all(boxes, n_columns, n_rows, start, offset, members)
-    return start, offset, members
+    boxes, first = all_face_boxes(xy, faces, orientation, 0.0, 0.0, float(CELL), n_columns, n_rows, radius)
+    return bin_boxes(boxes, first, n_columns, n_rows)
 
 
 @kernel

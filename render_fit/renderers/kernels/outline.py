@@ -15,13 +15,14 @@ import numpy as np
 from numba import prange
 
 from render_fit.renderers.kernels.compiling import kernel
-from render_fit.renderers.kernels.grid import bin_boxes, edge_boxes, face_at, face_boxes
+from render_fit.renderers.kernels.contour_edges import contour_edges, is_drawn, sign_at
+from render_fit.renderers.kernels.grid import all_face_boxes, bin_boxes, edge_boxes, face_at
 from render_fit.renderers.kernels.parts import N_PARTS
-from render_fit.renderers.kernels.rasterize import DROPPED
+from render_fit.renderers.kernels.rasterize import BANDS
 
-CELL_PX = 1.0
-# Side of the grid cells, pixels: about an edge of a 7 k-vertex body in a 224² crop. Its hands and face put over
-# 1,000 faces into a cell of 4 px.
+CELL_SHARE = 0.7
+# Side of the grid cells, mean lengths of a contour edge. Hands and face put over 1,000 faces into a cell of 4 px at
+# 224²; smaller cells cost more to list than they save.
 
 MARGIN_PX = 2.0
 # The outline is found this far (pixels) beyond what can reach a pixel: where it is cut off is never nearest.
@@ -33,53 +34,6 @@ HAIR_PX = 1e-4
 HAIR_SHARE = 1e-3
 # How far beside a piece's midpoint the coverage is asked for: pixels, and at most this share of the piece's length,
 # so that an edge that meets the piece at its end at a flat angle is not mistaken for cover.
-
-
-@kernel(inline=True)
-def _sign_at(orientation, f):
-    """Orientation of face ``f``; 0 where there is no face or it is not drawn."""
-    if f < 0 or orientation[f] == DROPPED:
-        return 0
-    return np.int64(orientation[f])
-
-
-@kernel(inline=True)
-def _is_drawn(orientation, f):
-    return f >= 0 and orientation[f] != DROPPED
-
-
-@kernel
-def _is_contour(orientation, faces_here, crowded):
-    drawn0 = _is_drawn(orientation, faces_here[0])
-    drawn1 = _is_drawn(orientation, faces_here[1])
-    if crowded:
-        return drawn0 or drawn1
-    if drawn0 and drawn1:
-        return orientation[faces_here[0]] * orientation[faces_here[1]] <= 0
-    return drawn0 or drawn1
-
-
-@kernel
-def _clip(ax, ay, bx, by, left, top, right, bottom):
-    """Part of a segment inside a rectangle (Liang–Barsky); an empty one has its end before its start."""
-    t0, t1 = 0.0, 1.0
-    for side in range(4):
-        if side == 0:
-            slope, room = ax - bx, ax - left
-        elif side == 1:
-            slope, room = bx - ax, right - ax
-        elif side == 2:
-            slope, room = ay - by, ay - top
-        else:
-            slope, room = by - ay, bottom - ay
-        if slope == 0:
-            if room < 0:
-                return 1.0, 0.0
-        elif slope < 0:
-            t0 = max(t0, room / slope)
-        else:
-            t1 = min(t1, room / slope)
-    return t0, t1
 
 
 @kernel
@@ -150,7 +104,7 @@ def _outer_normal(e, edges, edge_faces, xy, faces, orientation):
     best = 0.0
     for k in range(2):
         f = edge_faces[e, k]
-        if _sign_at(orientation, f) == 0:
+        if sign_at(orientation, f) == 0:
             continue
         third = faces[f, 0] + faces[f, 1] + faces[f, 2] - a - b
         height = nx * (xy[third, 0] - xy[a, 0]) + ny * (xy[third, 1] - xy[a, 1])
@@ -162,58 +116,18 @@ def _outer_normal(e, edges, edge_faces, xy, faces, orientation):
 
 
 @kernel
-def _is_part_border(orientation, faces_here, face_parts):
-    if not (_is_drawn(orientation, faces_here[0]) and _is_drawn(orientation, faces_here[1])):
-        return False
-    return face_parts[faces_here[0]] != face_parts[faces_here[1]]
-
-
-@kernel
-def _trace(xy, z, faces, orientation, edges, edge_faces, crowded, face_parts, height, width, radius, piece, place):
-    """Pieces of one image, written as far as they fit; returns how many there are.
-
-    Of the outline, or, if ``face_parts`` is not empty, of the borders between parts.
-    """
+def _pieces(
+    begin, end, kept, reach, box, edge_start, edge_members, xy, z, topology_arrays, orientation, face_parts,
+    start, members, grid, piece, place,
+):  # fmt: skip
+    """Pieces of the kept edges ``begin`` to ``end`` of one image, written as far as they fit; how many there are."""
+    faces, edges, edge_faces = topology_arrays
+    left, top, cell, n_columns, n_rows = grid
     by_part = face_parts.shape[0] > 0
-    pad = radius + MARGIN_PX
-    left, top, right, bottom = -pad, -pad, width + pad, height + pad
-    n_edges = edges.shape[0]
-
-    n_kept = 0
-    kept = np.empty(n_edges, np.int32)
-    reach = np.empty((n_edges, 2))
-    ends = np.empty((n_edges, 4))
-    for e in range(n_edges):
-        if not _is_contour(orientation, edge_faces[e], crowded[e]) and not (
-            by_part and _is_part_border(orientation, edge_faces[e], face_parts)
-        ):
-            continue
-        ax, ay = xy[edges[e, 0], 0], xy[edges[e, 0], 1]
-        bx, by = xy[edges[e, 1], 0], xy[edges[e, 1], 1]
-        t0, t1 = _clip(ax, ay, bx, by, left, top, right, bottom)
-        if t0 >= t1:
-            continue
-        kept[n_kept] = e
-        reach[n_kept, 0], reach[n_kept, 1] = t0, t1
-        ends[n_kept, 0], ends[n_kept, 1] = ax + t0 * (bx - ax), ay + t0 * (by - ay)
-        ends[n_kept, 2], ends[n_kept, 3] = ax + t1 * (bx - ax), ay + t1 * (by - ay)
-        n_kept += 1
-    if n_kept == 0:
-        return 0
-
-    left, top = ends[:n_kept, 0::2].min() - 1, ends[:n_kept, 1::2].min() - 1
-    right, bottom = ends[:n_kept, 0::2].max() + 1, ends[:n_kept, 1::2].max() + 1
-    cell = max(CELL_PX, max(right - left, bottom - top) / int(np.sqrt(MAX_CELLS)))
-    n_columns, n_rows = int((right - left) / cell) + 1, int((bottom - top) / cell) + 1
-    box = edge_boxes(ends[:n_kept], left, top, cell, n_columns, n_rows)
-    edge_start, edge_members = bin_boxes(box, n_columns, n_rows)
-    face_box = face_boxes(xy, faces, orientation, left, top, cell, n_columns, n_rows, HAIR_PX)
-    start, members = bin_boxes(face_box, n_columns, n_rows)
-
     n_found = 0
-    cuts = np.empty(2 * n_kept + 2)
-    cut_by = np.empty(2 * n_kept + 2, np.int32)
-    for i in range(n_kept):
+    cuts = np.empty(2 * kept.shape[0] + 2)
+    cut_by = np.empty(2 * kept.shape[0] + 2, np.int32)
+    for i in range(begin, end):
         e = kept[i]
         a, b = edges[e, 0], edges[e, 1]
         ax, ay = xy[a, 0], xy[a, 1]
@@ -258,7 +172,7 @@ def _trace(xy, z, faces, orientation, edges, edge_faces, crowded, face_parts, he
                         inner = min(one, two) * N_PARTS + max(one, two)
                     else:
                         inner = edge_faces[e, 0]
-                        if not _is_drawn(orientation, inner):
+                        if not is_drawn(orientation, inner):
                             inner = edge_faces[e, 1]
                     piece[n_found, 0], piece[n_found, 1], piece[n_found, 2] = e, by0, by1
                     piece[n_found, 3] = inner
@@ -271,15 +185,45 @@ def _trace(xy, z, faces, orientation, edges, edge_faces, crowded, face_parts, he
 
 
 @kernel(parallel=True)
-def _trace_all(
-    xy, z, faces, orientation, edges, edge_faces, crowded, face_parts, height, width, radius, piece, place, count
-):
-    for task in prange(xy.shape[0]):
-        b = np.int64(task)
-        count[b] = _trace(
-            xy[b], z[b], faces, orientation[b], edges, edge_faces, crowded, face_parts,
-            height, width, radius, piece[b], place[b],
+def _all_pieces(
+    kept, first, reach, box, edge_start, edge_offset, edge_members, xy, z, topology_arrays, orientation, face_parts,
+    start, offset, members, grid, capacity,
+):  # fmt: skip
+    """``_pieces`` of all images, every image's edges in ``BANDS`` runs; and how many each run has, (B, BANDS)."""
+    n_batch = xy.shape[0]
+    piece = np.empty((n_batch, BANDS, capacity, 4), np.int32)
+    place = np.empty((n_batch, BANDS, capacity, 6))
+    count = np.zeros((n_batch, BANDS), np.int64)
+    for task in prange(n_batch * BANDS):
+        b, band = np.int64(task) // BANDS, np.int64(task) % BANDS
+        one, end = first[b], first[b + 1]
+        n_kept = end - one
+        count[b, band] = _pieces(
+            n_kept * band // BANDS, n_kept * (band + 1) // BANDS, kept[one:end], reach[one:end], box[one:end],
+            edge_start[b], edge_members[edge_offset[b] : edge_offset[b + 1]], xy[b], z[b], topology_arrays,
+            orientation[b], face_parts, start[b], members[offset[b] : offset[b + 1]], grid, piece[b, band],
+            place[b, band],
         )  # fmt: skip
+    return piece, place, count
+
+
+@kernel
+def _joined(piece, place, count):
+    """The runs of each image one after another."""
+    n_batch = piece.shape[0]
+    totals = count.sum(axis=1)
+    most = totals.max() if n_batch else 0
+    pieces, places = np.empty((n_batch, most, 4), np.int32), np.empty((n_batch, most, 6))
+    for b in range(n_batch):
+        n = 0
+        for band in range(BANDS):
+            for k in range(count[b, band]):
+                for c in range(4):
+                    pieces[b, n, c] = piece[b, band, k, c]
+                for c in range(6):
+                    places[b, n, c] = place[b, band, k, c]
+                n += 1
+    return pieces, places, totals
 
 
 def trace_outline(xy, z, topology, orientation, height, width, radius, face_parts=None):
@@ -303,16 +247,31 @@ def trace_outline(xy, z, topology, orientation, height, width, radius, face_part
         (B,) int64 number of pieces in each image; the rest of the arrays is undefined.
     """
     n_batch = len(xy)
-    capacity = 2 * len(topology.edges) + 64
     parts = np.empty(0, np.int64) if face_parts is None else face_parts
+    pad = radius + MARGIN_PX
+    kept, first, reach, ends = contour_edges(
+        xy, orientation, topology.edges, topology.edge_faces, topology.edge_is_crowded, parts,
+        (-pad, -pad, width + pad, height + pad),
+    )  # fmt: skip
+    if len(kept) == 0:
+        return np.empty((n_batch, 0, 4), np.int32), np.empty((n_batch, 0, 6)), np.zeros(n_batch, np.int64)
+    # One grid for the batch, around all that is kept.
+    left, top = (float(ends[:, axis::2].min()) - 1 for axis in (0, 1))
+    right, bottom = (float(ends[:, axis::2].max()) + 1 for axis in (0, 1))
+    length = float(np.hypot(ends[:, 2] - ends[:, 0], ends[:, 3] - ends[:, 1]).mean())
+    cell = max(CELL_SHARE * length, max(right - left, bottom - top) / int(MAX_CELLS**0.5))
+    n_columns, n_rows = int((right - left) / cell) + 1, int((bottom - top) / cell) + 1
+    box = np.empty((len(kept), 4), np.int32)
+    edge_boxes(ends, left, top, cell, n_columns, n_rows, box)
+    edge_lists = bin_boxes(box, first, n_columns, n_rows)
+    face_box, face_first = all_face_boxes(xy, topology.faces, orientation, left, top, cell, n_columns, n_rows, HAIR_PX)
+    face_lists = bin_boxes(face_box, face_first, n_columns, n_rows)
+    capacity = 4 * len(kept) // BANDS + 64
     while True:
-        piece = np.empty((n_batch, capacity, 4), np.int32)
-        place = np.empty((n_batch, capacity, 6))
-        count = np.zeros(n_batch, np.int64)
-        _trace_all(
-            xy, z, topology.faces, orientation, topology.edges, topology.edge_faces,
-            topology.edge_is_crowded, parts, height, width, radius, piece, place, count,
+        piece, place, count = _all_pieces(
+            kept, first, reach, box, *edge_lists, xy, z, (topology.faces, topology.edges, topology.edge_faces),
+            orientation, parts, *face_lists, (left, top, cell, n_columns, n_rows), capacity,
         )  # fmt: skip
-        if n_batch == 0 or count.max() <= capacity:
-            return piece, place, count
+        if count.max() <= capacity:
+            return _joined(piece, place, count)
         capacity = int(count.max())

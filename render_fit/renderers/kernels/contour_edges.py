@@ -1,0 +1,124 @@
+"""Which edges of a mesh can be on the outline of its picture, or on a border between its parts."""
+
+import numpy as np
+from numba import prange
+
+from render_fit.renderers.kernels.compiling import kernel
+from render_fit.renderers.kernels.rasterize import BANDS, DROPPED
+
+
+@kernel(inline=True)
+def sign_at(orientation, f):
+    """Orientation of face ``f``; 0 where there is no face or it is not drawn."""
+    if f < 0 or orientation[f] == DROPPED:
+        return 0
+    return np.int64(orientation[f])
+
+
+@kernel(inline=True)
+def is_drawn(orientation, f):
+    """Whether there is a face ``f`` and it is drawn."""
+    return f >= 0 and orientation[f] != DROPPED
+
+
+@kernel(inline=True)
+def _is_contour(orientation, f0, f1, crowded):
+    """Whether the surface turns over or ends at an edge with these two faces."""
+    drawn0, drawn1 = is_drawn(orientation, f0), is_drawn(orientation, f1)
+    if crowded or not (drawn0 and drawn1):
+        return drawn0 or drawn1
+    return orientation[f0] * orientation[f1] <= 0
+
+
+@kernel(inline=True)
+def _is_part_border(orientation, f0, f1, face_parts):
+    return is_drawn(orientation, f0) and is_drawn(orientation, f1) and face_parts[f0] != face_parts[f1]
+
+
+@kernel
+def _clip(ax, ay, bx, by, left, top, right, bottom):
+    """Part of a segment inside a rectangle (Liang–Barsky); an empty one has its end before its start."""
+    t0, t1 = 0.0, 1.0
+    for side in range(4):
+        if side == 0:
+            slope, room = ax - bx, ax - left
+        elif side == 1:
+            slope, room = bx - ax, right - ax
+        elif side == 2:
+            slope, room = ay - by, ay - top
+        else:
+            slope, room = by - ay, bottom - ay
+        if slope == 0:
+            if room < 0:
+                return 1.0, 0.0
+        elif slope < 0:
+            t0 = max(t0, room / slope)
+        else:
+            t1 = min(t1, room / slope)
+    return t0, t1
+
+
+@kernel
+def _find(xy, orientation, edges, edge_faces, crowded, face_parts, begin, end, window, kept, reach):
+    """Write the contour edges among ``begin`` to ``end`` and what of them is in the window; returns how many."""
+    left, top, right, bottom = window
+    by_part = face_parts.shape[0] > 0
+    n = 0
+    for e in range(begin, end):
+        f0, f1 = edge_faces[e, 0], edge_faces[e, 1]
+        is_border = by_part and _is_part_border(orientation, f0, f1, face_parts)
+        if not is_border and not _is_contour(orientation, f0, f1, crowded[e]):
+            continue
+        ax, ay = xy[edges[e, 0], 0], xy[edges[e, 0], 1]
+        bx, by = xy[edges[e, 1], 0], xy[edges[e, 1], 1]
+        t0, t1 = _clip(ax, ay, bx, by, left, top, right, bottom)
+        if t0 >= t1:
+            continue
+        kept[n] = e
+        reach[n, 0], reach[n, 1] = t0, t1
+        n += 1
+    return n
+
+
+@kernel(parallel=True)
+def contour_edges(xy, orientation, edges, edge_faces, crowded, face_parts, window):
+    """Edges at which the surface turns over or ends, or which part two parts, as far as they are in a window.
+
+    Args:
+        xy: (B, V, 2) pixels.
+        orientation: (B, F) as ``orient`` gives it.
+        edges: (E, 2) of ``Topology``.
+        edge_faces: (E, 2) of ``Topology``.
+        crowded: (E,) ``edge_is_crowded`` of ``Topology``.
+        face_parts: (F,) int64; empty: only the contour.
+        window: Left, top, right, bottom, pixels.
+
+    Returns:
+        (N,) int32 edges, ascending, the images' one after another; (B + 1,) int64 where each image's begin.
+        (N, 2) parameters along the edge where it enters and leaves the window; (N, 4) x, y of both places.
+    """
+    n_batch, n_edges = xy.shape[0], edges.shape[0]
+    kept, reach = np.empty((n_batch, n_edges), np.int32), np.empty((n_batch, n_edges, 2))
+    begins = np.zeros(n_batch * BANDS + 1, np.int64)
+    for task in prange(n_batch * BANDS):
+        b, band = np.int64(task) // BANDS, np.int64(task) % BANDS
+        begin, end = n_edges * band // BANDS, n_edges * (band + 1) // BANDS
+        begins[task + 1] = _find(
+            xy[b], orientation[b], edges, edge_faces, crowded, face_parts, begin, end, window,
+            kept[b, begin:end], reach[b, begin:end],
+        )  # fmt: skip
+    for task in range(n_batch * BANDS):
+        begins[task + 1] += begins[task]
+    edge, span, ends = np.empty(begins[-1], np.int32), np.empty((begins[-1], 2)), np.empty((begins[-1], 4))
+    for task in prange(n_batch * BANDS):
+        b, band = np.int64(task) // BANDS, np.int64(task) % BANDS
+        source = n_edges * band // BANDS
+        for n in range(begins[task], begins[task + 1]):
+            e = kept[b, source + n - begins[task]]
+            ax, ay = xy[b, edges[e, 0], 0], xy[b, edges[e, 0], 1]
+            dx, dy = xy[b, edges[e, 1], 0] - ax, xy[b, edges[e, 1], 1] - ay
+            edge[n] = e
+            for k in range(2):
+                span[n, k] = reach[b, source + n - begins[task], k]
+                ends[n, 2 * k], ends[n, 2 * k + 1] = ax + span[n, k] * dx, ay + span[n, k] * dy
+    return edge, begins[::BANDS].copy(), span, ends
