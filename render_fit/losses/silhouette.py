@@ -98,7 +98,8 @@ class SilhouetteDistance:
                 uncovered.append(vertices_px[i].sum() * 0)
                 continue
             with torch.no_grad():
-                nearest = torch.cdist(outline, vertices_px[i]).argmin(dim=1)
+                half_square = 0.5 * vertices_px[i].square().sum(dim=-1)
+                nearest = torch.addmm(-half_square, outline, vertices_px[i].mT).argmax(dim=1)
             gap = (vertices_px[i][nearest] - outline).square().sum(dim=-1)
             uncovered.append((gap + 1e-6).sqrt().mean())
         return outside + torch.stack(uncovered) / size
