@@ -72,11 +72,8 @@ class PyTorch3DRenderer:
         try:
             import pytorch3d.renderer  # noqa: F401
         except ImportError as error:
-            is_there = not isinstance(error, ModuleNotFoundError) or error.name not in (
-                "pytorch3d",
-                "pytorch3d.renderer",
-            )
-            what = f"cannot be imported ({error})" if is_there else "is not installed"
+            is_missing = isinstance(error, ModuleNotFoundError) and error.name in ("pytorch3d", "pytorch3d.renderer")
+            what = "is not installed" if is_missing else f"cannot be imported ({error})"
             raise MissingDependencyError(f"pytorch3d {what}. {INSTALL}") from error
         self.faces_per_pixel = faces_per_pixel
         self.bin_size = bin_size
