@@ -71,14 +71,24 @@ def _clipped(px, py, corner):
 def clipped_depth(px, py, corner, z):
     """Depth of a triangle at a pixel centre, inside it or not: Σ b z, with b clipped at 0 and normalised.
 
-    PyTorch3D's depth (``clip_barycentric_coords=True``, ``perspective_correct=False``). Never below the least nor
-    above the greatest corner's. The mean of the corners' for a triangle without area.
+    Never below the least nor above the greatest corner's. The mean of the corners' for a triangle without area.
+    Not corrected for perspective: outside a triangle seen edge-on the corrected coordinates grow without bounds.
 
     Args:
         px: Pixels.
         py: Pixels.
         corner: x0, y0, x1, y1, x2, y2, pixels.
         z: The corners' depths, metres.
+
+    Returns:
+        Metres.
+
+    Differentiability:
+        By ``pull_clipped_depth``; has a kink where a coordinate begins to be clipped.
+
+    Source:
+        PyTorch3D, csrc/utils/geometry_utils.h, BarycentricClipForward; its floor of 1e-5 under the sum is never
+        reached, because the coordinates before clipping sum to one.
     """
     b0, b1, b2, _ = _clipped(px, py, corner)
     return (b0 * z[0] + b1 * z[1] + b2 * z[2]) / (b0 + b1 + b2)
@@ -102,6 +112,10 @@ def pull_clipped_depth(px, py, corner, z, g, grad):
     """Add ``g`` times the gradient of ``clipped_depth`` to ``grad``: per corner x, y, z.
 
     What is clipped passes no gradient. A triangle without area passes it to the depths only.
+
+    Source:
+        PyTorch3D, csrc/utils/geometry_utils.h, BarycentricClipBackward and BarycentricCoordsBackward, whose terms in
+        the triangle's own area cancel.
     """
     b0, b1, b2, sign = _clipped(px, py, corner)
     total = b0 + b1 + b2
