@@ -85,7 +85,8 @@ def fit(
         str, typer.Option(help="Recipe: a name (see recipe list) or a YAML file.", rich_help_panel="How to fit")
     ] = "hybrid",
     renderer: Annotated[
-        str | None, typer.Option(help="cpu, pytorch3d or auto; else the recipe's.", rich_help_panel="How to fit")
+        str | None,
+        typer.Option(help="cpu, pytorch3d or auto; else the recipe's.", rich_help_panel="How to fit"),
     ] = None,
     body: Annotated[
         str | None,

@@ -34,15 +34,17 @@ def renderer_named(name: str = "auto") -> Renderer:
             ``cpu``.
 
     Returns:
-        The renderer.
+        The renderer. ``pytorch3d`` draws on CUDA where there is one, wherever the vertices are.
 
     Raises:
         InputError: for an unknown name.
         MissingDependencyError: for ``pytorch3d`` where it is not installed.
     """
+    has_cuda = torch.cuda.is_available()
     if name == "auto":
-        has_pytorch3d = importlib.util.find_spec("pytorch3d") is not None
-        name = "pytorch3d" if has_pytorch3d and torch.cuda.is_available() else "cpu"
+        name = "pytorch3d" if has_cuda and importlib.util.find_spec("pytorch3d") is not None else "cpu"
     if name not in RENDERERS:
         raise InputError(f"renderer: expected {', '.join(RENDERERS)} or auto, got {name!r}")
+    if name == "pytorch3d":
+        return PyTorch3DRenderer(device="cuda" if has_cuda else None)
     return RENDERERS[name]()

@@ -50,8 +50,8 @@ class RenderSettings:
         part_sigma_px: σ of the borders between parts, pixels. None: half of ``sigma_px``.
         part_borders: How alpha is divided among parts. ``contour``: by the distance to the nearest border
             between visible parts, as the ``contour`` silhouette; unbiased. ``softmax``: by a softmax over the
-            depth of all faces in reach (SoftRas, eq. 3); what is in front is dilated to the end of the
-            reach, where the map jumps, so most of its change has no gradient.
+            depth of all faces in reach (SoftRas, eq. 3; beside a face PyTorch3D's depth of it); what is in
+            front is dilated to the end of the reach, where the map jumps, so most of its change has no gradient.
     """
 
     silhouette: Silhouette = "contour"

@@ -218,7 +218,7 @@ class _SoftmaxParts(torch.autograd.Function):
         parts = torch.zeros(batch, N_PARTS, height, width, dtype=alpha.dtype)
         settings = frame.settings
         ctx.inputs = (
-            _array(alpha), owner.numpy(), frame.inverse_depth, frame.xy, frame.z, frame.topology.faces,
+            _array(alpha), owner.numpy(), frame.face_index, frame.xy, frame.z, frame.topology.faces,
             face_parts.contiguous().numpy(), *frame.bins(settings.part_radius_px),
             settings.resolved_part_sigma_px, settings.part_radius_px, settings.gamma_m,
         )  # fmt: skip

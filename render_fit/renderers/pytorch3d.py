@@ -23,7 +23,7 @@ from render_fit.renderers.base import (
 from render_fit.renderers.cpu import CpuRenderer
 
 INSTALL = (
-    "pytorch3d is not installed. It has no wheels for current torch; build it with "
+    "It has no wheels for current torch; build it with "
     "pip install --no-build-isolation git+https://github.com/facebookresearch/pytorch3d (docs/rendering.md), "
     "or use the cpu renderer"
 )
@@ -36,20 +36,49 @@ class PyTorch3DRenderer:
     backends keep all: with fine meshes or large σ alpha is too low and its gradient turns. PyTorch3D has no
     ``contour`` silhouettes and borders: with those settings the ``cpu`` renderer draws, whatever the device.
 
+    How soft the picture is comes from ``RenderSettings``; what follows here is the rasterizer's own, by its names
+    and with its defaults but for ``faces_per_pixel``.
+
     Attributes:
         faces_per_pixel: Faces kept at a pixel, nearest first; PyTorch3D's CUDA code takes at most 150.
+        bin_size: Side of the bins of its coarse pass on CUDA, pixels. 0: no coarse pass, slower and never short of
+            room. None: chosen by PyTorch3D.
+        max_faces_per_bin: Faces for which a bin has room; more are lost, with a warning. None: chosen by PyTorch3D.
+        device: Where it draws; what it returns is on the vertices' device. None: there as well.
     """
 
     name = "pytorch3d"
 
-    def __init__(self, faces_per_pixel: int = 100) -> None:
-        if faces_per_pixel < 1:
-            raise ValueError(f"faces_per_pixel: expected at least 1, got {faces_per_pixel}")
+    def __init__(
+        self,
+        faces_per_pixel: int = 100,
+        bin_size: int | None = None,
+        max_faces_per_bin: int | None = None,
+        device: torch.device | str | None = None,
+    ) -> None:
+        """Check the rasterizer's settings and that PyTorch3D is there.
+
+        Raises:
+            ValueError: if a number is too small.
+            MissingDependencyError: if PyTorch3D is not installed or cannot be imported.
+        """
+        for name, value, least in (
+            ("faces_per_pixel", faces_per_pixel, 1),
+            ("bin_size", bin_size, 0),
+            ("max_faces_per_bin", max_faces_per_bin, 1),
+        ):
+            if value is not None and value < least:
+                raise ValueError(f"{name}: expected at least {least}, got {value}")
         try:
             import pytorch3d.renderer  # noqa: F401
         except ImportError as error:
-            raise MissingDependencyError(INSTALL) from error
+            is_missing = isinstance(error, ModuleNotFoundError) and error.name in ("pytorch3d", "pytorch3d.renderer")
+            what = "is not installed" if is_missing else f"cannot be imported ({error})"
+            raise MissingDependencyError(f"pytorch3d {what}. {INSTALL}") from error
         self.faces_per_pixel = faces_per_pixel
+        self.bin_size = bin_size
+        self.max_faces_per_bin = max_faces_per_bin
+        self.device = device
 
     def __call__(
         self,
@@ -65,15 +94,17 @@ class PyTorch3DRenderer:
         if settings.silhouette == "contour" or ("parts" in outputs and settings.part_borders == "contour"):
             return _drawn_on_cpu(vertices_camera, faces, camera, settings, face_parts, outputs)
         camera = check_inputs(vertices_camera, faces, camera, face_parts, outputs)
-        device, dtype = vertices_camera.device, vertices_camera.dtype
-        faces = faces.to(device)
+        home, dtype = vertices_camera.device, vertices_camera.dtype
+        device = home if self.device is None else self.device
+        vertices_camera, faces, camera = vertices_camera.to(device), faces.to(device), camera.to(device)
         drawn: dict[str, Any] = {}
+        bins = self.bin_size, self.max_faces_per_bin
         scene = _Scene(vertices_camera.float(), faces, camera)
         if "silhouette" in outputs or "parts" in outputs:
             radius_px = settings.softras_radius_px
             if "parts" in outputs:
                 radius_px = max(radius_px, settings.part_radius_px)
-            fragments = scene.rasterize(radius_px, self.faces_per_pixel)
+            fragments = scene.rasterize(radius_px, self.faces_per_pixel, bins)
             alpha = _alpha(fragments, settings, scene.pixels_per_unit)
             if "silhouette" in outputs:
                 drawn["silhouette"] = alpha.to(dtype)
@@ -81,7 +112,7 @@ class PyTorch3DRenderer:
                 share = _shares(fragments, settings, scene, face_parts.to(device))
                 drawn["parts"] = (alpha[:, None] * share).to(dtype)
         if {"depth", "normals", "face_index"} & set(outputs):
-            hard = scene.rasterize(0.0, 1)
+            hard = scene.rasterize(0.0, 1, bins)
             face_index = scene.face_of(hard.pix_to_face[..., 0])
             if "depth" in outputs:
                 drawn["depth"] = torch.where(face_index >= 0, hard.zbuf[..., 0], 0.0).to(dtype)
@@ -89,7 +120,7 @@ class PyTorch3DRenderer:
                 drawn["normals"] = hard_normals(vertices_camera, faces, face_index)
             if "face_index" in outputs:
                 drawn["face_index"] = face_index
-        return RenderOutput(**drawn)
+        return RenderOutput(**{name: image.to(home) for name, image in drawn.items()})
 
 
 def _drawn_on_cpu(
@@ -136,7 +167,7 @@ class _Scene:
         flip = vertices.new_tensor([-1.0, -1.0, 1.0])
         self.meshes = Meshes(verts=list(vertices * flip), faces=[faces[k] for k in kept])
 
-    def rasterize(self, radius_px: float, faces_per_pixel: int) -> Any:
+    def rasterize(self, radius_px: float, faces_per_pixel: int, bins: tuple[int | None, int | None]) -> Any:
         """PyTorch3D's fragments; its distances are squares, in its units."""
         from pytorch3d.renderer import MeshRasterizer, RasterizationSettings
 
@@ -144,7 +175,10 @@ class _Scene:
             image_size=self.size,
             blur_radius=(radius_px / self.pixels_per_unit) ** 2,
             faces_per_pixel=faces_per_pixel,
-            # Exact depth for the hard pass; for the soft one what agrees with the other backends' gradients.
+            bin_size=bins[0],
+            max_faces_per_bin=bins[1],
+            # Exact depth for the hard pass. Not for the soft one: outside a face seen from its edge the corrected
+            # barycentric coordinates grow without bounds and change sign. The other backends do the same.
             perspective_correct=radius_px == 0,
             # Without this, slivers whose depth extrapolates to below zero are lost.
             clip_barycentric_coords=True,
@@ -174,7 +208,11 @@ def _alpha(fragments: Any, settings: RenderSettings, pixels_per_unit: float) -> 
 
 
 def _shares(fragments: Any, settings: RenderSettings, scene: _Scene, face_parts: Tensor) -> Tensor:
-    """(B, 24, H, W) softmax over the kept faces' depth; the nearest in the image where none is in reach."""
+    """(B, 24, H, W) softmax over the kept faces' depth; the nearest in the image where none is in reach.
+
+    What ``pytorch3d.renderer.blending.softmax_rgb_blend`` makes of the parts' indicators as colours, three at a time,
+    but for its background of 1e-10.
+    """
     sigma = (settings.resolved_part_sigma_px / scene.pixels_per_unit) ** 2
     hit = fragments.pix_to_face >= 0
     within = hit & (fragments.dists <= (settings.part_radius_px / scene.pixels_per_unit) ** 2)

@@ -22,6 +22,7 @@ from render_fit.renderers.base import (
     check_inputs,
     hard_normals,
 )
+from render_fit.renderers.kernels.nearest import NO_AREA_PX2
 
 HAIR_PX = 1e-6
 # Distance beside the middle of a piece of edge at which coverage is asked for, pixels.
@@ -87,7 +88,7 @@ def _render_one(
         return {
             "silhouette": nothing, "parts": nothing.expand(N_PARTS, -1), "depth": nothing, "face_index": empty
         }  # fmt: skip
-    inside, holds, distance2, depth = _pairs(pixels, xy, z, faces)
+    inside, holds, distance2, depth, clipped_depth = _pairs(pixels, xy, z, faces)
     nearest = torch.where(holds, depth, torch.inf).argmin(1)
     covered = holds.any(1)
     face_index = torch.where(covered, nearest, -1)
@@ -115,7 +116,7 @@ def _render_one(
         share = share * (covered | (owner >= 0))[:, None]
         result["parts"] = (alpha[:, None] * share).T
     elif parts is not None:
-        share = _shares_by_depth(inside, signed2, depth, owner, parts, settings)
+        share = _shares_by_depth(inside, signed2, clipped_depth, owner, parts, settings)
         result["parts"] = (alpha[:, None] * share).T
     return result
 
@@ -161,33 +162,46 @@ def _shares_by_border(
 
 def _part_at(points: Tensor, xy: Tensor, z: Tensor, faces: Tensor, parts: Tensor) -> Tensor:
     """Part of the nearest face at each point, −1 where there is none."""
-    inside, _, _, depth = _pairs(points, xy, z, faces)
+    inside, _, _, depth, _ = _pairs(points, xy, z, faces)
     return torch.where(inside.any(1), parts[torch.where(inside, depth, torch.inf).argmin(1)], -1)
 
 
 def _pairs(pixels: Tensor, xy: Tensor, z: Tensor, faces: Tensor) -> tuple[Tensor, ...]:
     """Every pixel against every face, (N, F) each.
 
-    Inside; inside or on the border of a face with area; squared distance to the nearest side; depth there.
+    Inside; inside or on the border of a face with area; squared distance to the nearest side; depth at the pixel
+    centre where the face is there; the depth that the softmax takes, wherever the centre lies.
     """
     corner = xy[faces]
     p = pixels[:, None, None]
     a, b = corner[None], corner.roll(-1, 1)[None]
     edge = b - a
-    t = ((p - a) * edge).sum(-1) / edge.square().sum(-1).clamp(min=1e-30)
-    t = t.clamp(0, 1)
+    t = (((p - a) * edge).sum(-1) / edge.square().sum(-1).clamp(min=1e-30)).clamp(0, 1)
     off = p - a - t[..., None] * edge
-    distance2, side = off.square().sum(-1).min(-1)
+    distance2 = off.square().sum(-1).amin(-1)
     turn = edge[..., 0] * (p - a)[..., 1] - edge[..., 1] * (p - a)[..., 0]
     inside = (turn > 0).all(-1) | (turn < 0).all(-1)
     holds = ((turn >= 0).all(-1) | (turn <= 0).all(-1)) & (turn != 0).any(-1)
-    # turn of side k is the area of the sub-triangle opposite to corner k − 1.
-    total = turn.sum(-1, keepdim=True)
-    share = (turn / torch.where(total == 0, 1.0, total)).roll(-1, -1)
+    # turn of side k is twice the area of the sub-triangle opposite to corner k − 1.
+    turn = turn.roll(-1, -1)
+    share = turn / torch.where(holds, turn.sum(-1), 1.0)[..., None]
     inverse = 1 / torch.where(z[faces] > 0, z[faces], 1.0)
-    within = (share * inverse).sum(-1)
-    along = ((1 - t) * inverse + t * inverse.roll(-1, -1)).gather(-1, side[..., None])[..., 0]
-    return inside, holds, distance2, 1 / torch.where(inside, within, along)
+    depth = 1 / torch.where(holds, (share * inverse).sum(-1), 1.0)
+    return inside, holds, distance2, depth, _clipped_depth(turn, corner, z[faces])
+
+
+def _clipped_depth(turn: Tensor, corner: Tensor, z: Tensor) -> Tensor:
+    """Σ b z (N, F) with PyTorch3D's b: barycentric coordinates, affine on the image, clipped at 0 and normalised.
+
+    Without perspective, because outside a face seen from its edge the corrected coordinates grow without bounds and
+    change sign. A face without area has the mean of its corners' depths.
+    """
+    side, other = corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]
+    area = side[:, 0] * other[:, 1] - side[:, 1] * other[:, 0]
+    # Without the area's size: normalising takes it out again.
+    clipped = (turn * area.sign()[:, None]).clamp(min=0)
+    clipped = torch.where((area.abs() <= NO_AREA_PX2)[:, None], 1.0, clipped)
+    return (clipped * z).sum(-1) / clipped.sum(-1)
 
 
 def _covers(points: Tensor, corner: Tensor) -> Tensor:

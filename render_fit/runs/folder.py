@@ -110,12 +110,12 @@ def write_overview(out: Path) -> None:
 
 
 def _outcomes(jobs: Sequence[Job], options: FitOptions, out: Path, n_workers: int) -> Generator[Outcome, None, None]:
+    tools = Tools(options)
+    _ = tools.renderer  # an invalid recipe, or a renderer that is not here, is said once and before any work
     if n_workers <= 1:
-        tools = Tools(options)
         for job in jobs:
             yield _fit_one(job, out, tools)
         return
-    Tools(options)  # an invalid recipe is said once, here
     context = multiprocessing.get_context("spawn")
     threads = max(1, (os.cpu_count() or 1) // n_workers)
     pool = ProcessPoolExecutor(n_workers, context, _start_worker, (options, out, threads))

@@ -324,6 +324,12 @@ def test_other_mistakes(person, arguments, word):
     check_mistake(run("fit", *person, *arguments), word)
 
 
+def test_pytorch3d_that_is_not_installed_is_said_before_anything_is_done(person, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pytorch3d", None)
+    check_mistake(run("fit", *person, "--renderer", "pytorch3d"), "pytorch3d is not installed", "pip install")
+    assert not list((tmp_path / "out").glob("*/report.json"))
+
+
 def test_a_folder_without_images(tmp_path):
     (tmp_path / "in").mkdir()
     check_mistake(run("fit", tmp_path / "in", "--out", tmp_path / "out"), "holds no image")

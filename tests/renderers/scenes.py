@@ -81,3 +81,8 @@ def scene(name: str) -> Scene:
     # Parts in lumps, as on a body: by the x of the face's centre.
     parts = ((vertices[faces].mean(1)[:, 0] + 0.5) * 6).long().clamp(0, 23)
     return Scene(vertices[None], faces, parts, camera_from_focal(38.0, HEIGHT, WIDTH))
+
+
+def part_weights(n_parts: int, height: int, width: int) -> np.ndarray:
+    """(n_parts, height, width) weights of a loss on part maps; ``RandomState``'s numbers are the same for ever."""
+    return np.random.RandomState(5).standard_normal((n_parts, height, width))

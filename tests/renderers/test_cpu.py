@@ -47,6 +47,27 @@ def test_same_as_reference(name: str, silhouette: str, borders: str) -> None:
         assert_close(grad, expected[image], TOLERANCE)
 
 
+def test_what_lies_behind_a_long_slanted_face_keeps_its_share() -> None:
+    """A floor from 1 to 9 m: its depth in the softmax, without perspective, is metres beyond where it is seen."""
+    one = scene("one ball")
+    floor = torch.tensor([[-2.0, 0.6, 1.0], [2.0, 0.6, 1.0], [0.0, -2.0, 9.0]], dtype=torch.float64)
+    n = one.vertices.shape[1]
+    vertices = torch.cat([one.vertices, floor[None]], 1).requires_grad_()
+    both = Scene(
+        vertices,
+        torch.cat([one.faces, torch.tensor([[n, n + 1, n + 2]])]),
+        torch.cat([one.parts, torch.tensor([20])]),
+        one.camera,
+    )
+    settings = RenderSettings(silhouette="softras", sigma_px=1.2, part_sigma_px=1.2, part_borders="softmax")
+    ours, reference = (draw(renderer, both, settings) for renderer in (CpuRenderer(), ReferenceRenderer()))
+    # There are pixels where the floor is the nearest face and the ball has the greater share.
+    hidden = (ours.face_index == len(one.faces)) & (ours.parts[:, :20].sum(1) > ours.parts[:, 20])
+    assert hidden.sum() > 5
+    assert_close(ours.parts, reference.parts, TOLERANCE)
+    assert_close(gradients(ours, vertices)["parts"], gradients(reference, vertices)["parts"], TOLERANCE)
+
+
 def test_the_comparison_can_fail() -> None:
     one = scene("one ball")
     sharp = draw(CpuRenderer(), one, RenderSettings(sigma_px=1.2)).silhouette

@@ -62,6 +62,52 @@ def test_softmax_parts_share_by_depth_and_distance() -> None:
     assert output.parts[0, 7, 5, 6] == pytest.approx(sigmoid(7.0) * behind / (1 + behind), rel=1e-9)
 
 
+def corners_at(corners_px: list[tuple[float, float, float]]) -> torch.Tensor:
+    """(1, V, 3) camera coordinates from pixels and depth."""
+    u, v, z = torch.tensor(corners_px, dtype=torch.float64).unbind(1)
+    return torch.stack([u * z / 10, v * z / 10, z], 1)[None]
+
+
+@pytest.mark.parametrize(
+    ("pixel", "depth"),
+    [
+        # Inside: b = (0.5, 0.4375, 0.0625).
+        ((2, 5), 1 + 0.05 * 0.4375 + 0.2 * 0.0625),
+        # Above the side 01: b = (0.625, 0.4375, −0.0625), so the last is clipped and the rest divided by 1.0625.
+        ((1, 5), 1 + 0.05 * 0.4375 / 1.0625),
+        # Beside corner 0: b = (1.125, −0.0625, −0.0625).
+        ((1, 1), 1.0),
+    ],
+)
+def test_depth_in_the_softmax_is_clipped_barycentric(pixel: tuple[int, int], depth: float) -> None:
+    """A slanted triangle and a flat one with the same outline: their shares differ by their depths alone."""
+    slanted = corners_at([(2, 2, 1.0), (10, 2, 1.05), (2, 10, 1.2)])
+    flat = corners_at([(2, 2, 1.01), (10, 2, 1.01), (2, 10, 1.01)])
+    settings = RenderSettings(silhouette="softras", sigma_px=1.0, part_sigma_px=1.0, part_borders="softmax")
+    output = ReferenceRenderer()(
+        torch.cat([slanted, flat], 1), torch.tensor([[0, 1, 2], [3, 4, 5]]), PIXEL_CAMERA, settings,
+        face_parts=torch.tensor([3, 7]), outputs=("parts",),
+    )  # fmt: skip
+    row, column = pixel
+    ratio = float(output.parts[0, 3, row, column] / output.parts[0, 7, row, column])
+    assert ratio == pytest.approx(math.exp(-(depth - 1.01) / 0.02), rel=1e-9)
+
+
+def test_depth_in_the_softmax_of_a_face_without_area_is_its_corners_mean() -> None:
+    line = corners_at([(2, 2, 1.0), (10, 2, 1.03), (6, 2, 1.06)])
+    flat = corners_at([(2, 2, 1.01), (10, 2, 1.01), (6, 2, 1.01)])
+    settings = RenderSettings(silhouette="softras", sigma_px=1.0, part_sigma_px=1.0, part_borders="softmax")
+    vertices = torch.cat([line, flat], 1).requires_grad_()
+    output = ReferenceRenderer()(
+        vertices, torch.tensor([[0, 1, 2], [3, 4, 5]]), PIXEL_CAMERA, settings,
+        face_parts=torch.tensor([3, 7]), outputs=("parts",),
+    )  # fmt: skip
+    ratio = output.parts[0, 3, 1, 4] / output.parts[0, 7, 1, 4]
+    assert float(ratio.detach()) == pytest.approx(math.exp(-(1.03 - 1.01) / 0.02), rel=1e-9)
+    (grad,) = torch.autograd.grad(output.parts[0, 3].sum(), vertices)
+    assert grad.isfinite().all()
+
+
 def test_parts_blend_across_the_visible_border() -> None:
     # The second square is nearer and covers 6 to 14 px across: the border is its left side, x = 6.
     front = SQUARE * 0.9 + torch.tensor([0.4, 0.0, 0.0]) * 0.9

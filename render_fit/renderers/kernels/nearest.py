@@ -1,8 +1,12 @@
-"""The point of a triangle nearest to a pixel centre, and how it moves with the corners."""
+"""A triangle seen from a pixel centre: its nearest point, its depth, and how they move with the corners."""
 
 import numpy as np
 
 from render_fit.renderers.kernels.compiling import kernel
+
+NO_AREA_PX2 = 1e-6
+"""Twice the area on the image, pixels², up to which a triangle has the mean of its corners' depths: what its sides say
+would turn on rounding. PyTorch3D leaves out triangles up to 1e-8 in its units, more than this above 20 × 20 pixels."""
 
 
 @kernel(inline=True)
@@ -44,19 +48,50 @@ def nearest_on_triangle(px, py, corner):
 
 
 @kernel(inline=True)
-def depth_on_triangle(px, py, corner, z, inside, side, t):
-    """Depth of a triangle at a pixel centre inside it, or else at its point nearest to that centre.
+def _clipped(px, py, corner):
+    """Barycentric coordinates of a pixel centre, affine on the image, each clipped at 0, not yet normalised.
 
-    Interpolated linearly in 1 / z, as perspective does. ``z`` holds the corners' depths, metres.
+    Twice the areas, pixels², of the triangles that the centre makes with the sides, negative ones as 0.
+
+    Returns:
+        The three, corner by corner; the sign of the triangle's area, 0 for one without area, whose three are 1.
     """
-    if inside:
-        x0, y0, x1, y1, x2, y2 = corner[0], corner[1], corner[2], corner[3], corner[4], corner[5]
-        w0 = (x1 - px) * (y2 - py) - (y1 - py) * (x2 - px)
-        w1 = (x2 - px) * (y0 - py) - (y2 - py) * (x0 - px)
-        w2 = (x0 - px) * (y1 - py) - (y0 - py) * (x1 - px)
-        return (w0 + w1 + w2) / (w0 / z[0] + w1 / z[1] + w2 / z[2])
-    far = (side + 1) % 3
-    return 1.0 / ((1 - t) / z[side] + t / z[far])
+    x0, y0, x1, y1, x2, y2 = corner[0], corner[1], corner[2], corner[3], corner[4], corner[5]
+    area = (x1 - x0) * (y2 - y0) - (y1 - y0) * (x2 - x0)
+    if abs(area) <= NO_AREA_PX2:
+        return 1.0, 1.0, 1.0, 0.0
+    sign = 1.0 if area > 0 else -1.0
+    b0 = sign * ((x1 - px) * (y2 - py) - (y1 - py) * (x2 - px))
+    b1 = sign * ((x2 - px) * (y0 - py) - (y2 - py) * (x0 - px))
+    b2 = sign * ((x0 - px) * (y1 - py) - (y0 - py) * (x1 - px))
+    return max(b0, 0.0), max(b1, 0.0), max(b2, 0.0), sign
+
+
+@kernel(inline=True)
+def clipped_depth(px, py, corner, z):
+    """Depth of a triangle at a pixel centre, inside it or not: Σ b z, with b clipped at 0 and normalised.
+
+    Never below the least nor above the greatest corner's. The mean of the corners' for a triangle without area.
+    Not corrected for perspective: outside a triangle seen edge-on the corrected coordinates grow without bounds.
+
+    Args:
+        px: Pixels.
+        py: Pixels.
+        corner: x0, y0, x1, y1, x2, y2, pixels.
+        z: The corners' depths, metres.
+
+    Returns:
+        Metres.
+
+    Differentiability:
+        By ``pull_clipped_depth``; has a kink where a coordinate begins to be clipped.
+
+    Source:
+        PyTorch3D, csrc/utils/geometry_utils.h, BarycentricClipForward; its floor of 1e-5 under the sum is never
+        reached, because the coordinates before clipping sum to one.
+    """
+    b0, b1, b2, _ = _clipped(px, py, corner)
+    return (b0 * z[0] + b1 * z[1] + b2 * z[2]) / (b0 + b1 + b2)
 
 
 @kernel(inline=True)
@@ -73,38 +108,31 @@ def pull_distance2(px, py, corner, side, t, g, grad):
 
 
 @kernel(inline=True)
-def pull_depth(px, py, corner, z, inside, side, t, g, grad):
-    """Add ``g`` times the gradient of ``depth_on_triangle`` to ``grad``: per corner x, y, z."""
-    depth = depth_on_triangle(px, py, corner, z, inside, side, t)
-    if inside:
-        x0, y0, x1, y1, x2, y2 = corner[0], corner[1], corner[2], corner[3], corner[4], corner[5]
-        area = (x1 - x0) * (y2 - y0) - (y1 - y0) * (x2 - x0)
-        u0, u1, u2 = 1.0 / z[0], 1.0 / z[1], 1.0 / z[2]
-        # Gradient over the image of the inverse depth u, which is linear there.
-        ux = ((u1 - u0) * (y2 - y0) - (u2 - u0) * (y1 - y0)) / area
-        uy = ((u2 - u0) * (x1 - x0) - (u1 - u0) * (x2 - x0)) / area
-        for k in range(3):
-            i, j = (k + 1) % 3, (k + 2) % 3
-            share = (
-                (corner[2 * i] - px) * (corner[2 * j + 1] - py) - (corner[2 * i + 1] - py) * (corner[2 * j] - px)
-            ) / area
-            grad[3 * k] += g * depth * depth * share * ux
-            grad[3 * k + 1] += g * depth * depth * share * uy
-            grad[3 * k + 2] += g * depth * depth * share / (z[k] * z[k])
-        return
-    far = (side + 1) % 3
-    grad[3 * side + 2] += g * depth * depth * (1 - t) / (z[side] * z[side])
-    grad[3 * far + 2] += g * depth * depth * t / (z[far] * z[far])
-    if t <= 0 or t >= 1:
-        return
-    ax, ay = corner[2 * side], corner[2 * side + 1]
-    ex, ey = corner[2 * far] - ax, corner[2 * far + 1] - ay
-    rx, ry = px - ax - t * ex, py - ay - t * ey
-    slide = -g * depth * depth * (1.0 / z[far] - 1.0 / z[side]) / (ex * ex + ey * ey)
-    grad[3 * side] += slide * (-(1 - t) * ex - rx)
-    grad[3 * side + 1] += slide * (-(1 - t) * ey - ry)
-    grad[3 * far] += slide * (rx - t * ex)
-    grad[3 * far + 1] += slide * (ry - t * ey)
+def pull_clipped_depth(px, py, corner, z, g, grad):
+    """Add ``g`` times the gradient of ``clipped_depth`` to ``grad``: per corner x, y, z.
+
+    What is clipped passes no gradient. A triangle without area passes it to the depths only.
+
+    Source:
+        PyTorch3D, csrc/utils/geometry_utils.h, BarycentricClipBackward and BarycentricCoordsBackward, whose terms in
+        the triangle's own area cancel.
+    """
+    b0, b1, b2, sign = _clipped(px, py, corner)
+    total = b0 + b1 + b2
+    depth = (b0 * z[0] + b1 * z[1] + b2 * z[2]) / total
+    grad[2] += g * b0 / total
+    grad[5] += g * b1 / total
+    grad[8] += g * b2 / total
+    for k in range(3):
+        if (b0 if k == 0 else (b1 if k == 1 else b2)) <= 0:
+            continue
+        i, j = (k + 1) % 3, (k + 2) % 3
+        # How the depth moves with the area that the centre makes with the side from corner i to corner j.
+        slope = sign * g * (z[k] - depth) / total
+        grad[3 * i] += slope * (corner[2 * j + 1] - py)
+        grad[3 * i + 1] -= slope * (corner[2 * j] - px)
+        grad[3 * j] -= slope * (corner[2 * i + 1] - py)
+        grad[3 * j + 1] += slope * (corner[2 * i] - px)
 
 
 @kernel

@@ -2,9 +2,9 @@
 
 share(part) = Σ_{faces of the part} w / Σ_{all faces} w,  w = D · exp(−z / γ),  D = sigmoid(± d² / σ²)
 
-with d the distance to the nearest side of the projected face and z the face's depth at the pixel centre or, for a
-centre outside it, at its nearest point (SoftRas, Liu et al. 2019, eq. 3, with depth in metres and no background:
-the silhouette gives that).
+with d the distance to the nearest side of the projected face and z the face's depth by the pixel centre's barycentric
+coordinates, affine on the image, clipped at 0 and normalised, as PyTorch3D has it (SoftRas, Liu et al. 2019, eq. 3,
+with depth in metres and no background: the silhouette gives that).
 """
 
 import numpy as np
@@ -13,11 +13,11 @@ from numba import prange
 from render_fit.renderers.kernels.compiling import kernel
 from render_fit.renderers.kernels.grid import CELL
 from render_fit.renderers.kernels.nearest import (
-    depth_on_triangle,
+    clipped_depth,
     gather_cell,
     longest_list,
     nearest_on_triangle,
-    pull_depth,
+    pull_clipped_depth,
     pull_distance2,
     scatter_cell,
 )
@@ -47,7 +47,7 @@ def _weigh(px, py, n, corners, depths, boxes, sigma2, radius2, gamma, limit, fou
         is_in, d2, s, t = nearest_on_triangle(px, py, corners[m])
         if not is_in and d2 > radius2:
             continue
-        depth = depth_on_triangle(px, py, corners[m], depths[m], is_in, s, t)
+        depth = clipped_depth(px, py, corners[m], depths[m])
         nearest = min(nearest, depth)
         found[k], side[k], at[k], inside[k], z[k] = m, s, t, is_in, depth
         weight[k] = d2 / sigma2 if is_in else -d2 / sigma2
@@ -105,21 +105,30 @@ def _only_part(px, py, n, corners, boxes, radius2, limit, is_covered, listed_par
 
 
 @kernel
-def _depth_limit(inverse_depth, gamma):
-    """Depth beyond which a face has no weight at a pixel, given the hard pass's inverse depth there."""
-    return 1.0 / inverse_depth + BEHIND * gamma if inverse_depth > 0 else np.inf
+def _depth_limit(px, py, f, xy, z, faces, gamma):
+    """Depth beyond which a face has no weight at a pixel where ``f`` is nearest; without limit if ``f`` is negative.
+
+    By the depth that ``f`` has here, which for a large face is farther than the hard pass's, corrected for perspective.
+    """
+    if f < 0:
+        return np.inf
+    corner, depths = np.empty(6), np.empty(3)
+    for k in range(3):
+        v = faces[f, k]
+        corner[2 * k], corner[2 * k + 1], depths[k] = xy[v, 0], xy[v, 1], z[v]
+    return clipped_depth(px, py, corner, depths) + BEHIND * gamma
 
 
 @kernel(parallel=True)
 def parts_forward(
-    alpha, owner, inverse_depth, xy, z, faces, face_parts, start, offset, members, sigma, radius, gamma, parts
+    alpha, owner, face_index, xy, z, faces, face_parts, start, offset, members, sigma, radius, gamma, parts
 ):
     """Fill ``parts`` (B, 24, H, W), given as zeros.
 
     Args:
         alpha: (B, H, W) silhouette.
         owner: (B, H, W) int32 face that takes all of alpha where no face is within the radius; −1: none.
-        inverse_depth: (B, H, W) of the hard pass.
+        face_index: (B, H, W) int32 of the hard pass.
         xy: (B, V, 2) pixels.
         z: (B, V) metres.
         faces: (F, 3).
@@ -153,8 +162,7 @@ def parts_forward(
                         a = alpha[b, i, j]
                         if a == 0:
                             continue
-                        px, py, limit = j + 0.5, i + 0.5, _depth_limit(inverse_depth[b, i, j], gamma)
-                        is_covered = inverse_depth[b, i, j] > 0
+                        px, py, is_covered, limit = j + 0.5, i + 0.5, face_index[b, i, j] >= 0, np.inf
                         beside = NONE
                         if owner[b, i, j] >= 0:
                             beside = face_parts[owner[b, i, j]]
@@ -165,6 +173,7 @@ def parts_forward(
                                 for m in range(end - first):
                                     listed[m] = face_parts[members[first + m]]
                                 is_gathered = True
+                            limit = _depth_limit(px, py, face_index[b, i, j], xy[b], z[b], faces, gamma)
                             part = _only_part(
                                 px, py, end - first, corners, boxes, radius * radius, limit, is_covered, listed
                             )
@@ -190,7 +199,7 @@ def parts_forward(
 
 @kernel(parallel=True)
 def parts_backward(
-    grad_parts, alpha, owner, inverse_depth, xy, z, faces, face_parts, start, offset, members, sigma, radius, gamma
+    grad_parts, alpha, owner, face_index, xy, z, faces, face_parts, start, offset, members, sigma, radius, gamma
 ):
     """Gradients with respect to alpha, (B, H, W), and to xy and z, (B, BANDS, V, 3), to be summed over bands."""
     n_batch, height, width = alpha.shape
@@ -216,8 +225,7 @@ def parts_backward(
                         a = alpha[b, i, j]
                         if a == 0:
                             continue
-                        px, py, limit = j + 0.5, i + 0.5, _depth_limit(inverse_depth[b, i, j], gamma)
-                        is_covered = inverse_depth[b, i, j] > 0
+                        px, py, is_covered, limit = j + 0.5, i + 0.5, face_index[b, i, j] >= 0, np.inf
                         beside = NONE
                         if owner[b, i, j] >= 0:
                             beside = face_parts[owner[b, i, j]]
@@ -229,6 +237,7 @@ def parts_backward(
                                     listed[m] = face_parts[members[first + m]]
                                 corner_grad[: end - first] = 0.0
                                 is_gathered = True
+                            limit = _depth_limit(px, py, face_index[b, i, j], xy[b], z[b], faces, gamma)
                             part = _only_part(
                                 px, py, end - first, corners, boxes, radius * radius, limit, is_covered, listed
                             )
@@ -258,9 +267,7 @@ def parts_backward(
                             pull_distance2(
                                 px, py, corners[k], side[m], at[m], slope if inside[m] else -slope, corner_grad[k]
                             )
-                            pull_depth(
-                                px, py, corners[k], depths[k], inside[m], side[m], at[m], -g / gamma, corner_grad[k]
-                            )
+                            pull_clipped_depth(px, py, corners[k], depths[k], -g / gamma, corner_grad[k])
                 if is_gathered:
                     scatter_cell(faces, members[first:end], corner_grad, grad[b, band])
     return grad_alpha, grad
