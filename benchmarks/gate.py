@@ -2,9 +2,9 @@
 
     python -m benchmarks.gate out/bench [--update]
 
-Exit status 1 if a ratio is worse than its tolerance allows. Ratios, and not milliseconds, because they were taken turn by
-turn on one machine; still, the number of cores and the width of its vectors change them, so a baseline is of a kind of
-machine. ``--update`` takes the results as the new baseline; ratios that were not measured keep their old value.
+Exit status 1 if a ratio is worse than its tolerance allows. Ratios, and not milliseconds, because they were taken turn
+by turn on one machine; still, the number of cores and the width of its vectors change them, so a baseline is of a kind
+of machine. ``--update`` takes the results as the new baseline; ratios that were not measured keep their old value.
 """
 
 from __future__ import annotations

@@ -76,19 +76,19 @@ def single_pictures(report: Report, timings: Timings) -> None:
     """One body at a time."""
     for case, times in timings.seconds.items():
         for posed in (False, True):
-            where = "20 posed" if posed else "rest"
+            where = "posed" if posed else "rest"
             if times.shape[-1] == 1:
                 report.figures[case, f"forward, {where}"] = timings.milliseconds(case, posed)
                 continue
             for k, direction in enumerate(("forward", "backward")):
                 report.figures[case, f"{direction}, {where}"] = timings.milliseconds(case, posed, k)
         name, slowest = timings.slowest(case)
-        report.figures[case, "slowest of the 20"] = slowest
-        report.facts[f"slowest of the 20, {case}"] = name
+        report.figures[case, "slowest posed"] = slowest
+        report.facts[f"slowest posed, {case}"] = name
     for what in COMPARED:
         for posed in (False, True):
             report.ratio(
-                f"{what.name} ÷ hard pass, {'20 posed' if posed else 'rest'}",
+                f"{what.name} ÷ hard pass, {'posed' if posed else 'rest'}",
                 quotient(timings.per_run(what.name, posed), timings.per_run(HARD_PASS, posed)),
             )
 
@@ -96,7 +96,7 @@ def single_pictures(report: Report, timings: Timings) -> None:
 def batches(report: Report, renderer: Renderer, bodies: Sequence[Placed], runs: int) -> None:
     """Eight bodies in one call, and one after the other."""
     posed = [one for one in bodies if one.view is not REST]
-    groups = {"rest": [[bodies[0]] * BATCH], "20 posed": [posed[:BATCH], posed[BATCH : 2 * BATCH]]}
+    groups = {"rest": [[bodies[0]] * BATCH], "posed": [posed[:BATCH], posed[BATCH : 2 * BATCH]]}
     for where, sets in groups.items():
         together = {f"all|{k}": forward_and_backward(renderer, group, IN_THE_FIT) for k, group in enumerate(sets)}
         singly = {
@@ -132,7 +132,7 @@ def threads(report: Report, renderer: Renderer, bodies: Sequence[Placed], runs: 
             drawing = forward_and_backward(renderer, [one], what)
             cases |= {f"{n}|{k}": with_threads(n, drawing) for n in (1, 2)}
         times = take_turns(cases, runs)
-        for where, chosen in {"rest": range(1), "20 posed": range(1, len(bodies))}.items():
+        for where, chosen in {"rest": range(1), "posed": range(1, len(bodies))}.items():
             if len(chosen):
                 one, two = (np.mean([times[f"{n}|{k}"].sum(-1) for k in chosen], 0) for n in (1, 2))
                 report.ratio(f"{what.name}: 1 thread ÷ 2 threads, {where}", quotient(one, two), better="higher")

@@ -8,13 +8,16 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmarks.measure import Spread
+import numpy as np
+
+from benchmarks.measure import Spread, spread
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -57,6 +60,10 @@ class Report:
     ratios: dict[str, Ratio] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
+
+    def milliseconds(self, cell: tuple[str, str], seconds: Sequence[float] | np.ndarray) -> None:
+        """Add times to the table."""
+        self.figures[cell] = spread(1000 * np.asarray(seconds), "ms")
 
     def ratio(self, name: str, spread: Spread, better: Better = "lower", tolerance: float = TOLERANCE) -> None:
         """Add a ratio for the gate."""
