@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 import smplx
 import torch
+from smplx.utils import Struct
 from torch import Tensor
 
 from benchmarks.measure import quotient, take_turns, timed
@@ -49,9 +50,7 @@ def with_correctives(body: Body) -> Body:
 
 def cases_of(body: Body, batch: int) -> dict[str, Callable[[], tuple[Tensor, ...]]]:
     """Each gives the gradients in pose, betas and translation of a sum of squares."""
-    layer = smplx.SMPL(
-        model_path="", data_struct=smplx.utils.Struct(**smpl_arrays(body)), num_betas=body.n_betas, batch_size=batch
-    )
+    layer = smplx.SMPL(model_path="", data_struct=Struct(**smpl_arrays(body)), num_betas=body.n_betas, batch_size=batch)
     generator = torch.Generator().manual_seed(1)
     pose = (0.2 * torch.randn(batch, 24, 3, generator=generator)).requires_grad_()
     betas = torch.randn(batch, body.n_betas, generator=generator).requires_grad_()
@@ -82,15 +81,6 @@ def difference(ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> float:
     return float((mine - other).norm() / other.norm())
 
 
-def step_of(gradients: Callable[[], object]) -> Callable[[], None]:
-    """The same without a result."""
-
-    def step() -> None:
-        gradients()
-
-    return step
-
-
 def main(words: Sequence[str] | None = None) -> int:
     parser = arguments(__doc__, runs=40)
     chosen = parser.parse_args(words)
@@ -108,7 +98,7 @@ def main(words: Sequence[str] | None = None) -> int:
                 print(f"{body.name}, {batch}: not timed, the gradient is off from smplx's by {off:.2g} of its length")
                 return 1
             worst = max(worst, off)
-            times = take_turns({name: timed(step_of(case)) for name, case in cases.items()}, chosen.runs, warm_up=3)
+            times = take_turns({name: timed(case) for name, case in cases.items()}, chosen.runs, warm_up=3)
             row = f"{batch} {'body' if batch == 1 else 'bodies'}{suffix}"
             for name, seconds in times.items():
                 report.milliseconds((row, name), seconds[:, 0])

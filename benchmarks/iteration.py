@@ -102,8 +102,11 @@ def iteration_of(one: Placed) -> Iteration:
     stage = max(unclothed, key=lambda one: one.resolution)
     setting = Setting(recipe, open_body(), CpuRenderer(), observation_of(one), one.camera)
     generator = torch.Generator().manual_seed(0)
-    true = (one.parameters.pose, one.parameters.betas, one.parameters.transl)
-    start = tuple(value + 0.02 * torch.randn(value.shape, generator=generator) for value in true)
+
+    def beside(true: Tensor) -> Tensor:
+        return true + 0.02 * torch.randn(true.shape, generator=generator)
+
+    start = (beside(one.parameters.pose), beside(one.parameters.betas), beside(one.parameters.transl))
     return Iteration(setting.problem(stage.terms, stage.resolution, stage.edge), start)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-Step = Callable[[], None]
+Step = Callable[[], object]
 Seconds = tuple[float, ...]
 
 
@@ -35,8 +35,14 @@ class Spread:
     n: int
     unit: str
 
+    @property
+    def number(self) -> str:
+        """Without its unit; with the quartiles in brackets, if there is more than one value."""
+        quartiles = f" ({short(self.low)}–{short(self.high)})" if self.n > 1 else ""
+        return short(self.median) + quartiles
+
     def __str__(self) -> str:
-        return f"{short(self.median)} ({short(self.low)}–{short(self.high)}) {self.unit}".rstrip()
+        return f"{self.number} {self.unit}".rstrip()
 
 
 def short(value: float) -> str:

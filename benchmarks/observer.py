@@ -35,11 +35,13 @@ def measure(report: Report, row: str, observer: Observer, samples: Sequence[Phot
             continue
         finally:
             seconds.append(time.perf_counter() - start)
-        if sample.mask is None:
+        if sample.mask is None or seen.mask is None:
             continue
         overlaps.append(float(iou(seen.mask[None] >= 0.5, sample.mask[None] >= 0.5)))
         if sample.keypoints_px is None or overlaps[-1] < 0.4:
             continue
+        assert seen.skeleton is not None and seen.confidence is not None and seen.keypoints_px is not None
+        assert sample.skeleton is not None and sample.confidence is not None
         pairs = torch.tensor(seen.skeleton.map_to(sample.skeleton))
         known = (sample.confidence[pairs[:, 1]] > 0) & (seen.confidence[pairs[:, 0]] > 0.5)
         distance = (seen.keypoints_px[pairs[:, 0]] - sample.keypoints_px[pairs[:, 1]]).norm(dim=1)[known]

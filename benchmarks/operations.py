@@ -103,7 +103,7 @@ def count(one: Placed, settings: RenderSettings) -> Count:
         hard += int(inside.sum())
         covered[first[1] : end[1], first[0] : end[0]] |= inside
     # Pixels nearer than the radius to a pixel on the other side: to half a pixel those near the outline.
-    edge = np.where(covered, distance_transform_edt(covered), distance_transform_edt(~covered))
+    edge = np.where(covered, *(np.asarray(distance_transform_edt(side)) for side in (covered, ~covered)))
     soft_pixels = int((edge <= settings.contour_radius_px).sum()) if covered.any() and not covered.all() else 0
     return Count(len(corners), soft, hard, soft_pixels)
 

@@ -8,7 +8,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from importlib import metadata
@@ -100,20 +100,24 @@ class Report:
         json_file.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def table(figures: dict[tuple[str, str], Spread]) -> list[str]:
-    """Figures as the lines of a Markdown table, which reads well enough on a screen; quartiles in brackets."""
+def table(figures: Mapping[tuple[str, str], Spread]) -> list[str]:
+    """Figures as the lines of a Markdown table, which reads well enough on a screen; quartiles in brackets.
+
+    Where all have one unit, it stands in the corner.
+    """
     if not figures:
         return []
     rows = list(dict.fromkeys(row for row, _ in figures))
     columns = list(dict.fromkeys(column for _, column in figures))
-    cells = [["", *columns]]
+    units = {found.unit for found in figures.values()}
+    unit = units.pop() if len(units) == 1 else None
+    cells = [[unit or "", *columns]]
     for row in rows:
         found = (figures.get((row, column)) for column in columns)
-        cells.append([row, *("" if one is None else str(one) for one in found)])
+        cells.append([row, *("" if one is None else str(one) if unit is None else one.number for one in found)])
     widths = [max(len(line[k]) for line in cells) for k in range(len(cells[0]))]
-    lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in cells
-    ]
+    padded = [[cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in cells]
+    lines = ["| " + " | ".join(line) + " |" for line in padded]
     return [lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]]
 
 
