@@ -53,6 +53,7 @@ def measure(report: Report, row: str, observer: Observer, samples: Sequence[Phot
         report.facts[f"{row}: right person"] = f"{len(right)} of {len(samples)}"
     if right:
         report.figures[row, "IoU where right"] = spread(right)
+        report.facts[f"{row}: mean IoU where right"] = round(sum(right) / len(right), 3)
     if errors:
         report.figures[row, "keypoint error, % of the box"] = spread([100 * error for error in errors], "%")
 
