@@ -13,7 +13,7 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -96,10 +96,27 @@ def read_results(folder: Path) -> tuple[dict[str, Any], dict[str, str], dict[str
 
 
 def updated(
-    baseline: Mapping[str, Mapping[str, Any]], ratios: Mapping[str, Mapping[str, Any]]
+    baseline: Mapping[str, Mapping[str, Any]],
+    ratios: Mapping[str, Mapping[str, Any]],
+    missing: Mapping[str, str],
+    benchmarks: Collection[str],
 ) -> dict[str, dict[str, Any]]:
-    """A baseline with the measured values; what was not measured stays, a tolerance changed by hand as well."""
-    new = {name: dict(known) for name, known in baseline.items()}
+    """A baseline with the measured values.
+
+    What could not be measured or was not run stays, and so do tolerances changed by hand. A ratio that a benchmark has
+    no longer goes.
+
+    Args:
+        baseline: The old one.
+        ratios: What was measured.
+        missing: What could not be.
+        benchmarks: Which were run.
+    """
+    new = {
+        name: dict(known)
+        for name, known in baseline.items()
+        if name in ratios or name in missing or name.partition(":")[0] not in benchmarks
+    }
     for name, one in ratios.items():
         tolerance = new.get(name, one)["tolerance"]
         new[name] = {"value": round(one["median"], 4), "better": one["better"], "tolerance": tolerance}
@@ -118,7 +135,10 @@ def main(words: Sequence[str] | None = None) -> int:
         return 2
     known = json.loads(chosen.baseline.read_text(encoding="utf-8")) if chosen.baseline.is_file() else {"ratios": {}}
     if chosen.update:
-        content = {"records": known.get("records", {}) | records, "ratios": updated(known["ratios"], ratios)}
+        content = {
+            "records": known.get("records", {}) | records,
+            "ratios": updated(known["ratios"], ratios, missing, records),
+        }
         chosen.baseline.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         print(f"{chosen.baseline}: {len(ratios)} ratios")
         return 0

@@ -98,8 +98,9 @@ class Iteration:
 def iteration_of(one: Placed) -> Iteration:
     """The default recipe's largest stage without clothing; parameters a little off the truth."""
     recipe = recipe_without_observer()
-    unclothed = [one for one in recipe.stages if one.resolution and set(one.free).isdisjoint({"clothing", "offsets"})]
-    stage = max(unclothed, key=lambda one: one.resolution)
+    rendered = [stage for stage in recipe.stages if stage.resolution]
+    unclothed = [stage for stage in rendered if set(stage.free).isdisjoint({"clothing", "offsets"})]
+    stage = max(unclothed, key=lambda stage: stage.resolution)
     setting = Setting(recipe, open_body(), CpuRenderer(), observation_of(one), one.camera)
     generator = torch.Generator().manual_seed(0)
 

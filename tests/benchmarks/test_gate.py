@@ -70,10 +70,16 @@ def test_exit_status(tmp_path, capsys):
 
 
 def test_an_update_keeps_what_was_not_measured_and_tolerances_set_by_hand():
-    before = {"a": known(10.0, tolerance=0.5), "pytorch3d": known(500.0, "higher")}
-    after = gate.updated(before, {"a": ratio(8.0), "new": ratio(3.0, "higher", 0.6)})
-    assert after == {
-        "a": known(8.0, tolerance=0.5),
-        "pytorch3d": known(500.0, "higher"),
-        "new": known(3.0, "higher", 0.6),
+    before = {
+        "body: a": known(10.0, tolerance=0.5),
+        "body: renamed since": known(1.0),
+        "body: two threads": known(1.5, "higher"),
+        "pytorch3d: rest": known(500.0, "higher"),
+    }
+    measured = {"body: a": ratio(8.0), "body: new": ratio(3.0, "higher", 0.6)}
+    assert gate.updated(before, measured, {"body: two threads": "one core"}, ["body"]) == {
+        "body: a": known(8.0, tolerance=0.5),
+        "body: two threads": known(1.5, "higher"),
+        "pytorch3d: rest": known(500.0, "higher"),
+        "body: new": known(3.0, "higher", 0.6),
     }
