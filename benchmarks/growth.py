@@ -1,7 +1,7 @@
 """How the cost of a picture grows with faces, pixels and σ: forward and backward, every combination.
 
     python -m benchmarks.growth [--faces 3500 14000 56000] [--sizes 112 224 448] [--sigmas 1 2 4] [--json FILE]
-                                [--plot docs/images/cost.svg]
+                                [--plot FILE.svg]
 
 The body keeps its share of the image, so four times the pixels are four times the pixels on the body. σ is in pixels.
 Coarser meshes are the open body with its shortest edges collapsed, finer ones have every face cut into four.
@@ -40,7 +40,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--sizes", type=int, nargs="+", default=[112, 224, 448], help="sides of the image, pixels")
     parser.add_argument("--sigmas", type=float, nargs="+", default=[1.0, 2.0, 4.0], help="pixels")
     parser.add_argument("--bodies", type=int, default=len(VIEWS), help="how many, the rest pose first (default all)")
-    parser.add_argument("--plot", type=Path, default=None, help="draw cost against faces and pixels (needs matplotlib)")
+    parser.add_argument("--plot", type=Path, default=None, help="where the plot goes (default: beside --json)")
     chosen = parser.parse_args(words)
     torch.set_num_threads(chosen.threads)
     report = Report("growth")
@@ -57,8 +57,9 @@ def main(words: Sequence[str] | None = None) -> int:
         report.milliseconds((row, f"{kind}, {'posed' if posed else 'rest'}"), seconds)
     ratios(report, times, chosen.faces, chosen.sizes, chosen.sigmas)
     report.finish(chosen.json)
-    if chosen.plot is not None:
-        plot(times, chosen.plot)
+    picture_file = chosen.plot or (chosen.json and chosen.json.with_suffix(".svg"))
+    if picture_file is not None:
+        plot(times, picture_file)
     return 0
 
 
@@ -99,6 +100,7 @@ def plot(times: Times, path: Path) -> None:
 
     matplotlib.use("svg")
     from matplotlib import pyplot
+    from matplotlib.ticker import NullLocator
 
     settings = sorted({setting for _, setting, _ in times})
     faces, sizes, sigmas = (sorted(set(axis)) for axis in zip(*settings, strict=True))
@@ -117,9 +119,12 @@ def plot(times: Times, path: Path) -> None:
                     style = {"color": f"C{k}", "linestyle": "-" if posed else "--", "marker": "o", "markersize": 3}
                     panel.plot([amount(s) for s in along], values, label=kind if posed else None, **style)
         panel.set(xscale="log", yscale="log", xlabel=label)
+        panel.set_xticks([amount(s) for s in along], [f"{amount(s):,}" for s in along])
+        panel.xaxis.set_minor_locator(NullLocator())
         panel.grid(alpha=0.3, which="both")
     panels[0].set_ylabel(f"ms forward + backward, σ = {middle[2]:g} px")
-    panels[0].legend(frameon=False, fontsize="small", title="solid: 20 posed; dashed: rest", title_fontsize="small")
+    title = "solid: 20 posed\ndashed: rest"
+    panels[1].legend(frameon=False, fontsize="small", title=title, title_fontsize="small", bbox_to_anchor=(1, 1))
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Date": None})
     print(f"wrote {path}")

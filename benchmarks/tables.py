@@ -4,6 +4,7 @@
 
 The page has a pair of comments for each benchmark, ``<!-- renderer -->`` and ``<!-- /renderer -->``. What stands
 between them is replaced: the table, the ratios, what was counted and checked, on which machine, by which command.
+The plot of ``growth`` goes to docs/images/cost.svg.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -73,6 +75,9 @@ def main(words: Sequence[str] | None = None) -> int:
     for path in sorted(chosen.results.glob("*.json")):
         results = json.loads(path.read_text(encoding="utf-8"))
         blocks[results["benchmark"]] = block(results)
+    plot = chosen.results / "growth.svg"
+    if plot.is_file():
+        shutil.copyfile(plot, chosen.page.parent / "images" / "cost.svg")
     chosen.page.write_text(filled(chosen.page.read_text(encoding="utf-8"), blocks), encoding="utf-8")
     print(f"{chosen.page}: {', '.join(blocks) or 'no results found'}")
     return 0
