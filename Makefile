@@ -2,7 +2,7 @@
 #   make demo    fit a synthetic person and a real photo, say where the results are
 #   make test    the test suite
 #   make lint    ruff, ruff format, pyright
-#   make bench   speed of body, renderer and fit on this machine
+#   make bench   speed and memory on this machine, and whether anything became slower; half an hour, on an idle machine
 # PYTHON=/path/to/python3.x chooses the interpreter (3.10, 3.11 or 3.12).
 
 SHELL := /bin/bash
@@ -13,6 +13,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 OUT ?= out/demo
+BENCHMARKS := renderer growth operations body iteration fit folder memory against_pytorch3d observer
+RESULTS ?= out/bench
 SUITABLE := import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))
 PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.10; do \
 	if $$p -c '$(SUITABLE)' >/dev/null 2>&1; then command -v $$p; break; fi; done)
@@ -53,7 +55,9 @@ format: $(STAMP)
 	@$(BIN)/ruff format .
 
 bench: $(STAMP)
-	@set -e; for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file; done
+	@mkdir -p $(RESULTS) && rm -f $(RESULTS)/*.json
+	@for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name --json $(RESULTS)/$$name.json; echo; done
+	@$(BIN)/python -m benchmarks.gate $(RESULTS)
 
 clean:
 	@rm -rf $(VENV) out build dist .pytest_cache .ruff_cache

@@ -1,71 +1,106 @@
-"""How many times as fast as PyTorch3D's CPU path the cpu renderer is: same mesh, same settings, same run.
+"""How many times as fast as PyTorch3D's CPU path the cpu renderer is: same meshes, same settings, same run.
 
-    python benchmarks/against_pytorch3d.py [--size 256] [--sigma-ndc2 1e-4] [--faces-per-pixel 50] [--parts] [--runs 15]
+    python -m benchmarks.against_pytorch3d [--size 256] [--sigma-ndc2 1e-4] [--faces-per-pixel 50] [--parts]
+                                           [--json FILE]
 
-Needs PyTorch3D. Forward and backward of the open body, standing, with the formula that both draw (``softras``, and
-for ``--parts`` softmax over depth). Medians; PyTorch3D is slow, so it runs ``--their-runs`` times. The gradients of
-both are compared in the same run: PyTorch3D keeps ``--faces-per-pixel`` faces at a pixel, ours keeps all.
+Needs PyTorch3D; without it the program says so and succeeds. Forward and backward of the open body, rest pose and 20
+posed, with the formula that both draw (``softras``, and for ``--parts`` softmax over depth). The two take turns;
+PyTorch3D takes seconds a picture, so ``--runs`` is 1. Before that both are compared where PyTorch3D leaves nothing out,
+on a coarse mesh with 150 faces per pixel, and the program fails if they differ. How far they are apart with
+``--faces-per-pixel`` on the open body is printed as well: PyTorch3D keeps the nearest, ours keeps all.
 """
 
-import argparse
-import statistics
-import time
+from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Sequence
+
+import numpy as np
 import torch
-from renderer import standing
+from torch import Tensor
 
-from render_fit.cameras import camera_from_focal
+from benchmarks.bodies import REST, VIEWS, Placed, placed
+from benchmarks.drawing import Picture, draw, forward_and_backward, picture
+from benchmarks.measure import Seconds, quotient, spread, take_turns
+from benchmarks.meshes import body_mesh
+from benchmarks.report import Report, arguments
 from render_fit.errors import MissingDependencyError
-from render_fit.renderers import CpuRenderer, PyTorch3DRenderer, RenderSettings
+from render_fit.renderers import CpuRenderer, PyTorch3DRenderer
 from render_fit.renderers.base import Renderer
 
+OURS, THEIRS = "cpu", "pytorch3d"
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+CHECK_PX, CHECK_FACES = 96, 1_000
+
+VALUE_TOLERANCE, GRADIENT_TOLERANCE = 1e-5, 1e-4
+"""As in tests/renderers/test_parity.py: PyTorch3D computes in float32."""
+
+
+def difference(ours: Renderer, theirs: Renderer, one: Placed, what: Picture) -> tuple[float, float, float, float]:
+    """Largest and mean difference of the values, relative length of the gradients' difference, and their cosine."""
+    values, gradients = [], []
+    for renderer in (ours, theirs):
+        vertices = one.vertices.clone().requires_grad_()
+        image = draw(renderer, vertices, one, one.camera, what)
+        weight = torch.randn(len(image), generator=torch.Generator().manual_seed(0))
+        values.append(image.detach())
+        gradients.append(torch.autograd.grad(image @ weight, vertices)[0].flatten())
+    off: Tensor = (values[0] - values[1]).abs()
+    length = gradients[1].norm()
+    cosine = float(gradients[0] @ gradients[1] / (gradients[0].norm() * length).clamp(min=1e-12))
+    return float(off.max()), float(off.mean()), float((gradients[0] - gradients[1]).norm() / length), cosine
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    parser = arguments(__doc__, runs=1)
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--sigma-ndc2", type=float, default=1e-4, help="PyTorch3D's sigma: squared, 2 units across")
     parser.add_argument("--faces-per-pixel", type=int, default=50)
     parser.add_argument("--parts", action="store_true", help="24 part maps besides the silhouette")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--runs", type=int, default=15)
-    parser.add_argument("--their-runs", type=int, default=3)
-    arguments = parser.parse_args()
-    torch.manual_seed(0)
-    torch.set_num_threads(arguments.threads)
-    size = arguments.size
-    vertices, faces, parts = standing(1, size)
-    vertices.requires_grad_()
-    camera = camera_from_focal(1.3 * size, size, size)
-    sigma_px = arguments.sigma_ndc2**0.5 * size / 2
-    settings = RenderSettings(silhouette="softras", sigma_px=sigma_px, part_borders="softmax")
-    outputs = ("silhouette", "parts") if arguments.parts else ("silhouette",)
-
-    def seconds(renderer: Renderer) -> tuple[float, torch.Tensor, torch.Tensor]:
-        begin = time.perf_counter()
-        drawn = renderer(vertices, faces, camera, settings, face_parts=parts, outputs=outputs)
-        images = torch.cat([getattr(drawn, name).flatten() for name in outputs])
-        (gradient,) = torch.autograd.grad(images @ weight[: len(images)], vertices)
-        return time.perf_counter() - begin, images.detach(), gradient.flatten()
-
-    weight = torch.randn(25 * size * size)
+    parser.add_argument("--bodies", type=int, default=len(VIEWS), help="how many, the rest pose first (default all)")
+    chosen = parser.parse_args(words)
+    torch.set_num_threads(chosen.threads)
+    report = Report("against_pytorch3d")
+    names = {where: f"{THEIRS} ÷ {OURS}, {where}" for where in ("rest", "posed")}
     try:
-        ours, theirs = CpuRenderer(), PyTorch3DRenderer(faces_per_pixel=arguments.faces_per_pixel)
+        ours, theirs = CpuRenderer(), PyTorch3DRenderer(faces_per_pixel=chosen.faces_per_pixel)
+        everything = PyTorch3DRenderer(faces_per_pixel=150)
     except MissingDependencyError as error:
-        print(f"not compared: {error}")
-        return
-    for _ in range(2):
-        seconds(ours)
-    our_times, our_image, our_gradient = zip(*(seconds(ours) for _ in range(arguments.runs)), strict=True)
-    their_times, their_image, their_gradient = zip(*(seconds(theirs) for _ in range(arguments.their_runs)), strict=True)
-    mine, other = statistics.median(our_times), statistics.median(their_times)
-    off = (our_image[0] - their_image[0]).abs()
-    cosine = torch.nn.functional.cosine_similarity(our_gradient[0], their_gradient[0], dim=0)
-    print(f"{len(faces)} faces, {size}², sigma {arguments.sigma_ndc2:g} ({sigma_px:.2f} px), {' + '.join(outputs)}")
-    print(f"cpu {1000 * mine:.1f} ms, pytorch3d {1000 * other:.0f} ms, forward and backward: {other / mine:.0f} times")
-    print(
-        f"values differ by {off.max():.2g} at most, {off.mean():.2g} in the mean; cosine of the gradients {cosine:.4f}"
+        report.missing = dict.fromkeys(names.values(), str(error))
+        report.finish(chosen.json)
+        return 0
+    coarse = placed(REST, CHECK_PX, body_mesh(CHECK_FACES))
+    value, _, gradient, _ = difference(ours, everything, coarse, picture("softras", 0.6))
+    if not (value <= VALUE_TOLERANCE and gradient <= GRADIENT_TOLERANCE):
+        print(
+            f"not timed: where PyTorch3D leaves nothing out, values differ by {value:.2g}, gradients by {gradient:.2g}"
+        )
+        return 1
+    report.facts["checked"] = f"{CHECK_FACES} faces, {CHECK_PX}²: values within {value:.1g}, gradients {gradient:.1g}"
+    sigma_px = chosen.sigma_ndc2**0.5 * chosen.size / 2
+    what = picture("softras", sigma_px, chosen.parts, "softmax")
+    bodies = [placed(view, chosen.size) for view in VIEWS[: chosen.bodies]]
+    _, mean, gradient, cosine = difference(ours, theirs, bodies[0], what)
+    report.facts[f"with {chosen.faces_per_pixel} faces per pixel, rest"] = (
+        f"values differ by {mean:.2g} in the mean, gradients by {gradient:.2g} of their length, cosine {cosine:.4f}"
     )
+    report.facts |= {"size, px": chosen.size, "σ, px": round(sigma_px, 3), "threads": chosen.threads}
+    cases: dict[str, Callable[[], Seconds]] = {}
+    for k, one in enumerate(bodies):
+        cases[f"{OURS}|{k}"] = forward_and_backward(ours, [one], what)
+        cases[f"{THEIRS}|{k}"] = forward_and_backward(theirs, [one], what)
+    times = take_turns(cases, chosen.runs, warm_up=0)  # both have drawn the first body above
+    for where, posed in {"rest": False, "posed": True}.items():
+        members = [k for k, one in enumerate(bodies) if (one.view is not REST) == posed]
+        if not members:
+            continue
+        mine, other = (np.concatenate([times[f"{name}|{k}"].sum(1) for k in members]) for name in (OURS, THEIRS))
+        report.figures[OURS, where] = spread(1000 * mine, "ms")
+        report.figures[THEIRS, where] = spread(1000 * other, "ms")
+        report.ratio(names[where], quotient(other, mine), better="higher")
+    report.finish(chosen.json)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,23 +1,29 @@
 """How good the offline observer is: IoU with human masks, keypoint error against human clicks, people missed, time.
 
-    python benchmarks/observer.py [DATA]
+    python -m benchmarks.observer [DATA] [--json FILE]
 
 DATA is the folder of the research photos (docs/evaluation.md); without them there is nothing to measure.
 """
 
+from __future__ import annotations
+
 import sys
 import time
+from collections.abc import Sequence
 
 import torch
 
+from benchmarks.measure import spread
+from benchmarks.report import Report, arguments
 from render_fit.errors import NoPersonError
-from render_fit.evaluation.datasets import data_folder, read_ccp, read_coco, read_up3d
+from render_fit.evaluation.datasets import PhotoSample, data_folder, read_ccp, read_coco, read_up3d
 from render_fit.evaluation.metrics import iou
+from render_fit.observations import Observer
 from render_fit.observations.images import read_photo
 from render_fit.observations.mediapipe import MediapipeObserver
 
 
-def measure(observer, samples, with_box: bool) -> str:
+def measure(report: Report, row: str, observer: Observer, samples: Sequence[PhotoSample], with_box: bool) -> None:
     overlaps, errors, seconds, missed = [], [], [], 0
     for sample in samples:
         image = read_photo(sample.image_path).image
@@ -29,37 +35,50 @@ def measure(observer, samples, with_box: bool) -> str:
             continue
         finally:
             seconds.append(time.perf_counter() - start)
-        if sample.mask is None:
+        if sample.mask is None or seen.mask is None:
             continue
         overlaps.append(float(iou(seen.mask[None] >= 0.5, sample.mask[None] >= 0.5)))
         if sample.keypoints_px is None or overlaps[-1] < 0.4:
             continue
+        assert seen.skeleton is not None and seen.confidence is not None and seen.keypoints_px is not None
+        assert sample.skeleton is not None and sample.confidence is not None
         pairs = torch.tensor(seen.skeleton.map_to(sample.skeleton))
         known = (sample.confidence[pairs[:, 1]] > 0) & (seen.confidence[pairs[:, 0]] > 0.5)
         distance = (seen.keypoints_px[pairs[:, 0]] - sample.keypoints_px[pairs[:, 1]]).norm(dim=1)[known]
         errors.append(float(distance.mean() / sample.reference_box[2:].max()))
-    right = torch.tensor([value for value in overlaps if value >= 0.4])
-    text = f"nobody found {missed}/{len(samples)}, seconds {sorted(seconds)[len(seconds) // 2]:.2f}"
+    right = [value for value in overlaps if value >= 0.4]
+    report.facts[f"{row}: nobody found"] = f"{missed} of {len(samples)}"
+    report.figures[row, "time"] = spread(seconds, "s")
     if overlaps:
-        text += f", right person {len(right)}, IoU mean {right.mean():.3f} median {right.median():.3f}"
+        report.facts[f"{row}: right person"] = f"{len(right)} of {len(samples)}"
+    if right:
+        report.figures[row, "IoU where right"] = spread(right)
+        report.facts[f"{row}: mean IoU where right"] = round(sum(right) / len(right), 3)
     if errors:
-        text += f", keypoint error {100 * sum(errors) / len(errors):.1f} % of the box"
-    return text
+        report.figures[row, "keypoint error, % of the box"] = spread([100 * error for error in errors], "%")
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> int:
+    parser = arguments(__doc__, runs=1)
+    parser.add_argument("data", nargs="?", default=None)
+    chosen = parser.parse_args(words)
+    report = Report("observer")
     try:
-        folder = data_folder(sys.argv[1] if len(sys.argv) > 1 else None)
+        folder = data_folder(chosen.data)
     except FileNotFoundError as error:
         print(f"not measured: {error}")
-        return
-    torch.set_num_threads(2)
+        report.facts["not measured"] = "the research photos are not there"
+        report.finish(chosen.json)
+        return 0
+    torch.set_num_threads(chosen.threads)
     observer = MediapipeObserver()
     for name, samples in (("coco", read_coco(folder)), ("ccp", read_ccp(folder))):
-        print(f"{name}, box given: {measure(observer, samples, True)}")
-        print(f"{name}, image alone: {measure(observer, samples, False)}")
-    print(f"up3d, image alone: {measure(observer, read_up3d(folder), False)}")
+        measure(report, f"{name}, box given", observer, samples, True)
+        measure(report, f"{name}, image alone", observer, samples, False)
+    measure(report, "up3d, image alone", observer, read_up3d(folder), False)
+    report.finish(chosen.json)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

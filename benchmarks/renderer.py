@@ -1,95 +1,148 @@
-"""How long R takes, forward and backward, per image: silhouettes, part maps and hard outputs of the open body.
+"""How long R takes for one picture of the open body: silhouettes, part maps, hard outputs, forward and backward.
 
-    python benchmarks/renderer.py [--size 224] [--threads 2] [--runs 15] [--batches 1 8]
+    python -m benchmarks.renderer [--size 224] [--threads 2] [--runs 7] [--json FILE]
 
-Medians and spread (quartiles) of several runs after two that warm up. Milliseconds per image.
+Taken on the rest pose and on 20 posed bodies (benchmarks/bodies.py), beside the hard z-buffer pass, the practical floor
+of anything that draws all faces. Before anything is timed, values and gradients of every setting are compared with the
+reference renderer; if they are wrong, nothing is timed and the program fails.
 """
 
-import argparse
-import platform
-import statistics
-import time
+from __future__ import annotations
 
-import numba
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+import numpy as np
 import torch
 
-from render_fit.bodies import BodyParameters, open_body
-from render_fit.cameras import camera_from_focal
-from render_fit.renderers import RenderSettings, renderer_named
+from benchmarks.bodies import REST, VIEWS, Placed, placed
+from benchmarks.drawing import HARD_PASS, Picture, Timings, forward_and_backward, picture, time_pictures
+from benchmarks.gradients import WrongGradient, check_gradients
+from benchmarks.measure import Seconds, quotient, take_turns
+from benchmarks.report import Report, arguments
+from render_fit.renderers import Renderer, RenderSettings, renderer_named
 
-CASES = (
-    ("contour", 1.0, ("silhouette",)),
-    ("contour", 2.0, ("silhouette",)),
-    ("contour", 8.0, ("silhouette",)),
-    ("softras", 1.0, ("silhouette",)),
-    ("softras", 2.0, ("silhouette",)),
-    ("contour", 1.0, ("silhouette", "parts")),
-    ("contour", 2.0, ("silhouette", "parts")),
-    ("softras", 1.0, ("silhouette", "parts")),
-    ("contour, softmax", 1.0, ("silhouette", "parts")),
-    ("contour", 1.0, ("depth",)),
-    ("contour", 1.0, ("normals",)),
+PICTURES = (
+    picture("contour", 1.0),
+    picture("contour", 2.0),
+    picture("contour", 8.0),
+    picture("softras", 1.0),
+    picture("softras", 2.0),
+    picture("contour", 1.0, parts=True),
+    picture("contour", 2.0, parts=True),
+    picture("softras", 1.0, parts=True),
+    picture("contour", 1.0, parts=True, borders="softmax"),
+    Picture(RenderSettings(), ("depth",)),
+    Picture(RenderSettings(), ("normals",)),
 )
 
+IN_THE_FIT = picture("contour", 1.0, parts=True)
+"""What the default recipe's last stages draw."""
 
-def standing(batch: int, size: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Vertices in front of a camera with a focal length of 1.3 image sizes: the body fills 60 % of the height."""
-    body = open_body()
-    pose = torch.zeros(batch, 24, 3)
-    pose[:, 0, 0] = torch.pi
-    pose[:, 16, 2], pose[:, 17, 2], pose[:, 18, 1] = -1.0, 0.9, -1.2
-    pose[:, 1:] += 0.05 * torch.randn(batch, 23, 3)
-    parameters = BodyParameters.from_rotvec(pose, torch.zeros(batch, body.n_betas), torch.zeros(batch, 3))
-    vertices = body(parameters).vertices.detach()
-    vertices = vertices - vertices.mean(1, keepdim=True) + torch.tensor([0.0, 0.0, 3.8])
-    return vertices, body.faces, body.face_parts
+COMPARED = (picture("contour", 1.0), picture("softras", 1.0), IN_THE_FIT)
+"""Whose ratio to the hard pass the gate watches."""
+
+BATCH = 8
 
 
-def milliseconds(seconds: list[float], batch: int) -> str:
-    low, middle, high = statistics.quantiles([1000 * s / batch for s in seconds], n=4)
-    return f"{middle:7.2f} ({low:.2f}–{high:.2f})"
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(words: Sequence[str] | None = None) -> int:
+    parser = arguments(__doc__, runs=7)
     parser.add_argument("--renderer", default="cpu")
     parser.add_argument("--size", type=int, default=224)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--runs", type=int, default=15)
-    parser.add_argument("--batches", type=int, nargs="+", default=[1, 8])
-    arguments = parser.parse_args()
-    torch.manual_seed(0)
-    torch.set_num_threads(arguments.threads)
-    renderer = renderer_named(arguments.renderer)
-    print(f"{renderer.name}, {arguments.size}², {arguments.threads} threads, torch {torch.__version__}, ", end="")
-    print(f"numba {numba.__version__}, {platform.processor() or platform.machine()}; ms per image")
-    print(f"{'batch':>5} {'silhouette':16} {'σ px':>5} {'outputs':17} {'forward':>22} {'backward':>22}")
-    for batch in arguments.batches:
-        vertices, faces, parts = standing(batch, arguments.size)
-        vertices.requires_grad_()
-        camera = camera_from_focal(1.3 * arguments.size, arguments.size, arguments.size)
-        for silhouette, sigma_px, outputs in CASES:
-            kind, _, borders = silhouette.partition(", ")
-            settings = RenderSettings(silhouette=kind, sigma_px=sigma_px, part_borders=borders or "contour")
-            forward, backward = [], []
-            for run in range(arguments.runs + 2):
-                begin = time.perf_counter()
-                drawn = renderer(vertices, faces, camera, settings, face_parts=parts, outputs=outputs)
-                middle = time.perf_counter()
-                images = [getattr(drawn, name) for name in outputs]
-                slopes = [torch.ones_like(image) for image in images]
-                ready = time.perf_counter()
-                torch.autograd.grad(images, vertices, slopes)
-                end = time.perf_counter()
-                if run >= 2:
-                    forward.append(middle - begin)
-                    backward.append(end - ready)
-            print(
-                f"{batch:5d} {silhouette:16} {sigma_px:5.1f} {'+'.join(outputs):17} "
-                f"{milliseconds(forward, batch):>22} {milliseconds(backward, batch):>22}",
-                flush=True,
+    parser.add_argument("--bodies", type=int, default=len(VIEWS), help="how many, the rest pose first (default all)")
+    chosen = parser.parse_args(words)
+    torch.set_num_threads(chosen.threads)
+    renderer = renderer_named(chosen.renderer)
+    report = Report("renderer")
+    try:
+        report.facts["gradients checked"] = check_gradients(renderer, PICTURES)
+    except WrongGradient as error:
+        print(error)
+        return 1
+    bodies = [placed(view, chosen.size) for view in VIEWS[: chosen.bodies]]
+    report.facts["size, px"] = chosen.size
+    report.facts["faces"] = len(bodies[0].mesh.faces)
+    report.facts["threads"] = chosen.threads
+    single_pictures(report, time_pictures(renderer, bodies, PICTURES, chosen.runs))
+    if chosen.bodies > 2 * BATCH:
+        batches(report, renderer, bodies, chosen.runs)
+    threads(report, renderer, bodies, chosen.runs)
+    report.finish(chosen.json)
+    return 0
+
+
+def single_pictures(report: Report, timings: Timings) -> None:
+    """One body at a time."""
+    for case, times in timings.seconds.items():
+        for posed in (False, True):
+            where = "posed" if posed else "rest"
+            if times.shape[-1] == 1:
+                report.figures[case, f"forward, {where}"] = timings.milliseconds(case, posed)
+                continue
+            for k, direction in enumerate(("forward", "backward")):
+                report.figures[case, f"{direction}, {where}"] = timings.milliseconds(case, posed, k)
+        name, slowest = timings.slowest(case)
+        report.figures[case, "slowest posed"] = slowest
+        report.facts[f"slowest posed, {case}"] = name
+    for what in COMPARED:
+        for posed in (False, True):
+            report.ratio(
+                f"{what.name} ÷ hard pass, {'posed' if posed else 'rest'}",
+                quotient(timings.per_run(what.name, posed), timings.per_run(HARD_PASS, posed)),
             )
 
 
+def batches(report: Report, renderer: Renderer, bodies: Sequence[Placed], runs: int) -> None:
+    """Eight bodies in one call, and one after the other."""
+    posed = [one for one in bodies if one.view is not REST]
+    groups = {"rest": [[bodies[0]] * BATCH], "posed": [posed[:BATCH], posed[BATCH : 2 * BATCH]]}
+    for where, sets in groups.items():
+        together = {f"all|{k}": forward_and_backward(renderer, group, IN_THE_FIT) for k, group in enumerate(sets)}
+        singly = {
+            f"one|{k}|{i}": forward_and_backward(renderer, [one], IN_THE_FIT)
+            for k, group in enumerate(sets)
+            for i, one in enumerate(group)
+        }
+        times = take_turns({**together, **singly}, runs)
+        report.ratio(
+            f"{IN_THE_FIT.name}, per image: batch of {BATCH} ÷ one by one, {where}",
+            quotient(_mean(times, "all"), _mean(times, "one")),
+        )
+
+
+def threads(report: Report, renderer: Renderer, bodies: Sequence[Placed], runs: int) -> None:
+    """One thread against two."""
+    before, names = torch.get_num_threads(), (picture("softras", 1.0), IN_THE_FIT)
+    if (os.cpu_count() or 1) < 2:
+        for what in names:
+            report.missing[f"{what.name}: 1 thread ÷ 2 threads"] = "this machine has one core"
+        return
+
+    def with_threads(n: int, case: Callable[[], Seconds]) -> Callable[[], Seconds]:
+        def run() -> Seconds:
+            torch.set_num_threads(n)
+            return case()
+
+        return run
+
+    for what in names:
+        cases = {}
+        for k, one in enumerate(bodies):
+            drawing = forward_and_backward(renderer, [one], what)
+            cases |= {f"{n}|{k}": with_threads(n, drawing) for n in (1, 2)}
+        times = take_turns(cases, runs)
+        for where, chosen in {"rest": range(1), "posed": range(1, len(bodies))}.items():
+            if len(chosen):
+                one, two = (np.mean([times[f"{n}|{k}"].sum(-1) for k in chosen], 0) for n in (1, 2))
+                report.ratio(f"{what.name}: 1 thread ÷ 2 threads, {where}", quotient(one, two), better="higher")
+    torch.set_num_threads(before)
+
+
+def _mean(times: dict[str, np.ndarray], prefix: str) -> np.ndarray:
+    """(runs,) seconds per image of all cases whose name begins so."""
+    return np.mean([values.sum(-1) for name, values in times.items() if name.startswith(prefix)], axis=0)
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
