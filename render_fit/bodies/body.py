@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import roma
 import torch
@@ -91,6 +91,20 @@ class BodyOutput:
     vertices: Float[Tensor, "b v 3"]
     joints: Float[Tensor, "b j 3"]
     joint_rotations: Float[Tensor, "b j 3 3"]
+
+
+class Kinematics(NamedTuple):
+    """Joints of posed bodies.
+
+    Attributes:
+        joints: Posed joints, metres.
+        rotations: World rotations of the joints.
+        transforms: What skinning applies to the zero pose: a rotation's rows, then the shift in metres.
+    """
+
+    joints: Float[Tensor, "b j 3"]
+    rotations: Float[Tensor, "b j 3 3"]
+    transforms: Float[Tensor, "b j 12"]
 
 
 class Body(nn.Module):
@@ -206,12 +220,13 @@ class Body(nn.Module):
         self._forget()
         return self
 
-    def forward(self, parameters: BodyParameters) -> BodyOutput:
+    def forward(self, parameters: BodyParameters, kinematics: Kinematics | None = None) -> BodyOutput:
         """Poses the mesh.
 
         Args:
             parameters: Pose, shape, place and zero-pose offsets. ``betas`` may have fewer columns than `n_betas`: the
                 rest are zero.
+            kinematics: Of the same parameters, if they are known already.
 
         Returns:
             Vertices, joints and joint rotations in the frame of ``parameters.transl``, metres. Joints are those of the
@@ -224,18 +239,21 @@ class Body(nn.Module):
         if self._flat is None:
             self._flat = _flattened(self.shapedirs, self.posedirs)
         shapedirs, posedirs = self._flat
-        joints, rotations, transforms = self._kinematics(parameters)
+        joints, rotations, transforms = kinematics if kinematics is not None else self.kinematics(parameters)
         vertices = _skinned(
             parameters, self.v_template, shapedirs, posedirs, self.weights, transforms, parameters.offsets
         )
         return BodyOutput(vertices, joints, rotations)
 
-    def keypoints(self, parameters: BodyParameters, skeleton: Skeleton) -> Float[Tensor, "b k 3"]:
+    def keypoints(
+        self, parameters: BodyParameters, skeleton: Skeleton, kinematics: Kinematics | None = None
+    ) -> Float[Tensor, "b k 3"]:
         """Poses only a skeleton's keypoints: joints, and landmarks without the mesh (see `landmarks`).
 
         Args:
             parameters: As in `forward`.
             skeleton: Whose ``landmarks`` to return, in its order.
+            kinematics: Of the same parameters, if they are known already.
 
         Returns:
             Keypoints in metres. What this body cannot give (see `supports`) is the root joint.
@@ -243,7 +261,7 @@ class Body(nn.Module):
         Differentiability: smooth in all parameters.
         """
         landmarks, mix = self._landmarks_of(skeleton)
-        joints, _, transforms = self._kinematics(parameters)
+        joints, _, transforms = kinematics if kinematics is not None else self.kinematics(parameters)
         if not len(landmarks.vertices):
             return mix @ joints
         return mix @ torch.cat([joints, posed_landmarks(landmarks, parameters, transforms)], 1)
@@ -306,15 +324,24 @@ class Body(nn.Module):
         eye = torch.eye(3, dtype=like.dtype, device=like.device).expand(n, len(self.parents), 3, 3)
         return BodyParameters(eye.clone(), like.new_zeros(n, self.n_betas), like.new_zeros(n, 3))
 
-    def _kinematics(self, parameters: BodyParameters) -> tuple[Tensor, Tensor, Tensor]:
-        """Gives posed joints (b, j, 3), world rotations (b, j, 3, 3), and the skinning transforms (b, j, 12)."""
+    def kinematics(self, parameters: BodyParameters) -> Kinematics:
+        """Poses the joints alone.
+
+        Args:
+            parameters: As in `forward`; offsets do not move joints.
+
+        Returns:
+            What `forward` and `keypoints` share.
+
+        Differentiability: smooth in all parameters.
+        """
         rest = self.rest_joints(parameters.betas)
         self.tree = self.tree.to(rest.device)
         rotations, joints = self.tree.pose(parameters.rotations, rest)
         joints = joints + parameters.transl[:, None]
         shift = joints - (rotations @ rest[..., None])[..., 0]
         transforms = torch.cat([rotations.flatten(-2), shift], -1)
-        return joints, rotations, transforms
+        return Kinematics(joints, rotations, transforms)
 
     def _composition(self, landmark: str) -> Mapping[str, float] | None:
         """The joints and landmarks of this body that a point is a weighted sum of; None if it has no such point."""

@@ -83,8 +83,8 @@ class Variables:
 
         Differentiability: smooth in every variable.
         """
-        orient = roma.rotvec_to_rotmat(self.orient) @ self.orient_start
-        rotations = torch.cat([orient[:, None], roma.rotvec_to_rotmat(self.pose)], dim=1)
+        turns = roma.rotvec_to_rotmat(torch.cat([self.orient[:, None], self.pose], dim=1))
+        rotations = torch.cat([turns[:, :1] @ self.orient_start[:, None], turns[:, 1:]], dim=1)
         depth = self.position[:, 2:].exp()
         pelvis = torch.cat([self.position[:, :2] * depth, depth], dim=-1)
         offsets = self.offsets

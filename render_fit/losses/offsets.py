@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from render_fit.bodies.body import Body
 from render_fit.bodies.surfaces import mirror_vertices, uniform_laplacian, vertex_normals
 from render_fit.losses.term import Scene
 
@@ -34,7 +32,7 @@ class ClothingCoefficients:
         if scene.clothing is None:
             raise ValueError("clothing: this scene has no clothing coefficients")
         size = 0.5 * (scene.clothing / self.sigma).square().sum(dim=-1)
-        along_normal = (_offsets(scene) * _surface(scene.body).normals).sum(dim=-1)
+        along_normal = (_offsets(scene) * _normals(scene.body.v_template, scene.body.faces)).sum(dim=-1)
         inward_cm = 100 * along_normal.clamp(max=0)
         return size + self.inward * (inward_cm / self.sigma).square().mean(dim=-1)
 
@@ -62,7 +60,7 @@ class OffsetLaplacian:
         offsets = _offsets(scene)
         batch, vertices, _ = offsets.shape
         flat = offsets.permute(1, 0, 2).reshape(vertices, batch * 3)
-        difference = torch.sparse.mm(_surface(scene.body).laplacian, flat).reshape(vertices, batch, 3)
+        difference = torch.sparse.mm(_laplacian(scene.body.faces, vertices), flat).reshape(vertices, batch, 3)
         return (difference / self.sigma_m).square().sum(dim=-1).mean(dim=0)
 
 
@@ -77,7 +75,7 @@ class OffsetSymmetry:
 
     def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
         offsets = _offsets(scene)
-        mirrored = offsets[:, _surface(scene.body).mirror] * offsets.new_tensor([-1.0, 1.0, 1.0])
+        mirrored = offsets[:, _mirror(scene.body.v_template)] * offsets.new_tensor([-1.0, 1.0, 1.0])
         return ((offsets - mirrored) / self.sigma_m).square().sum(dim=-1).mean(dim=-1)
 
 
@@ -87,18 +85,7 @@ def _offsets(scene: Scene) -> Float[Tensor, "b v 3"]:
     return scene.parameters.offsets
 
 
-class _Surface(NamedTuple):
-    """What the terms need of a body's rest surface."""
-
-    normals: Tensor
-    laplacian: Tensor
-    mirror: Tensor
-
-
-@lru_cache(maxsize=4)
-def _surface(body: Body) -> _Surface:
-    return _Surface(
-        vertex_normals(body.v_template, body.faces),
-        uniform_laplacian(body.faces, body.n_vertices),
-        mirror_vertices(body.v_template),
-    )
+# Tensors are told apart by identity: a body that is moved or cast gets its own.
+_normals = lru_cache(maxsize=4)(vertex_normals)
+_laplacian = lru_cache(maxsize=4)(uniform_laplacian)
+_mirror = lru_cache(maxsize=4)(mirror_vertices)

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from render_fit.bodies.body import Body, BodyOutput, BodyParameters
+from render_fit.bodies.body import Body, BodyOutput, BodyParameters, Kinematics
 from render_fit.losses.targets import Targets
 from render_fit.renderers.base import Renderer, RenderOutput, RenderSettings
 
@@ -60,7 +60,12 @@ class Scene:
     @cached_property
     def output(self) -> BodyOutput:
         """The posed mesh, camera coordinates."""
-        return self.body(self.parameters)
+        return self.body(self.parameters, self._kinematics)
+
+    @cached_property
+    def _kinematics(self) -> Kinematics:
+        """The posed joints, which mesh and keypoints share."""
+        return self.body.kinematics(self.parameters)
 
     @cached_property
     def keypoints(self) -> Float[Tensor, "b k 3"]:
@@ -70,7 +75,7 @@ class Scene:
         """
         if self.targets.skeleton is None:
             raise ValueError("keypoints: the observation has none; leave terms on keypoints out of the objective")
-        return self.body.keypoints(replace(self.parameters, offsets=None), self.targets.skeleton)
+        return self.body.keypoints(replace(self.parameters, offsets=None), self.targets.skeleton, self._kinematics)
 
     @cached_property
     def keypoints_px(self) -> Float[Tensor, "b k 2"]:
