@@ -2,12 +2,42 @@
 
 import hashlib
 import inspect
+import logging
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core import event as events
+
+SIMD_MATHS = {"contract", "reassoc", "nsz"}
+"""What LLVM may assume of floats where lanes are to be computed side by side: sums in any order, −0 like 0. NaN and
+infinity keep their meaning. The order is fixed at compile time, so results are the same in every run."""
+
+_logger = logging.getLogger(__name__)
+
+
+class _FirstCompilation(events.Listener):
+    """Says once that kernels are being compiled: nobody likes to wait without knowing for what."""
+
+    def on_start(self, event: events.Event) -> None:
+        """Warn, if it is a kernel of ours that no cache had."""
+        kernels = __name__.rpartition(".")[0]
+        if event.data and event.data["dispatcher"].py_func.__module__.startswith(kernels):
+            _tell_of_compiling()
+
+    def on_end(self, event: events.Event) -> None:
+        """Nothing to say."""
+
+
+@cache
+def _tell_of_compiling() -> None:
+    """Log, once in a process, that the kernels are not in the cache."""
+    _logger.warning("compiling the cpu renderer for this machine: about 20 s, once; later runs take it from the cache")
+
+
+events.register("numba:compile", _FirstCompilation())
 
 
 @cache
@@ -15,11 +45,6 @@ def fingerprint() -> str:
     """Hash of every kernel's source."""
     sources = sorted(Path(__file__).parent.glob("*.py"))
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()
-
-
-SIMD_MATHS = {"contract", "reassoc", "nsz"}
-"""What LLVM may assume of floats where lanes are to be computed side by side: sums in any order, −0 like 0. NaN and
-infinity keep their meaning. The order is fixed at compile time, so results are the same in every run."""
 
 
 def kernel(function: Any = None, *, parallel: bool = False, inline: bool = False, simd: bool = False) -> Any:

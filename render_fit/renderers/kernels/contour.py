@@ -118,6 +118,8 @@ def _draw_cell(
         if found < 0:
             alpha[i, j] = 1.0 if inside else 0.0
             nearest[i, j] = -1
+            if name.shape[0] > 0:
+                name[i, j] = -1
             continue
         least = scratch[2 * LANES + lane]
         d = np.sqrt(least) if inside else -np.sqrt(least)
@@ -152,7 +154,7 @@ def contour_forward(face_index, own, piece, place, count, sigma, radius, names):
     n_batch, height, width = face_index.shape
     alpha = np.empty((n_batch, height, width))
     nearest = np.empty((n_batch, height, width), np.int32)
-    name = np.full((n_batch, height, width) if names else (n_batch, 0, 0), -1, np.int32)
+    name = np.empty((n_batch, height, width) if names else (n_batch, 0, 0), np.int32)
     n_rows, n_columns = (height + TILE - 1) // TILE, (width + TILE - 1) // TILE
     for task in prange(n_batch * BANDS):
         b, band = np.int64(task) // BANDS, np.int64(task) % BANDS

@@ -94,7 +94,8 @@ def contour_edges(xy, orientation, edges, edge_faces, crowded, face_parts, windo
         window: Left, top, right, bottom, pixels.
 
     Returns:
-        (N,) int32 edges, ascending, the images' one after another; (B + 1,) int64 where each image's begin.
+        (N,) int32 edges, ascending, the images' one after another; (B · BANDS + 1,) int64 where the ``BANDS`` runs of
+        each image begin.
         (N, 2) parameters along the edge where it enters and leaves the window; (N, 4) x, y of both places.
     """
     n_batch, n_edges = xy.shape[0], edges.shape[0]
@@ -121,4 +122,4 @@ def contour_edges(xy, orientation, edges, edge_faces, crowded, face_parts, windo
             for k in range(2):
                 span[n, k] = reach[b, source + n - begins[task], k]
                 ends[n, 2 * k], ends[n, 2 * k + 1] = ax + span[n, k] * dx, ay + span[n, k] * dy
-    return edge, begins[::BANDS].copy(), span, ends
+    return edge, begins, span, ends

@@ -4,7 +4,7 @@ import numpy as np
 from numba import prange
 
 from render_fit.renderers.kernels.compiling import kernel
-from render_fit.renderers.kernels.rasterize import BANDS, DROPPED
+from render_fit.renderers.kernels.rasterize import DROPPED
 
 CELL = 4
 # Side of the cells in which soft faces are listed, pixels. Part maps of a 7 k-vertex body at 224², σ = 1 px, take
@@ -108,19 +108,18 @@ def bin_boxes(boxes, first, n_columns, n_rows):
     return start, offset, members
 
 
-@kernel(parallel=True)
+@kernel
 def all_face_boxes(xy, faces, orientation, left, top, cell, n_columns, n_rows, radius):
     """``face_boxes`` of a batch, one after another: (B · F, 4) int32, and (B + 1,) where each image's begin."""
     n_batch, n_faces = xy.shape[0], faces.shape[0]
     boxes = np.empty((n_batch * n_faces, 4), np.int32)
-    for task in prange(n_batch * BANDS):
-        b, band = np.int64(task) // BANDS, np.int64(task) % BANDS
-        begin, end = n_faces * band // BANDS, n_faces * (band + 1) // BANDS
-        face_boxes(
-            xy[b], faces[begin:end], orientation[b, begin:end], left, top, cell, n_columns, n_rows, radius,
-            boxes[b * n_faces + begin : b * n_faces + end],
-        )  # fmt: skip
-    return boxes, np.arange(n_batch + 1) * n_faces
+    first = np.empty(n_batch + 1, np.int64)
+    first[0] = 0
+    for b in range(n_batch):
+        first[b + 1] = first[b] + n_faces
+        here = boxes[first[b] : first[b + 1]]
+        face_boxes(xy[b], faces, orientation[b], left, top, cell, n_columns, n_rows, radius, here)
+    return boxes, first
 
 
 def bin_soft_faces(xy, faces, orientation, height, width, radius):

@@ -207,22 +207,16 @@ def _all_pieces(
     return piece, place, count
 
 
-@kernel
 def _joined(piece, place, count):
     """The runs of each image one after another."""
-    n_batch = piece.shape[0]
     totals = count.sum(axis=1)
-    most = totals.max() if n_batch else 0
-    pieces, places = np.empty((n_batch, most, 4), np.int32), np.empty((n_batch, most, 6))
-    for b in range(n_batch):
-        n = 0
-        for band in range(BANDS):
-            for k in range(count[b, band]):
-                for c in range(4):
-                    pieces[b, n, c] = piece[b, band, k, c]
-                for c in range(6):
-                    places[b, n, c] = place[b, band, k, c]
-                n += 1
+    most = int(totals.max())
+    pieces, places = np.empty((len(piece), most, 4), np.int32), np.empty((len(piece), most, 6))
+    for b, of_runs in enumerate(count):
+        end = 0
+        for run, n in enumerate(of_runs):
+            pieces[b, end : end + n], places[b, end : end + n] = piece[b, run, :n], place[b, run, :n]
+            end += n
     return pieces, places, totals
 
 
@@ -249,12 +243,13 @@ def trace_outline(xy, z, topology, orientation, height, width, radius, face_part
     n_batch = len(xy)
     parts = np.empty(0, np.int64) if face_parts is None else face_parts
     pad = radius + MARGIN_PX
-    kept, first, reach, ends = contour_edges(
+    kept, begins, reach, ends = contour_edges(
         xy, orientation, topology.edges, topology.edge_faces, topology.edge_is_crowded, parts,
         (-pad, -pad, width + pad, height + pad),
     )  # fmt: skip
     if len(kept) == 0:
         return np.empty((n_batch, 0, 4), np.int32), np.empty((n_batch, 0, 6)), np.zeros(n_batch, np.int64)
+    first = begins[::BANDS].copy()
     # One grid for the batch, around all that is kept.
     left, top = (float(ends[:, axis::2].min()) - 1 for axis in (0, 1))
     right, bottom = (float(ends[:, axis::2].max()) + 1 for axis in (0, 1))
