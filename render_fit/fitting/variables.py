@@ -91,7 +91,8 @@ class Variables:
         if clothing_basis is not None:
             if offsets is not None:
                 offsets = torch.where(clothing_basis.fixed[:, None], 0.0, offsets)
-            if self.clothing is not None:
+            # Clothes that nobody wears yet cost as much as others.
+            if self.clothing is not None and (self.clothing.requires_grad or bool(self.clothing.any())):
                 smooth = clothing_basis(self.clothing)
                 offsets = smooth if offsets is None else smooth + offsets
         return BodyParameters(rotations, self.betas, pelvis - body.rest_joints(self.betas)[:, 0], offsets)

@@ -32,6 +32,8 @@ class ClothingCoefficients:
         if scene.clothing is None:
             raise ValueError("clothing: this scene has no clothing coefficients")
         size = 0.5 * (scene.clothing / self.sigma).square().sum(dim=-1)
+        if scene.parameters.offsets is None:
+            return size
         along_normal = (_offsets(scene) * _normals(scene.body.v_template, scene.body.faces)).sum(dim=-1)
         inward_cm = 100 * along_normal.clamp(max=0)
         return size + self.inward * (inward_cm / self.sigma).square().mean(dim=-1)
