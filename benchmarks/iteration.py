@@ -2,7 +2,7 @@
 
     python -m benchmarks.iteration [--threads 2] [--runs 7] [--json FILE]
 
-The default recipe's largest stage without clothing (224², σ = 1 px: silhouette, part map, keypoints, priors), on the
+The default recipe's largest stage, without clothing (224², σ = 1 px: silhouette, part map, keypoints, priors), on the
 rest pose and 20 posed bodies, with mask, part map and keypoints given. The directional derivative of the whole
 objective is checked against differences on the rest pose before anything is timed.
 """
@@ -25,7 +25,7 @@ from benchmarks.observed import observation_of, recipe_without_observer
 from benchmarks.report import Report, arguments
 from render_fit.bodies import BodyParameters, open_body
 from render_fit.fitting.problem import Problem
-from render_fit.fitting.stages import Setting
+from render_fit.fitting.stages import Setting, search_and_refinement
 from render_fit.losses.term import Scene
 from render_fit.renderers import CpuRenderer
 
@@ -96,11 +96,9 @@ class Iteration:
 
 
 def iteration_of(one: Placed) -> Iteration:
-    """The default recipe's largest stage without clothing; parameters a little off the truth."""
+    """The default recipe's largest stage, without clothing; parameters a little off the truth."""
     recipe = recipe_without_observer()
-    rendered = [stage for stage in recipe.stages if stage.resolution]
-    unclothed = [stage for stage in rendered if set(stage.free).isdisjoint({"clothing", "offsets"})]
-    stage = max(unclothed, key=lambda stage: stage.resolution)
+    stage = max(search_and_refinement(recipe, "none")[1], key=lambda stage: stage.resolution)
     setting = Setting(recipe, open_body(), CpuRenderer(), observation_of(one), one.camera)
     generator = torch.Generator().manual_seed(0)
 

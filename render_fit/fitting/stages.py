@@ -215,9 +215,18 @@ def propose_flips(problem: Problem, variables: Variables, count: int, apart_m: f
 
 
 def search_and_refinement(recipe: Recipe, clothing: Clothing) -> tuple[list[Stage], list[Stage]]:
-    """The stages that look at keypoints only, and those that render, without those for unwanted clothing."""
+    """The stages that look at keypoints only, and those that render.
+
+    Clothing that is not wanted does not move, and the term of its name is left out; a stage in which nothing else moves
+    goes.
+    """
     unwanted = {"none": {"clothing", "offsets"}, "smooth": {"offsets"}, "free": set()}[clothing]
-    stages = [stage for stage in recipe.stages if not unwanted & set(stage.free)]
+    stages = []
+    for stage in recipe.stages:
+        free = tuple(name for name in stage.free if name not in unwanted)
+        terms = {name: setting for name, setting in stage.terms.items() if name not in unwanted}
+        if free:
+            stages.append(stage.model_copy(update={"free": free, "terms": terms}))
     return [s for s in stages if not s.resolution], [s for s in stages if s.resolution]
 
 

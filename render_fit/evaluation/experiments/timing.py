@@ -11,7 +11,7 @@ from render_fit.evaluation.datasets import data_folder, read_coco
 from render_fit.evaluation.experiments.bench import Row, Settings, Tools, fit_person, limited, number, tools
 from render_fit.evaluation.experiments.photos import observed_photo
 from render_fit.evaluation.experiments.tables import Figures, Outcome, median_of, quantile_of
-from render_fit.fitting.stages import Setting
+from render_fit.fitting.stages import Setting, search_and_refinement
 from render_fit.losses.term import Scene
 from render_fit.observations import Observation
 
@@ -52,13 +52,10 @@ def timing(settings: Settings) -> Outcome:
 def _breakdown(observation: Observation, kit: Tools, settings: Settings) -> Row:
     """Median processor milliseconds (all threads) of body, renderer, terms and backward pass.
 
-    For the last stage without clothing. Processor time, because other programs on the machine do not change it.
+    For the last stage, without clothing. Processor time, because other programs on the machine do not change it.
     """
     fit = fit_person(observation, kit, settings, clothing="none")
-    stages = [
-        stage for stage in kit.recipe.stages if stage.resolution and set(stage.free).isdisjoint({"clothing", "offsets"})
-    ]
-    stage = max(stages, key=lambda one: one.resolution)
+    stage = max(search_and_refinement(kit.recipe, "none")[1], key=lambda one: one.resolution)
     setting = Setting(kit.recipe, kit.body, kit.renderer, fit.observation, fit.camera)
     problem = setting.problem(stage.terms, stage.resolution, stage.edge)
     pose, betas, transl = fit.parameters.pose, fit.parameters.betas, fit.parameters.transl
