@@ -53,7 +53,7 @@ TermSettings = Annotated[dict[str, TermSetting], AfterValidator(_check_terms)]
 class SolverSetting(Strict):
     """Which solver, for how long."""
 
-    name: Literal["adam", "lbfgs"] = "lbfgs"
+    name: Literal["adam", "lbfgs", "lm"] = "lbfgs"
     iterations: int = Field(default=50, gt=0)
     tolerance: float = Field(default=1e-4, ge=0, description="stop when the loss falls by less than this fraction")
     whiten: float = Field(default=10.0, ge=0, description="see Problem.minimise; 0: off")

@@ -38,6 +38,16 @@ class ClothingCoefficients:
         inward_cm = 100 * along_normal.clamp(max=0)
         return size + self.inward * (inward_cm / self.sigma).square().mean(dim=-1)
 
+    def clothing_curvature(self, scene: Scene, directions: Float[Tensor, "v 3 m"]) -> Float[Tensor, "b m m"]:
+        """Second derivative in the coefficients; ``directions`` are the offsets' change per coefficient, metres."""
+        normals = _surface(scene.body).normals
+        slopes = (100 / self.sigma) * (directions * normals[..., None]).sum(dim=1)
+        inward = ((_offsets(scene) * normals).sum(dim=-1) < 0).to(slopes)
+        pulls = [slopes.mT @ (mask[:, None] * slopes) for mask in inward]
+        return torch.eye(slopes.shape[1]).to(slopes) / self.sigma**2 + 2 * self.inward / len(slopes) * torch.stack(
+            pulls
+        )
+
 
 @dataclass(frozen=True)
 class OffsetSize:
