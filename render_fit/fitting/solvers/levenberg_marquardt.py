@@ -20,15 +20,24 @@ class _Pairs:
         self.changes = x.new_zeros(length, *x.shape)
         self.known = x.new_zeros(length, len(x), dtype=torch.bool)
 
-    def push(self, step: Tensor, change: Tensor, accepted: Tensor) -> None:
-        """Note a pair where the step was accepted and the gradient grew along it."""
+    def push(self, step: Tensor, change: Tensor, valid: Tensor) -> None:
+        """Note a pair where it is valid and the gradient grew along the step."""
         if not len(self.steps):
             return
         along = (step * change).sum(dim=1)
-        keep = accepted & (along > 1e-8 * change.square().sum(dim=1))
+        keep = valid & (along > 1e-8 * change.square().sum(dim=1))
         for store, new in ((self.steps, step), (self.changes, change)):
             store.copy_(torch.where(keep[None, :, None], torch.cat([store[1:], new[None]]), store))
         self.known = torch.where(keep, torch.cat([self.known[1:], keep[None]]), self.known)
+
+    def multiple(self, given: Tensor) -> Tensor:
+        """The multiple of the identity that bends as much as the last change of the gradient; ``given`` without one."""
+        if not len(self.steps):
+            return given
+        step, change = self.steps[-1], self.changes[-1]
+        along = torch.where(self.known[-1], (step * change).sum(dim=1), 1.0)
+        size = (change.square().sum(dim=1) / along)[:, None, None]
+        return torch.where(self.known[-1][:, None, None], size * torch.eye(step.shape[1]).to(given), given)
 
     def correct(self, matrix: Tensor) -> Tensor:
         """A positive definite (B, D, D) matrix, changed so that it maps the steps to the changes (BFGS)."""
@@ -87,6 +96,7 @@ class LevenbergMarquardt:
         loss, gradient = problem.evaluate(x)
         pairs = _Pairs(x, self.memory)
         given = problem.curvature(curvature, x)
+        blind = given is None
         if given is None:
             given = self._without(gradient)
         done = ~loss.isfinite()
@@ -101,6 +111,8 @@ class LevenbergMarquardt:
         for count in range(2, iterations + 1):
             if done.all():
                 break
+            if blind:
+                given = pairs.multiple(given)
             matrix = pairs.correct(given + self.floor * torch.eye(x.shape[1]).to(x))
             step = self._step(matrix, gradient, damping)
             step = torch.where(done[:, None], 0.0, step)
@@ -116,7 +128,7 @@ class LevenbergMarquardt:
             moves = torch.where(accepted, moves + 1, moves)
             calmer = (1 - (2 * gain - 1).clamp(-1, 1) ** 3).clamp(min=1 / 3)
             damping = torch.where(accepted, damping * calmer, damping * growth).clamp(min=1e-6)
-            growth = torch.where(accepted, 2.0, 2 * growth)
+            growth = torch.where(accepted, 2.0, (2 * growth).clamp(max=16.0))
             done |= damping > 1e10
             done |= plateau.reached(loss) & accepted
             due = accepted & ~done & (moves % self.refresh == 0)
