@@ -99,10 +99,7 @@ class Scene:
 
     @cached_property
     def motion(self) -> Motion | None:
-        """How the pictures that the terms asked for move with the mesh; None where the renderer does not say.
-
-        Rows of all kinds of pixels: what the last and most detailed picture says.
-        """
+        """How the pictures drawn so far move with the mesh; None where the renderer does not say."""
         pictures = [self._rendered[what] for what in ("parts", "silhouette") if what in self._rendered]
         return None if not pictures or pictures[0].motion is None else pictures[0].motion()
 

@@ -107,7 +107,7 @@ class RenderOutput:
             negative where a closed mesh is seen from outside); 0 where there is none.
         face_index: (B, H, W) index of that face; −1 where there is none.
         motion: Gives the Jacobian of silhouette and parts as rows, from what was drawn; None where the renderer
-            or the kind of silhouette has none. Never asked for: whoever can, gives it.
+            or the kind of silhouette has none. It is not among ``outputs``: whoever can give it does.
     """
 
     silhouette: Float[Tensor, "b h w"] | None = None
