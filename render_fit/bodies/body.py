@@ -245,6 +245,24 @@ class Body(nn.Module):
         )
         return BodyOutput(vertices, joints, rotations)
 
+    def points(self, parameters: BodyParameters, vertices: Int64[Tensor, "n"]) -> Float[Tensor, "b n 3"]:
+        """Poses only some vertices; the same points as `forward` gives them.
+
+        Args:
+            parameters: As in `forward`, but offsets are those of the chosen vertices.
+            vertices: Which.
+
+        Returns:
+            Metres.
+
+        Differentiability: smooth in all parameters.
+        """
+        _, _, transforms = self.kinematics(parameters)
+        posedirs = None if self.posedirs is None else self.posedirs[vertices]
+        flat = _flattened(self.shapedirs[vertices], posedirs)
+        template, weights = self.v_template[vertices], self.weights[vertices]
+        return _skinned(parameters, template, *flat, weights, transforms, parameters.offsets)
+
     def keypoints(
         self, parameters: BodyParameters, skeleton: Skeleton, kinematics: Kinematics | None = None
     ) -> Float[Tensor, "b k 3"]:

@@ -14,7 +14,7 @@ import numpy as np
 import platformdirs
 import scipy.sparse.linalg
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from render_fit.bodies.body import Body
@@ -53,6 +53,10 @@ class ClothingBasis:
         """
         flat = self.directions.flatten(0, 1)
         return (coefficients @ flat.T).unflatten(1, (-1, 3))
+
+    def at(self, vertices: Int64[Tensor, "n"]) -> ClothingBasis:
+        """Gives the basis of some vertices' offsets."""
+        return ClothingBasis(self.directions[vertices], self.eigenvalues, self.fixed[vertices])
 
     def to(self, device: torch.device | str) -> ClothingBasis:
         """Gives the basis on a device."""

@@ -44,6 +44,12 @@ def whitening(curvature: Float[Tensor, "b d d"], floor: float) -> Float[Tensor, 
     return vectors * (values.abs() + floor).rsqrt()[:, None, :]
 
 
+def positive(curvature: Float[Tensor, "b d d"]) -> Float[Tensor, "b d d"]:
+    """The symmetric matrix with the same directions and the sizes of their curvatures."""
+    values, vectors = torch.linalg.eigh(curvature.nan_to_num(0.0))
+    return (vectors * values.abs()[:, None, :]) @ vectors.mT
+
+
 class Whitened:
     """Named variables as ``y``: x = x₀ + W y for those that were whitened, x = x₀ + scale · y for the rest.
 

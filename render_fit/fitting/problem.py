@@ -11,10 +11,11 @@ from torch import Tensor
 
 from render_fit.bodies.body import Body
 from render_fit.bodies.clothing import ClothingBasis
-from render_fit.fitting.curvature import Whitened, hessian, whitening
-from render_fit.fitting.solvers import Solution, Solver
+from render_fit.fitting.curvature import Whitened, hessian, positive, whitening
+from render_fit.fitting.gauss_newton import picture_curvature
+from render_fit.fitting.solvers import SecondOrderSolver, Solution, Solver
 from render_fit.fitting.solvers.solution import Progress
-from render_fit.fitting.variables import SCALES, SKELETAL, Variables
+from render_fit.fitting.variables import CURVED, SCALES, SKELETAL, Variables
 from render_fit.losses.targets import Targets
 from render_fit.losses.term import Objective, Scene
 from render_fit.renderers.base import Renderer, RenderSettings
@@ -74,25 +75,87 @@ class Problem:
             solver: How.
             iterations: Evaluations at the most.
             tolerance: See ``Solver``.
-            whiten: Take the curvature of the skeletal terms out beforehand, with this much added in every direction
-                for the others (nats per squared scale); 0: leave the variables as they are.
+            whiten: Take the curvature of the start out beforehand, with this much added in every direction for what
+                bends on the way (nats per squared scale); 0: leave the variables as they are. Solvers that ask
+                for curvature themselves get the variables as they are.
             progress: Called with (done, all) evaluations.
 
         Returns:
-            The best iterates and the solver's account of them.
+            The best iterates and the solver's account of them. What it takes to measure curvature is not among the
+            evaluations; it costs about two.
+
+        Raises:
+            ValueError: if a solver that needs curvature is to move variables without one (free offsets).
         """
         start = start.recentred()
-        # Skeletal variables first: they are the columns that get whitened.
-        moving = start.free(sorted(free, key=lambda name: name not in SKELETAL))
-        curved = whiten > 0 and any(name in SKELETAL for name in moving)
-        W = whitening(self._skeletal_curvature(start, moving), whiten) if curved else None
+        # Variables of known curvature first: they are the columns that get whitened.
+        moving = start.free(sorted(free, key=lambda name: (name not in SKELETAL, name not in CURVED)))
+        curved = tuple(name for name in moving if name in CURVED)
+        second_order = isinstance(solver, SecondOrderSolver)
+        W = None
+        if whiten > 0 and curved and not second_order:
+            W = whitening(self.curvature(start, curved), whiten)
         whitened = Whitened(moving, SCALES, W)
+        last: list[Scene] = []
 
         def function(values: Mapping[str, Tensor]) -> Tensor:
-            return self.loss(start.with_values(whitened.unpack(values["y"])))
+            last[:] = [self.scene(start.with_values(whitened.unpack(values["y"])))]
+            return self.objective(last[0])
 
-        solution = solver(function, {"y": whitened.origin}, {}, iterations, tolerance, progress)
+        def curvature(values: Mapping[str, Tensor]) -> Tensor:
+            return self.curvature(start.with_values(whitened.unpack(values["y"])), curved, last[0])
+
+        y = {"y": whitened.origin}
+        if second_order:
+            if len(curved) < len(moving):
+                raise ValueError(f"free: this solver needs curvature; it moves only {', '.join(CURVED)}")
+            solution = solver(function, y, {}, iterations, tolerance, progress, curvature=curvature)
+        else:
+            solution = solver(function, y, {}, iterations, tolerance, progress)
         return start.with_values(whitened.unpack(solution.values["y"])).recentred(), solution
+
+    @torch.no_grad()
+    def curvature(self, state: Variables, free: Sequence[str], scene: Scene | None = None) -> Float[Tensor, "b d d"]:
+        """Positive semidefinite curvature of the objective, as far as its terms know theirs.
+
+        Keypoints, bones and priors: second derivatives, by differences. Silhouettes and parts: what
+        ``gauss_newton`` makes of their pixels. Clothing: what its terms say. Directions that bend down count by size.
+
+        Args:
+            state: Where.
+            free: Variables among ``CURVED``, skeletal ones first.
+            scene: The state's, if its pictures are drawn already.
+
+        Returns:
+            (B, D, D) for the variables side by side in the order of ``free``, in units of their scales; 0 where it is
+            not finite.
+        """
+        state = state.detached()
+        moving = state.free(free)
+        sizes = {name: value[0].numel() for name, value in moving.items()}
+        skeletal = sum(size for name, size in sizes.items() if name in SKELETAL)
+        if scene is None:
+            scene = self.scene(state)
+            self.objective.pictured()(scene)
+
+        def points(offsets: Tensor, vertices: Tensor, problem: int) -> Tensor:
+            rows = torch.full((len(offsets),), problem)
+            moved = Whitened({name: value[rows] for name, value in moving.items()}, SCALES, None).unpack(offsets)
+            here = state[rows].with_values(moved)
+            if here.offsets is not None:
+                here = replace(here, offsets=here.offsets[:, vertices])
+            basis = None if self.clothing_basis is None else self.clothing_basis.at(vertices)
+            camera = self.targets.camera.expand(len(state))[rows]
+            return camera.project(self.body.points(here.parameters(self.body, basis), vertices))
+
+        result = picture_curvature(self.objective, scene, points, sum(sizes.values()))
+        if skeletal:
+            result[:, :skeletal, :skeletal] += self._skeletal_curvature(state, moving)
+        if "clothing" in moving and self.clothing_basis is not None:
+            directions = SCALES["clothing"] * self.clothing_basis.directions
+            result[:, skeletal:, skeletal:] += self.objective.clothing_curvature(scene, directions)
+        finite = result.isfinite().all(dim=2).all(dim=1)[:, None, None]
+        return positive(torch.where(finite, result, 0.0))
 
     def _skeletal_curvature(self, start: Variables, moving: Mapping[str, Tensor]) -> Float[Tensor, "b d d"]:
         """Curvature of the skeletal terms at the start, in units of the variables' scales."""

@@ -53,10 +53,10 @@ TermSettings = Annotated[dict[str, TermSetting], AfterValidator(_check_terms)]
 class SolverSetting(Strict):
     """Which solver, for how long."""
 
-    name: Literal["adam", "lbfgs"] = "lbfgs"
+    name: Literal["adam", "lbfgs", "lm"] = "lbfgs"
     iterations: int = Field(default=50, gt=0)
     tolerance: float = Field(default=1e-4, ge=0, description="stop when the loss falls by less than this fraction")
-    whiten: float = Field(default=10.0, ge=0, description="see Problem.minimise; 0: off")
+    whiten: float = Field(default=10.0, ge=0, description="see Problem.minimise; 0: off; lm has its own")
     options: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -77,6 +77,14 @@ class Stage(Strict):
     apart_m: float = Field(
         default=0.0, ge=0, description="hypotheses with no joint farther apart than this count as one"
     )
+
+    @model_validator(mode="after")
+    def _matrices_are_small(self) -> Stage:
+        if self.solver.name == "lm" and "offsets" in self.free:
+            raise ValueError(
+                f"stage {self.name!r}: solver 'lm' cannot move free offsets, they are too many; use 'lbfgs'"
+            )
+        return self
 
 
 class Starts(Strict):

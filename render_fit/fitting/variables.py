@@ -27,6 +27,9 @@ SCALES: Mapping[str, float] = {
 SKELETAL = ("orient", "position", "pose", "betas")
 """Variables that move the skeleton; the others only move the surface."""
 
+CURVED = (*SKELETAL, "clothing")
+"""Variables few enough for a matrix of their curvature."""
+
 
 @dataclass(frozen=True)
 class Variables:

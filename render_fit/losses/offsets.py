@@ -38,6 +38,17 @@ class ClothingCoefficients:
         inward_cm = 100 * along_normal.clamp(max=0)
         return size + self.inward * (inward_cm / self.sigma).square().mean(dim=-1)
 
+    def clothing_curvature(self, scene: Scene, directions: Float[Tensor, "v 3 m"]) -> Float[Tensor, "b m m"]:
+        """Second derivative in the coefficients; ``directions`` are the offsets' change per coefficient, metres."""
+        own = torch.eye(directions.shape[2]).to(directions) / self.sigma**2
+        if scene.parameters.offsets is None:
+            return own.expand(len(scene.parameters), -1, -1)
+        normals = _normals(scene.body.v_template, scene.body.faces)
+        slopes = (100 / self.sigma) * (directions * normals[..., None]).sum(dim=1)
+        inward = ((_offsets(scene) * normals).sum(dim=-1) < 0).to(slopes)
+        pulls = torch.stack([slopes.mT @ (mask[:, None] * slopes) for mask in inward])
+        return own + 2 * self.inward / len(slopes) * pulls
+
 
 @dataclass(frozen=True)
 class OffsetSize:

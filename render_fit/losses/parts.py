@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from render_fit.losses.term import Scene
+from render_fit.renderers.motion import Motion
 
 
 @dataclass(frozen=True)
@@ -37,3 +38,19 @@ class PartLikelihood:
         likelihood = (torch.cat([parts, background], dim=1) * explains).sum(dim=1).clamp(min=1e-6)
         area = ((targets.labels != 0) & targets.valid).sum(dim=(1, 2)).clamp(min=1)
         return -(targets.valid_float * likelihood.log()).sum(dim=(1, 2)) / area
+
+    def picture_curvature(self, scene: Scene, motion: Motion) -> Float[Tensor, "n"]:
+        """Second derivative along each row."""
+        targets = scene.targets
+        if targets.labels is None or targets.part_space is None or motion.parts is None:
+            return torch.zeros_like(motion.silhouette)
+        emission = targets.part_space.emission.to(motion.parts)
+        parts = scene.render("parts").flatten(2).movedim(1, 2)[motion.image, motion.pixel]
+        shown = torch.cat([parts, (1 - parts.sum(dim=1, keepdim=True)).clamp(min=0)], dim=1) @ emission
+        change = torch.cat([motion.parts, -motion.parts.sum(dim=1, keepdim=True)], dim=1) @ emission
+        relative = (change / shown.clamp(min=1e-6)).mT  # (L, N): of the probability of every label
+        here = relative.gather(0, motion.values(targets.labels)[None])[0]
+        pulls = -relative.gather(0, motion.beside(targets.labels))
+        area = ((targets.labels != 0) & targets.valid).sum(dim=(1, 2)).clamp(min=1)
+        weight = (1 / area).expand(len(scene.parameters))[motion.image] * motion.values(targets.valid_float)
+        return weight * motion.curvature(pulls, here.square())

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from render_fit.losses.term import Scene
+from render_fit.renderers.motion import Motion
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,24 @@ class SilhouetteL2:
     noise: float = 0.0
 
     def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
-        difference = scene.render("silhouette") - scene.targets.seen_mask
-        error = (scene.targets.valid_float * difference.square()).sum(dim=(1, 2)) / scene.targets.mask_area
+        error = self._error(scene)
         return error if self.noise == 0 else self.noise * torch.log1p(error / self.noise)
+
+    @staticmethod
+    def _error(scene: Scene) -> Float[Tensor, "b"]:
+        difference = scene.render("silhouette") - scene.targets.seen_mask
+        return (scene.targets.valid_float * difference.square()).sum(dim=(1, 2)) / scene.targets.mask_area
+
+    def picture_curvature(self, scene: Scene, motion: Motion) -> Float[Tensor, "n"]:
+        """Second derivative along each row; the logarithm's own bend, which couples all pixels, is left out (IRLS)."""
+        targets = scene.targets
+        weight = 2 / targets.mask_area
+        if self.noise > 0:
+            weight = weight / (1 + self._error(scene) / self.noise)
+        weight = weight.expand(len(scene.parameters))[motion.image] * motion.values(targets.valid_float)
+        change = motion.silhouette
+        difference = motion.values(scene.render("silhouette")) - motion.beside(targets.seen_mask)
+        return weight * motion.curvature(change * difference, change.square())
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from torch import Tensor
 from render_fit.bodies.body import Body, BodyOutput, BodyParameters, Kinematics
 from render_fit.losses.targets import Targets
 from render_fit.renderers.base import Renderer, RenderOutput, RenderSettings
+from render_fit.renderers.motion import Motion
 
 
 class Scene:
@@ -101,6 +102,12 @@ class Scene:
         assert picture is not None
         return picture
 
+    @cached_property
+    def motion(self) -> Motion | None:
+        """How the pictures drawn so far move with the mesh; None where the renderer does not say."""
+        pictures = [self._rendered[what] for what in ("parts", "silhouette") if what in self._rendered]
+        return None if not pictures or pictures[0].motion is None else pictures[0].motion()
+
 
 @runtime_checkable
 class Term(Protocol):
@@ -108,6 +115,11 @@ class Term(Protocol):
 
     A term that looks at pose, shape, place and keypoints only, never at the mesh or its picture, may say so with a
     class attribute ``skeletal = True``: solvers then learn its curvature beforehand, which costs no picture.
+
+    A term that looks at the silhouette or the parts may have a method ``picture_curvature(scene, motion)``, which
+    gives its second derivative along each row of ``motion``, (N,), none below zero; one that looks at the clothing
+    ``clothing_curvature(scene, directions)``, its second derivative in the coefficients, (B, M, M), where
+    ``directions`` (V, 3, M) are the offsets' change per coefficient, metres.
     """
 
     def __call__(self, scene: Scene) -> Float[Tensor, "b"]: ...
@@ -158,6 +170,30 @@ class Objective:
         return Objective(
             {name: (w.weight, w.term) for name, w in self.terms.items() if getattr(w.term, "skeletal", False)}
         )
+
+    def pictured(self) -> Objective:
+        """The part of the sum that knows its curvature in what is drawn."""
+        return Objective(
+            {name: (w.weight, w.term) for name, w in self.terms.items() if hasattr(w.term, "picture_curvature")}
+        )
+
+    def picture_curvature(self, scene: Scene, motion: Motion) -> Float[Tensor, "n"]:
+        """Weighted curvature of the terms that say theirs along each row of ``motion``, (N,), ≥ 0."""
+        total = torch.zeros_like(motion.silhouette)
+        for weighted in self.terms.values():
+            curvature = getattr(weighted.term, "picture_curvature", None)
+            if curvature is not None:
+                total = total + weighted.weight * curvature(scene, motion)
+        return total
+
+    def clothing_curvature(self, scene: Scene, directions: Float[Tensor, "v 3 m"]) -> Float[Tensor, "b m m"]:
+        """Weighted curvature of the terms that say theirs in the clothing coefficients; see ``Term``."""
+        total = directions.new_zeros(len(scene.parameters), directions.shape[-1], directions.shape[-1])
+        for weighted in self.terms.values():
+            curvature = getattr(weighted.term, "clothing_curvature", None)
+            if curvature is not None:
+                total = total + weighted.weight * curvature(scene, directions)
+        return total
 
     def breakdown(self, scene: Scene) -> dict[str, Float[Tensor, "b"]]:
         """Each term's weighted value, (B,), by name."""

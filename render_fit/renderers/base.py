@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args, runtime_checkable
 
@@ -12,6 +12,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from render_fit.cameras import Camera
+from render_fit.renderers.motion import Motion
 
 Silhouette = Literal["contour", "softras"]
 PartBorders = Literal["contour", "softmax"]
@@ -105,6 +106,8 @@ class RenderOutput:
         normals: (B, 3, H, W) unit normal of that face in camera axes, outward by the faces' winding (its z is
             negative where a closed mesh is seen from outside); 0 where there is none.
         face_index: (B, H, W) index of that face; −1 where there is none.
+        motion: Gives the Jacobian of silhouette and parts as rows, from what was drawn; None where the renderer
+            or the kind of silhouette has none. It is not among ``outputs``: whoever can give it does.
     """
 
     silhouette: Float[Tensor, "b h w"] | None = None
@@ -112,6 +115,7 @@ class RenderOutput:
     depth: Float[Tensor, "b h w"] | None = None
     normals: Float[Tensor, "b 3 h w"] | None = None
     face_index: Int64[Tensor, "b h w"] | None = None
+    motion: Callable[[], Motion] | None = None
 
 
 @runtime_checkable

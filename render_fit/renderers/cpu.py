@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numba
@@ -21,6 +21,7 @@ from render_fit.renderers.base import (
     check_inputs,
     hard_normals,
 )
+from render_fit.renderers.cpu_motion import contour_motion
 from render_fit.renderers.kernels.borders import borders_backward, borders_forward
 from render_fit.renderers.kernels.contour import contour_backward, contour_forward
 from render_fit.renderers.kernels.depth import depth_backward
@@ -44,6 +45,8 @@ class _Frame:
     face_index: np.ndarray
     inverse_depth: np.ndarray
     settings: RenderSettings
+    lines: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    """What moves a picture that was drawn by contours; see ``contour_motion``."""
 
     def bins(self, radius: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Faces within a radius (pixels) of each cell."""
@@ -100,6 +103,11 @@ class CpuRenderer:
                     drawn["parts"] = _BorderedParts.apply(alpha, xy, owner, face_parts, frame)
                 else:
                     drawn["parts"] = _SoftmaxParts.apply(alpha, xy, z, owner, face_parts, frame)
+        with_parts = "parts" in drawn and settings.part_borders == "contour"
+        if frame.lines and with_parts == ("parts" in outputs):
+            drawn["motion"] = lambda: contour_motion(
+                frame.lines["outline"], frame.lines.get("borders"), vertices_camera.dtype
+            )
         if "depth" in outputs:
             drawn["depth"] = _Depth.apply(xy, z, frame)
         if "normals" in outputs:
@@ -131,7 +139,8 @@ class _Contour(torch.autograd.Function):
         alpha, nearest, owner = contour_forward(
             frame.face_index, no_parts, piece, place, count, sigma, radius, names_faces
         )
-        ctx.saved = frame, piece, place, alpha, nearest
+        ctx.lines = alpha, nearest, frame.face_index, frame.xy, frame.topology.edges, piece, place, sigma
+        frame.lines["outline"] = ctx.lines
         ctx.dtype = xy.dtype
         owner_tensor = torch.from_numpy(owner)
         ctx.mark_non_differentiable(owner_tensor)
@@ -139,11 +148,7 @@ class _Contour(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        frame, piece, place, alpha, nearest = ctx.saved
-        grad = contour_backward(
-            _array(grads[0]), alpha, nearest, frame.face_index, frame.xy, frame.topology.edges, piece, place,
-            frame.settings.sigma_px,
-        )  # fmt: skip
+        grad = contour_backward(_array(grads[0]), *ctx.lines)
         return torch.from_numpy(grad).to(ctx.dtype), None, None
 
 
@@ -190,7 +195,8 @@ class _BorderedParts(torch.autograd.Function):
         own = np.where(face >= 0, labels[face], -1) if len(labels) else np.full(face.shape, -1)
         keep, nearest, pair = contour_forward(everywhere, own, piece, place, count, sigma, radius, True)
         ctx.inputs = _array(alpha), own, keep, pair
-        ctx.saved = frame, everywhere, piece, place, nearest
+        ctx.lines = keep, nearest, everywhere, frame.xy, frame.topology.edges, piece, place, sigma
+        frame.lines["borders"] = *ctx.lines, own, pair
         ctx.dtype = alpha.dtype
         parts = torch.zeros(batch, N_PARTS, height, width, dtype=alpha.dtype)
         borders_forward(*ctx.inputs, parts.numpy())
@@ -198,12 +204,8 @@ class _BorderedParts(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        frame, everywhere, piece, place, nearest = ctx.saved
         grad_alpha, grad_keep = borders_backward(grads[0].to(ctx.dtype).contiguous().numpy(), *ctx.inputs)
-        grad = contour_backward(
-            grad_keep, ctx.inputs[2], nearest, everywhere, frame.xy, frame.topology.edges, piece, place,
-            frame.settings.resolved_part_sigma_px,
-        )  # fmt: skip
+        grad = contour_backward(grad_keep, *ctx.lines)
         return torch.from_numpy(grad_alpha).to(ctx.dtype), torch.from_numpy(grad).to(ctx.dtype), None, None, None
 
 

@@ -7,6 +7,7 @@ are assumed (no two edges on one line).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
@@ -74,7 +75,8 @@ class ReferenceRenderer:
                 else:
                     value = face_index if name == "face_index" else one[name].to(vertices_camera.dtype)
                     drawn[name].append(value.reshape(*value.shape[:-1], camera.height, camera.width))
-        return RenderOutput(**{name: torch.stack(images) for name, images in drawn.items()})
+        pictures: dict[str, Any] = {name: torch.stack(images) for name, images in drawn.items()}
+        return RenderOutput(**pictures)
 
 
 def _render_one(

@@ -71,6 +71,7 @@ def test_a_file_of_ones_own_loads(tmp_path):
         ("clothing: smooth", "clothing: velvet", "'none', 'smooth' or 'free'"),
         ("free: [orient, position]", "free: [orient, depth]", "stages.0.free.1"),
         ("free: [pose]", "free: [pose]\n    judge: serch", "did you mean 'search'"),
+        ("free: [pose]", "free: [offsets]\n    solver: {name: lm}", "'lm' cannot move free offsets"),
     ],
 )
 def test_mistakes_name_the_place_and_the_remedy(tmp_path, old, new, said):

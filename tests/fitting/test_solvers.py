@@ -1,12 +1,15 @@
 """Problems whose minima are known × every solver."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from render_fit.fitting.solvers import LBFGS, Adam, Status, solver_named
+from render_fit.fitting.solvers import LBFGS, Adam, LevenbergMarquardt, Status, solver_named
 from render_fit.fitting.solvers.solution import Solver
 
-SOLVERS: list[tuple[Solver, int]] = [(LBFGS(), 150), (Adam(step=0.3), 1500)]
+SOLVERS: list[tuple[Solver, int]] = [(LBFGS(), 150), (Adam(step=0.3), 1500), (LevenbergMarquardt(), 150)]
+NAMES = ["lbfgs", "adam", "lm"]
 
 
 def quadratic(values):
@@ -21,7 +24,7 @@ def rosenbrock(values):
     return 100 * (y - x.square()).square() + (1 - x).square()
 
 
-@pytest.mark.parametrize(("solver", "iterations"), SOLVERS, ids=["lbfgs", "adam"])
+@pytest.mark.parametrize(("solver", "iterations"), SOLVERS, ids=NAMES)
 def test_quadratic_minimum(solver, iterations):
     start = {"x": torch.randn(5, 4, dtype=torch.float64), "y": torch.randn(5, 2, 3, dtype=torch.float64)}
     solution = solver(quadratic, start, {"x": 0.5}, iterations, tolerance=0.0)
@@ -33,14 +36,14 @@ def test_quadratic_minimum(solver, iterations):
     assert solution.history.shape == (solution.evaluations, 5)
 
 
-@pytest.mark.parametrize(("solver", "iterations"), SOLVERS, ids=["lbfgs", "adam"])
+@pytest.mark.parametrize(("solver", "iterations"), SOLVERS, ids=NAMES)
 def test_rosenbrock_valley(solver, iterations):
     start = {"x": torch.tensor([[-1.2, 1.0], [0.0, 0.0], [2.0, -1.0]], dtype=torch.float64)}
     solution = solver(rosenbrock, start, {}, iterations, tolerance=0.0)
     assert (solution.loss < 0.02).all(), solution.loss
 
 
-@pytest.mark.parametrize(("solver", "iterations"), SOLVERS, ids=["lbfgs", "adam"])
+@pytest.mark.parametrize(("solver", "iterations"), SOLVERS, ids=NAMES)
 def test_rows_do_not_couple(solver, iterations):
     start = torch.tensor([[-1.2, 1.0], [0.3, 0.2], [2.0, -1.0]], dtype=torch.float64)
     together = solver(rosenbrock, {"x": start}, {}, 40, tolerance=0.0)
@@ -49,7 +52,7 @@ def test_rows_do_not_couple(solver, iterations):
         torch.testing.assert_close(alone.values["x"][0], together.values["x"][i], atol=1e-9, rtol=0)
 
 
-@pytest.mark.parametrize(("solver", "iterations"), SOLVERS, ids=["lbfgs", "adam"])
+@pytest.mark.parametrize(("solver", "iterations"), SOLVERS, ids=NAMES)
 def test_steps_that_are_not_finite_are_undone(solver, iterations):
     """x − log x has its minimum at 1 and is not a number left of 0, where long first steps land."""
 
@@ -57,13 +60,13 @@ def test_steps_that_are_not_finite_are_undone(solver, iterations):
         return (values["x"] - values["x"].log()).sum(dim=1)
 
     start = {"x": torch.tensor([[2.5], [0.02]], dtype=torch.float64)}
-    eager = LBFGS(longest=50.0) if isinstance(solver, LBFGS) else Adam(step=3.0)
+    eager = Adam(step=3.0) if isinstance(solver, Adam) else replace(solver, longest=50.0)
     solution = eager(function, start, {}, iterations, tolerance=0.0)
     assert Status.RECOVERED in solution.status
     torch.testing.assert_close(solution.values["x"], torch.ones(2, 1, dtype=torch.float64), atol=0.02, rtol=0)
 
 
-@pytest.mark.parametrize(("solver", "iterations"), SOLVERS, ids=["lbfgs", "adam"])
+@pytest.mark.parametrize(("solver", "iterations"), SOLVERS, ids=NAMES)
 def test_hopeless_start_is_reported_and_returned(solver, iterations):
     start = {"x": torch.tensor([[float("nan"), 0.0], [0.5, 0.5]], dtype=torch.float64)}
     solution = solver(rosenbrock, start, {}, 20, tolerance=0.0)
@@ -72,7 +75,7 @@ def test_hopeless_start_is_reported_and_returned(solver, iterations):
     assert solution.values["x"][1].isfinite().all()
 
 
-@pytest.mark.parametrize(("solver", "iterations"), SOLVERS, ids=["lbfgs", "adam"])
+@pytest.mark.parametrize(("solver", "iterations"), SOLVERS, ids=NAMES)
 def test_best_iterate_is_returned(solver, iterations):
     start = {"x": torch.tensor([[-1.2, 1.0]], dtype=torch.float64)}
     solution = solver(rosenbrock, start, {}, 25, tolerance=0.0)
@@ -94,3 +97,26 @@ def test_progress_is_told():
 
 def test_options_reach_the_solver():
     assert solver_named("adam", {"step": 0.5}) == Adam(step=0.5)
+
+
+def quadratic_curvature(values):
+    """Of ``quadratic``, as its docstring says."""
+    diagonal = 2 * torch.cat([torch.logspace(0, 2, 4, dtype=torch.float64), torch.ones(6, dtype=torch.float64)])
+    return torch.diag(diagonal).expand(len(values["x"]), -1, -1)
+
+
+def test_a_true_curvature_leads_to_the_minimum_at_once():
+    """Without damping and floor the first step is Newton's; scales are the solver's own affair."""
+    start = {"x": torch.randn(3, 4, dtype=torch.float64), "y": torch.randn(3, 2, 3, dtype=torch.float64)}
+    solver = LevenbergMarquardt(damping=1e-6, floor=0.0, longest=100.0)
+    solution = solver(quadratic, start, {"x": 0.5}, 3, 0.0, curvature=quadratic_curvature)
+    assert (solution.loss < 1e-9).all()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 100.0, float("nan")])
+def test_a_wrong_curvature_costs_steps_only(share):
+    start = {"x": torch.randn(3, 4, dtype=torch.float64), "y": torch.randn(3, 2, 3, dtype=torch.float64)}
+    solution = LevenbergMarquardt()(
+        quadratic, start, {}, 150, 0.0, curvature=lambda values: share * quadratic_curvature(values)
+    )
+    assert (solution.loss < 1e-3).all(), solution.loss

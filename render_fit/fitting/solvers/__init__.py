@@ -5,11 +5,22 @@ from typing import Any
 
 from render_fit.fitting.solvers.adam import Adam
 from render_fit.fitting.solvers.lbfgs import LBFGS
-from render_fit.fitting.solvers.solution import Solution, Solver, Status
+from render_fit.fitting.solvers.levenberg_marquardt import LevenbergMarquardt
+from render_fit.fitting.solvers.solution import SecondOrderSolver, Solution, Solver, Status
 
-SOLVERS: Mapping[str, type] = {"adam": Adam, "lbfgs": LBFGS}
+SOLVERS: Mapping[str, type] = {"adam": Adam, "lbfgs": LBFGS, "lm": LevenbergMarquardt}
 
-__all__ = ["Adam", "LBFGS", "SOLVERS", "Solution", "Solver", "Status", "solver_named"]
+__all__ = [
+    "Adam",
+    "LBFGS",
+    "LevenbergMarquardt",
+    "SOLVERS",
+    "SecondOrderSolver",
+    "Solution",
+    "Solver",
+    "Status",
+    "solver_named",
+]
 
 
 def solver_named(name: str, options: Mapping[str, Any]) -> Solver:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -17,6 +17,7 @@ from torch import Tensor
 
 Function = Callable[[dict[str, Tensor]], Tensor]
 Progress = Callable[[int, int], None]
+Curvature = Callable[[dict[str, Tensor]], Tensor]
 
 
 class Status(Enum):
@@ -72,6 +73,29 @@ class Solver(Protocol):
     ) -> Solution: ...
 
 
+@runtime_checkable
+class SecondOrderSolver(Solver, Protocol):
+    """A ``Solver`` that makes use of the problem's curvature.
+
+    Args:
+        curvature: Values to (B, D, D), positive semidefinite, for the variables side by side in the order of
+            ``start``; asked for only at the values that ``function`` was last given.
+    """
+
+    wants_curvature: ClassVar[bool]
+
+    def __call__(
+        self,
+        function: Function,
+        start: Mapping[str, Tensor],
+        scales: Mapping[str, float],
+        iterations: int,
+        tolerance: float = 1e-4,
+        progress: Progress | None = None,
+        curvature: Curvature | None = None,
+    ) -> Solution: ...
+
+
 class FlatProblem:
     """B problems over one (B, D) matrix: named tensors side by side, in units of their scales."""
 
@@ -105,6 +129,17 @@ class FlatProblem:
         loss = torch.where(finite, loss, torch.inf)
         self.losses.append(loss)
         return loss, torch.where(finite[:, None], gradient, 0.0)
+
+    def curvature(self, curvature: Curvature | None, x: Tensor) -> Tensor | None:
+        """(B, D, D) as ``evaluate`` counts its variables, 0 for problems where it is not finite; None without one."""
+        if curvature is None:
+            return None
+        with torch.no_grad():
+            matrix = curvature(self.unpack(x))
+        widths = [shape[1:].numel() for shape in self.shapes.values()]
+        scale = torch.cat([x.new_full((n,), self.scales[k]) for k, n in zip(self.shapes, widths, strict=True)])
+        matrix = matrix * scale[:, None] * scale
+        return torch.where(matrix.isfinite().all(dim=2).all(dim=1)[:, None, None], matrix, 0.0)
 
     def solution(self, x: Tensor, loss: Tensor, converged: Tensor, recovered: Tensor) -> Solution:
         """Wrap the best iterates up."""

@@ -24,6 +24,16 @@ def _other(part, pair):
     return second if part == first else first
 
 
+@kernel
+def beyond(own, pair):
+    """The part beyond each pixel's nearest border, (N,) int64; −1 if there is none. ``own``, ``pair``: (N,)."""
+    other = np.full(len(own), -1, np.int64)
+    for k in range(len(own)):
+        if own[k] >= 0:
+            other[k] = _other(own[k], pair[k])
+    return other
+
+
 @kernel(parallel=True)
 def borders_forward(alpha, own, keep, pair, parts):
     """Fill ``parts`` (B, 24, H, W), given as zeros.

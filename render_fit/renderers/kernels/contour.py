@@ -186,7 +186,7 @@ def contour_forward(face_index, own, piece, place, count, sigma, radius, names):
 
 
 @kernel
-def _pull_edge(xy, edges, e, t, gx, gy, grad):
+def _pull_edge(edges, e, t, gx, gy, grad):
     """Add the gradient of the point at parameter ``t`` of edge ``e`` to the edge's two vertices."""
     grad[edges[e, 0], 0] += (1 - t) * gx
     grad[edges[e, 0], 1] += (1 - t) * gy
@@ -195,11 +195,14 @@ def _pull_edge(xy, edges, e, t, gx, gy, grad):
 
 
 @kernel
-def _pull_crossing(xy, edges, e, o, t, gx, gy, grad):
-    """Add the gradient of the point where edge ``o`` cuts edge ``e`` (at its ``t``) to their four vertices.
+def crossing_shares(xy, edges, e, o, t, gx, gy):
+    """What of a pull (gx, gy) at the point where edge ``o`` cuts edge ``e`` (at its ``t``) either edge takes.
 
     The crossing moves so that it stays on both lines: with unit normals n and m, g · dp = α n · de + β m · do
     where g = α n + β m, and de, do are the motions of the two edges' own points there.
+
+    Returns:
+        α n and β m, x and y; the place of the crossing along ``o``. Of nearly parallel edges the first takes all.
     """
     ax, ay = xy[edges[e, 0], 0], xy[edges[e, 0], 1]
     dx, dy = xy[edges[e, 1], 0] - ax, xy[edges[e, 1], 1] - ay
@@ -210,14 +213,34 @@ def _pull_crossing(xy, edges, e, o, t, gx, gy, grad):
     mx, my = ey / e_length, -ex / e_length
     turn = nx * my - ny * mx
     if abs(turn) < LEAST_CROSSING:
-        _pull_edge(xy, edges, e, t, gx, gy, grad)
-        return
+        return gx, gy, 0.0, 0.0, 0.0
     a = (gx * my - gy * mx) / turn
     c = (nx * gy - ny * gx) / turn
     px, py = ax + t * dx - cx, ay + t * dy - cy
     s = min(max((px * ex + py * ey) / (e_length * e_length), 0.0), 1.0)
-    _pull_edge(xy, edges, e, t, a * nx, a * ny, grad)
-    _pull_edge(xy, edges, o, s, c * mx, c * my, grad)
+    return a * nx, a * ny, c * mx, c * my, s
+
+
+@kernel
+def outline_pull(i, j, grad_alpha, alpha, inside, place, sigma):
+    """Gradient of ``grad_alpha`` · alpha at pixel (i, j) in the nearest point of its nearest piece.
+
+    Returns:
+        Where on the piece the point is, 0 to 1; the gradient's x and y, zero where the direction is undefined.
+    """
+    px, py = j + 0.5, i + 0.5
+    sx, sy = place[2], place[3]
+    dx, dy = place[4] - sx, place[5] - sy
+    s = ((px - sx) * dx + (py - sy) * dy) / (dx * dx + dy * dy)
+    s = min(max(s, 0.0), 1.0)
+    ox, oy = px - sx - s * dx, py - sy - s * dy
+    d = np.sqrt(ox * ox + oy * oy)
+    if d == 0:
+        return s, 0.0, 0.0
+    slope = grad_alpha * alpha * (1 - alpha) / sigma
+    # d grows as the outline moves away: inside against o, outside along it.
+    pull = (-slope if inside else slope) / d
+    return s, pull * ox, pull * oy
 
 
 @kernel(parallel=True)
@@ -235,25 +258,16 @@ def contour_backward(grad_alpha, alpha, nearest, face_index, xy, edges, piece, p
                 k = nearest[b, i, j]
                 if k < 0 or grad_alpha[b, i, j] == 0:
                     continue
-                px, py = j + 0.5, i + 0.5
-                sx, sy = place[b, k, 2], place[b, k, 3]
-                dx, dy = place[b, k, 4] - sx, place[b, k, 5] - sy
-                s = ((px - sx) * dx + (py - sy) * dy) / (dx * dx + dy * dy)
-                s = min(max(s, 0.0), 1.0)
-                ox, oy = px - sx - s * dx, py - sy - s * dy
-                d = np.sqrt(ox * ox + oy * oy)
-                if d == 0:
-                    continue
-                slope = grad_alpha[b, i, j] * alpha[b, i, j] * (1 - alpha[b, i, j]) / sigma
-                # d grows as the outline moves away: inside against o, outside along it.
-                pull = (-slope if face_index[b, i, j] >= 0 else slope) / d
-                gx, gy = pull * ox, pull * oy
+                s, gx, gy = outline_pull(
+                    i, j, grad_alpha[b, i, j], alpha[b, i, j], face_index[b, i, j] >= 0, place[b, k], sigma
+                )
                 e = piece[b, k, 0]
                 t = place[b, k, 0] + s * (place[b, k, 1] - place[b, k, 0])
-                if s == 0 and piece[b, k, 1] >= 0:
-                    _pull_crossing(xy[b], edges, e, piece[b, k, 1], t, gx, gy, grad[b])
-                elif s == 1 and piece[b, k, 2] >= 0:
-                    _pull_crossing(xy[b], edges, e, piece[b, k, 2], t, gx, gy, grad[b])
+                o = piece[b, k, 1] if s == 0 else piece[b, k, 2] if s == 1 else -1
+                if o < 0:
+                    _pull_edge(edges, e, t, gx, gy, grad[b])
                 else:
-                    _pull_edge(xy[b], edges, e, t, gx, gy, grad[b])
+                    ax, ay, cx, cy, u = crossing_shares(xy[b], edges, e, o, t, gx, gy)
+                    _pull_edge(edges, e, t, ax, ay, grad[b])
+                    _pull_edge(edges, o, u, cx, cy, grad[b])
     return grad
