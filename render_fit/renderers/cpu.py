@@ -158,15 +158,10 @@ class _SoftRas(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, xy: Tensor, frame: _Frame, names_faces: bool) -> tuple[Tensor, Tensor]:
         sigma, radius = frame.settings.sigma_px, frame.settings.softras_radius_px
-        start, offset, members = frame.bins(radius)
-        owner = np.empty(0, np.int32)
-        if names_faces:
-            owner = nearest_faces(
-                frame.xy, frame.z, frame.topology.faces, start, offset, members, radius, frame.face_index
-            )
-        records = triangle_records(frame.xy, frame.topology.faces, frame.orientation)
-        ctx.lists = records, start, offset, members, sigma, radius
-        ctx.product, ctx.in_reach = softras_forward(*ctx.lists, *frame.face_index.shape[1:])
+        lists = triangle_records(frame.xy, frame.topology.faces, frame.orientation), *frame.bins(radius)
+        ctx.product, ctx.in_reach = softras_forward(*lists, sigma, radius, *frame.face_index.shape[1:])
+        owner = nearest_faces(ctx.in_reach, *lists, radius, frame.face_index) if names_faces else np.empty(0, np.int32)
+        ctx.lists = *lists, sigma, radius
         ctx.faces, ctx.n_vertices, ctx.dtype = frame.topology.faces, xy.shape[1], xy.dtype
         owner_tensor = torch.from_numpy(owner)
         ctx.mark_non_differentiable(owner_tensor)

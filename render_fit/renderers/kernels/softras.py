@@ -19,7 +19,7 @@ from render_fit.renderers.kernels.lanes import (
     place_lanes,
     signed_distance2,
 )
-from render_fit.renderers.kernels.nearest import gather_cell, longest_list, nearest_on_triangle
+from render_fit.renderers.kernels.nearest import longest_list
 from render_fit.renderers.kernels.rasterize import BANDS, TIE_PX2
 
 SATURATED = 1e7
@@ -170,17 +170,31 @@ def softras_backward(grad_alpha, product, in_reach, faces, n_vertices, records, 
     return grad
 
 
+@kernel(simd=True)
+def _find_nearest(scratch, n, found, radius2):
+    """Least squared distance of a cell's pixels to a face in reach, and the place of that face; 1e30 and −1 if none."""
+    for lane in range(LANES):
+        scratch[2 * LANES + lane] = 1e30
+        scratch[3 * LANES + lane] = -1.0
+    for m in range(n):
+        for lane in range(LANES):
+            distance2, side = signed_distance2(scratch[lane], scratch[LANES + lane], found[m])
+            least, place = scratch[2 * LANES + lane], scratch[3 * LANES + lane]
+            closer = ((side > 0) | (distance2 <= radius2)) & (distance2 < least - TIE_PX2)
+            scratch[2 * LANES + lane] = distance2 if closer else least
+            scratch[3 * LANES + lane] = float(m) if closer else place
+
+
 @kernel(parallel=True)
-def nearest_faces(xy, z, faces, start, offset, members, radius, face_index):
+def nearest_faces(in_reach, records, start, offset, members, radius, face_index):
     """The face nearest in the image to each pixel centre that no face covers; −1 elsewhere.
 
     Args:
-        xy: (B, V, 2) pixels.
-        z: (B, V) metres.
-        faces: (F, 3).
+        in_reach: Of ``softras_forward``.
+        records: (B, F, RECORD) of ``triangle_records``.
         start: Of ``bin_soft_faces``, with the same radius.
         offset: Of ``bin_soft_faces``.
-        members: Of ``bin_soft_faces``.
+        members: As ``softras_forward`` left them.
         radius: Pixels.
         face_index: (B, H, W) int32 of the hard pass.
 
@@ -192,26 +206,23 @@ def nearest_faces(xy, z, faces, start, offset, members, radius, face_index):
     owner = np.full((n_batch, height, width), -1, np.int32)
     for task in prange(n_batch * BANDS):
         b, band = np.int64(task) // BANDS, np.int64(task) % BANDS
-        most = longest_list(start[b])
-        corners, depths, boxes = np.empty((most, 9)), np.empty((most, 3)), np.empty((most, 5))
+        found = np.empty((longest_list(start[b]), RECORD))
+        scratch = np.empty(4 * LANES)
+        place_lanes(scratch)
         for row in range(band, n_rows, BANDS):
             for column in range(n_columns):
                 cell = row * n_columns + column
-                first, end = offset[b] + start[b, cell], offset[b] + start[b, cell + 1]
-                is_gathered = first == end
-                for i in range(row * CELL, min(row * CELL + CELL, height)):
-                    for j in range(column * CELL, min(column * CELL + CELL, width)):
-                        if face_index[b, i, j] >= 0:
-                            continue
-                        if not is_gathered:
-                            gather_cell(xy[b], z[b], faces, members[first:end], corners, depths, boxes, radius)
-                            is_gathered = True
-                        px, py, least = j + 0.5, i + 0.5, np.inf
-                        for m in range(end - first):
-                            if px < boxes[m, 0] or px > boxes[m, 1] or py < boxes[m, 2] or py > boxes[m, 3]:
-                                continue
-                            inside, d2, _, _ = nearest_on_triangle(px, py, corners[m])
-                            if (inside or d2 <= radius * radius) and (owner[b, i, j] < 0 or d2 < least - TIE_PX2):
-                                least = d2
-                                owner[b, i, j] = members[first + m]
+                here = face_index[b, row * CELL : row * CELL + CELL, column * CELL : column * CELL + CELL]
+                if in_reach[b, cell] == 0 or here.min() >= 0:
+                    continue
+                first = offset[b] + start[b, cell]
+                mine = members[first : first + in_reach[b, cell]]
+                cx, cy = (column + 0.5) * CELL, (row + 0.5) * CELL
+                n = gather_in_reach(records[b], mine, cx, cy, radius, found)
+                _find_nearest(scratch, n, found, radius * radius)
+                for lane in range(LANES):
+                    i, j = row * CELL + lane // CELL, column * CELL + lane % CELL
+                    place = int(scratch[3 * LANES + lane])
+                    if i < height and j < width and face_index[b, i, j] < 0 and place >= 0:
+                        owner[b, i, j] = mine[place]
     return owner
