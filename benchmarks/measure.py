@@ -87,6 +87,11 @@ def timed(step: Step) -> Callable[[], Seconds]:
     return run
 
 
+def repeated(case: Callable[[], Seconds], times: int) -> Callable[[], Seconds]:
+    """A case that runs ``times`` times in each turn and gives the median: for milliseconds beside seconds."""
+    return lambda: tuple(np.median([case() for _ in range(times)], axis=0))
+
+
 def take_turns(cases: Mapping[str, Callable[[], Seconds]], runs: int, warm_up: int = 1) -> dict[str, np.ndarray]:
     """Run all cases one after the other, again and again.
 
