@@ -1,6 +1,6 @@
 """Which solver gets lowest, soonest: the default recipe's rendering stages from the same states.
 
-    python benchmarks/solvers.py [--people 3] [--data FOLDER] [--solvers adam ...]
+    python -m benchmarks.solvers [--people 3] [--data FOLDER] [--solvers adam ...]
 
 People are drawn, with mask, keypoints and part labels; with ``--data``, the folder of the research photos, they are
 COCO's, with mask and keypoints. Seconds are processor time in one thread, so that a busy machine does not decide.
@@ -34,7 +34,7 @@ from render_fit.observations.observation import Observation
 from render_fit.renderers import CpuRenderer
 
 POSES = ("standing", "striding", "t_pose")
-EVALUATIONS = {"coarse": 20, "fine": 60, "clothes": 60}
+EVALUATIONS = {"coarse": 20, "fine": 60}
 SECONDS = (0.15, 0.3, 0.6, 1.2)
 NEAR_NATS = 0.5
 REFERENCE = "lbfgs, keypoints and priors"
