@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from render_fit.cli.messages import show_messages
 
 
 def demo(
@@ -18,7 +19,7 @@ def demo(
 
     Prints silhouette IoU and the distance from the truth in millimetres; writes everything that a fit writes.
     """
-    logging.basicConfig(level=logging.CRITICAL)
+    show_messages()
     from rich.console import Console
     from rich.markup import escape
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import enum
-import logging
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from render_fit.cli.messages import show_messages
 from render_fit.errors import InputError
 
 
@@ -85,8 +85,7 @@ def fit(
         str, typer.Option(help="Recipe: a name (see recipe list) or a YAML file.", rich_help_panel="How to fit")
     ] = "hybrid",
     renderer: Annotated[
-        str | None,
-        typer.Option(help="cpu, pytorch3d or auto; else the recipe's.", rich_help_panel="How to fit"),
+        str | None, typer.Option(help="cpu, pytorch3d or auto; else the recipe's.", rich_help_panel="How to fit")
     ] = None,
     body: Annotated[
         str | None,
@@ -136,7 +135,7 @@ def fit(
 
     Exit code: 0 if every photo was fitted, 1 if some failed, 2 for a mistake in what was given, 130 after Ctrl-C.
     """
-    logging.basicConfig(level=logging.INFO if verbose else logging.CRITICAL, format="%(message)s")
+    show_messages(verbose)
     from render_fit.cli.progress import fit_with_progress
     from render_fit.runs.inputs import Given, find_images, plan
     from render_fit.runs.options import FitOptions, parse_box

@@ -46,7 +46,7 @@ def whitening(curvature: Float[Tensor, "b d d"], floor: float) -> Float[Tensor, 
 
 def positive(curvature: Float[Tensor, "b d d"]) -> Float[Tensor, "b d d"]:
     """The symmetric matrix with the same directions and the sizes of their curvatures."""
-    values, vectors = torch.linalg.eigh(curvature.nan_to_num(0.0))
+    values, vectors = torch.linalg.eigh(curvature)
     return (vectors * values.abs()[:, None, :]) @ vectors.mT
 
 

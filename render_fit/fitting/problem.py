@@ -94,7 +94,7 @@ class Problem:
         second_order = isinstance(solver, SecondOrderSolver)
         W = None
         if whiten > 0 and curved and not second_order:
-            W = whitening(self.curvature(start, curved), whiten)
+            W = whitening(self._curvature(start, curved), whiten)
         whitened = Whitened(moving, SCALES, W)
         last: list[Scene] = []
 
@@ -114,7 +114,6 @@ class Problem:
             solution = solver(function, y, {}, iterations, tolerance, progress)
         return start.with_values(whitened.unpack(solution.values["y"])).recentred(), solution
 
-    @torch.no_grad()
     def curvature(self, state: Variables, free: Sequence[str], scene: Scene | None = None) -> Float[Tensor, "b d d"]:
         """Positive semidefinite curvature of the objective, as far as its terms know theirs.
 
@@ -130,6 +129,11 @@ class Problem:
             (B, D, D) for the variables side by side in the order of ``free``, in units of their scales; 0 where it is
             not finite.
         """
+        return positive(self._curvature(state, free, scene))
+
+    @torch.no_grad()
+    def _curvature(self, state: Variables, free: Sequence[str], scene: Scene | None = None) -> Float[Tensor, "b d d"]:
+        """``curvature`` with the directions that bend down as they are."""
         state = state.detached()
         moving = state.free(free)
         sizes = {name: value[0].numel() for name, value in moving.items()}
@@ -155,7 +159,7 @@ class Problem:
             directions = SCALES["clothing"] * self.clothing_basis.directions
             result[:, skeletal:, skeletal:] += self.objective.clothing_curvature(scene, directions)
         finite = result.isfinite().all(dim=2).all(dim=1)[:, None, None]
-        return positive(torch.where(finite, result, 0.0))
+        return torch.where(finite, result, 0.0)
 
     def _skeletal_curvature(self, start: Variables, moving: Mapping[str, Tensor]) -> Float[Tensor, "b d d"]:
         """Curvature of the skeletal terms at the start, in units of the variables' scales."""

@@ -1,6 +1,9 @@
 """A kernel in the cache on disk must go stale when any kernel's file changes."""
 
+import os
 import pickle
+import subprocess
+import sys
 
 from render_fit.renderers import CpuRenderer, RenderSettings
 from render_fit.renderers.kernels import compiling, rasterize
@@ -24,3 +27,18 @@ def test_the_fingerprint_covers_every_kernel_file(tmp_path, monkeypatch) -> None
     before = compiling.fingerprint.__wrapped__()
     (tmp_path / "b.py").write_text("x = 2\n")
     assert compiling.fingerprint.__wrapped__() != before
+
+
+def test_the_command_line_says_that_kernels_are_compiled_and_only_then(tmp_path) -> None:
+    program = (
+        "from render_fit.cli.messages import show_messages; show_messages()\n"
+        "import numpy as np; from render_fit.renderers.kernels.grid import edge_boxes\n"
+        "for _ in range(2): edge_boxes(np.zeros((1, 4)), 0.0, 0.0, 1.0, 1, 1, np.zeros((1, 4), np.int32))"
+    )
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    said = [
+        subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+        for _ in range(2)
+    ]
+    assert said[0].stderr.count("compiling the cpu renderer") == 1
+    assert "compiling" not in said[1].stderr
