@@ -63,9 +63,9 @@ class CpuRenderer:
 
     Follows ``Renderer``. Works in float64 inside; the result has the vertices' dtype and is the same for any
     number of threads, of which it uses as many as torch (``torch.set_num_threads``). The first call in a process
-    loads the compiled kernels; the first ever compiles them (about half a minute) and caches them on disk, in
-    ``NUMBA_CACHE_DIR`` if that is set. A process that has rendered must not fork and render in the child (GNU
-    OpenMP ends it, with a message): start workers with ``spawn``.
+    loads the compiled kernels; the first ever compiles them (about 20 s; a log message says so) and caches them on
+    disk, in ``NUMBA_CACHE_DIR`` if that is set. A process that has rendered must not fork and render in the child
+    (GNU OpenMP ends it, with a message): start workers with ``spawn``.
     """
 
     name = "cpu"

@@ -14,7 +14,7 @@ from tests.renderers.scenes import MESHES, Scene, scene
 
 SOFT = ("silhouette", "parts", "depth", "normals")
 
-# The kernels leave out weights below 1e-7 (parts) and silhouettes above 1 − 1e-8, and add in another order.
+# The kernels leave out weights below 1e-7 (parts) and silhouettes above 1 − 1e-7, and add in another order.
 TOLERANCE = 1e-6
 
 
