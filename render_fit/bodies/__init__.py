@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from render_fit.bodies.body import Body, BodyOutput, BodyParameters
+from render_fit.bodies.body import Body
 from render_fit.bodies.open_body import open_body
+from render_fit.bodies.parameters import BodyOutput, BodyParameters
 from render_fit.bodies.pickles import BodyFileError
 from render_fit.bodies.smpl_files import load_body, smpl_arrays
 

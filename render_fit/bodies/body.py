@@ -7,10 +7,7 @@ and skinning weights. `Body.forward` poses the whole mesh; `Body.keypoints` only
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
 
-import roma
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
@@ -18,93 +15,9 @@ from torch import Tensor, nn
 from render_fit.bodies.kinematics import Tree
 from render_fit.bodies.landmarks import LandmarkMoments, landmark_moments, posed_landmarks
 from render_fit.bodies.marker_joints import MARKER_JOINTS
+from render_fit.bodies.parameters import BodyOutput, BodyParameters, Kinematics
+from render_fit.bodies.skinning import Skin, skin_of, skinned
 from render_fit.skeletons import SMPL_24, Skeleton
-
-
-@dataclass(frozen=True)
-class BodyParameters:
-    """Pose, shape and place of a batch of bodies.
-
-    Attributes:
-        rotations: Local joint rotations, the global orientation first.
-        betas: Shape coefficients, in standard deviations.
-        transl: Translation in metres, added after posing (SMPL's ``trans``).
-        offsets: Displacements of the zero-pose vertices in metres (SMPL+D), added before posing; None for none.
-    """
-
-    rotations: Float[Tensor, "b j 3 3"]
-    betas: Float[Tensor, "b s"]
-    transl: Float[Tensor, "b 3"]
-    offsets: Float[Tensor, "b v 3"] | None = None
-
-    @staticmethod
-    def from_rotvec(
-        pose: Float[Tensor, "b j 3"],
-        betas: Float[Tensor, "b s"],
-        transl: Float[Tensor, "b 3"],
-        offsets: Float[Tensor, "b v 3"] | None = None,
-    ) -> BodyParameters:
-        """Makes parameters from axis-angle vectors.
-
-        Args:
-            pose: Local rotations as axis-angle, radians, global orientation first.
-            betas: Shape coefficients.
-            transl: Translation, metres.
-            offsets: Zero-pose displacements, metres.
-
-        Returns:
-            The parameters with rotation matrices.
-
-        Differentiability: smooth everywhere, the zero rotation included (`roma.rotvec_to_rotmat`).
-        """
-        return BodyParameters(roma.rotvec_to_rotmat(pose), betas, transl, offsets)
-
-    @property
-    def pose(self) -> Float[Tensor, "b j 3"]:
-        """The local rotations as axis-angle, radians; not differentiable at rotations by pi."""
-        return roma.rotmat_to_rotvec(self.rotations)
-
-    def __len__(self) -> int:
-        return len(self.rotations)
-
-    def __getitem__(self, index: int | slice | Sequence[int] | Tensor) -> BodyParameters:
-        chosen: Any = slice(index, index + 1 or None) if isinstance(index, int) else index
-        offsets = None if self.offsets is None else self.offsets[chosen]
-        return BodyParameters(self.rotations[chosen], self.betas[chosen], self.transl[chosen], offsets)
-
-    def detach(self) -> BodyParameters:
-        """Gives the same values, cut off from the autograd graph."""
-        offsets = None if self.offsets is None else self.offsets.detach()
-        return BodyParameters(self.rotations.detach(), self.betas.detach(), self.transl.detach(), offsets)
-
-
-@dataclass(frozen=True)
-class BodyOutput:
-    """A batch of posed bodies.
-
-    Attributes:
-        vertices: Metres.
-        joints: Metres.
-        joint_rotations: World rotation of every joint's frame.
-    """
-
-    vertices: Float[Tensor, "b v 3"]
-    joints: Float[Tensor, "b j 3"]
-    joint_rotations: Float[Tensor, "b j 3 3"]
-
-
-class Kinematics(NamedTuple):
-    """Joints of posed bodies.
-
-    Attributes:
-        joints: Posed joints, metres.
-        rotations: World rotations of the joints.
-        transforms: What skinning applies to the zero pose: a rotation's rows, then the shift in metres.
-    """
-
-    joints: Float[Tensor, "b j 3"]
-    rotations: Float[Tensor, "b j 3 3"]
-    transforms: Float[Tensor, "b j 12"]
 
 
 class Body(nn.Module):
@@ -213,7 +126,7 @@ class Body(nn.Module):
 
     def _forget(self) -> None:
         self._landmarks: dict[tuple[str, ...], tuple[LandmarkMoments, Tensor]] = {}
-        self._flat: tuple[Tensor, Tensor | None] | None = None
+        self._skin: Skin | None = None
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Body:
         super()._apply(fn, recurse)
@@ -236,14 +149,10 @@ class Body(nn.Module):
 
         Source: Loper et al. 2015, equations 2 to 9; offsets as in Alldieck et al. 2018 (SMPL+D).
         """
-        if self._flat is None:
-            self._flat = _flattened(self.shapedirs, self.posedirs)
-        shapedirs, posedirs = self._flat
+        if self._skin is None:
+            self._skin = skin_of(self.v_template, self.shapedirs, self.posedirs, self.weights)
         joints, rotations, transforms = kinematics if kinematics is not None else self.kinematics(parameters)
-        vertices = _skinned(
-            parameters, self.v_template, shapedirs, posedirs, self.weights, transforms, parameters.offsets
-        )
-        return BodyOutput(vertices, joints, rotations)
+        return BodyOutput(skinned(self._skin, parameters, transforms), joints, rotations)
 
     def points(self, parameters: BodyParameters, vertices: Int64[Tensor, "n"]) -> Float[Tensor, "b n 3"]:
         """Poses only some vertices; the same points as `forward` gives them.
@@ -259,9 +168,8 @@ class Body(nn.Module):
         """
         _, _, transforms = self.kinematics(parameters)
         posedirs = None if self.posedirs is None else self.posedirs[vertices]
-        flat = _flattened(self.shapedirs[vertices], posedirs)
-        template, weights = self.v_template[vertices], self.weights[vertices]
-        return _skinned(parameters, template, *flat, weights, transforms, parameters.offsets)
+        skin = skin_of(self.v_template[vertices], self.shapedirs[vertices], posedirs, self.weights[vertices])
+        return skinned(skin, parameters, transforms)
 
     def keypoints(
         self, parameters: BodyParameters, skeleton: Skeleton, kinematics: Kinematics | None = None
@@ -381,36 +289,3 @@ class Body(nn.Module):
             rows = [self.landmark_names.index(name) for name in used]
             self._landmarks[skeleton.landmarks] = (landmark_moments(self, rows), mix)
         return self._landmarks[skeleton.landmarks]
-
-
-def _flattened(shapedirs: Tensor, posedirs: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    """Lays directions (v, 3, s) and (v, 3, p) out as (s, 3v) and (p, 3v), coordinates apart (see `_skinned`)."""
-    flat = [None if d is None else d.permute(2, 1, 0).flatten(1).contiguous() for d in (shapedirs, posedirs)]
-    assert flat[0] is not None
-    return flat[0], flat[1]
-
-
-def _skinned(
-    parameters: BodyParameters,
-    template: Tensor,
-    shapedirs: Tensor,
-    posedirs: Tensor | None,
-    weights: Tensor,
-    transforms: Tensor,
-    offsets: Tensor | None,
-) -> Tensor:
-    """Shapes and poses vertices: linear blend skinning of (template + shape + pose correctives + offsets).
-
-    Coordinates are kept apart, (b, 3, v), so that every step runs along contiguous vertices.
-    """
-    betas = parameters.betas
-    rest = torch.addmm(template.T.flatten(), betas, shapedirs[: betas.shape[1]])
-    if posedirs is not None:
-        eye = torch.eye(3, dtype=betas.dtype, device=betas.device)
-        rest = torch.addmm(rest, (parameters.rotations[:, 1:] - eye).flatten(1), posedirs)
-    rest = rest.view(len(betas), 1, 3, -1)
-    if offsets is not None:
-        rest = rest + offsets.transpose(1, 2)[:, None]
-    blended = transforms.transpose(1, 2) @ weights.T  # (b, 12, v): a rotation's rows, then the shift
-    turns, shifts = blended.split([9, 3], 1)
-    return ((turns.unflatten(1, (3, 3)) * rest).sum(2) + shifts).transpose(1, 2)

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
+from render_fit.bodies.parameters import BodyParameters
+
 if TYPE_CHECKING:
-    from render_fit.bodies.body import Body, BodyParameters
+    from render_fit.bodies.body import Body
 
 
 class LandmarkMoments(NamedTuple):

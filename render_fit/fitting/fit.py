@@ -11,8 +11,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from render_fit.bodies import body_named
-from render_fit.bodies.body import Body, BodyParameters
+from render_fit.bodies.body import Body
 from render_fit.bodies.clothing import clothing_basis
+from render_fit.bodies.parameters import BodyParameters
 from render_fit.cameras import Camera, camera_from_focal, default_focal_px
 from render_fit.errors import InputError
 from render_fit.fitting.quality import Quality, judge, quality

@@ -11,7 +11,7 @@ from jaxtyping import Int64
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
-from render_fit.bodies.body import BodyOutput, BodyParameters
+from render_fit.bodies.parameters import BodyOutput, BodyParameters
 from render_fit.cameras import Camera
 from render_fit.observations.observation import Observation
 

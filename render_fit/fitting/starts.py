@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from render_fit.bodies.body import Body, BodyParameters
+from render_fit.bodies.body import Body
+from render_fit.bodies.parameters import BodyParameters
 from render_fit.fitting.variables import Variables
 from render_fit.losses.targets import Targets
 from render_fit.observations.observation import box_of_mask

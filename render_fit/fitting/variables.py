@@ -10,8 +10,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from render_fit.bodies.body import Body, BodyParameters
+from render_fit.bodies.body import Body
 from render_fit.bodies.clothing import ClothingBasis
+from render_fit.bodies.parameters import BodyParameters
 
 SCALES: Mapping[str, float] = {
     "orient": 0.3,  # radians

@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from render_fit.bodies.body import Body, BodyOutput, BodyParameters, Kinematics
+from render_fit.bodies.body import Body
+from render_fit.bodies.parameters import BodyOutput, BodyParameters, Kinematics
 from render_fit.losses.targets import Targets
 from render_fit.renderers.base import Renderer, RenderOutput, RenderSettings
 from render_fit.renderers.motion import Motion

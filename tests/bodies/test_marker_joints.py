@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from render_fit.bodies import open_body
-from render_fit.bodies.body import BodyParameters
 from render_fit.bodies.marker_joints import MARKER_JOINTS
+from render_fit.bodies.parameters import BodyParameters
 from render_fit.evaluation import metrics
 from render_fit.skeletons import H36M_17, MPI_INF_3DHP_17, mirrored_name
 

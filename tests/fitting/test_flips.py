@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from render_fit.bodies import open_body
-from render_fit.bodies.body import BodyParameters
+from render_fit.bodies.parameters import BodyParameters
 from render_fit.cameras import camera_from_focal
 from render_fit.evaluation.scenes import everyday_pose
 from render_fit.evaluation.scenes.scene import pose_in_view, view_rotation

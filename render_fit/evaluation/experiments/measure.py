@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from render_fit.bodies.body import Body, BodyParameters
+from render_fit.bodies.body import Body
+from render_fit.bodies.parameters import BodyParameters
 from render_fit.cameras import Camera
 from render_fit.evaluation import defects, metrics
 from render_fit.evaluation.scenes.drawing import draw_mask

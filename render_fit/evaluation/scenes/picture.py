@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from scipy.ndimage import gaussian_filter
 
-from render_fit.bodies.body import Body, BodyParameters
+from render_fit.bodies.body import Body
+from render_fit.bodies.parameters import BodyParameters
 from render_fit.cameras import Camera
 from render_fit.evaluation.scenes.backdrops import draw_backdrop
 from render_fit.evaluation.scenes.drawing import average_samples, rasterize

@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from render_fit.bodies.body import Body, BodyParameters
+from render_fit.bodies.body import Body
+from render_fit.bodies.parameters import BodyParameters
 from render_fit.cameras import Camera, camera_from_focal, default_focal_px
 from render_fit.evaluation.scenes.drawing import draw_mask, draw_parts, rasterize
 from render_fit.observations.observation import Observation, box_of_mask
