@@ -262,7 +262,7 @@ class Body(nn.Module):
         Differentiability: smooth in all parameters.
         """
         rest = self.rest_joints(parameters.betas)
-        self.tree = self.tree.to(rest.device)
+        self.tree = self.tree.to(rest)
         rotations, joints = self.tree.pose(parameters.rotations, rest)
         joints = joints + parameters.transl[:, None]
         shift = joints - (rotations @ rest[..., None])[..., 0]

@@ -1,8 +1,9 @@
-"""Forward kinematics of a joint tree, one level of the tree at a time."""
+"""Forward kinematics of a joint tree, one level of the tree at a time, and its gradient in one step for all joints."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -12,7 +13,8 @@ from torch import Tensor
 class Tree:
     """A kinematic tree.
 
-    Joints of one depth are posed together: SMPL's 24 joints take nine small matrix products instead of 23.
+    Joints of one depth are posed together: SMPL's 24 joints take eight small matrix products instead of 23. The way
+    back takes one for all of them, since a joint moves what hangs on it as one rigid piece.
     """
 
     def __init__(self, parents: Sequence[int]) -> None:
@@ -29,7 +31,8 @@ class Tree:
             raise ValueError(
                 f"parents must be -1 for joint 0 and an earlier joint for every other one; got {self.parents}"
             )
-        depth = [0] * len(self.parents)
+        count = len(self.parents)
+        depth = [0] * count
         for i, parent in enumerate(self.parents[1:], start=1):
             depth[i] = depth[parent] + 1
         by_depth = [[i for i, d in enumerate(depth) if d == level] for level in range(max(depth) + 1)]
@@ -42,16 +45,23 @@ class Tree:
             above = [by_depth[level].index(self.parents[joint]) for joint in joints]
             straight = above == list(range(len(by_depth[level])))
             self._above.append(None if straight else torch.tensor(above))
-        self._bone_parents = torch.tensor([0, *self.parents[1:]])
+        self._parents = torch.tensor(self.parents[1:], dtype=torch.long)
+        self._bones = torch.eye(count)  # (j, j) times joints: bones, the root's from the origin
+        self._hanging = torch.eye(count)  # (j, j) row j: 1 for joint j and all that hang on it
+        for i, parent in enumerate(self.parents[1:], start=1):
+            self._bones[i, parent] = -1.0
+        for i in range(count - 1, 0, -1):
+            self._hanging[self.parents[i]] += self._hanging[i]
 
-    def to(self, device: torch.device) -> Tree:
-        """Gives this tree with its index tables on a device."""
-        if device == self._order.device:
+    def to(self, like: Tensor) -> Tree:
+        """Gives this tree with its tables on a tensor's device, in its precision."""
+        if like.device == self._order.device and like.dtype == self._bones.dtype:
             return self
         moved = Tree(self.parents)
-        moved._order, moved._back = moved._order.to(device), moved._back.to(device)
-        moved._above = [None if above is None else above.to(device) for above in moved._above]
-        moved._bone_parents = moved._bone_parents.to(device)
+        moved._order, moved._back = moved._order.to(like.device), moved._back.to(like.device)
+        moved._parents = moved._parents.to(like.device)
+        moved._above = [None if above is None else above.to(like.device) for above in moved._above]
+        moved._bones, moved._hanging = moved._bones.to(like), moved._hanging.to(like)
         return moved
 
     def pose(
@@ -61,22 +71,54 @@ class Tree:
 
         Args:
             rotations: Local rotations, the root's first.
-            rest: Joints in the zero pose, metres.
+            rest: Joints in the zero pose, metres; same precision and device as the tree's (see `to`).
 
         Returns:
             World rotations, and posed joints in metres; the root stays at its rest place.
 
-        Differentiability: smooth.
+        Differentiability: smooth, twice. The gradient is that of a product of matrices wherever they are rotations.
         """
-        has_parent = rest.new_ones(len(self.parents), 1)
-        has_parent[0] = 0.0
-        bones = rest - has_parent * rest.index_select(1, self._bone_parents)
+        return _Pose.apply(rotations, rest, self)  # pyright: ignore[reportReturnType]
+
+    def _posed(self, rotations: Tensor, rest: Tensor) -> tuple[Tensor, Tensor]:
+        """`pose` without a gradient."""
         bottom = rest.new_tensor([0.0, 0.0, 0.0, 1.0]).expand(*rest.shape[:2], 1, 4)
-        local = torch.cat([torch.cat([rotations, bones[..., None]], -1), bottom], -2)
+        local = torch.cat([torch.cat([rotations, (self._bones @ rest)[..., None]], -1), bottom], -2)
         first, *below = local.index_select(1, self._order).split(self._sizes, 1)
         levels = [first]
         for own, above in zip(below, self._above, strict=True):
             up = levels[-1] if above is None else levels[-1].index_select(1, above)
             levels.append(up @ own)
         world = torch.cat(levels, 1).index_select(1, self._back)
-        return world[..., :3, :3], world[..., :3, 3]
+        return world[..., :3, :3].contiguous(), world[..., :3, 3].contiguous()
+
+    def _parents_of(self, rotations: Tensor) -> Tensor:
+        """World rotations of the parents; the root's is the world."""
+        eye = torch.eye(3, dtype=rotations.dtype, device=rotations.device).expand(len(rotations), 1, 3, 3)
+        return torch.cat([eye, rotations.index_select(1, self._parents)], 1)
+
+
+class _Pose(torch.autograd.Function):
+    """Joints of one depth at a time forwards; all at once backwards.
+
+    Turning joint j by a small world rotation turns all that hangs on it about j. With G_d and g_d the gradients in the
+    world rotation R_d and the place p_d of every joint d on j (itself included), and P the world rotation of j's
+    parent, the gradient in j's local rotation is Pᵀ (Σ G_d R_dᵀ + Σ g_d (p_d − p_j)ᵀ) R_j, that in its bone Pᵀ Σ g_d.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, rotations: Tensor, rest: Tensor, tree: Tree) -> tuple[Tensor, Tensor]:
+        world, joints = tree._posed(rotations, rest)
+        ctx.tree = tree
+        ctx.save_for_backward(world, joints)
+        return world, joints
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
+        (world, joints), (turning, pulling), tree = ctx.saved_tensors, gradients, ctx.tree
+        torques = turning @ world.mT + pulling[..., None] * joints[..., None, :]
+        hanging = tree._hanging @ torch.cat([torques.flatten(-2), pulling], -1)
+        torque, pull = hanging[..., :9].unflatten(-1, (3, 3)), hanging[..., 9:]
+        to_parent = tree._parents_of(world).mT
+        rotations = to_parent @ (torque - pull[..., None] * joints[..., None, :]) @ world
+        return rotations, tree._bones.mT @ (to_parent @ pull[..., None])[..., 0], None

@@ -30,3 +30,31 @@ def test_the_root_stays_where_it_rests() -> None:
 def test_what_is_no_tree_is_refused(parents: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="earlier joint"):
         Tree(parents)
+
+
+def test_gradient_is_that_of_the_matrix_product() -> None:
+    parents = (-1, 0, 0, 1, 2, 2, 3)
+    local = roma.random_rotmat((2, len(parents)), dtype=torch.float64).requires_grad_()
+    rest = torch.randn(2, len(parents), 3, dtype=torch.float64, requires_grad=True)
+    turns, places = [local[:, 0]], [rest[:, 0]]
+    for joint, parent in enumerate(parents[1:], start=1):
+        turns.append(turns[parent] @ local[:, joint])
+        places.append(places[parent] + (turns[parent] @ (rest[:, joint] - rest[:, parent])[..., None])[..., 0])
+    by_hand = torch.stack(turns, 1), torch.stack(places, 1)
+    tree = Tree(parents).to(rest)
+    posed = tree.pose(local, rest)
+    weights = [torch.randn_like(one) for one in posed]
+    gradients = [torch.autograd.grad([one.sin() for one in pair], [local, rest], weights) for pair in (posed, by_hand)]
+    for ours, theirs in zip((*posed, *gradients[0]), (*by_hand, *gradients[1]), strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-12, rtol=1e-12)
+
+
+def test_gradient_has_a_gradient() -> None:
+    tree = Tree((-1, 0, 1, 1)).to(torch.zeros((), dtype=torch.float64))
+    rotvec = 0.5 * torch.randn(1, 4, 3, dtype=torch.float64)
+    rest = torch.randn(1, 4, 3, dtype=torch.float64)
+
+    def posed(rotvec: torch.Tensor, rest: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return tree.pose(roma.rotvec_to_rotmat(rotvec), rest)
+
+    assert torch.autograd.gradgradcheck(posed, (rotvec.requires_grad_(), rest.requires_grad_()))
