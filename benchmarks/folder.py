@@ -1,6 +1,6 @@
 """How many photos a minute a folder's run fits, with one process and with two.
 
-    python -m benchmarks.folder [--photos 8] [--runs 1] [--json FILE]
+    python -m benchmarks.folder [--photos 24] [--runs 1] [--json FILE]
 
 Synthetic photos of the benchmark's bodies with masks and keypoints as files, the default recipe without the observer.
 Everything counts: starting the processes, loading the kernels, and writing meshes, overlays and the gallery. The more
@@ -49,7 +49,7 @@ def fitting(jobs: Sequence[Job], options: FitOptions, scratch: Path, n_workers: 
 
 def main(words: Sequence[str] | None = None) -> int:
     parser = arguments(__doc__, runs=1, threads=False)
-    parser.add_argument("--photos", type=int, default=8)
+    parser.add_argument("--photos", type=int, default=24)
     parser.add_argument("--recipe", default="hybrid")
     chosen = parser.parse_args(words)
     cores = os.cpu_count() or 1

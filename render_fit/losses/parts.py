@@ -28,16 +28,10 @@ class PartLikelihood:
 
     def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
         targets = scene.targets
-        if targets.labels is None or targets.part_space is None:
-            raise ValueError("labels: the observation has no part map; leave part terms out of the objective")
-        parts = scene.render("parts")
-        background = (1 - parts.sum(dim=1, keepdim=True)).clamp(min=0)
-        emission = targets.part_space.emission.to(parts)
-        # E[:, observed label] is what each part would have to say to explain the pixel.
-        explains = emission[:, targets.labels].movedim(0, 1)
-        likelihood = (torch.cat([parts, background], dim=1) * explains).sum(dim=1).clamp(min=1e-6)
-        area = ((targets.labels != 0) & targets.valid).sum(dim=(1, 2)).clamp(min=1)
-        return -(targets.valid_float * likelihood.log()).sum(dim=(1, 2)) / area
+        parts_rather, background = targets.label_evidence
+        # Σ P(part) E(part, label) over parts and background, whose probability is what the parts leave.
+        likelihood = ((scene.render("parts") * parts_rather).sum(dim=1) + background).clamp(min=1e-6)
+        return -(targets.valid_float * likelihood.log()).sum(dim=(1, 2)) / targets.labelled_area
 
     def picture_curvature(self, scene: Scene, motion: Motion) -> Float[Tensor, "n"]:
         """Second derivative along each row."""
@@ -51,6 +45,7 @@ class PartLikelihood:
         relative = (change / shown.clamp(min=1e-6)).mT  # (L, N): of the probability of every label
         here = relative.gather(0, motion.values(targets.labels)[None])[0]
         pulls = -relative.gather(0, motion.beside(targets.labels))
-        area = ((targets.labels != 0) & targets.valid).sum(dim=(1, 2)).clamp(min=1)
-        weight = (1 / area).expand(len(scene.parameters))[motion.image] * motion.values(targets.valid_float)
+        weight = (1 / targets.labelled_area).expand(len(scene.parameters))[motion.image] * motion.values(
+            targets.valid_float
+        )
         return weight * motion.curvature(pulls, here.square())

@@ -65,6 +65,20 @@ class Targets:
         return self.mask
 
     @cached_property
+    def labelled_area(self) -> Float[Tensor, "n"]:
+        """Valid pixels with a label of the person."""
+        assert self.labels is not None
+        return ((self.labels != 0) & self.valid).sum(dim=(1, 2)).clamp(min=1).float()
+
+    @cached_property
+    def label_evidence(self) -> tuple[Float[Tensor, "n 24 h w"], Float[Tensor, "n h w"]]:
+        """How much likelier each of SMPL's parts makes a pixel's label than background does, and how likely that makes it."""
+        if self.labels is None or self.part_space is None:
+            raise ValueError("labels: the observation has no part map; leave part terms out of the objective")
+        says = self.part_space.emission.to(torch.float32)[:, self.labels].movedim(0, 1)
+        return (says[:, :-1] - says[:, -1:]).contiguous(), says[:, -1].contiguous()
+
+    @cached_property
     def distance_to_mask_px(self) -> Float[Tensor, "n h w"]:
         """Distance of every pixel to the nearest valid pixel of the mask, 0 inside it, pixels."""
         masks = (self.seen_mask.cpu().numpy() > 0.5) & self.valid.cpu().numpy()

