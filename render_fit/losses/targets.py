@@ -72,7 +72,7 @@ class Targets:
 
     @cached_property
     def label_evidence(self) -> tuple[Float[Tensor, "n 24 h w"], Float[Tensor, "n h w"]]:
-        """How much likelier each of SMPL's parts makes a pixel's label than background does, and how likely that makes it."""
+        """How much likelier than background each part makes a pixel's label, and how likely background makes it."""
         if self.labels is None or self.part_space is None:
             raise ValueError("labels: the observation has no part map; leave part terms out of the objective")
         says = self.part_space.emission.to(torch.float32)[:, self.labels].movedim(0, 1)

@@ -123,8 +123,8 @@ PEOPLE = (
 def test_default_recipe_recovers_people_with_part_maps():
     """Those without one are in tests/evaluation/test_gate.py.
 
-    Bounds are 1.5 times what was reached when they were set: surfaces 22, 57, 43, 70, 23 and 24 mm. The hands on hips are
-    depths that a picture hardly shows: now and then a forearm comes too near the camera at a lower loss than the truth's.
+    Bounds are 1.5 times what was reached when they were set: surfaces 22, 57, 43, 70, 23 and 24 mm. Hands on hips
+    are depths that a picture hardly shows: now and then a forearm comes too near at a lower loss than the truth's.
     """
     surfaces, joints = [], []
     for pose, seed, yaw in PEOPLE:

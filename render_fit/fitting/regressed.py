@@ -1,0 +1,69 @@
+"""Where a fit begins when a regressor says so."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import pad
+
+from render_fit.bodies.body import Body
+from render_fit.bodies.parameters import BodyParameters
+from render_fit.cameras import Camera
+from render_fit.fitting.variables import Variables
+from render_fit.observations.observation import Observation
+from render_fit.regressors.checkpoint import load_regressor
+from render_fit.regressors.inputs import inputs_from
+from render_fit.regressors.network import Regressor
+from render_fit.skeletons import SMPL_24
+
+
+@lru_cache(maxsize=2)
+def regressor_named(name: str) -> Regressor:
+    """A regressor by name or path, read once."""
+    return load_regressor(name)
+
+
+@torch.no_grad()
+def regressed_points(
+    body: Body,
+    observation: Observation,
+    camera: Camera,
+    regressor: Regressor,
+    n_betas: int,
+    clothing_dim: int = 0,
+) -> Variables:
+    """A regressor's hypotheses for one person.
+
+    Args:
+        body: M. If it is another body than the regressor's, its shape and clothing are left at the mean.
+        observation: z(I) in the photo.
+        camera: The photo's.
+        regressor: Who is asked.
+        n_betas: Shape coefficients.
+        clothing_dim: Number of clothing coefficients; 0: none.
+
+    Returns:
+        As many hypotheses as the regressor has, most likely first.
+    """
+    inputs, view = inputs_from(observation, camera, regressor.config.size)
+    prediction = regressor(inputs).ranked()
+    told, pelvis = prediction.in_photo(view)
+    same = body.name == regressor.config.body
+    known = 1.0 if same else 0.0
+    turns = torch.eye(3).repeat(len(told), len(body.joint_names), 1, 1)
+    for joint, name in enumerate(SMPL_24.joints):
+        if name in body.joint_names:
+            turns[:, body.joint_names.index(name)] = told[:, joint]
+    betas = known * _columns(prediction.betas[0], n_betas)
+    variables = Variables.from_parameters(body, BodyParameters(turns, betas, pelvis - body.rest_joints(betas)[:, 0]))
+    if not clothing_dim:
+        return variables
+    return variables.with_values({"clothing": known * _columns(prediction.clothing[0], clothing_dim)})
+
+
+def _columns(values: Float[Tensor, "h n"], count: int) -> Float[Tensor, "h m"]:
+    """The first columns, or zeros after the last one."""
+    return pad(values, (0, count - values.shape[1]))

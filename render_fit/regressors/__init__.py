@@ -1,0 +1,1 @@
+"""Networks that see z(I) and guess θ, β, c and the camera."""

@@ -1,0 +1,120 @@
+"""What a regressor looks at: masks, part maps and keypoints of people, each through the view that looks at them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import avg_pool2d
+
+from render_fit.cameras import Camera
+from render_fit.observations.observation import Observation
+from render_fit.parts import PartSpace
+from render_fit.regressors.view import MARGIN, View, view_of
+from render_fit.renderers.base import N_PARTS
+from render_fit.skeletons import Skeleton
+
+POINTS = (
+    *("nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder"),
+    *("left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee"),
+    *("left_ankle", "right_ankle", "left_big_toe", "right_big_toe", "left_heel", "right_heel"),
+    *("neck", "pelvis", "spine", "head_top"),
+)
+"""Joints that a regressor knows, by the names that skeletons give them; a skeleton fills those it has."""
+
+_SYNONYMS = {
+    "left_foot_index": "left_big_toe",
+    "right_foot_index": "right_big_toe",
+    "mid_hip": "pelvis",
+    "thorax": "neck",
+}
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """N people as a regressor may see them; what was not observed is zero, which no observation is.
+
+    Attributes:
+        silhouette: (N, S, S) 1 where the person is, −1 where they are not, 0 where that is not known.
+        parts: (N, 24, S, S) how likely each of SMPL's parts is, zero where no label map says.
+        keypoints: (N, K, 2) `POINTS` in units of half the view's side from its middle; 0 where not seen.
+        confidence: (N, K) in [0, 1]; 0 where not seen.
+        focal: (N,) focal length over the view's side.
+    """
+
+    silhouette: Float[Tensor, "n s s"]
+    parts: Float[Tensor, "n 24 s s"]
+    keypoints: Float[Tensor, "n k 2"]
+    confidence: Float[Tensor, "n k"]
+    focal: Float[Tensor, "n"]
+
+    def __len__(self) -> int:
+        return len(self.focal)
+
+    def __getitem__(self, index: slice | Tensor) -> Inputs:
+        return Inputs(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
+
+    @staticmethod
+    def joined(parts: Sequence[Inputs]) -> Inputs:
+        """Several people's inputs, one after the other."""
+        return Inputs(**{f.name: torch.cat([getattr(part, f.name) for part in parts]) for f in fields(Inputs)})
+
+    def to(self, device: torch.device | str) -> Inputs:
+        """Gives the inputs on a device."""
+        return Inputs(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+
+
+def point_columns(skeleton: Skeleton) -> tuple[list[int], list[int]]:
+    """Which of a skeleton's joints (first list) are which of `POINTS` (second list)."""
+    names = [_SYNONYMS.get(joint, joint) for joint in skeleton.joints]
+    pairs = [(i, POINTS.index(name)) for i, name in enumerate(names) if name in POINTS]
+    return [i for i, _ in pairs], [j for _, j in pairs]
+
+
+def part_evidence(space: PartSpace) -> Float[Tensor, "l 24"]:
+    """For every label of a space, how likely each of SMPL's parts is under it, all parts being equally likely before.
+
+    Returns:
+        (L, 24) rows that sum to the probability that the label is of the person at all; the background's is near 0.
+    """
+    emission = space.emission  # (25, L) P(label | part), background last
+    weight = torch.cat([torch.full((N_PARTS, 1), 1.0 / N_PARTS), torch.ones(1, 1)])
+    joint = emission * weight.to(emission)
+    return (joint / joint.sum(0, keepdim=True).clamp(min=1e-9))[:N_PARTS].T.contiguous()
+
+
+def inputs_from(observation: Observation, camera: Camera, size: int) -> tuple[Inputs, View]:
+    """One person's inputs.
+
+    Args:
+        observation: z(I) in the photo.
+        camera: The photo's.
+        size: Side of the view, pixels.
+
+    Returns:
+        Inputs (N = 1), and the view that they were taken by.
+    """
+    view = view_of(camera, observation.box, size)
+    crop = observation.crop(2 * size, (1.15 * MARGIN - 1) / 2)
+    assert crop.crop_box is not None
+    fine = View(view.camera.resize(2 * size, 2 * size), view.turn)
+    photo = camera.crop(torch.tensor([crop.crop_box]), 2 * size, 2 * size)
+    silhouette, parts = torch.zeros(1, size, size), torch.zeros(1, N_PARTS, size, size)
+    if crop.mask is not None:
+        signed = (2 * crop.mask - 1) * crop.valid
+        silhouette = avg_pool2d(fine.see(signed[None, None], photo), 2)[:, 0]
+    if crop.labels is not None and crop.part_space is not None:
+        evidence = part_evidence(crop.part_space)[crop.labels].movedim(-1, 0) * crop.valid
+        parts = avg_pool2d(fine.see(evidence[None], photo), 2)
+    keypoints, confidence = torch.zeros(1, len(POINTS), 2), torch.zeros(1, len(POINTS))
+    if observation.keypoints_px is not None and observation.confidence is not None and observation.skeleton is not None:
+        theirs, ours = point_columns(observation.skeleton)
+        seen_px = view.see_points(observation.keypoints_px[None, theirs].nan_to_num(0.0), camera)
+        known = observation.keypoints_px[theirs].isfinite().all(-1) & observation.confidence[theirs].isfinite()
+        given = torch.where(known, observation.confidence[theirs].nan_to_num(0.0).clamp(0, 1), 0.0)
+        confidence[0, ours] = given
+        keypoints[0, ours] = torch.where(given[:, None] > 0, 2 * seen_px[0] / size - 1, 0.0).clamp(-3, 3)
+    return Inputs(silhouette, parts, keypoints, confidence, view.focal), view

@@ -1,0 +1,243 @@
+"""A regressor: pictures through a backbone, keypoints beside them, several hypotheses of the body as the answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+import roma
+import torch
+from jaxtyping import Float
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from render_fit.bodies.body import Body
+from render_fit.bodies.parameters import BodyParameters
+from render_fit.regressors.inputs import POINTS, Inputs
+from render_fit.regressors.view import View
+from render_fit.renderers.base import N_PARTS
+
+Picture = Literal["silhouette", "parts", "heatmaps"]
+
+REFERENCE_M = 2.0
+"""A view's side at the depth of 1.7 m people who fill it: depths are told relative to where that is."""
+
+_CHANNELS: dict[Picture, int] = {"silhouette": 1, "parts": N_PARTS, "heatmaps": len(POINTS)}
+
+
+class RegressorConfig(BaseModel):
+    """Everything that a checkpoint's weights must agree with."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    body: str = "open"
+    n_joints: int = Field(default=24, gt=0)
+    n_betas: int = Field(default=10, gt=0)
+    n_clothing: int = Field(default=0, ge=0)
+    size: int = Field(default=64, gt=0, description="side of the view, pixels")
+    pictures: tuple[Picture, ...] = ("silhouette", "parts")
+    keypoints: bool = Field(default=True, description="keypoints as numbers, beside the pictures")
+    hypotheses: int = Field(default=4, gt=0)
+    width: int = Field(default=512, gt=0, description="of the layers after the backbone")
+    depth: int = Field(default=2, ge=0, description="residual blocks after the backbone")
+    heatmap_sigma: float = Field(default=0.04, gt=0, description="of a keypoint's spot, share of half the view")
+    backbone: dict[str, Any] = Field(
+        default_factory=lambda: {
+            "model_type": "resnet",
+            "embedding_size": 32,
+            "hidden_sizes": [32, 64, 128, 256],
+            "depths": [1, 1, 1, 1],
+            "layer_type": "basic",
+        },
+        description="a transformers configuration; its number of channels and its outputs are set here",
+    )
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """H hypotheses for each of N people, in the axes of the view, most likely first.
+
+    Attributes:
+        rotations: (N, H, J, 3, 3) local rotations, the global one from the body to the view.
+        betas: (N, H, S) shape.
+        place: (N, H, 3) pelvis in the view: (x/z, y/z) times the focal length over half the side, and log z relative to
+            the depth at which the side measures `REFERENCE_M`.
+        clothing: (N, H, M) coefficients of the clothing basis.
+        log_likelihood: (N, H) logarithms of the hypotheses' probabilities.
+        spread: (N, H, J) how far off a joint probably is, metres (mean of an exponential).
+    """
+
+    rotations: Float[Tensor, "n h j 3 3"]
+    betas: Float[Tensor, "n h s"]
+    place: Float[Tensor, "n h 3"]
+    clothing: Float[Tensor, "n h m"]
+    log_likelihood: Float[Tensor, "n h"]
+    spread: Float[Tensor, "n h j"]
+
+    def __len__(self) -> int:
+        return len(self.betas)
+
+    def ranked(self) -> Prediction:
+        """The same with every person's hypotheses in order, most likely first."""
+        order = self.log_likelihood.argsort(dim=1, descending=True)
+        rows = torch.arange(len(self), device=order.device)[:, None]
+        return Prediction(**{f.name: getattr(self, f.name)[rows, order] for f in fields(self)})
+
+    def parameters(self, body: Body, focal: Float[Tensor, "n"]) -> BodyParameters:
+        """M's parameters in the view's axes, all hypotheses of the first person, then of the second, ...
+
+        Args:
+            body: M.
+            focal: Of the views: focal length over side.
+
+        Differentiability: smooth.
+        """
+        rotations, betas = self.rotations.flatten(0, 1), self.betas.flatten(0, 1)
+        pelvis = pelvis_in_view(self.place, focal[:, None].expand_as(self.log_likelihood)).flatten(0, 1)
+        return BodyParameters(rotations, betas, pelvis - body.rest_joints(betas)[:, 0])
+
+    def in_photo(self, view: View) -> tuple[Float[Tensor, "nh j 3 3"], Float[Tensor, "nh 3"]]:
+        """Rotations and the pelvis's place (metres) in the axes of the photo's camera, ordered as in `parameters`."""
+        pelvis = pelvis_in_view(self.place, view.focal[:, None].expand_as(self.log_likelihood)).flatten(0, 1)
+        back = view.turn.mT.repeat_interleave(self.betas.shape[1], 0)
+        rotations = self.rotations.flatten(0, 1)
+        rotations = torch.cat([back[:, None] @ rotations[:, :1], rotations[:, 1:]], 1)
+        return rotations, (back @ pelvis[..., None])[..., 0]
+
+
+def pelvis_in_view(place: Float[Tensor, "*n 3"], focal: Float[Tensor, "*n"]) -> Float[Tensor, "*n 3"]:
+    """Metres in the view's axes; see `Prediction.place`."""
+    depth = place[..., 2].exp() * focal * REFERENCE_M
+    across = place[..., :2] / (2 * focal[..., None]) * depth[..., None]
+    return torch.cat([across, depth[..., None]], -1)
+
+
+def place_in_view(pelvis: Float[Tensor, "*n 3"], focal: Float[Tensor, "*n"]) -> Float[Tensor, "*n 3"]:
+    """The inverse of `pelvis_in_view`."""
+    depth = pelvis[..., 2].clamp(min=1e-3)
+    across = pelvis[..., :2] / depth[..., None] * 2 * focal[..., None]
+    return torch.cat([across, (depth / (focal * REFERENCE_M)).log()[..., None]], -1)
+
+
+class _Residual(nn.Module):
+    """Two layers added to what goes in."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), nn.LayerNorm(width), nn.Linear(width, width)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.layers(x)
+
+
+class Regressor(nn.Module):
+    """Inputs to a `Prediction`.
+
+    Pictures go through any backbone of transformers, with group norm in place of batch norm, so that a batch may be
+    split over processes; keypoints, their confidence and the focal length join as numbers.
+
+    Args:
+        config: See `RegressorConfig`.
+    """
+
+    def __init__(self, config: RegressorConfig) -> None:
+        super().__init__()
+        self.config = config
+        features = 0
+        if config.pictures:
+            channels = sum(_CHANNELS[picture] for picture in config.pictures)
+            self.backbone, features = _backbone(config.backbone, channels)
+        numbers = 1 + (3 * len(POINTS) if config.keypoints else 0)
+        self.numbers = nn.Sequential(nn.Linear(numbers, config.width), nn.GELU(), nn.Linear(config.width, config.width))
+        self.join = nn.Linear(features + config.width, config.width)
+        self.trunk = nn.Sequential(*(_Residual(config.width) for _ in range(config.depth)), nn.LayerNorm(config.width))
+        self.sizes = (6 * config.n_joints, config.n_betas, 3, config.n_clothing, 1, config.n_joints)
+        self.head = nn.Linear(config.width, config.hypotheses * sum(self.sizes))
+        nn.init.normal_(self.head.weight, std=1e-2)
+        with torch.no_grad():  # start at the zero pose, standing upright before the camera, facing it or turned
+            bias = self.head.bias.view(config.hypotheses, -1)
+            bias.zero_()
+            six = torch.eye(3)[:, :2].flatten()
+            bias[:, : 6 * config.n_joints] = six.repeat(config.n_joints)
+            for index in range(config.hypotheses):
+                yaw = torch.tensor([0.0, 2 * torch.pi * index / config.hypotheses, 0.0])
+                upright = roma.rotvec_to_rotmat(torch.tensor([torch.pi, 0.0, 0.0])) @ roma.rotvec_to_rotmat(yaw)
+                bias[index, :6] = upright[:, :2].flatten()
+            bias[:, -config.n_joints :] = -2.0
+
+    def forward(self, inputs: Inputs) -> Prediction:
+        """Hypotheses for every person.
+
+        Args:
+            inputs: N people in views of `RegressorConfig.size`.
+
+        Returns:
+            In the order of the heads; `Prediction.ranked` sorts them.
+
+        Raises:
+            ValueError: if the views have another size.
+
+        Differentiability: smooth in the inputs and weights.
+        """
+        config = self.config
+        if inputs.silhouette.shape[-1] != config.size:
+            raise ValueError(
+                f"inputs: this regressor sees {config.size} x {config.size} pixels, got {inputs.silhouette.shape[-1]}"
+            )
+        numbers = [inputs.focal.clamp(min=1e-3).log()[:, None]]
+        if config.keypoints:
+            numbers += [(inputs.keypoints * (inputs.confidence > 0)[..., None]).flatten(1), inputs.confidence]
+        joined = [self.numbers(torch.cat(numbers, 1))]
+        if config.pictures:
+            picture = torch.cat([self._picture(name, inputs) for name in config.pictures], 1)
+            joined.append(self.backbone(picture).feature_maps[-1].mean((2, 3)))
+        features = self.trunk(self.join(torch.cat(joined, 1)))
+        answer = self.head(features).float().view(len(inputs), config.hypotheses, -1)
+        six, betas, place, clothing, score, spread = answer.split(self.sizes, -1)
+        rotations = roma.special_gramschmidt(six.unflatten(-1, (config.n_joints, 3, 2)))
+        return Prediction(
+            rotations, betas, place, clothing, score[..., 0].log_softmax(1), nn.functional.softplus(spread)
+        )
+
+    def _picture(self, name: Picture, inputs: Inputs) -> Tensor:
+        if name == "silhouette":
+            return inputs.silhouette[:, None]
+        if name == "parts":
+            return inputs.parts
+        return heatmaps(inputs, self.config.heatmap_sigma)
+
+
+def heatmaps(inputs: Inputs, sigma: float) -> Float[Tensor, "n k s s"]:
+    """A Gaussian spot for every keypoint that was seen, as high as it is sure.
+
+    Args:
+        inputs: N people.
+        sigma: Standard deviation, share of half the view's side.
+    """
+    size = inputs.silhouette.shape[-1]
+    centres = 2 * (torch.arange(size, device=inputs.focal.device) + 0.5) / size - 1
+    across, down = ((centres - inputs.keypoints[..., i, None]).square() / (-2 * sigma**2) for i in (0, 1))
+    return inputs.confidence[..., None, None] * down.exp()[..., :, None] * across.exp()[..., None, :]
+
+
+def _backbone(config: dict[str, Any], channels: int) -> tuple[nn.Module, int]:
+    """A transformers backbone for pictures of some channels, and how many features it gives."""
+    from transformers import AutoBackbone, AutoConfig  # heavy: only who makes a network pays for it
+
+    values = {key: value for key, value in config.items() if key != "model_type"}
+    made = AutoConfig.for_model(config["model_type"], **values, num_channels=channels)
+    made.out_features = [made.stage_names[-1]]
+    network = AutoBackbone.from_config(made)
+    _group_norms(network)
+    return network, int(network.channels[-1])
+
+
+def _group_norms(module: nn.Module) -> None:
+    """Puts group norm in place of batch norm, in groups of at least eight channels."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.BatchNorm2d):
+            setattr(module, name, nn.GroupNorm(max(1, child.num_features // 8), child.num_features))
+        else:
+            _group_norms(child)

@@ -1,0 +1,132 @@
+"""Trainings as the command line asks for them: data found, recipe checked, progress told."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from render_fit.bodies.clothing import clothing_basis
+from render_fit.errors import InputError
+from render_fit.runs.run import load_named_body
+from render_fit.training.loop import RECIPE, Trained, train
+from render_fit.training.poses import PoseBank
+from render_fit.training.recipe import TrainingRecipe, load_training_recipe
+from render_fit.training.synthesis import Synthesis
+from render_fit.training.validation import held_out_people
+
+HELD_OUT = 512
+"""People by whom weights are judged while training."""
+
+
+def pose_bank(motion: Path | None, split: str = "train") -> PoseBank:
+    """Poses from a folder of motion capture, or from the prior that ships if none is given.
+
+    Raises:
+        InputError: if the folder is not one.
+    """
+    if motion is None:
+        return PoseBank.from_prior(seed=0 if split == "train" else 1)
+    try:
+        return PoseBank.from_motion_capture(motion, split)
+    except (FileNotFoundError, KeyError, ValueError) as error:
+        raise InputError(
+            f"{motion}: expected the CMU motion capture (mocap/*.npz, smpl_rest_bones.json): {error}"
+        ) from error
+
+
+def synthesis_for(recipe: TrainingRecipe, bank: PoseBank, size: int | None = None) -> Synthesis:
+    """What draws a recipe's people."""
+    body = load_named_body(recipe.body, recipe.regressor.n_betas)
+    basis = (
+        clothing_basis(body, recipe.regressor.n_clothing) if recipe.clothing and recipe.regressor.n_clothing else None
+    )
+    return Synthesis(body, bank, basis, size or recipe.regressor.size, recipe.poses, recipe.people, recipe.errors)
+
+
+def run_training(
+    name: str,
+    out: Path,
+    motion: Path | None = None,
+    *,
+    steps: int | None = None,
+    workers: int | None = None,
+    watch: Callable[[int, int, dict[str, float]], None] | None = None,
+) -> Trained:
+    """Trains, or goes on.
+
+    Args:
+        name: A training recipe, by name or path.
+        out: The training's folder.
+        motion: Folder of motion capture; None: poses of the prior.
+        steps: In place of the recipe's.
+        workers: Processes that draw people; None: half of the cores.
+        watch: Called with (step, all steps, figures).
+
+    Raises:
+        InputError: for what the user can mend.
+    """
+    from torch.utils.tensorboard import SummaryWriter
+
+    recipe = load_training_recipe(name)
+    if steps is not None:
+        recipe = recipe.model_copy(update={"steps": steps})
+    synthesis = synthesis_for(recipe, pose_bank(motion))
+    held_out = held_out_people(synthesis_for(recipe, pose_bank(motion, "held_out")), HELD_OUT)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / RECIPE).write_text(json.dumps(recipe.model_dump(mode="json"), indent=2) + "\n")
+    count = max(1, (os.cpu_count() or 2) // 2) if workers is None else workers
+    with SummaryWriter(str(out / "tensorboard")) as writer:
+
+        def tell(step: int, figures: dict[str, float]) -> None:
+            if step % 20 == 0 or any(key.startswith("held out") for key in figures):
+                for key, value in figures.items():
+                    writer.add_scalar(key.replace(": ", "/"), value, step)
+            if watch is not None:
+                watch(step, recipe.steps, figures)
+
+        return train(recipe, out, synthesis.body, synthesis, held_out, workers=count, watch=tell)
+
+
+def write_dataset(name: str, out: Path, count: int, size: int, motion: Path | None, seed: int, chunk: int = 256):
+    """Draws people with truth into files, ``chunk`` at a time; yields how many are done.
+
+    Every file, ``people_00000.npz`` and so on, holds labels (SMPL part + 1), silhouettes and keypoints as observers see
+    them, and the truth: poses, betas, clothing, transl, joints, K.
+
+    Raises:
+        InputError: for what the user can mend.
+    """
+    synthesis = synthesis_for(load_training_recipe(name), pose_bank(motion), size)
+    out.mkdir(parents=True, exist_ok=True)
+    for first in range(0, count, chunk):
+        n = min(chunk, count - first)
+        path = out / f"people_{first // chunk:05d}.npz"
+        if not path.is_file():
+            generator = torch.Generator().manual_seed(seed * 1_000_003 + first)
+            drawn = synthesis.draw(n, generator)
+            seen, who = synthesis.observed(drawn, generator), drawn.people
+            partial = path.with_suffix(".partial")
+            with partial.open("wb") as file:
+                np.savez_compressed(
+                    file,
+                    labels=drawn.labels.to(torch.uint8).numpy(),
+                    photographed=drawn.photographed.numpy(),
+                    silhouette_observed=seen.silhouette.to(torch.int8).numpy(),
+                    keypoints=drawn.keypoints.numpy(),
+                    keypoints_visible=drawn.visible.numpy(),
+                    keypoints_observed=seen.keypoints.numpy(),
+                    confidence_observed=seen.confidence.numpy(),
+                    poses=who.parameters.pose.flatten(1).numpy(),
+                    betas=who.parameters.betas.numpy(),
+                    clothing=who.clothing.numpy(),
+                    transl=who.parameters.transl.numpy(),
+                    joints=who.joints.numpy(),
+                    K=who.camera.K.numpy(),
+                )
+            partial.replace(path)
+        yield first + n

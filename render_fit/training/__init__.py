@@ -1,0 +1,1 @@
+"""Data, objectives and loops that train what learns."""

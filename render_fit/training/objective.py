@@ -1,0 +1,118 @@
+"""What a regressor is trained to lower: distances between its hypotheses and the truth, as far as that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from render_fit.bodies.body import Body
+from render_fit.cameras import Camera
+from render_fit.regressors.network import Prediction
+from render_fit.training.synthesis import Truth
+
+Count = Callable[[Tensor], Tensor]
+
+
+class LossWeights(BaseModel):
+    """Weights of the terms; 0 leaves one out.
+
+    L_lat is `rotations` and `betas` (Omran et al. 2018, eq. 3), L_3D `joints`, L_2D `projection`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rotations: float = Field(default=0.5, ge=0, description="mean squared difference of rotation matrices")
+    betas: float = Field(default=0.02, ge=0, description="mean squared difference, standard deviations")
+    joints: float = Field(default=5.0, ge=0, description="mean distance from the pelvis's frame, metres")
+    projection: float = Field(default=1.0, ge=0, description="mean distance in the picture, shares of half the view")
+    place: float = Field(default=0.5, ge=0, description="mean absolute difference of the pelvis's place in the view")
+    clothing: float = Field(default=0.02, ge=0, description="mean squared difference, centimetres")
+    choice: float = Field(default=0.1, ge=0, description="cross-entropy of the hypotheses' probabilities, nats")
+    spread: float = Field(default=0.05, ge=0, description="negative log-likelihood of the joints' distances, nats")
+    all_hypotheses: float = Field(
+        default=0.05, ge=0, le=1, description="share of the loss that every hypothesis gets, not only the best one"
+    )
+
+
+@dataclass(frozen=True)
+class Losses:
+    """A step's losses.
+
+    Attributes:
+        total: Scalar.
+        terms: Means of the best hypotheses' distances, by name, for logs.
+    """
+
+    total: Float[Tensor, ""]
+    terms: dict[str, Float[Tensor, ""]]
+
+
+def distances(prediction: Prediction, truth: Truth, body: Body) -> dict[str, Float[Tensor, "n h"]]:
+    """How far every hypothesis is from the truth, by term.
+
+    Args:
+        prediction: H hypotheses for each of N people.
+        truth: What the people are.
+        body: M.
+
+    Differentiability: smooth but where a distance is zero.
+    """
+    n, h = prediction.log_likelihood.shape
+    parameters = prediction.parameters(body, truth.focal)
+    posed = body.kinematics(parameters).joints.unflatten(0, (n, h))
+    joints = posed - posed[:, :, :1]
+    off = (joints - truth.joints[:, None]).norm(dim=-1)
+    size = 2
+    K = torch.zeros(n * h, 3, 3, device=off.device)
+    K[:, 0, 0] = K[:, 1, 1] = truth.focal.repeat_interleave(h) * size
+    K[:, 2, 2] = 1
+    camera = Camera(K, size, size)
+    true_joints = truth.joints + truth.pelvis[:, None]
+    shown = camera.project(posed.flatten(0, 1)).unflatten(0, (n, h))
+    true_shown = Camera(K[::h], size, size).project(true_joints)[:, None]
+    return {
+        "rotations": (prediction.rotations - truth.rotations[:, None]).square().sum((-1, -2)).mean(-1),
+        "betas": (prediction.betas - truth.betas[:, None]).square().mean(-1),
+        "joints": off.mean(-1),
+        "projection": (shown - true_shown).norm(dim=-1).clamp(max=2.0).mean(-1),
+        "place": (prediction.place - truth.place[:, None]).abs().mean(-1),
+        "clothing": (prediction.clothing - truth.clothing[:, None]).square().mean(-1)
+        if prediction.clothing.shape[-1]
+        else torch.zeros_like(off[..., 0]),
+        "spread": (off.detach() / prediction.spread.clamp(min=1e-3) + prediction.spread.clamp(min=1e-3).log()).mean(-1),
+    }
+
+
+def losses(
+    prediction: Prediction, truth: Truth, body: Body, weights: LossWeights, count: Count | None = None
+) -> Losses:
+    """The training loss: the best hypothesis of each person learns, and which one it was.
+
+    Args:
+        prediction: H hypotheses for each of N people.
+        truth: What the people are.
+        body: M.
+        weights: Of the terms.
+        count: Makes a number of people one of all processes'; given where several train together, so that the mean is
+            over all of them.
+
+    Source: multiple choice learning, Guzman-Rivera et al., NeurIPS 2012; hypotheses of bodies, Biggs et al., NeurIPS
+        2020.
+    """
+    terms = distances(prediction, truth, body)
+    value = sum(getattr(weights, name) * term for name, term in terms.items() if name != "spread")
+    assert isinstance(value, Tensor)
+    best = value.detach().argmin(1, keepdim=True)
+    share = weights.all_hypotheses
+    chosen = (1 - share) * value.gather(1, best)[:, 0] + share * value.mean(1)
+    chosen = chosen - weights.choice * prediction.log_likelihood.gather(1, best)[:, 0]
+    chosen = chosen + weights.spread * terms["spread"].gather(1, best)[:, 0]
+    people = torch.tensor(float(len(truth)), device=value.device)
+    total = chosen.sum() / (people if count is None else count(people))
+    means = {name: term.detach().gather(1, best).mean() for name, term in terms.items()}
+    return Losses(total, means | {"total": total.detach()})

@@ -1,0 +1,132 @@
+"""Poses to train on: what people did in motion capture, mixed, mirrored, bent a little and turned every way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import roma
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from render_fit.evaluation.mocap import load_poses
+from render_fit.fitting.recipe import Strict
+from render_fit.losses.priors.gmm import BODY_DIMENSIONS, default_pose_prior
+from render_fit.losses.priors.joint_limits import default_joint_limits
+from render_fit.skeletons import SMPL_24
+
+_LEGS = [SMPL_24.index(f"{side}_{joint}") for side in ("left", "right") for joint in ("hip", "knee", "ankle", "foot")]
+_ARMS = [
+    SMPL_24.index(f"{side}_{joint}")
+    for side in ("left", "right")
+    for joint in ("collar", "shoulder", "elbow", "wrist", "hand")
+]
+_SWAP = torch.tensor(SMPL_24.left_right_swap)
+
+
+class PoseMix(Strict):
+    """How poses are varied. Shares are probabilities.
+
+    Attributes:
+        mirrored: Left for right.
+        legs: Legs taken from another pose of the bank.
+        arms: Arms taken from another pose of the bank; each arm may come from a different one.
+        bend_rad: Largest standard deviation of a random turn of every joint; each pose draws its own up to this.
+        seated: Both thighs raised and knees bent, which motion capture of walkers lacks.
+        any_way_up: Turned at random in space: lying, falling, upside down.
+        lean_rad: Standard deviation of how far the others lean, forwards and sideways.
+        excess: Penalty of the joint limits (radians squared) above which a varied pose is put back to the original.
+    """
+
+    mirrored: float = 0.5
+    legs: float = 0.25
+    arms: float = 0.35
+    bend_rad: float = 0.25
+    seated: float = 0.08
+    any_way_up: float = 0.12
+    lean_rad: float = 0.2
+    excess: float = 0.15
+
+
+class PoseBank:
+    """Poses to draw from.
+
+    Args:
+        pose: (N, 24, 3) axis-angle; the pelvis relative to a person who stands upright and faces +z.
+    """
+
+    def __init__(self, pose: Float[Tensor, "n 24 3"]) -> None:
+        self.pose = pose
+
+    def __len__(self) -> int:
+        return len(self.pose)
+
+    @staticmethod
+    def from_motion_capture(folder: Path, split: str = "train") -> PoseBank:
+        """Poses of the CMU motion capture (see `evaluation.mocap.load_poses`), split by subject."""
+        return PoseBank(torch.from_numpy(load_poses(folder, split).pose))  # pyright: ignore[reportArgumentType]
+
+    @staticmethod
+    def from_prior(count: int = 20_000, seed: int = 0) -> PoseBank:
+        """Poses drawn from the pose prior that ships, for machines without motion capture: less varied."""
+        body = default_pose_prior().sample(count, torch.Generator().manual_seed(seed), spread=1.0)
+        pose = torch.zeros(count, 24, 3)
+        pose[:, 1 : 1 + BODY_DIMENSIONS // 3] = body.view(count, -1, 3)
+        return PoseBank(pose)
+
+    def draw(self, count: int, mix: PoseMix, generator: torch.Generator) -> Float[Tensor, "n 24 3"]:
+        """Draws and varies poses.
+
+        Args:
+            count: How many.
+            mix: How they are varied.
+            generator: Source of randomness.
+
+        Returns:
+            (n, 24, 3) axis-angle, the pelvis in the body's own upright axes; where it faces is left to the view.
+        """
+
+        def chance(share: float) -> Tensor:
+            return torch.rand(count, generator=generator) < share
+
+        def other() -> Tensor:
+            return self.pose[torch.randint(len(self.pose), (count,), generator=generator)]
+
+        def normal(*shape: int) -> Tensor:
+            return torch.randn(count, *shape, generator=generator)
+
+        original = other()
+        pose = original.clone()
+        pose[:, _LEGS] = torch.where(chance(mix.legs)[:, None, None], other()[:, _LEGS], pose[:, _LEGS])
+        for half in (_ARMS[:5], _ARMS[5:]):
+            pose[:, half] = torch.where(chance(mix.arms)[:, None, None], other()[:, half], pose[:, half])
+        sits = chance(mix.seated)[:, None]
+        for side, sign in (("left", 1.0), ("right", -1.0)):
+            raised, spread, bent = -1.4 + 0.35 * normal(1), sign * 0.25 * normal(1), 1.2 + 0.6 * normal(1)
+            thigh = torch.cat([raised, sign * 0.2 * normal(1), spread], 1)
+            shin = torch.cat([bent.clamp(0, 2.4), torch.zeros(count, 2)], 1)
+            hip, knee = SMPL_24.index(f"{side}_hip"), SMPL_24.index(f"{side}_knee")
+            pose[:, hip] = torch.where(sits, thigh, pose[:, hip])
+            pose[:, knee] = torch.where(sits, shin, pose[:, knee])
+        bend = mix.bend_rad * torch.rand(count, 1, 1, generator=generator).square() * normal(24, 3)
+        bend[:, 0] = 0
+        pose = pose + bend
+        excess = default_joint_limits()(pose[:, 1:22])
+        pose = torch.where((excess > mix.excess)[:, None, None], original, pose)
+        pose = torch.where(chance(mix.mirrored)[:, None, None], mirrored(pose), pose)
+        lean = mix.lean_rad * normal(3) * torch.tensor([1.0, 0.0, 1.0])
+        anyhow = roma.rotmat_to_rotvec(_random_rotations(count, generator))
+        tilt = torch.where(chance(mix.any_way_up)[:, None], anyhow, lean)
+        pose[:, 0] = roma.rotvec_composition([tilt, pose[:, 0]])
+        return pose
+
+
+def mirrored(pose: Float[Tensor, "n 24 3"]) -> Float[Tensor, "n 24 3"]:
+    """The same pose in a mirror: left and right exchanged, rotations reflected about the body's middle plane."""
+    return pose[:, _SWAP] * pose.new_tensor([1.0, -1.0, -1.0])
+
+
+def _random_rotations(count: int, generator: torch.Generator) -> Float[Tensor, "n 3 3"]:
+    """Uniform over all rotations."""
+    quaternion = torch.nn.functional.normalize(torch.randn(count, 4, generator=generator), dim=1)
+    return roma.unitquat_to_rotmat(quaternion)

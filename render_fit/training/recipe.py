@@ -1,0 +1,89 @@
+"""Training recipes: one validated file that says which network learns from what under which losses, and how long."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from render_fit.errors import InputError
+from render_fit.fitting.recipe import Strict, explained
+from render_fit.regressors.network import RegressorConfig
+from render_fit.training.corruption import ErrorMix
+from render_fit.training.objective import LossWeights
+from render_fit.training.people import PeopleMix
+from render_fit.training.poses import PoseMix
+
+
+class Optimiser(Strict):
+    """AdamW with a linear warm-up and a cosine to zero."""
+
+    learning_rate: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=0.02, ge=0)
+    warm_up: int = Field(default=500, ge=0, description="steps")
+    clip: float = Field(default=1.0, gt=0, description="largest norm of the gradient")
+    average: float = Field(default=0.999, ge=0, lt=1, description="decay of the averaged weights, which are the result")
+
+
+class TrainingRecipe(Strict):
+    """A whole training."""
+
+    name: str
+    description: str
+    source: str = ""
+    body: str = "open"
+    clothing: bool = Field(default=True, description="people wear clothes (offsets)")
+    regressor: RegressorConfig = RegressorConfig()
+    poses: PoseMix = PoseMix()
+    people: PeopleMix = PeopleMix()
+    errors: ErrorMix = ErrorMix()
+    losses: LossWeights = LossWeights()
+    optimiser: Optimiser = Optimiser()
+    steps: int = Field(gt=0)
+    batch: int = Field(default=64, gt=0, description="people in a step, of all processes together")
+    shard: int = Field(default=32, gt=0, description="people drawn at a time; every process takes as many shards")
+    seed: int = 0
+    precision: Literal["no", "bf16", "fp16"] = Field(default="no", description="mixed precision, see accelerate")
+    validate_every: int = Field(default=1000, gt=0)
+    save_every: int = Field(default=500, gt=0)
+
+    @model_validator(mode="after")
+    def _whole_shards(self) -> TrainingRecipe:
+        if self.batch % self.shard:
+            raise ValueError(f"batch: expected a multiple of shard ({self.shard}), got {self.batch}")
+        return self
+
+
+def training_recipe_names() -> list[str]:
+    """Names of the training recipes that ship with the package."""
+    folder = resources.files("render_fit.training") / "recipes"
+    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+
+
+def load_training_recipe(name_or_path: str | Path) -> TrainingRecipe:
+    """A training recipe by the name of a shipped one or the path of a YAML file.
+
+    Raises:
+        InputError: if it does not exist, is not YAML, or has unknown keys or values out of range.
+    """
+    path = Path(name_or_path)
+    if path.is_file():
+        text = path.read_text(encoding="utf-8")
+    elif str(name_or_path) in training_recipe_names():
+        text = (resources.files("render_fit.training") / "recipes" / f"{name_or_path}.yaml").read_text(encoding="utf-8")
+    else:
+        known = ", ".join(training_recipe_names())
+        raise InputError(f"training recipe {str(name_or_path)!r}: neither a file nor one of {known}")
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"{name_or_path}: not valid YAML: {str(error).splitlines()[0]}") from error
+    if not isinstance(data, dict):
+        raise InputError(f"{name_or_path}: expected a mapping of keys at the top, got {type(data).__name__}")
+    try:
+        return TrainingRecipe.model_validate(data)
+    except ValidationError as error:
+        raise InputError(f"{name_or_path}: {explained(error, TrainingRecipe)}") from error

@@ -1,0 +1,213 @@
+"""Training data that never ends: people drawn on the spot, with the truth, and seen as detectors see them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from render_fit.bodies.body import Body
+from render_fit.bodies.clothing import ClothingBasis
+from render_fit.bodies.parameters import BodyParameters
+from render_fit.parts import PART_SPACES
+from render_fit.regressors.inputs import POINTS, Inputs, part_evidence, point_columns
+from render_fit.regressors.network import place_in_view
+from render_fit.renderers.base import RenderSettings
+from render_fit.renderers.cpu import CpuRenderer
+from render_fit.skeletons import BODY_25, COCO_17, H36M_17, MEDIAPIPE_33, MPI_INF_3DHP_17, Skeleton
+from render_fit.training.corruption import ErrorMix, spoiled_keypoints, spoiled_labels
+from render_fit.training.people import People, PeopleMix, people
+from render_fit.training.poses import PoseBank, PoseMix
+
+HIDDEN_DEPTH_M = 0.12
+"""A keypoint with the visible surface this much nearer is hidden; a torso is about 0.24 m deep."""
+
+ANNOTATORS = (COCO_17, MEDIAPIPE_33, BODY_25, H36M_17, MPI_INF_3DHP_17)
+"""Skeletons by whose meaning of the joints keypoints are told, each for a fifth of the people."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What N people are, in the axes of their views.
+
+    Attributes:
+        rotations: (N, J, 3, 3) local rotations, the global one first.
+        betas: (N, S) shape.
+        clothing: (N, M) coefficients of the clothing basis.
+        place: (N, 3) see `regressors.network.Prediction`.
+        pelvis: (N, 3) metres.
+        joints: (N, J, 3) metres, relative to the pelvis.
+        focal: (N,) focal length over the view's side.
+    """
+
+    rotations: Float[Tensor, "n j 3 3"]
+    betas: Float[Tensor, "n s"]
+    clothing: Float[Tensor, "n m"]
+    place: Float[Tensor, "n 3"]
+    pelvis: Float[Tensor, "n 3"]
+    joints: Float[Tensor, "n j 3"]
+    focal: Float[Tensor, "n"]
+
+    def __len__(self) -> int:
+        return len(self.focal)
+
+    def __getitem__(self, index: slice | Tensor) -> Truth:
+        return Truth(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
+
+    @staticmethod
+    def joined(parts: Sequence[Truth]) -> Truth:
+        """Several people's truth, one after the other."""
+        return Truth(**{f.name: torch.cat([getattr(part, f.name) for part in parts]) for f in fields(Truth)})
+
+    def to(self, device: torch.device | str) -> Truth:
+        """Gives the truth on a device."""
+        return Truth(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """N people as a perfect observer would see them.
+
+    Attributes:
+        people: Who.
+        labels: (N, S, S) SMPL part + 1; 0 is background.
+        photographed: (N, S, S) pixels inside of the photo.
+        keypoints: (N, K, 2) `POINTS`, units of half the view from its middle.
+        visible: (N, K) not hidden by the body, and inside the photo.
+        known: (N, K) told by the annotator's skeleton and inside the photo.
+    """
+
+    people: People
+    labels: Int[Tensor, "n s s"]
+    photographed: Bool[Tensor, "n s s"]
+    keypoints: Float[Tensor, "n k 2"]
+    visible: Bool[Tensor, "n k"]
+    known: Bool[Tensor, "n k"]
+
+
+@dataclass(frozen=True)
+class Synthesis:
+    """People drawn on the spot.
+
+    Attributes:
+        body: M.
+        bank: Their poses.
+        basis: Their clothes.
+        size: Side of the views, pixels.
+        poses: How poses are varied.
+        people: How people look and are seen.
+        errors: What observers get wrong.
+    """
+
+    body: Body
+    bank: PoseBank
+    basis: ClothingBasis | None = None
+    size: int = 64
+    poses: PoseMix = field(default_factory=PoseMix)
+    people: PeopleMix = field(default_factory=PeopleMix)
+    errors: ErrorMix = field(default_factory=ErrorMix)
+
+    @torch.no_grad()
+    def draw(self, count: int, generator: torch.Generator) -> Drawn:
+        """Draws people without errors.
+
+        Args:
+            count: How many.
+            generator: Source of randomness; the same state gives the same people.
+        """
+        pose = self.bank.draw(count, self.poses, generator)
+        who = people(self.body, pose, self.size, self.people, generator, self.basis)
+        seen = CpuRenderer()(
+            who.vertices, self.body.faces, who.camera, RenderSettings(), outputs=("face_index", "depth")
+        )
+        assert seen.face_index is not None and seen.depth is not None
+        labels = torch.where(seen.face_index >= 0, self.body.face_parts[seen.face_index.clamp(min=0)] + 1, 0)
+        photographed = self._photographed(who.inside)
+        keypoints, visible, known = self._annotated(who, seen.depth, generator)
+        return Drawn(who, labels * photographed, photographed, keypoints, visible, known)
+
+    @torch.no_grad()
+    def batch(self, count: int, generator: torch.Generator) -> tuple[Inputs, Truth]:
+        """People as observers see them, and the truth.
+
+        Args:
+            count: How many.
+            generator: Source of randomness.
+        """
+        drawn = self.draw(count, generator)
+        return self.observed(drawn, generator), self.truth(drawn.people)
+
+    def observed(self, drawn: Drawn, generator: torch.Generator) -> Inputs:
+        """What a regressor gets to see of drawn people: silhouettes, part maps and keypoints with observers' errors."""
+        silhouette, parts_seen = spoiled_labels(drawn.labels, drawn.photographed, self.errors, generator)
+        keypoints, confidence = spoiled_keypoints(drawn.keypoints, drawn.visible, drawn.known, self.errors, generator)
+        count, size = len(silhouette), self.size
+        parts = torch.zeros(count, 24, size, size)
+        coarse = torch.rand(count, generator=generator) < 0.5
+        for space, chosen in (("smpl24", ~coarse), ("nbf12", coarse)):
+            evidence = part_evidence(PART_SPACES[space])
+            relabel = PART_SPACES[space].emission.argmax(1).roll(1)  # background first, as in `Drawn.labels`
+            rows = (chosen & parts_seen.flatten(1).any(1)).nonzero()[:, 0]
+            if len(rows):
+                parts[rows] = evidence[relabel[parts_seen[rows]]].movedim(-1, 1)
+        return Inputs(silhouette, parts, keypoints, confidence, drawn.people.camera.K[:, 0, 0] / size)
+
+    def truth(self, who: People) -> Truth:
+        """What a regressor should say."""
+        focal = who.camera.K[:, 0, 0] / self.size
+        pelvis = who.joints[:, 0]
+        return Truth(
+            who.parameters.rotations,
+            who.parameters.betas,
+            who.clothing,
+            place_in_view(pelvis, focal),
+            pelvis,
+            who.joints - pelvis[:, None],
+            focal,
+        )
+
+    def _photographed(self, inside: Float[Tensor, "n 4"]) -> Bool[Tensor, "n s s"]:
+        centres = torch.arange(self.size) + 0.5
+        left, top, right, bottom = inside.T[..., None]
+        columns, rows = (centres > left) & (centres < right), (centres > top) & (centres < bottom)
+        return rows[:, :, None] & columns[:, None, :]
+
+    def _annotated(
+        self, who: People, depth: Float[Tensor, "n s s"], generator: torch.Generator
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Keypoints by one annotator's meaning of the joints for each person."""
+        count = len(who.vertices)
+        pixels, z = torch.zeros(count, len(POINTS), 2), torch.ones(count, len(POINTS))
+        told = torch.zeros(count, len(POINTS), dtype=torch.bool)
+        annotator = torch.randint(len(ANNOTATORS), (count,), generator=generator)
+        for number, skeleton in enumerate(ANNOTATORS):
+            rows = (annotator == number).nonzero()[:, 0]
+            if not len(rows):
+                continue
+            theirs, ours = _supported(self.body, skeleton)
+            points = self.body.keypoints(_without_offsets(who.parameters, rows), skeleton)[:, theirs]
+            index = rows[:, None], torch.tensor(ours)[None]
+            pixels[index] = who.camera[rows].project(points)
+            z[index], told[index] = points[..., 2], True
+        cell = pixels.floor().long()
+        column, row = cell[..., 0].clamp(0, self.size - 1), cell[..., 1].clamp(0, self.size - 1)
+        surface = depth[torch.arange(count)[:, None], row, column]
+        hidden = (surface > 0) & (surface < z - HIDDEN_DEPTH_M)
+        inside = (pixels >= who.inside[:, None, :2]).all(-1) & (pixels <= who.inside[:, None, 2:]).all(-1)
+        known = told & inside
+        return 2 * pixels / self.size - 1, known & ~hidden, known
+
+
+def _supported(body: Body, skeleton: Skeleton) -> tuple[list[int], list[int]]:
+    """`point_columns` of the joints that the body has."""
+    has = body.supports(skeleton).tolist()
+    pairs = [(i, j) for i, j in zip(*point_columns(skeleton), strict=True) if has[i]]
+    return [i for i, _ in pairs], [j for _, j in pairs]
+
+
+def _without_offsets(parameters: BodyParameters, rows: Tensor) -> BodyParameters:
+    """Some bodies without their clothes: keypoints are points of the body."""
+    return BodyParameters(parameters.rotations[rows], parameters.betas[rows], parameters.transl[rows])

@@ -1,0 +1,68 @@
+"""How good a regressor is on people it was not trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from render_fit.bodies.body import Body
+from render_fit.evaluation.metrics import mpjpe, pa_mpjpe
+from render_fit.regressors.inputs import Inputs
+from render_fit.regressors.network import Prediction, Regressor
+from render_fit.training.synthesis import Synthesis, Truth
+
+CHUNK = 128
+"""People judged at a time."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """People to judge by, always the same."""
+
+    inputs: Inputs
+    truth: Truth
+
+
+@dataclass(frozen=True)
+class Score:
+    """Mean errors of the joints, millimetres.
+
+    Attributes:
+        pa_mpjpe_mm: Of the likeliest hypothesis, after Procrustes.
+        mpjpe_mm: Of the likeliest hypothesis, pelvis on pelvis.
+        best_pa_mpjpe_mm: Of each person's best hypothesis, after Procrustes.
+    """
+
+    pa_mpjpe_mm: float
+    mpjpe_mm: float
+    best_pa_mpjpe_mm: float
+
+
+def held_out_people(synthesis: Synthesis, count: int, seed: int = 7) -> HeldOut:
+    """Draws people to judge by."""
+    inputs, truth = synthesis.batch(count, torch.Generator().manual_seed(seed))
+    return HeldOut(inputs, truth)
+
+
+@torch.no_grad()
+def score(regressor: Regressor, held_out: HeldOut, body: Body) -> Score:
+    """Judges a regressor.
+
+    Args:
+        regressor: On the body's device.
+        held_out: By whom.
+        body: M.
+    """
+    device = body.v_template.device
+    errors = []
+    for start in range(0, len(held_out.truth), CHUNK):
+        rows = slice(start, start + CHUNK)
+        truth = held_out.truth[rows].to(device)
+        prediction: Prediction = regressor(held_out.inputs[rows].to(device)).ranked()
+        n, h = prediction.log_likelihood.shape
+        joints = body.kinematics(prediction.parameters(body, truth.focal)).joints
+        true = truth.joints.repeat_interleave(h, 0)
+        aligned = pa_mpjpe(joints, true).view(n, h)
+        errors.append(torch.stack([aligned[:, 0], mpjpe(joints, true, root=0).view(n, h)[:, 0], aligned.amin(1)]))
+    return Score(*(1000 * torch.cat(errors, 1).mean(1)).tolist())

@@ -1,0 +1,112 @@
+"""``render-fit train`` and ``synthesize`` as a user runs them, and a fit that begins with what was trained."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from typer.testing import CliRunner
+
+from render_fit.bodies import open_body
+from render_fit.cli import app
+from render_fit.evaluation.scenes import everyday_pose, synthetic_scene
+from render_fit.fitting.fit import fit_image
+from render_fit.fitting.recipe import Recipe, load_recipe
+
+RECIPE = {
+    "name": "tiny",
+    "description": "for tests",
+    "regressor": {
+        "size": 32,
+        "width": 32,
+        "depth": 1,
+        "hypotheses": 2,
+        "n_clothing": 48,
+        "backbone": {
+            "model_type": "resnet",
+            "embedding_size": 8,
+            "hidden_sizes": [8, 16],
+            "depths": [1, 1],
+            "layer_type": "basic",
+        },
+    },
+    "steps": 3,
+    "batch": 4,
+    "shard": 2,
+}
+
+
+@pytest.fixture
+def recipe_file(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(yaml.safe_dump(RECIPE))
+    return path
+
+
+def invoke(*words: str | Path):
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def test_train_and_begin_a_fit_with_it(recipe_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = invoke("train", recipe_file, "--out", out, "--workers", 0)
+    assert result.exit_code == 0, result.output
+    assert "3 steps, PA-MPJPE" in result.stdout
+    assert {"regressor.safetensors", "state.pt", "recipe.json", "tensorboard"} <= {p.name for p in out.iterdir()}
+    again = invoke("train", recipe_file, "--out", out, "--workers", 0)
+    assert again.exit_code == 0
+    assert "3 steps" in again.stdout
+
+    hybrid = load_recipe("hybrid")
+    started = Recipe.model_validate(
+        hybrid.resolved()
+        | {"starts": {"regressor": str(out / "regressor.safetensors"), "yaws_deg": [], "poses": []}, "stages": []}
+    )
+    scene = synthetic_scene(open_body(), everyday_pose("standing"), 0)
+    fit = fit_image(scene.observation(), started)
+    # Nothing is refined: the fit is one of the regressor's two answers, before the likelier of them.
+    assert fit.before is not None
+    assert torch.isfinite(fit.output.vertices).all()
+    assert float(fit.parameters.transl[0, 2]) > 0.3
+    assert fit.report.losses
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"stepz": 3}, "did you mean 'steps'"),
+        ({"errors": {"no_masc": 0.1}}, "did you mean 'no_mask'"),
+        ({"losses": {"joints": -1}}, "losses.joints"),
+        ({"batch": 5}, "multiple of shard"),
+    ],
+)
+def test_mistakes_in_a_recipe_are_one_line(recipe_file: Path, tmp_path: Path, change: dict, words: str) -> None:
+    recipe_file.write_text(yaml.safe_dump(RECIPE | change))
+    result = invoke("train", recipe_file, "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_motion_capture_that_is_not_there_is_told(recipe_file: Path, tmp_path: Path) -> None:
+    result = invoke("train", recipe_file, "--out", tmp_path / "out", "--motion", tmp_path)
+    assert result.exit_code == 2
+    assert "expected the CMU motion capture" in result.stderr
+
+
+def test_synthesize_writes_people_with_truth_and_goes_on(recipe_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "people"
+    result = invoke("synthesize", "--recipe", recipe_file, "--count", 5, "--size", 48, "--out", out)
+    assert result.exit_code == 0, result.output
+    (path,) = out.iterdir()
+    with np.load(path) as people:
+        assert people["labels"].shape == (5, 48, 48)
+        assert people["poses"].shape == (5, 72)
+        projected = people["joints"] @ people["K"].swapaxes(1, 2)
+        pelvis = projected[:, 0, :2] / projected[:, 0, 2:]
+        assert (np.abs(pelvis - 24) < 24).all()
+    before = path.stat().st_mtime_ns
+    assert invoke("synthesize", "--recipe", recipe_file, "--count", 5, "--size", 48, "--out", out).exit_code == 0
+    assert path.stat().st_mtime_ns == before

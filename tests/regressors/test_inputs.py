@@ -1,0 +1,57 @@
+"""Observations as regressors see them."""
+
+import torch
+
+from render_fit.bodies import open_body
+from render_fit.evaluation.scenes import everyday_pose, synthetic_scene
+from render_fit.parts import PART_SPACES
+from render_fit.regressors.inputs import POINTS, inputs_from, part_evidence, point_columns
+from render_fit.skeletons import COCO_17, H36M_17, MEDIAPIPE_33
+
+
+def test_skeletons_fill_the_points_they_have() -> None:
+    assert len(point_columns(COCO_17)[0]) == 17
+    theirs, ours = point_columns(MEDIAPIPE_33)
+    named = {POINTS[j]: MEDIAPIPE_33.joints[i] for i, j in zip(theirs, ours, strict=True)}
+    assert named["left_big_toe"] == "left_foot_index"
+    assert {POINTS[j] for j in point_columns(H36M_17)[1]} >= {"pelvis", "neck", "head_top", "spine"}
+
+
+def test_a_label_is_evidence_of_the_parts_that_bear_it() -> None:
+    smpl = part_evidence(PART_SPACES["smpl24"])
+    assert smpl.shape == (25, 24)
+    assert int(smpl[PART_SPACES["smpl24"].labels.index("left_knee")].argmax()) == 4
+    assert float(smpl[0].sum()) < 0.1
+    # NBF's left upper leg is SMPL's left hip; its trousers' other parts get next to nothing.
+    nbf = part_evidence(PART_SPACES["nbf12"])
+    thigh = nbf[PART_SPACES["nbf12"].labels.index("left upper leg")]
+    assert int(thigh.argmax()) == 1
+
+
+def test_a_drawn_person_fills_the_view_and_keypoints_lie_on_the_silhouette() -> None:
+    scene = synthetic_scene(open_body(), everyday_pose("standing"), 3, jitter=0.0)
+    inputs, view = inputs_from(scene.observation(), scene.camera, 64)
+    person = inputs.silhouette[0] > 0
+    rows = person.any(1).nonzero()[:, 0]
+    assert 0.78 < (rows.max() - rows.min() + 1) / 64 < 0.88  # a margin of 1.2 leaves 0.83
+    shown = inputs.confidence[0] > 0
+    pixel = ((inputs.keypoints[0, shown] + 1) * 32).floor().long()
+    assert person[pixel[:, 1], pixel[:, 0]].float().mean() > 0.9
+    joints = view.camera.project(scene.joints_camera[None] @ view.turn.mT)[0]
+    knee = torch.tensor([[float(v) for v in joints[4]]])
+    mine = (inputs.keypoints[0, POINTS.index("left_knee")] + 1) * 32
+    if shown[POINTS.index("left_knee")]:
+        assert float((knee - mine).norm()) < 3.0
+    # The part map agrees with where the joints are: the left shin's evidence is around the left ankle.
+    assert float(inputs.parts[0].sum(0)[person].mean()) > 0.8
+
+
+def test_what_was_not_observed_is_zero() -> None:
+    scene = synthetic_scene(open_body(), everyday_pose("standing"), 3)
+    bare, _ = inputs_from(scene.observation(mask=False, parts=False), scene.camera, 64)
+    assert not bare.silhouette.any()
+    assert not bare.parts.any()
+    assert bare.confidence.any()
+    masked, _ = inputs_from(scene.observation(keypoints=False), scene.camera, 64)
+    assert not masked.confidence.any()
+    assert not masked.keypoints.any()

@@ -1,0 +1,100 @@
+"""Regressors: shapes, places, checkpoints."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from render_fit.bodies import BodyParameters, open_body
+from render_fit.cameras import camera_from_focal
+from render_fit.errors import InputError
+from render_fit.regressors.checkpoint import load_regressor, save_regressor
+from render_fit.regressors.inputs import POINTS, Inputs
+from render_fit.regressors.network import Regressor, RegressorConfig, pelvis_in_view, place_in_view
+from render_fit.regressors.view import view_of
+
+SMALL = RegressorConfig(
+    size=32, width=32, depth=1, n_clothing=5, hypotheses=3,
+    backbone={"model_type": "resnet", "embedding_size": 8, "hidden_sizes": [8, 16],
+              "depths": [1, 1], "layer_type": "basic"},
+)  # fmt: skip
+
+
+def random_inputs(n: int, size: int = 32) -> Inputs:
+    generator = torch.Generator().manual_seed(0)
+    return Inputs(
+        torch.randn(n, size, size, generator=generator),
+        torch.rand(n, 24, size, size, generator=generator),
+        torch.randn(n, len(POINTS), 2, generator=generator),
+        torch.rand(n, len(POINTS), generator=generator),
+        torch.rand(n, generator=generator) + 1,
+    )
+
+
+@pytest.mark.parametrize("pictures", [(), ("silhouette",), ("silhouette", "parts", "heatmaps")])
+def test_hypotheses_are_rotations_and_probabilities(pictures) -> None:
+    regressor = Regressor(SMALL.model_copy(update={"pictures": pictures}))
+    ranked = regressor(random_inputs(4)).ranked()
+    identity = ranked.rotations @ ranked.rotations.mT
+    torch.testing.assert_close(identity, torch.eye(3).expand_as(identity), atol=1e-5, rtol=0)
+    assert torch.linalg.det(ranked.rotations).min() > 0
+    torch.testing.assert_close(ranked.log_likelihood.exp().sum(1), torch.ones(4))
+    assert (ranked.log_likelihood.diff(dim=1) <= 0).all()
+    assert ranked.clothing.shape == (4, 3, 5)
+
+
+def test_people_do_not_change_each_other() -> None:
+    regressor, inputs = Regressor(SMALL).train(), random_inputs(4)
+    together, alone = regressor(inputs), regressor(inputs[slice(2, 3)])
+    torch.testing.assert_close(together.rotations[2:3], alone.rotations, atol=1e-5, rtol=0)
+
+
+def test_place_and_pelvis_are_inverse() -> None:
+    pelvis = torch.tensor([[[0.3, -0.2, 4.0], [0.0, 0.1, 9.0]]])
+    focal = torch.tensor([[1.5, 1.5]])
+    torch.testing.assert_close(pelvis_in_view(place_in_view(pelvis, focal), focal), pelvis)
+
+
+def test_parameters_in_the_photo_are_those_of_the_view_turned_back() -> None:
+    body, photo = open_body(), camera_from_focal(400.0, 300, 400)
+    view = view_of(photo, (250.0, 40.0, 100.0, 220.0), 32)
+    prediction = Regressor(SMALL)(random_inputs(1))
+    seen = body(prediction.parameters(body, view.focal)).vertices
+    rotations, pelvis = prediction.in_photo(view)
+    betas = prediction.betas.flatten(0, 1)
+    told = body(BodyParameters(rotations, betas, pelvis - body.rest_joints(betas)[:, 0])).vertices
+    torch.testing.assert_close(told @ view.turn.mT, seen, atol=1e-5, rtol=0)
+
+
+def test_views_of_another_size_are_refused() -> None:
+    with pytest.raises(ValueError, match="sees 32 x 32 pixels, got 16"):
+        Regressor(SMALL)(random_inputs(1, 16))
+
+
+def test_checkpoints_give_back_the_same_network(tmp_path: Path) -> None:
+    regressor, inputs = Regressor(SMALL).eval(), random_inputs(2)
+    save_regressor(regressor, tmp_path / "a.safetensors")
+    back = load_regressor(tmp_path / "a.safetensors")
+    assert back.config == SMALL
+    torch.testing.assert_close(back(inputs).rotations, regressor(inputs).rotations, atol=0, rtol=0)
+    save_regressor(regressor, tmp_path / "half.safetensors", half=True)
+    assert (tmp_path / "half.safetensors").stat().st_size < 0.6 * (tmp_path / "a.safetensors").stat().st_size
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_bad_checkpoints_get_one_clear_line(tmp_path: Path) -> None:
+    whole = tmp_path / "a.safetensors"
+    save_regressor(Regressor(SMALL), whole)
+    cut = tmp_path / "cut.safetensors"
+    cut.write_bytes(whole.read_bytes()[:2000])
+    other = tmp_path / "other.safetensors"
+    save_file({"x": torch.zeros(3)}, other)
+    wrong = tmp_path / "wrong.safetensors"
+    save_file({"x": torch.zeros(3)}, wrong, metadata={"render_fit_regressor": SMALL.model_dump_json()})
+    for path, words in ((cut, "cut off"), (other, "no regressor of render-fit"), (wrong, "do not fit")):
+        with pytest.raises(InputError, match=words) as caught:
+            load_regressor(path)
+        assert str(path) in str(caught.value)
+    with pytest.raises(InputError, match="no such file"):
+        load_regressor("nobody")

@@ -1,0 +1,110 @@
+"""Trainings: they learn, stop, go on as if they had not stopped, and share work between processes."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import torch.multiprocessing
+from safetensors.torch import load_file
+
+from render_fit.errors import InputError
+from render_fit.regressors.checkpoint import load_regressor
+from render_fit.training.corruption import PERFECT
+from render_fit.training.loop import STATE, train
+from render_fit.training.poses import PoseBank, PoseMix
+from render_fit.training.recipe import TrainingRecipe
+from render_fit.training.synthesis import Synthesis
+from render_fit.training.validation import held_out_people
+
+
+def run(recipe: TrainingRecipe, folder: Path, synthesis: Synthesis, **options):
+    return train(recipe, folder, synthesis.body, synthesis, workers=0, **options)
+
+
+def test_it_learns_and_leaves_the_best_weights(recipe: TrainingRecipe, synthesis: Synthesis, tmp_path: Path) -> None:
+    # One pose under every camera: what a small network learns in seconds.
+    only = PoseMix(**{name: 0.0 for name in PoseMix.model_fields if name != "excess"})
+    synthesis = replace(synthesis, bank=PoseBank(synthesis.bank.pose[:1]), poses=only, errors=PERFECT)
+    recipe = recipe.model_copy(update={"steps": 50, "validate_every": 25})
+    told: list[dict[str, float]] = []
+    held_out = held_out_people(synthesis, 32)
+    done = run(recipe, tmp_path, synthesis, held_out=held_out, watch=lambda _, figures: told.append(figures))
+    assert done.steps == 50
+    first, last = (sum(f["total"] for f in part) / 8 for part in (told[:8], told[-8:]))
+    assert last < 0.7 * first
+    assert done.best is not None
+    assert done.best.best_pa_mpjpe_mm <= done.best.pa_mpjpe_mm <= done.best.mpjpe_mm
+    assert load_regressor(tmp_path / "regressor.safetensors").config == recipe.regressor
+
+
+def test_a_training_that_was_stopped_ends_bit_for_bit_the_same(
+    recipe: TrainingRecipe, synthesis: Synthesis, tmp_path: Path
+) -> None:
+    run(recipe, tmp_path / "whole", synthesis)
+    run(recipe, tmp_path / "stopped", synthesis, stop_after=2)
+
+    def killed(step: int, _: dict[str, float]) -> None:
+        if step == 5:  # after the save of step 4
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(recipe, tmp_path / "stopped", synthesis, watch=killed)
+    assert run(recipe, tmp_path / "stopped", synthesis).steps == 6
+    whole, stopped = (load_file(tmp_path / name / "regressor.safetensors") for name in ("whole", "stopped"))
+    assert whole.keys() == stopped.keys()
+    for name, value in whole.items():
+        assert torch.equal(value, stopped[name]), name
+
+
+def test_what_cannot_be_gone_on_with_is_told(recipe: TrainingRecipe, synthesis: Synthesis, tmp_path: Path) -> None:
+    run(recipe, tmp_path, synthesis, stop_after=2)
+    with pytest.raises(InputError, match="another recipe"):
+        run(recipe.model_copy(update={"seed": 1}), tmp_path, synthesis)
+    state = tmp_path / STATE
+    state.write_bytes(state.read_bytes()[:1000])
+    with pytest.raises(InputError, match="cut off"):
+        run(recipe, tmp_path, synthesis)
+
+
+def test_a_loss_that_is_not_finite_ends_it_and_keeps_the_last_state(
+    recipe: TrainingRecipe, synthesis: Synthesis, tmp_path: Path
+) -> None:
+    run(recipe, tmp_path, synthesis, stop_after=2)
+    before = (tmp_path / STATE).read_bytes()
+    content = torch.load(tmp_path / STATE, weights_only=True)
+    content["model"]["head.bias"][:] = torch.nan
+    torch.save(content, tmp_path / STATE)
+    poisoned = (tmp_path / STATE).read_bytes()
+    with pytest.raises(InputError, match=r"step 3: not finite: .*joints"):
+        run(recipe, tmp_path, synthesis)
+    assert (tmp_path / STATE).read_bytes() == poisoned != before
+    assert not (tmp_path / "regressor.safetensors").exists()
+
+
+def _member(rank: int, recipe: TrainingRecipe, folder: Path, synthesis: Synthesis) -> None:
+    import os
+
+    os.environ.update(
+        RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="localhost", MASTER_PORT="29533",
+        ACCELERATE_USE_CPU="true",
+    )  # fmt: skip
+    torch.set_num_threads(1)
+    train(recipe, folder, synthesis.body, synthesis, workers=0)
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_train_as_one(recipe: TrainingRecipe, synthesis: Synthesis, tmp_path: Path) -> None:
+    recipe = recipe.model_copy(update={"steps": 1})
+    run(recipe, tmp_path / "one", synthesis)
+    torch.multiprocessing.spawn(_member, (recipe, tmp_path / "two", synthesis), nprocs=2)
+    one, two = (torch.load(tmp_path / n / STATE, weights_only=True)["optimiser"]["state"] for n in ("one", "two"))
+    # Adam's first moment after one step is a tenth of the gradient.
+    for key, value in one.items():
+        ours, theirs = value["exp_avg"], two[key]["exp_avg"]
+        assert float((ours - theirs).norm()) <= 1e-5 * float(ours.norm()) + 1e-9
+
+
+def test_too_few_shards_for_the_processes_are_refused() -> None:
+    with pytest.raises(ValueError, match="multiple of shard"):
+        TrainingRecipe(name="x", description="x", steps=1, batch=10, shard=4)
