@@ -15,7 +15,7 @@ from render_fit.cli.doctor import doctor
 from render_fit.cli.fit import fit
 from render_fit.cli.recipe import recipe_app
 from render_fit.cli.render import render
-from render_fit.cli.train import synthesize, train
+from render_fit.cli.train import finetune, synthesize, train
 from render_fit.errors import InputError, MissingDependencyError
 
 USER_MISTAKE = 2
@@ -50,6 +50,7 @@ app.command()(render)
 app.command()(demo)
 app.command()(doctor)
 app.command()(train)
+app.command()(finetune)
 app.command()(synthesize)
 app.add_typer(recipe_app, name="recipe")
 app.add_typer(body_app, name="body")

@@ -72,6 +72,56 @@ def train(
     console.print(f"{result.steps} steps{best}; {out / 'regressor.safetensors'}")
 
 
+def finetune(
+    images: Annotated[
+        list[Path], typer.Argument(metavar="FOLDER...", help="Photos, or folders of photos.", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The training's folder; one that exists goes on.")] = Path(
+        "finetuned"
+    ),
+    regressor: Annotated[str, typer.Option(help="What to begin with: a name or a .safetensors file.")] = "lifter",
+    recipe: Annotated[str, typer.Option(help="Training recipe: a name or a YAML file.")] = "finetune",
+    motion: Motion = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="In place of the recipe's.", show_default=False)] = None,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that draw people.")] = 1,
+) -> None:
+    """Adapt a regressor to photos that nobody labelled, through the body and the renderer.
+
+    [bold]Example[/bold]: render-fit finetune photos/ --out finetuned --motion data
+
+    The observer finds mask and keypoints of the largest person in every photo; what the regressor says of them is drawn
+    and compared with that. People drawn on the spot are trained on beside them, so that nothing is unlearned.
+    """
+    show_messages(False)
+    from rich.console import Console
+
+    from render_fit.cli.progress import progress_bar
+
+    try:
+        from render_fit.runs.finetuning import finetune as run
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"fine-tuning needs {error.name}: pip install 'render-fit[train,photo]'"
+        ) from error
+
+    console = Console(highlight=False, soft_wrap=True)
+    with progress_bar(console) as progress:
+        task = progress.add_task("reading", total=None)
+
+        def watch(what: str, done: int, total: int, figures: dict[str, float]) -> None:
+            words = f", {figures['unlabelled']:.0f} nats" if "unlabelled" in figures else ""
+            progress.update(task, description=what + words, completed=done, total=total)
+
+        result = run(images, out, regressor, recipe, motion, steps=steps, workers=workers, watch=watch)
+    for path, reason in result.skipped.items():
+        console.print(f"left out: {path}: {reason}", markup=False)
+    was, now = result.before, result.after
+    console.print(
+        f"{result.people} people: silhouette IoU {was.iou:.3f} → {now.iou:.3f}, "
+        f"objective {was.objective:.0f} → {now.objective:.0f} nats; {result.regressor}"
+    )
+
+
 def synthesize(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the files.")] = Path("people"),
     count: Annotated[int, typer.Option(min=1, help="People.")] = 1000,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -46,6 +48,35 @@ class Targets:
     confidence_3d: Float[Tensor, "n k"] | None = None
     labels: Int[Tensor, "n h w"] | None = None
     part_space: PartSpace | None = None
+
+    def __len__(self) -> int:
+        return len(self.person_size_px)
+
+    def __getitem__(self, rows: Tensor) -> Targets:
+        """Some of the images, in any order, repeated or not."""
+        values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Targets(**{k: v[rows] if isinstance(v, (Tensor, Camera)) else v for k, v in values.items()})
+
+    @staticmethod
+    def joined(parts: Sequence[Targets]) -> Targets:
+        """Images one after the other.
+
+        Raises:
+            ValueError: if they differ in size, skeleton or label space, or one has what another lacks.
+        """
+        first = parts[0]
+        values: dict[str, Any] = {}
+        for f in fields(first):
+            found = [getattr(part, f.name) for part in parts]
+            if isinstance(found[0], Tensor) and all(isinstance(value, Tensor) for value in found):
+                values[f.name] = torch.cat(found)
+            elif isinstance(found[0], Camera):
+                values[f.name] = Camera(torch.cat([c.K for c in found]), first.camera.height, first.camera.width)
+            elif any(value is not found[0] for value in found):
+                raise ValueError(f"targets: images differ in {f.name}, and cannot be compared with in one batch")
+            else:
+                values[f.name] = found[0]
+        return Targets(**values)
 
     @cached_property
     def valid_float(self) -> Float[Tensor, "n h w"]:

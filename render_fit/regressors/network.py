@@ -77,6 +77,9 @@ class Prediction:
     def __len__(self) -> int:
         return len(self.betas)
 
+    def __getitem__(self, index: slice | Tensor) -> Prediction:
+        return Prediction(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
+
     def ranked(self) -> Prediction:
         """The same with every person's hypotheses in order, most likely first."""
         order = self.log_likelihood.argsort(dim=1, descending=True)

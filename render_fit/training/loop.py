@@ -17,13 +17,14 @@ from torch.utils.data import DataLoader, Dataset
 
 from render_fit.bodies.body import Body
 from render_fit.errors import InputError
-from render_fit.regressors.checkpoint import save_regressor
+from render_fit.regressors.checkpoint import load_regressor, save_regressor
 from render_fit.regressors.inputs import Inputs
 from render_fit.regressors.network import Regressor
 from render_fit.threads import threads_of_new_processes
 from render_fit.training.objective import losses
 from render_fit.training.recipe import Optimiser, TrainingRecipe
 from render_fit.training.synthesis import Synthesis, Truth
+from render_fit.training.unlabelled import Unlabelled, render_loss
 from render_fit.training.validation import HeldOut, Score, score
 
 STATE, REGRESSOR, RECIPE = "state.pt", "regressor.safetensors", "recipe.json"
@@ -68,6 +69,7 @@ def train(
     body: Body,
     synthesis: Synthesis,
     held_out: HeldOut | None = None,
+    photos: Unlabelled | None = None,
     *,
     workers: int = 1,
     watch: Watch | None = None,
@@ -81,6 +83,7 @@ def train(
         body: M.
         synthesis: Where data comes from.
         held_out: People that say which weights are best; without them the last ones are.
+        photos: People whom nobody labelled, some of whom join every step.
         workers: Processes that draw people; 0: this one does.
         watch: Called with the step and figures, in the main process.
         stop_after: Leave after this many steps of this call; the state is saved.
@@ -97,6 +100,8 @@ def train(
     )
     torch.manual_seed(recipe.seed)
     regressor, averaged = Regressor(recipe.regressor), Regressor(recipe.regressor)
+    if recipe.start:
+        regressor.load_state_dict(_started(recipe).state_dict())
     averaged.load_state_dict(regressor.state_dict())
     averaged.requires_grad_(False).eval().to(accelerator.device)
     optimiser = torch.optim.AdamW(
@@ -128,9 +133,12 @@ def train(
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(recipe.optimiser, state.step, recipe.steps)
             inputs, truth = inputs.to(accelerator.device), truth.to(accelerator.device)
+            some = None if photos is None else photos[_rows(recipe, len(photos), state.step, rank, processes)]
             with accelerator.autocast():
-                prediction = model(inputs)
-            loss = losses(prediction, truth, body, recipe.losses, everybody)
+                prediction = model(inputs if some is None else Inputs.joined([inputs, some.inputs]))
+            loss = losses(prediction[: len(truth)], truth, body, recipe.losses, everybody)
+            if some is not None:
+                loss = loss.plus(render_loss(prediction[len(truth) :], some, synthesis, recipe.unlabelled, everybody))
             if not bool(loss.total.isfinite()):
                 bad = ", ".join(name for name, value in loss.terms.items() if not bool(value.isfinite()))
                 raise InputError(
@@ -166,6 +174,24 @@ def learning_rate(setting: Optimiser, step: int, steps: int) -> float:
         return setting.learning_rate * (step + 1) / setting.warm_up
     done = (step - setting.warm_up) / max(1, steps - setting.warm_up)
     return 0.5 * setting.learning_rate * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+def _started(recipe: TrainingRecipe) -> Regressor:
+    """The regressor that a recipe begins with."""
+    found = load_regressor(recipe.start)
+    if found.config != recipe.regressor:
+        raise InputError(f"start: {recipe.start} is of another network than the recipe's `regressor` section describes")
+    return found
+
+
+def _rows(recipe: TrainingRecipe, count: int, step: int, rank: int, processes: int) -> torch.Tensor:
+    """Which people of the photos a step's process looks at: all get their turn, in a new order every time around."""
+    wanted = torch.arange(step * recipe.unlabelled.batch, (step + 1) * recipe.unlabelled.batch)[rank::processes]
+    rows = []
+    for number in wanted.tolist():
+        generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + number // count)
+        rows.append(torch.randperm(count, generator=generator)[number % count])
+    return torch.stack(rows)
 
 
 @torch.no_grad()

@@ -51,6 +51,11 @@ class Losses:
     total: Float[Tensor, ""]
     terms: dict[str, Float[Tensor, ""]]
 
+    def plus(self, other: Losses) -> Losses:
+        """Both, added up."""
+        total = self.total + other.total
+        return Losses(total, self.terms | other.terms | {"total": total.detach()})
+
 
 def distances(prediction: Prediction, truth: Truth, body: Body) -> dict[str, Float[Tensor, "n h"]]:
     """How far every hypothesis is from the truth, by term.

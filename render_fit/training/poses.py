@@ -32,7 +32,9 @@ class PoseMix(Strict):
         legs: Legs taken from another pose of the bank.
         arms: Arms taken from another pose of the bank; each arm may come from a different one.
         bend_rad: Largest standard deviation of a random turn of every joint; each pose draws its own up to this.
-        seated: Both thighs raised and knees bent, which motion capture of walkers lacks.
+        seated: Thighs raised and spread, knees anything from straight to folded: on chairs and on the ground, which
+            motion capture of walkers lacks.
+        stooped: The trunk bent forward from the hips, up to level, as far as the legs allow.
         any_way_up: Turned at random in space: lying, falling, upside down.
         lean_rad: Standard deviation of how far the others lean, forwards and sideways.
         excess: Penalty of the joint limits (radians squared) above which a varied pose is put back to the original.
@@ -42,7 +44,8 @@ class PoseMix(Strict):
     legs: float = 0.25
     arms: float = 0.35
     bend_rad: float = 0.25
-    seated: float = 0.08
+    seated: float = 0.12
+    stooped: float = 0.08
     any_way_up: float = 0.12
     lean_rad: float = 0.2
     excess: float = 0.15
@@ -67,7 +70,7 @@ class PoseBank:
         return PoseBank(torch.from_numpy(load_poses(folder, split).pose))  # pyright: ignore[reportArgumentType]
 
     @staticmethod
-    def from_prior(count: int = 20_000, seed: int = 0) -> PoseBank:
+    def from_prior(count: int = 5_000, seed: int = 0) -> PoseBank:
         """Poses drawn from the pose prior that ships, for machines without motion capture: less varied."""
         body = default_pose_prior().sample(count, torch.Generator().manual_seed(seed), spread=1.0)
         pose = torch.zeros(count, 24, 3)
@@ -95,29 +98,38 @@ class PoseBank:
         def normal(*shape: int) -> Tensor:
             return torch.randn(count, *shape, generator=generator)
 
+        def uniform(*shape: int) -> Tensor:
+            return torch.rand(count, *shape, generator=generator)
+
+        forward = torch.tensor([1.0, 0.0, 0.0])
         original = other()
         pose = original.clone()
         pose[:, _LEGS] = torch.where(chance(mix.legs)[:, None, None], other()[:, _LEGS], pose[:, _LEGS])
         for half in (_ARMS[:5], _ARMS[5:]):
             pose[:, half] = torch.where(chance(mix.arms)[:, None, None], other()[:, half], pose[:, half])
         sits = chance(mix.seated)[:, None]
+        bow = 1.6 * uniform(1) * chance(mix.stooped)[:, None]
         for side, sign in (("left", 1.0), ("right", -1.0)):
-            raised, spread, bent = -1.4 + 0.35 * normal(1), sign * 0.25 * normal(1), 1.2 + 0.6 * normal(1)
-            thigh = torch.cat([raised, sign * 0.2 * normal(1), spread], 1)
-            shin = torch.cat([bent.clamp(0, 2.4), torch.zeros(count, 2)], 1)
+            raised, spread, bent = -1.45 + 0.35 * normal(1), sign * (0.2 + 0.35 * normal(1)), 2.4 * uniform(1)
+            thigh = torch.cat([raised, sign * 0.25 * normal(1), spread], 1)
+            shin = torch.cat([bent, torch.zeros(count, 2)], 1)
             hip, knee = SMPL_24.index(f"{side}_hip"), SMPL_24.index(f"{side}_knee")
             pose[:, hip] = torch.where(sits, thigh, pose[:, hip])
             pose[:, knee] = torch.where(sits, shin, pose[:, knee])
+            # Legs stay where they are, or follow a little, while the pelvis tips forward.
+            back = -bow * (0.6 + 0.4 * uniform(1)) * forward
+            pose[:, hip] = roma.rotvec_composition([back, pose[:, hip]])
         bend = mix.bend_rad * torch.rand(count, 1, 1, generator=generator).square() * normal(24, 3)
         bend[:, 0] = 0
         pose = pose + bend
         excess = default_joint_limits()(pose[:, 1:22])
-        pose = torch.where((excess > mix.excess)[:, None, None], original, pose)
+        impossible = (excess > mix.excess)[:, None]
+        pose, bow = torch.where(impossible[..., None], original, pose), torch.where(impossible, 0.0, bow)
         pose = torch.where(chance(mix.mirrored)[:, None, None], mirrored(pose), pose)
         lean = mix.lean_rad * normal(3) * torch.tensor([1.0, 0.0, 1.0])
         anyhow = roma.rotmat_to_rotvec(_random_rotations(count, generator))
         tilt = torch.where(chance(mix.any_way_up)[:, None], anyhow, lean)
-        pose[:, 0] = roma.rotvec_composition([tilt, pose[:, 0]])
+        pose[:, 0] = roma.rotvec_composition([tilt, pose[:, 0], bow * forward])
         return pose
 
 

@@ -16,6 +16,7 @@ from render_fit.training.corruption import ErrorMix
 from render_fit.training.objective import LossWeights
 from render_fit.training.people import PeopleMix
 from render_fit.training.poses import PoseMix
+from render_fit.training.unlabelled import UnlabelledSetting
 
 
 class Optimiser(Strict):
@@ -41,6 +42,10 @@ class TrainingRecipe(Strict):
     people: PeopleMix = PeopleMix()
     errors: ErrorMix = ErrorMix()
     losses: LossWeights = LossWeights()
+    start: str = Field(default="", description="a regressor, by name or path, to begin with; random weights if empty")
+    unlabelled: UnlabelledSetting = Field(
+        default=UnlabelledSetting(), description="for observations of people whom nobody labelled, where they are given"
+    )
     optimiser: Optimiser = Optimiser()
     steps: int = Field(gt=0)
     batch: int = Field(default=64, gt=0, description="people in a step, of all processes together")

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import skimage.data
 import torch
 import yaml
+from PIL import Image
+from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from render_fit.bodies import open_body
@@ -110,3 +113,23 @@ def test_synthesize_writes_people_with_truth_and_goes_on(recipe_file: Path, tmp_
     before = path.stat().st_mtime_ns
     assert invoke("synthesize", "--recipe", recipe_file, "--count", 5, "--size", 48, "--out", out).exit_code == 0
     assert path.stat().st_mtime_ns == before
+
+
+def test_finetune_learns_from_a_folder_of_photos_and_goes_on_past_bad_ones(recipe_file: Path, tmp_path: Path) -> None:
+    first, out, photos = tmp_path / "first", tmp_path / "out", tmp_path / "photos"
+    assert invoke("train", recipe_file, "--out", first, "--workers", 0).exit_code == 0
+    photos.mkdir()
+    astronaut = skimage.data.astronaut()
+    Image.fromarray(astronaut).save(photos / "person.png")
+    Image.fromarray(np.full((64, 64, 3), 128, np.uint8)).save(photos / "nobody.png")
+    (photos / "broken.jpg").write_bytes(b"no picture")
+    words = ["--regressor", first / "regressor.safetensors", "--recipe", recipe_file, "--workers", 0, "--out", out]
+    result = invoke("finetune", photos, *words)
+    assert result.exit_code == 0, result.output
+    assert "1 people: silhouette IoU" in result.stdout
+    assert "left out" in result.stdout and "broken.jpg" in result.stdout and "nobody.png" in result.stdout
+    assert (out / "regressor.safetensors").is_file()
+    before, after = (load_file(path / "regressor.safetensors") for path in (first, out))
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+    (photos / "person.png").unlink()
+    assert invoke("finetune", photos, *words).exit_code == 2

@@ -9,12 +9,14 @@ import torch.multiprocessing
 from safetensors.torch import load_file
 
 from render_fit.errors import InputError
+from render_fit.evaluation.scenes import everyday_pose, synthetic_scene
 from render_fit.regressors.checkpoint import load_regressor
 from render_fit.training.corruption import PERFECT
 from render_fit.training.loop import STATE, train
 from render_fit.training.poses import PoseBank, PoseMix
 from render_fit.training.recipe import TrainingRecipe
 from render_fit.training.synthesis import Synthesis
+from render_fit.training.unlabelled import Unlabelled, UnlabelledSetting
 from render_fit.training.validation import held_out_people
 
 
@@ -82,7 +84,9 @@ def test_a_loss_that_is_not_finite_ends_it_and_keeps_the_last_state(
     assert not (tmp_path / "regressor.safetensors").exists()
 
 
-def _member(rank: int, recipe: TrainingRecipe, folder: Path, synthesis: Synthesis) -> None:
+def _member(
+    rank: int, recipe: TrainingRecipe, folder: Path, synthesis: Synthesis, photos: Unlabelled | None = None
+) -> None:
     import os
 
     os.environ.update(
@@ -90,7 +94,7 @@ def _member(rank: int, recipe: TrainingRecipe, folder: Path, synthesis: Synthesi
         ACCELERATE_USE_CPU="true",
     )  # fmt: skip
     torch.set_num_threads(1)
-    train(recipe, folder, synthesis.body, synthesis, workers=0)
+    train(recipe, folder, synthesis.body, synthesis, photos=photos, workers=0)
     torch.distributed.destroy_process_group()
 
 
@@ -98,13 +102,36 @@ def test_two_processes_train_as_one(recipe: TrainingRecipe, synthesis: Synthesis
     recipe = recipe.model_copy(update={"steps": 1})
     run(recipe, tmp_path / "one", synthesis)
     torch.multiprocessing.spawn(_member, (recipe, tmp_path / "two", synthesis), nprocs=2)
-    one, two = (torch.load(tmp_path / n / STATE, weights_only=True)["optimiser"]["state"] for n in ("one", "two"))
-    # Adam's first moment after one step is a tenth of the gradient.
-    for key, value in one.items():
-        ours, theirs = value["exp_avg"], two[key]["exp_avg"]
-        assert float((ours - theirs).norm()) <= 1e-5 * float(ours.norm()) + 1e-9
+    assert same_gradients(tmp_path / "one", tmp_path / "two")
+
+
+def same_gradients(first: Path, second: Path) -> bool:
+    """Whether the gradients of the first step agree to 1e-5 of their length: Adam's first moment is a tenth of them."""
+    one, two = (torch.load(path / STATE, weights_only=True)["optimiser"]["state"] for path in (first, second))
+    return all(
+        float((value["exp_avg"] - two[key]["exp_avg"]).norm()) <= 1e-5 * float(value["exp_avg"].norm()) + 1e-9
+        for key, value in one.items()
+    )
 
 
 def test_too_few_shards_for_the_processes_are_refused() -> None:
     with pytest.raises(ValueError, match="multiple of shard"):
         TrainingRecipe(name="x", description="x", steps=1, batch=10, shard=4)
+
+
+def test_photos_join_every_step_and_two_processes_still_train_as_one(
+    recipe: TrainingRecipe, synthesis: Synthesis, tmp_path: Path
+) -> None:
+    scenes = [
+        synthetic_scene(synthesis.body, everyday_pose("standing"), seed, image_size=(96, 96)) for seed in range(3)
+    ]
+    photos = Unlabelled.of([s.observation() for s in scenes], [s.camera for s in scenes], 32, 32)
+    setting = UnlabelledSetting(batch=2, resolution=32)
+    recipe = recipe.model_copy(update={"steps": 1, "unlabelled": setting})
+    told: list[dict[str, float]] = []
+    run(recipe, tmp_path / "one", synthesis, photos=photos, watch=lambda _, figures: told.append(figures))
+    assert told[0]["unlabelled"] > 0
+    torch.multiprocessing.spawn(_member, (recipe, tmp_path / "two", synthesis, photos), nprocs=2)
+    assert same_gradients(tmp_path / "one", tmp_path / "two")
+    run(recipe, tmp_path / "without", synthesis)
+    assert not same_gradients(tmp_path / "one", tmp_path / "without")

@@ -8,7 +8,7 @@ from render_fit.losses.priors.joint_limits import default_joint_limits
 from render_fit.skeletons import SMPL_24
 from render_fit.training.poses import PoseBank, PoseMix, mirrored
 
-STILL = PoseMix(mirrored=0, legs=0, arms=0, bend_rad=0, seated=0, any_way_up=0, lean_rad=0, excess=1e9)
+STILL = PoseMix(mirrored=0, legs=0, arms=0, bend_rad=0, seated=0, stooped=0, any_way_up=0, lean_rad=0, excess=1e9)
 
 
 def test_a_mirrored_pose_is_the_body_in_a_mirror(bank: PoseBank) -> None:
@@ -37,6 +37,18 @@ def test_varied_poses_stay_within_joints_limits_or_are_the_original(bank: PoseBa
     original = (drawn[:, None, 1:] - bank.pose[:, 1:]).abs().amax((2, 3)).amin(1) < 1e-4
     assert (inside | original).all()
     assert 0.2 < (~original).float().mean() < 1  # and many are new
+
+
+def test_those_who_stoop_bend_their_trunk_and_keep_their_feet_below(bank: PoseBank) -> None:
+    mix = STILL.model_copy(update={"stooped": 1.0})
+    still, stooped = (bank.draw(200, m, torch.Generator().manual_seed(0)) for m in (STILL, mix))
+    body = open_body()
+    joints = body.kinematics(BodyParameters.from_rotvec(stooped, torch.zeros(200, 10), torch.zeros(200, 3))).joints
+    neck = joints[:, SMPL_24.index("neck")] - joints[:, 0]
+    assert (neck[:, 2] > 0.25).float().mean() > 0.5  # forward is +z
+    feet = joints[:, [SMPL_24.index("left_ankle"), SMPL_24.index("right_ankle")], 1] - joints[:, :1, 1]
+    assert (feet.mean(1) < -0.3).float().mean() > 0.8
+    assert not torch.equal(still, stooped)
 
 
 def test_some_people_are_upside_down_and_most_stand(bank: PoseBank) -> None:

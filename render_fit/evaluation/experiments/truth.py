@@ -27,6 +27,7 @@ from render_fit.evaluation.mocap import load_poses
 from render_fit.evaluation.scenes import synthetic_scene
 from render_fit.evaluation.scenes.scene import Scene
 from render_fit.export.overlays import Pixels
+from render_fit.fitting.recipe import load_recipe
 from render_fit.fitting.result import FitResult
 from render_fit.observations.images import read_photo
 from render_fit.observations.observation import Box, Observation, box_of_mask, box_union
@@ -42,8 +43,8 @@ OBSERVER_BOX_MARGIN = 0.15
 """The observer looks at the joints' box enlarged by this share of its longer side, on each side: joints end at
 wrists, ankles and the top of the head, hands and feet go on."""
 
-BEFORE_AFTER = {"before": "keypoints alone", "after": "with silhouette"}
-"""The two fits that each person's figures compare, as columns and in words; iterations are equal."""
+BEFORE_AFTER = ("before", "after")
+"""The two fits that each person's figures compare, as columns: see `in_words`."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def real_3d(settings: Settings) -> Outcome:
     samples = limited((*read_h36m(folder), *read_mpi_inf_3dhp(folder)), settings)
     tasks = [Frame(sample, settings.seed + seed) for sample in samples for seed in SEEDS]
     people = list(run_all(_real_frame, tasks, settings))
-    summary = _before_and_after(people)
+    summary = _before_and_after(people, settings)
     summary["target: mean with silhouette, mm"] = 95
     for sample in samples:
         own = [person for person in people if person.values["name"] == sample.name]
@@ -74,9 +75,16 @@ def _columns_3d(first: tuple[str, ...]) -> tuple[str, ...]:
     return (*first, *(f"{figure}_{which}" for figure in figures for which in BEFORE_AFTER), "status", "seconds")
 
 
-def _before_and_after(people: list[Figures]) -> Row:
+def in_words(settings: Settings) -> dict[str, str]:
+    """What `BEFORE_AFTER` are: refined with the silhouette, and either the regressor that the recipe starts with, or a
+    fit to keypoints alone by as many iterations."""
+    regressed = load_recipe(settings.recipe).starts.regressor
+    return {"before": "regressor alone" if regressed else "keypoints alone", "after": "with silhouette"}
+
+
+def _before_and_after(people: list[Figures], settings: Settings) -> Row:
     summary: Row = {"fits": len(people)}
-    for which, words in BEFORE_AFTER.items():
+    for which, words in in_words(settings).items():
         summary[f"mean PA-MPJPE, {words}, mm"] = mean_of(people, f"pa_mpjpe_{which}", 1)
         summary[f"median PA-MPJPE, {words}, mm"] = median_of(people, f"pa_mpjpe_{which}", 1)
         summary[f"limbs flipped in depth, {words}"] = count_of(people, f"limb_flips_{which}")
@@ -177,7 +185,7 @@ def synthetic_views(settings: Settings) -> Outcome:
     """200 views of held-out subjects' poses: 2D joints, K and mask given; keypoints alone and with silhouette."""
     views = held_out_views(settings, N_VIEWS)
     people = list(run_all(_synthetic_view, views, settings))
-    return Outcome("synthetic-views", people, _before_and_after(people), _columns_3d(("number", "clip")))
+    return Outcome("synthetic-views", people, _before_and_after(people, settings), _columns_3d(("number", "clip")))
 
 
 def scene_of(view: View, kit: Tools, settings: Settings, **options: Any) -> Scene:

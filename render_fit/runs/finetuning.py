@@ -1,0 +1,175 @@
+"""Fine-tuning on a folder of photos that nobody labelled: observe them once, then train through M and R."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from render_fit.cameras import Camera, camera_from_focal, default_focal_px
+from render_fit.errors import InputError
+from render_fit.evaluation.metrics import iou
+from render_fit.observations import OBSERVERS, observe
+from render_fit.observations.observation import Observation
+from render_fit.regressors.checkpoint import load_regressor
+from render_fit.regressors.network import Regressor
+from render_fit.renderers import CpuRenderer
+from render_fit.renderers.base import RenderSettings
+from render_fit.runs.inputs import find_images
+from render_fit.runs.training import pose_bank, synthesis_for
+from render_fit.training.loop import REGRESSOR, train
+from render_fit.training.recipe import load_training_recipe
+from render_fit.training.synthesis import Synthesis
+from render_fit.training.unlabelled import Unlabelled, UnlabelledSetting, objective_for, render_losses
+
+
+@dataclass(frozen=True)
+class Explains:
+    """How well a regressor's answers explain a folder's observations.
+
+    Attributes:
+        objective: Mean of the terms' sum, nats.
+        iou: Mean intersection over union of drawn and observed silhouettes.
+    """
+
+    objective: float
+    iou: float
+
+
+@dataclass(frozen=True)
+class Finetuned:
+    """What fine-tuning did.
+
+    Attributes:
+        regressor: The file.
+        people: How many were observed.
+        skipped: Photos left out, and why.
+        before: Of the regressor that it began with.
+        after: Of the one that it ended with.
+    """
+
+    regressor: Path
+    people: int
+    skipped: dict[Path, str]
+    before: Explains
+    after: Explains
+
+
+def finetune(
+    images: Sequence[Path],
+    out: Path,
+    start: str = "lifter",
+    recipe: str = "finetune",
+    motion: Path | None = None,
+    *,
+    steps: int | None = None,
+    workers: int = 1,
+    watch: Callable[[str, int, int, dict[str, float]], None] | None = None,
+) -> Finetuned:
+    """Adapts a regressor to photos without labels.
+
+    Args:
+        images: Photos, or folders of them.
+        out: Folder of the training; one that exists goes on.
+        start: The regressor to begin with, by name or path.
+        recipe: Training recipe, by name or path; its network is the regressor's own.
+        motion: Folder of motion capture for the drawn people that are trained on beside the photos; None: poses of the
+            prior.
+        steps: In place of the recipe's.
+        workers: Processes that draw people.
+        watch: Called with (what is done, steps done, all steps, figures).
+
+    Returns:
+        Figures on the same photos, before and after.
+
+    Raises:
+        InputError: if there is no regressor, no photo, or nobody is found in any.
+    """
+    first = load_regressor(start)
+    chosen = load_training_recipe(recipe)
+    changes = {"regressor": first.config, "start": start} | ({} if steps is None else {"steps": steps})
+    chosen = chosen.model_copy(update=changes)
+    found = find_images(images)
+    people, skipped = _observed(found, watch)
+    if not people:
+        reason = next(iter(skipped.values()), "")
+        raise InputError(f"{images[0]}: nobody was found in any of {len(found)} photos ({reason})")
+    setting = chosen.unlabelled
+    photos = Unlabelled.of([one for one, _ in people], [c for _, c in people], first.config.size, setting.resolution)
+    synthesis = synthesis_for(chosen, pose_bank(motion))
+    before = explains(first, photos, synthesis, setting)
+
+    def tell(step: int, figures: dict[str, float]) -> None:
+        if watch is not None:
+            watch("training", step, chosen.steps, figures)
+
+    train(chosen, out, synthesis.body, synthesis, photos=photos, workers=workers, watch=tell)
+    after = explains(load_regressor(out / REGRESSOR), photos, synthesis, setting)
+    return Finetuned(out / REGRESSOR, len(people), skipped, before, after)
+
+
+@torch.no_grad()
+def explains(
+    regressor: Regressor, photos: Unlabelled, synthesis: Synthesis, setting: UnlabelledSetting, chunk: int = 32
+) -> Explains:
+    """Judges a regressor by observations alone.
+
+    Args:
+        regressor: Who is judged.
+        photos: By what.
+        synthesis: Whose body and clothes.
+        setting: Terms, edge.
+        chunk: People at a time.
+    """
+    edge = setting.edge
+    settings = RenderSettings(edge.silhouette, edge.sigma_px, edge.gamma_m)
+    values, overlaps = [], []
+    for rows in torch.arange(len(photos)).split(chunk):
+        some = photos[rows]
+        scored = render_losses(
+            regressor(some.inputs),
+            some,
+            synthesis.body,
+            synthesis.basis,
+            objective_for(setting, some.targets),
+            CpuRenderer(),
+            settings,
+        )
+        values.append(scored.values)
+        if some.targets.mask is not None:
+            overlaps.append(iou(scored.scene.render("silhouette"), some.targets.mask, some.targets.valid))
+    overlap = float(torch.cat(overlaps).mean()) if overlaps else float("nan")
+    return Explains(float(torch.cat(values).mean()), overlap)
+
+
+def _observed(
+    images: Sequence[Path], watch: Callable[[str, int, int, dict[str, float]], None] | None
+) -> tuple[list[tuple[Observation, Camera]], dict[Path, str]]:
+    """The largest person of every photo, and the photos without one."""
+    observer = OBSERVERS["mediapipe"]()
+    people: list[tuple[Observation, Camera]] = []
+    skipped: dict[Path, str] = {}
+    for number, path in enumerate(images, start=1):
+        try:
+            seen = observe(path, observer=observer)[0]
+        except InputError as error:
+            skipped[path] = str(error)
+        else:
+            if seen.mask is None or seen.keypoints_px is None:
+                skipped[path] = "no mask or no keypoints"
+            else:
+                # The photo itself and rough 3D keypoints are not compared with.
+                lean = replace(seen, image=None, keypoints_3d=None, confidence_3d=None)
+                people.append((lean, _camera(seen)))
+        if watch is not None:
+            watch("observing", number, len(images), {})
+    return people, skipped
+
+
+def _camera(seen: Observation) -> Camera:
+    if seen.camera is not None:
+        return seen.camera
+    focal = seen.focal_px if seen.focal_px is not None else default_focal_px(*seen.image_size)
+    return camera_from_focal(focal, *seen.image_size)
