@@ -55,7 +55,10 @@ class Targets:
     def __getitem__(self, rows: Tensor) -> Targets:
         """Some of the images, in any order, repeated or not."""
         values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Targets(**{k: v[rows] if isinstance(v, (Tensor, Camera)) else v for k, v in values.items()})
+        for name, value in values.items():
+            if isinstance(value, (Tensor, Camera)):
+                values[name] = value[rows]
+        return Targets(**values)
 
     @staticmethod
     def joined(parts: Sequence[Targets]) -> Targets:
