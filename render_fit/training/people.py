@@ -165,7 +165,7 @@ def _placed(
     target = size / 2 * (1 + middle)
     nearest = 0.3 - points[..., 2].amin(1)  # nobody stands in the camera
     box = points.new_zeros(len(points), 4)
-    for _ in range(8):
+    for _ in range(14):
         seen = camera.project(points + transl[:, None])
         low, high = seen.amin(1), seen.amax(1)
         extent_px = high - low
