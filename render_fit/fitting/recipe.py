@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -24,6 +24,9 @@ class Strict(BaseModel):
     """A section of a recipe: unknown keys are errors, values do not change after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+R = TypeVar("R", bound=Strict)
 
 
 class Edge(Strict):
@@ -172,19 +175,33 @@ def load_recipe(name_or_path: str | Path | Recipe) -> Recipe:
         return name_or_path
     path = Path(name_or_path)
     text = path.read_text() if path.is_file() else recipe_text(str(name_or_path))
+    return validated(text, f"recipe {name_or_path}", Recipe)
+
+
+def validated(text: str, said: str, kind: type[R]) -> R:
+    """A recipe of some kind from YAML.
+
+    Args:
+        text: The YAML.
+        said: What messages begin with.
+        kind: Which recipe.
+
+    Raises:
+        InputError: if it is no YAML, or has unknown keys or values out of range.
+    """
     try:
         data = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise InputError(f"recipe {name_or_path}: not valid YAML: {str(error).splitlines()[0]}") from error
+        raise InputError(f"{said}: not valid YAML: {str(error).splitlines()[0]}") from error
     if not isinstance(data, dict):
-        raise InputError(f"recipe {name_or_path}: expected a mapping of keys at the top, got {type(data).__name__}")
+        raise InputError(f"{said}: expected a mapping of keys at the top, got {type(data).__name__}")
     try:
-        return Recipe.model_validate(data)
+        return kind.model_validate(data)
     except ValidationError as error:
-        raise InputError(f"recipe {name_or_path}: {explained(error, Recipe)}") from error
+        raise InputError(f"{said}: {_explain(error, kind)}") from error
 
 
-def explained(error: ValidationError, recipe: type[Strict]) -> str:
+def _explain(error: ValidationError, recipe: type[Strict]) -> str:
     """The first thing that is wrong with a recipe, in one line; for a misspelt key, the nearest known one."""
     # A misspelt key is told before the required one that it leaves missing.
     first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 
 import torch
 from jaxtyping import Float
@@ -20,9 +21,14 @@ from render_fit.regressors.network import Regressor
 from render_fit.skeletons import SMPL_24
 
 
-@lru_cache(maxsize=2)
 def regressor_named(name: str) -> Regressor:
-    """A regressor by name or path, read once."""
+    """A regressor by name or path, read once, and again when its file has changed."""
+    path = Path(name)
+    return _read(name, path.stat().st_mtime_ns if path.is_file() else 0)
+
+
+@lru_cache(maxsize=2)
+def _read(name: str, changed_ns: int) -> Regressor:
     return load_regressor(name)
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -13,6 +12,7 @@ from torch.nn.functional import avg_pool2d
 from render_fit.cameras import Camera
 from render_fit.observations.observation import Observation
 from render_fit.parts import PartSpace
+from render_fit.regressors.batch import Batch
 from render_fit.regressors.view import MARGIN, View, view_of
 from render_fit.renderers.base import N_PARTS
 from render_fit.skeletons import Skeleton
@@ -34,7 +34,7 @@ _SYNONYMS = {
 
 
 @dataclass(frozen=True)
-class Inputs:
+class Inputs(Batch):
     """N people as a regressor may see them; what was not observed is zero, which no observation is.
 
     Attributes:
@@ -53,18 +53,6 @@ class Inputs:
 
     def __len__(self) -> int:
         return len(self.focal)
-
-    def __getitem__(self, index: slice | Tensor) -> Inputs:
-        return Inputs(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
-
-    @staticmethod
-    def joined(parts: Sequence[Inputs]) -> Inputs:
-        """Several people's inputs, one after the other."""
-        return Inputs(**{f.name: torch.cat([getattr(part, f.name) for part in parts]) for f in fields(Inputs)})
-
-    def to(self, device: torch.device | str) -> Inputs:
-        """Gives the inputs on a device."""
-        return Inputs(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
 
 
 def point_columns(skeleton: Skeleton) -> tuple[list[int], list[int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from render_fit.bodies.body import Body
 from render_fit.bodies.parameters import BodyParameters
+from render_fit.regressors.batch import Batch
 from render_fit.regressors.inputs import POINTS, Inputs
 from render_fit.regressors.view import View
 from render_fit.renderers.base import N_PARTS
@@ -54,7 +56,7 @@ class RegressorConfig(BaseModel):
 
 
 @dataclass(frozen=True)
-class Prediction:
+class Prediction(Batch):
     """H hypotheses for each of N people, in the axes of the view, most likely first.
 
     Attributes:
@@ -76,9 +78,6 @@ class Prediction:
 
     def __len__(self) -> int:
         return len(self.betas)
-
-    def __getitem__(self, index: slice | Tensor) -> Prediction:
-        return Prediction(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
 
     def ranked(self) -> Prediction:
         """The same with every person's hypotheses in order, most likely first."""
@@ -238,9 +237,10 @@ def _backbone(config: dict[str, Any], channels: int) -> tuple[nn.Module, int]:
 
 
 def _group_norms(module: nn.Module) -> None:
-    """Puts group norm in place of batch norm, in groups of at least eight channels."""
+    """Puts group norm in place of batch norm, in groups of eight channels where that comes out even."""
     for name, child in module.named_children():
         if isinstance(child, nn.BatchNorm2d):
-            setattr(module, name, nn.GroupNorm(max(1, child.num_features // 8), child.num_features))
+            groups = math.gcd(child.num_features, max(1, child.num_features // 8))
+            setattr(module, name, nn.GroupNorm(groups, child.num_features))
         else:
             _group_norms(child)

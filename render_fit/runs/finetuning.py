@@ -105,7 +105,7 @@ def finetune(
         if watch is not None:
             watch("training", step, chosen.steps, figures)
 
-    train(chosen, out, synthesis.body, synthesis, photos=photos, workers=workers, watch=tell)
+    train(chosen, out, synthesis, photos=photos, workers=workers, watch=tell)
     after = explains(load_regressor(out / REGRESSOR), photos, synthesis, setting)
     return Finetuned(out / REGRESSOR, len(people), skipped, before, after)
 

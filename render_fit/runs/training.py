@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ import torch
 from render_fit.bodies.clothing import clothing_basis
 from render_fit.errors import InputError
 from render_fit.runs.run import load_named_body
-from render_fit.training.loop import RECIPE, Trained, train
+from render_fit.training.loop import Trained, train
 from render_fit.training.poses import PoseBank
 from render_fit.training.recipe import TrainingRecipe, load_training_recipe
 from render_fit.training.synthesis import Synthesis
@@ -78,7 +77,6 @@ def run_training(
     synthesis = synthesis_for(recipe, pose_bank(motion))
     held_out = held_out_people(synthesis_for(recipe, pose_bank(motion, "held_out")), HELD_OUT)
     out.mkdir(parents=True, exist_ok=True)
-    (out / RECIPE).write_text(json.dumps(recipe.model_dump(mode="json"), indent=2) + "\n")
     count = max(1, (os.cpu_count() or 2) // 2) if workers is None else workers
     with SummaryWriter(str(out / "tensorboard")) as writer:
 
@@ -89,10 +87,12 @@ def run_training(
             if watch is not None:
                 watch(step, recipe.steps, figures)
 
-        return train(recipe, out, synthesis.body, synthesis, held_out, workers=count, watch=tell)
+        return train(recipe, out, synthesis, held_out, workers=count, watch=tell)
 
 
-def write_dataset(name: str, out: Path, count: int, size: int, motion: Path | None, seed: int, chunk: int = 256):
+def write_dataset(
+    name: str, out: Path, count: int, size: int, motion: Path | None, seed: int, chunk: int = 256
+) -> Iterator[int]:
     """Draws people with truth into files, ``chunk`` at a time; yields how many are done.
 
     Every file, ``people_00000.npz`` and so on, holds labels (SMPL part + 1), silhouettes and keypoints as observers see

@@ -25,6 +25,10 @@ for _number, _parts in enumerate(_LIMBS):
     _AFTER_LOSS[_number, [part + 1 for part in _parts]] = 0
 
 
+STRAY = 0.4
+"""Standard deviation of how far off a stray keypoint is, share of half the view's side: about another limb's place."""
+
+
 class ErrorMix(Strict):
     """How often observers err, and by how much. Shares are probabilities per person unless it says otherwise.
 
@@ -157,7 +161,7 @@ def spoiled_keypoints(
     jitter = jitter * torch.where(visible, 1.0, 2.0)
     moved = keypoints + jitter[..., None] * torch.randn(keypoints.shape, generator=generator)
     stray = chance(count, n_points) < errors.stray
-    moved = torch.where(stray[..., None], moved + 0.4 * torch.randn(keypoints.shape, generator=generator), moved)
+    moved = torch.where(stray[..., None], moved + STRAY * torch.randn(keypoints.shape, generator=generator), moved)
     missed = chance(count, n_points) < torch.where(visible, errors.missing, errors.hidden_missing)
     found = known & ~missed & (chance(count, 1) >= errors.no_keypoints)
     which = torch.randint(3, (count,), generator=generator)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +17,6 @@ from accelerate.utils import DistributedDataParallelKwargs
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from render_fit.bodies.body import Body
 from render_fit.errors import InputError
 from render_fit.regressors.checkpoint import load_regressor, save_regressor
 from render_fit.regressors.inputs import Inputs
@@ -66,7 +67,6 @@ class Trained:
 def train(
     recipe: TrainingRecipe,
     folder: Path,
-    body: Body,
     synthesis: Synthesis,
     held_out: HeldOut | None = None,
     photos: Unlabelled | None = None,
@@ -80,8 +80,7 @@ def train(
     Args:
         recipe: What to train, and how.
         folder: Where state and result are kept; made if it is not there.
-        body: M.
-        synthesis: Where data comes from.
+        synthesis: Where data comes from, and whose body it is.
         held_out: People that say which weights are best; without them the last ones are.
         photos: People whom nobody labelled, some of whom join every step.
         workers: Processes that draw people; 0: this one does.
@@ -113,7 +112,10 @@ def train(
         folder.mkdir(parents=True, exist_ok=True)
     accelerator.wait_for_everyone()
     state.load(accelerator.device)
-    body = body.to(accelerator.device)
+    # A copy: people are drawn on the CPU, wherever the network learns.
+    body = copy.deepcopy(synthesis.body).to(accelerator.device)
+    if accelerator.is_main_process:
+        (folder / RECIPE).write_text(json.dumps(recipe.model_dump(mode="json"), indent=2) + "\n")
     last = recipe.steps if stop_after is None else min(recipe.steps, state.step + stop_after)
 
     def everybody(people: torch.Tensor) -> torch.Tensor:

@@ -17,6 +17,9 @@ from render_fit.cameras import Camera
 from render_fit.fitting.recipe import Strict
 from render_fit.regressors.view import MARGIN
 
+NEAREST_M = 0.3
+"""Nobody's nearest point is closer to the camera than this, whatever fills the picture."""
+
 
 class PeopleMix(Strict):
     """What people wear and how they are seen. Shares are probabilities.
@@ -163,7 +166,7 @@ def _placed(
     centre = (points.amax(1) + points.amin(1)) / 2
     transl = torch.cat([-centre[:, :2], (depth - centre[:, 2])[:, None]], 1)
     target = size / 2 * (1 + middle)
-    nearest = 0.3 - points[..., 2].amin(1)  # nobody stands in the camera
+    nearest = NEAREST_M - points[..., 2].amin(1)
     box = points.new_zeros(len(points), 4)
     for _ in range(14):
         seen = camera.project(points + transl[:, None])

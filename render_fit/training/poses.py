@@ -21,6 +21,9 @@ _ARMS = [
     for side in ("left", "right")
     for joint in ("collar", "shoulder", "elbow", "wrist", "hand")
 ]
+_DEEPEST_BOW_RAD = 1.6
+"""How far the pelvis tips forward at the most: a level trunk."""
+
 _SWAP = torch.tensor(SMPL_24.left_right_swap)
 
 
@@ -108,8 +111,9 @@ class PoseBank:
         for half in (_ARMS[:5], _ARMS[5:]):
             pose[:, half] = torch.where(chance(mix.arms)[:, None, None], other()[:, half], pose[:, half])
         sits = chance(mix.seated)[:, None]
-        bow = 1.6 * uniform(1) * chance(mix.stooped)[:, None]
+        bow = _DEEPEST_BOW_RAD * uniform(1) * chance(mix.stooped)[:, None]
         for side, sign in (("left", 1.0), ("right", -1.0)):
+            # Radians: thighs raised by 83 +- 20 degrees and spread by 11 +- 20, knees bent by up to 138.
             raised, spread, bent = -1.45 + 0.35 * normal(1), sign * (0.2 + 0.35 * normal(1)), 2.4 * uniform(1)
             thigh = torch.cat([raised, sign * 0.25 * normal(1), spread], 1)
             shin = torch.cat([bent, torch.zeros(count, 2)], 1)

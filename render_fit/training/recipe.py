@@ -6,11 +6,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from render_fit.errors import InputError
-from render_fit.fitting.recipe import Strict, explained
+from render_fit.fitting.recipe import Strict, validated
 from render_fit.regressors.network import RegressorConfig
 from render_fit.training.corruption import ErrorMix
 from render_fit.training.objective import LossWeights
@@ -82,13 +81,4 @@ def load_training_recipe(name_or_path: str | Path) -> TrainingRecipe:
     else:
         known = ", ".join(training_recipe_names())
         raise InputError(f"training recipe {str(name_or_path)!r}: neither a file nor one of {known}")
-    try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"{name_or_path}: not valid YAML: {str(error).splitlines()[0]}") from error
-    if not isinstance(data, dict):
-        raise InputError(f"{name_or_path}: expected a mapping of keys at the top, got {type(data).__name__}")
-    try:
-        return TrainingRecipe.model_validate(data)
-    except ValidationError as error:
-        raise InputError(f"{name_or_path}: {explained(error, TrainingRecipe)}") from error
+    return validated(text, f"training recipe {name_or_path}", TrainingRecipe)

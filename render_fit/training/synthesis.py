@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -13,6 +12,7 @@ from render_fit.bodies.body import Body
 from render_fit.bodies.clothing import ClothingBasis
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.parts import PART_SPACES
+from render_fit.regressors.batch import Batch
 from render_fit.regressors.inputs import POINTS, Inputs, part_evidence, point_columns
 from render_fit.regressors.network import place_in_view
 from render_fit.renderers.base import RenderSettings
@@ -30,7 +30,7 @@ ANNOTATORS = (COCO_17, MEDIAPIPE_33, BODY_25, H36M_17, MPI_INF_3DHP_17)
 
 
 @dataclass(frozen=True)
-class Truth:
+class Truth(Batch):
     """What N people are, in the axes of their views.
 
     Attributes:
@@ -53,18 +53,6 @@ class Truth:
 
     def __len__(self) -> int:
         return len(self.focal)
-
-    def __getitem__(self, index: slice | Tensor) -> Truth:
-        return Truth(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
-
-    @staticmethod
-    def joined(parts: Sequence[Truth]) -> Truth:
-        """Several people's truth, one after the other."""
-        return Truth(**{f.name: torch.cat([getattr(part, f.name) for part in parts]) for f in fields(Truth)})
-
-    def to(self, device: torch.device | str) -> Truth:
-        """Gives the truth on a device."""
-        return Truth(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
 
 
 @dataclass(frozen=True)

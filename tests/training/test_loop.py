@@ -12,7 +12,7 @@ from render_fit.errors import InputError
 from render_fit.evaluation.scenes import everyday_pose, synthetic_scene
 from render_fit.regressors.checkpoint import load_regressor
 from render_fit.training.corruption import PERFECT
-from render_fit.training.loop import STATE, train
+from render_fit.training.loop import RECIPE, STATE, train
 from render_fit.training.poses import PoseBank, PoseMix
 from render_fit.training.recipe import TrainingRecipe
 from render_fit.training.synthesis import Synthesis
@@ -21,7 +21,7 @@ from render_fit.training.validation import held_out_people
 
 
 def run(recipe: TrainingRecipe, folder: Path, synthesis: Synthesis, **options):
-    return train(recipe, folder, synthesis.body, synthesis, workers=0, **options)
+    return train(recipe, folder, synthesis, workers=0, **options)
 
 
 def test_it_learns_and_leaves_the_best_weights(recipe: TrainingRecipe, synthesis: Synthesis, tmp_path: Path) -> None:
@@ -61,8 +61,10 @@ def test_a_training_that_was_stopped_ends_bit_for_bit_the_same(
 
 def test_what_cannot_be_gone_on_with_is_told(recipe: TrainingRecipe, synthesis: Synthesis, tmp_path: Path) -> None:
     run(recipe, tmp_path, synthesis, stop_after=2)
+    asked = (tmp_path / RECIPE).read_text()
     with pytest.raises(InputError, match="another recipe"):
         run(recipe.model_copy(update={"seed": 1}), tmp_path, synthesis)
+    assert (tmp_path / RECIPE).read_text() == asked
     state = tmp_path / STATE
     state.write_bytes(state.read_bytes()[:1000])
     with pytest.raises(InputError, match="cut off"):
@@ -94,7 +96,7 @@ def _member(
         ACCELERATE_USE_CPU="true",
     )  # fmt: skip
     torch.set_num_threads(1)
-    train(recipe, folder, synthesis.body, synthesis, photos=photos, workers=0)
+    train(recipe, folder, synthesis, photos=photos, workers=0)
     torch.distributed.destroy_process_group()
 
 

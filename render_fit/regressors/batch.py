@@ -1,0 +1,33 @@
+"""What batches of people have in common: tensors with a row for each, taken, joined and moved together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+B = TypeVar("B", bound="Batch")
+
+
+class Batch:
+    """Base of dataclasses whose fields are all tensors with one row per person."""
+
+    def __getitem__(self: B, index: slice | Tensor) -> B:
+        return type(self)(**{name: value[index] for name, value in self._tensors().items()})
+
+    def to(self: B, device: torch.device | str) -> B:
+        """The same on a device."""
+        return type(self)(**{name: value.to(device) for name, value in self._tensors().items()})
+
+    @classmethod
+    def joined(cls: type[B], parts: Sequence[B]) -> B:
+        """Several batches' people, one after the other."""
+        rows = [part._tensors() for part in parts]
+        return cls(**{name: torch.cat([row[name] for row in rows]) for name in rows[0]})
+
+    def _tensors(self) -> dict[str, Tensor]:
+        this: Any = self  # only its subclasses are dataclasses
+        return {f.name: getattr(self, f.name) for f in fields(this)}
