@@ -1,4 +1,4 @@
-"""argmin over θ, β, c and the body's place: one objective on one image, for a batch of hypotheses."""
+"""argmin over θ, β, c and the body's place: one objective on one image for many hypotheses, or on many images."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from render_fit.renderers.base import Renderer, RenderSettings
 
 @dataclass(frozen=True)
 class Problem:
-    """An objective on one image.
+    """An objective on one image, which B hypotheses share, or on B images with one hypothesis each.
 
     Attributes:
         body: M.
-        targets: z(I) in the crop.
+        targets: z(I) in the crop, or in B crops.
         objective: Weighted terms.
         renderer: R.
         settings: The silhouette's edge.
@@ -173,8 +173,10 @@ class Problem:
             state = undressed[rows]
             points = points.requires_grad_(True)
             unpack = Whitened({name: value[rows] for name, value in variables.items()}, SCALES, None).unpack
+            targets = self.targets if len(self.targets) == 1 else self.targets[rows]
             with torch.enable_grad():
-                scene = replace(self, objective=objective).scene(state.with_values(unpack(points)))
+                here = replace(self, objective=objective, targets=targets)
+                scene = here.scene(state.with_values(unpack(points)))
                 loss = objective(scene).sum()
                 return torch.autograd.grad(loss, points)[0] if loss.requires_grad else torch.zeros_like(points)
 

@@ -6,8 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+import roma
 import torch
 
+from render_fit.bodies.body import Body
 from render_fit.cameras import Camera, camera_from_focal, default_focal_px
 from render_fit.errors import InputError
 from render_fit.evaluation.metrics import iou
@@ -19,10 +22,14 @@ from render_fit.renderers import CpuRenderer
 from render_fit.renderers.base import RenderSettings
 from render_fit.runs.inputs import find_images
 from render_fit.runs.training import pose_bank, synthesis_for
+from render_fit.training.in_the_loop import Fits
 from render_fit.training.loop import REGRESSOR, train
 from render_fit.training.recipe import load_training_recipe
 from render_fit.training.synthesis import Synthesis
 from render_fit.training.unlabelled import Unlabelled, UnlabelledSetting, objective_for, render_losses
+
+FITS = "fits.npz"
+"""The best fit of every photo, where fits taught: photos, poses, betas, trans, and the objective they ended at."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +100,7 @@ def finetune(
     chosen = chosen.model_copy(update=changes)
     found = find_images(images)
     people, skipped = _observed(found, watch)
+    names = [str(path) for path in found if path not in skipped]
     if not people:
         reason = next(iter(skipped.values()), "")
         raise InputError(f"{images[0]}: nobody was found in any of {len(found)} photos ({reason})")
@@ -105,9 +113,26 @@ def finetune(
         if watch is not None:
             watch("training", step, chosen.steps, figures)
 
-    train(chosen, out, synthesis, photos=photos, workers=workers, watch=tell)
+    done = train(chosen, out, synthesis, photos=photos, workers=workers, watch=tell)
+    if done.fits is not None:
+        _write_fits(done.fits, names, synthesis.body, out / FITS)
     after = explains(load_regressor(out / REGRESSOR), photos, synthesis, setting)
     return Finetuned(out / REGRESSOR, len(people), skipped, before, after)
+
+
+def _write_fits(fits: Fits, names: Sequence[str], body: Body, path: Path) -> None:
+    """Writes fits as SMPL's parameters in the photos' camera axes, under a temporary name first."""
+    partial = path.with_suffix(".partial")
+    with partial.open("wb") as file:
+        np.savez_compressed(
+            file,
+            photos=np.array(names),
+            poses=roma.rotmat_to_rotvec(fits.rotations).flatten(1).numpy(),
+            betas=fits.betas.numpy(),
+            trans=(fits.pelvis - body.rest_joints(fits.betas)[:, 0]).numpy(),
+            objective=fits.value.numpy(),
+        )
+    partial.replace(path)
 
 
 @torch.no_grad()

@@ -20,9 +20,10 @@ from torch.utils.data import DataLoader, Dataset
 from render_fit.errors import InputError
 from render_fit.regressors.checkpoint import load_regressor, save_regressor
 from render_fit.regressors.inputs import Inputs
-from render_fit.regressors.network import Regressor
+from render_fit.regressors.network import Prediction, Regressor
 from render_fit.threads import threads_of_new_processes
-from render_fit.training.objective import losses
+from render_fit.training.in_the_loop import Fits, fit_loss, fitted
+from render_fit.training.objective import Count, Losses, losses
 from render_fit.training.recipe import Optimiser, TrainingRecipe
 from render_fit.training.synthesis import Synthesis, Truth
 from render_fit.training.unlabelled import Unlabelled, render_loss
@@ -57,11 +58,13 @@ class Trained:
         folder: Where it is.
         steps: Done in all.
         best: Score of the best weights on held-out people.
+        fits: The best fit of every photo so far, where fits taught.
     """
 
     folder: Path
     steps: int
     best: Score | None
+    fits: Fits | None = None
 
 
 def train(
@@ -108,6 +111,8 @@ def train(
     )
     model, optimiser = accelerator.prepare(regressor, optimiser)
     state = _State(recipe, folder, accelerator.unwrap_model(model), averaged, optimiser)
+    if photos is not None and recipe.in_the_loop is not None:
+        state.fits = Fits.none(len(photos), recipe.regressor.n_joints, recipe.regressor.n_betas)
     if accelerator.is_main_process:
         folder.mkdir(parents=True, exist_ok=True)
     accelerator.wait_for_everyone()
@@ -120,7 +125,8 @@ def train(
 
     def everybody(people: torch.Tensor) -> torch.Tensor:
         # Gradients are averaged over processes, so the mean over all people is each one's sum over this.
-        return accelerator.reduce(people, "sum") / accelerator.num_processes  # pyright: ignore[reportOperatorIssue]
+        total: Any = accelerator.reduce(people.to(accelerator.device), "sum")
+        return total.to(people.device) / accelerator.num_processes
 
     processes, rank = accelerator.num_processes, accelerator.process_index
     shards = recipe.batch // recipe.shard
@@ -135,12 +141,18 @@ def train(
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(recipe.optimiser, state.step, recipe.steps)
             inputs, truth = inputs.to(accelerator.device), truth.to(accelerator.device)
-            some = None if photos is None else photos[_rows(recipe, len(photos), state.step, rank, processes)]
+            rows = torch.empty(0, dtype=torch.long)
+            if photos is not None:
+                rows = _rows(recipe, len(photos), state.step, rank, processes)
+                inputs = Inputs.joined([inputs, photos.inputs[rows].to(accelerator.device)])
             with accelerator.autocast():
-                prediction = model(inputs if some is None else Inputs.joined([inputs, some.inputs]))
+                prediction = model(inputs)
             loss = losses(prediction[: len(truth)], truth, body, recipe.losses, everybody)
-            if some is not None:
-                loss = loss.plus(render_loss(prediction[len(truth) :], some, synthesis, recipe.unlabelled, everybody))
+            if photos is not None:
+                # On the CPU, where people are drawn.
+                said = prediction[len(truth) :].to("cpu")
+                taught = _learnt_from(photos[rows], rows, said, recipe, synthesis, state, accelerator, everybody)
+                loss = loss.plus(taught)
             if not bool(loss.total.isfinite()):
                 bad = ", ".join(name for name, value in loss.terms.items() if not bool(value.isfinite()))
                 raise InputError(
@@ -167,7 +179,35 @@ def train(
     if accelerator.is_main_process and state.best is None and state.step == recipe.steps:
         save_regressor(averaged, folder / REGRESSOR)
     accelerator.wait_for_everyone()
-    return Trained(folder, state.step, state.best)
+    return Trained(folder, state.step, state.best, state.fits)
+
+
+def _learnt_from(
+    seen: Unlabelled,
+    rows: torch.Tensor,
+    prediction: Prediction,
+    recipe: TrainingRecipe,
+    synthesis: Synthesis,
+    state: _State,
+    accelerator: Accelerator,
+    everybody: Count,
+) -> Losses:
+    """What a step learns from people whom nobody labelled."""
+    loss = Losses(torch.zeros(()), {})
+    if recipe.unlabelled.weight > 0:
+        loss = loss.plus(render_loss(prediction, seen, synthesis, recipe.unlabelled, everybody))
+    if recipe.in_the_loop is not None and state.fits is not None:
+        found = fitted(prediction, seen, synthesis.body, recipe.in_the_loop)
+        gathered = {"rows": rows} | found.__dict__
+        if accelerator.num_processes > 1:
+            device = accelerator.device
+            gathered = {name: accelerator.gather(value.to(device)).cpu() for name, value in gathered.items()}  # pyright: ignore
+        state.fits.improve(gathered.pop("rows"), Fits(**gathered))
+        taught = fit_loss(
+            prediction, seen, state.fits[rows], synthesis.body, recipe.losses, recipe.in_the_loop, everybody
+        )
+        loss = loss.plus(taught)
+    return loss
 
 
 def learning_rate(setting: Optimiser, step: int, steps: int) -> float:
@@ -233,6 +273,7 @@ class _State:
         self.model, self.averaged, self.optimiser = model, averaged, optimiser
         self.step = 0
         self.best: Score | None = None
+        self.fits: Fits | None = None
 
     def save(self) -> None:
         """Writes everything, under a temporary name first."""
@@ -244,6 +285,7 @@ class _State:
             "averaged": self.averaged.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "random": torch.get_rng_state(),
+            "fits": None if self.fits is None else self.fits.__dict__,
         }
         partial = self.folder / f".{STATE}.partial"
         torch.save(content, partial)
@@ -266,6 +308,14 @@ class _State:
         self.averaged.load_state_dict(content["averaged"])
         self.optimiser.load_state_dict(content["optimiser"])
         torch.set_rng_state(content["random"].cpu())
+        if self.fits is not None:
+            known = Fits(**{name: value.cpu() for name, value in content["fits"].items()})
+            if len(known.value) != len(self.fits.value):
+                raise InputError(
+                    f"{self.folder}: began with {len(known.value)} photos, now there are {len(self.fits.value)}; "
+                    "give the same ones, or choose another --out"
+                )
+            self.fits = known
 
     def keep_if_best(self, now: Score) -> None:
         """Writes the averaged weights if none before were better."""

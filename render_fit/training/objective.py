@@ -53,7 +53,7 @@ class Losses:
 
     def plus(self, other: Losses) -> Losses:
         """Both, added up."""
-        total = self.total + other.total
+        total = self.total + other.total.to(self.total.device)
         return Losses(total, self.terms | other.terms | {"total": total.detach()})
 
 

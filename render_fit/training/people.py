@@ -32,6 +32,7 @@ class PeopleMix(Strict):
         loose_cm: Mean of how far clothes stand off, added to the coarsest.
         focal: Smallest and largest focal length over the view's side, evenly in the logarithm: a person who fills the
             height of a wide-angle photo (26 mm) has 0.8, one of a quarter of a portrait lens's (85 mm) height 12.
+        facing_rad: Largest angle by which people turn away from facing the camera; π: they turn every way.
         pitch_rad: Standard deviation of the camera's pitch; positive looks down.
         roll_rad: Of its roll.
         truncated: Share of people cut off by the photo's edge.
@@ -45,6 +46,7 @@ class PeopleMix(Strict):
     clothing_cm: float = 1.2
     loose_cm: float = 0.6
     focal: tuple[float, float] = (0.8, 12.0)
+    facing_rad: float = math.pi
     pitch_rad: float = 0.25
     roll_rad: float = 0.1
     truncated: float = 0.15
@@ -110,7 +112,7 @@ def people(
         offsets = basis(clothing)
     rotations = roma.rotvec_to_rotmat(pose)
     zero = torch.zeros(count, 1)
-    yaw = 2 * math.pi * uniform(1)
+    yaw = mix.facing_rad * (2 * uniform(1) - 1)
     turn = _about(0, math.pi + mix.pitch_rad * normal(1)) @ _about(1, yaw)
     turn = _about(2, mix.roll_rad * normal(1)) @ turn
     rotations = torch.cat([turn[:, None] @ rotations[:, :1], rotations[:, 1:]], 1)

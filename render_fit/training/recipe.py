@@ -12,6 +12,7 @@ from render_fit.errors import InputError
 from render_fit.fitting.recipe import Strict, validated
 from render_fit.regressors.network import RegressorConfig
 from render_fit.training.corruption import ErrorMix
+from render_fit.training.in_the_loop import InTheLoop
 from render_fit.training.objective import LossWeights
 from render_fit.training.people import PeopleMix
 from render_fit.training.poses import PoseMix
@@ -44,6 +45,9 @@ class TrainingRecipe(Strict):
     start: str = Field(default="", description="a regressor, by name or path, to begin with; random weights if empty")
     unlabelled: UnlabelledSetting = Field(
         default=UnlabelledSetting(), description="for observations of people whom nobody labelled, where they are given"
+    )
+    in_the_loop: InTheLoop | None = Field(
+        default=None, description="fits of those people that teach the regressor (SPIN); none if left out"
     )
     optimiser: Optimiser = Optimiser()
     steps: int = Field(gt=0)

@@ -26,7 +26,7 @@ HIDDEN_DEPTH_M = 0.12
 """A keypoint with the visible surface this much nearer is hidden; a torso is about 0.24 m deep."""
 
 ANNOTATORS = (COCO_17, MEDIAPIPE_33, BODY_25, H36M_17, MPI_INF_3DHP_17)
-"""Skeletons by whose meaning of the joints keypoints are told, each for a fifth of the people."""
+"""Who tells keypoints: formats that mean other points by the same names."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,7 @@ class Synthesis:
         poses: How poses are varied.
         people: How people look and are seen.
         errors: What observers get wrong.
+        annotators: Skeletons by whose meaning of the joints keypoints are told, each for as many people.
     """
 
     body: Body
@@ -97,6 +98,7 @@ class Synthesis:
     poses: PoseMix = field(default_factory=PoseMix)
     people: PeopleMix = field(default_factory=PeopleMix)
     errors: ErrorMix = field(default_factory=ErrorMix)
+    annotators: tuple[Skeleton, ...] = ANNOTATORS
 
     @torch.no_grad()
     def draw(self, count: int, generator: torch.Generator) -> Drawn:
@@ -170,8 +172,8 @@ class Synthesis:
         count = len(who.vertices)
         pixels, z = torch.zeros(count, len(POINTS), 2), torch.ones(count, len(POINTS))
         told = torch.zeros(count, len(POINTS), dtype=torch.bool)
-        annotator = torch.randint(len(ANNOTATORS), (count,), generator=generator)
-        for number, skeleton in enumerate(ANNOTATORS):
+        annotator = torch.randint(len(self.annotators), (count,), generator=generator)
+        for number, skeleton in enumerate(self.annotators):
             rows = (annotator == number).nonzero()[:, 0]
             if not len(rows):
                 continue
