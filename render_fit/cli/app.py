@@ -12,7 +12,7 @@ import render_fit
 from render_fit.cli.body import body_app
 from render_fit.cli.demo import demo
 from render_fit.cli.doctor import doctor
-from render_fit.cli.fit import fit
+from render_fit.cli.fit import fit, predict
 from render_fit.cli.recipe import recipe_app
 from render_fit.cli.render import render
 from render_fit.cli.train import finetune, synthesize, train
@@ -46,6 +46,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(fit)
+app.command()(predict)
 app.command()(render)
 app.command()(demo)
 app.command()(doctor)

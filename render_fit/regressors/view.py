@@ -36,6 +36,9 @@ class View:
     camera: Camera
     turn: Float[Tensor, "n 3 3"]
 
+    def __getitem__(self, rows: Tensor) -> View:
+        return View(self.camera[rows], self.turn[rows])
+
     @property
     def focal(self) -> Float[Tensor, "n"]:
         """Focal length over the side of the picture: how strong perspective is."""

@@ -25,6 +25,7 @@ class FitOptions:
 
     Attributes:
         recipe: Name of a shipped recipe, or path of a YAML file.
+        regressor: Name or path of the regressor that fits begin with; the recipe's if None.
         renderer: Name of a renderer; the recipe's if None.
         body: ``open`` or the path of a body model file; the recipe's if None.
         clothing: ``none``, ``smooth`` or ``free``; the recipe's if None.
@@ -39,6 +40,7 @@ class FitOptions:
     """
 
     recipe: str = "hybrid"
+    regressor: str | None = None
     renderer: str | None = None
     body: str | None = None
     clothing: Literal["none", "smooth", "free"] | None = None

@@ -17,6 +17,7 @@ from render_fit.export.fit_folder import write_fit
 from render_fit.export.overlays import Pixels, overlay, panel, side_view
 from render_fit.fitting.fit import fit_image
 from render_fit.fitting.recipe import Recipe, load_recipe
+from render_fit.fitting.regressed import regressor_named
 from render_fit.fitting.result import FitReport, FitResult
 from render_fit.observations import OBSERVERS, Observer, observe
 from render_fit.renderers import renderer_named
@@ -61,12 +62,17 @@ class Tools:
         options: The run's.
 
     Raises:
-        InputError: if the recipe is not valid.
+        InputError: if the recipe is not valid, or there is no such regressor.
     """
 
     def __init__(self, options: FitOptions) -> None:
         self.options = options
-        self.recipe: Recipe = load_recipe(options.recipe)
+        recipe = load_recipe(options.recipe)
+        if options.regressor is not None:
+            regressor_named(options.regressor)
+            starts = recipe.starts.model_copy(update={"regressor": options.regressor})
+            recipe = recipe.model_copy(update={"starts": starts})
+        self.recipe: Recipe = recipe
 
     @cached_property
     def body(self) -> Body:

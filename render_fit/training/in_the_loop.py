@@ -175,6 +175,6 @@ def fit_loss(
     share = {"taught": torch.tensor(len(good) / max(1, len(seen)))}
     if not len(good):
         return Losses(prediction.betas.sum() * 0.0, share)
-    truth = fits[good].truth(View(seen.view.camera[good], seen.view.turn[good]), body, prediction.clothing.shape[-1])
+    truth = fits[good].truth(seen.view[good], body, prediction.clothing.shape[-1])
     told = losses(prediction[good], truth, body, weights.model_copy(update={"clothing": 0.0}), lambda _: teachers)
     return Losses(setting.weight * told.total, share | {"fits": fits.value[good].mean()})

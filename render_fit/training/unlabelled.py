@@ -74,7 +74,7 @@ class Unlabelled:
         return len(self.inputs)
 
     def __getitem__(self, rows: Tensor) -> Unlabelled:
-        return Unlabelled(self.inputs[rows], View(self.view.camera[rows], self.view.turn[rows]), self.targets[rows])
+        return Unlabelled(self.inputs[rows], self.view[rows], self.targets[rows])
 
     @staticmethod
     def of(

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 import render_fit
 from render_fit.cli import app
 from render_fit.export.fit_folder import write_fit
+from render_fit.fitting.recipe import recipe_names
 from render_fit.renderers import renderer_named
 from tests.fits import known_fit
 
@@ -40,12 +41,12 @@ def test_version():
 
 def test_doctor_finds_the_parts():
     result = run("doctor")
-    assert "torch" in result.stdout and "recipes: hybrid, smplify" in result.stdout
+    assert "torch" in result.stdout and f"recipes: {', '.join(recipe_names())}" in result.stdout
     assert "renderer cpu: works" in result.stdout
 
 
 def test_recipes_are_listed_and_what_is_shown_can_be_used(tmp_path):
-    assert {"hybrid", "smplify"} <= set(run("recipe", "list").stdout.split())
+    assert {"hybrid", "predict", "smplify"} <= set(run("recipe", "list").stdout.split())
     shown = run("recipe", "show", "hybrid").stdout
     assert yaml.safe_load(shown)["name"] == "hybrid"
     (tmp_path / "mine.yaml").write_text(shown)

@@ -1,0 +1,115 @@
+"""What a regressor must beat: the mean pose, and the most similar person among many who were seen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import roma
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import avg_pool2d
+
+from render_fit.bodies.body import Body
+from render_fit.bodies.parameters import BodyParameters
+from render_fit.evaluation.experiments.tables import Figures, Outcome
+from render_fit.evaluation.metrics import mpjpe, pa_mpjpe
+from render_fit.regressors.checkpoint import load_regressor
+from render_fit.regressors.inputs import Inputs
+from render_fit.runs.experiments.settings import Settings, figures_of
+from render_fit.runs.training import synthesis_for
+from render_fit.training.poses import PoseBank
+from render_fit.training.recipe import TrainingRecipe
+from render_fit.training.synthesis import Synthesis, Truth
+from render_fit.training.validation import held_out_people
+
+SEEN = 20_000
+"""People among whom the most similar one is looked for."""
+
+KINDS = {"keypoints": (1.0, 0.0), "silhouette": (0.0, 1.0), "keypoints and silhouette": (1.0, 0.5)}
+"""What likeness is judged by: weights of keypoints' distance (half views) and of 1 - IoU of silhouettes."""
+
+
+def baselines(settings: Settings) -> Outcome:
+    """Held-out subjects' poses with observers' errors: regressors, nearest neighbours and the mean pose."""
+    train, held_out = settings.bank("train"), settings.bank("held_out")
+    people: list[Figures] = []
+    base = TrainingRecipe(name="baselines", description="people as the lifter sees them", steps=1)
+    synthesis = synthesis_for(base, train)
+    judges = held_out_people(replace(synthesis, bank=held_out), settings.people)
+    people.append(
+        Figures({"what": "mean pose"} | _errors(mean_pose(train, len(judges.truth)), judges.truth, synthesis))
+    )
+    settings.say(f"drawing {SEEN} people to look among")
+    generator = torch.Generator().manual_seed(settings.seed + 1)
+    memory = [_small(synthesis.batch(200, generator)) for _ in range(max(1, round(settings.scale * SEEN / 200)))]
+    seen, truth = Inputs.joined([one for one, _ in memory]), Truth.joined([one for _, one in memory])
+    query = _small((judges.inputs, judges.truth))[0]
+    for kind, (keypoints, silhouette) in KINDS.items():
+        nearest = most_similar(query, seen, keypoints, silhouette)
+        row = _errors(truth.rotations[nearest], judges.truth, synthesis, truth.betas[nearest])
+        people.append(Figures({"what": f"most similar of {len(truth)} by {kind}"} | row))
+    for name in settings.regressors:
+        settings.say(f"judging {name}")
+        regressor = load_regressor(name)
+        recipe = base.model_copy(update={"regressor": regressor.config})
+        theirs = synthesis_for(recipe, held_out)
+        people.append(Figures({"what": name} | figures_of(regressor, held_out_people(theirs, settings.people), theirs)))
+    columns = ("what", "pa_mpjpe_mm", "mpjpe_mm", "best_pa_mpjpe_mm", "iou")
+    return Outcome("baselines", people, {"held-out people": settings.people}, columns)
+
+
+def mean_pose(bank: PoseBank, count: int) -> Float[Tensor, "n 24 3 3"]:
+    """The chordal mean of every joint's rotation, upright and facing the camera."""
+    rotations = roma.special_procrustes(roma.rotvec_to_rotmat(bank.pose).mean(0))
+    rotations[0] = roma.rotvec_to_rotmat(torch.tensor([torch.pi, 0.0, 0.0]))
+    return rotations.expand(count, -1, -1, -1)
+
+
+def most_similar(query: Inputs, seen: Inputs, keypoints: float, silhouette: float, chunk: int = 16) -> Tensor:
+    """Who of those seen looks most like each person, by what both show.
+
+    Args:
+        query: N people.
+        seen: M people.
+        keypoints: Weight of the mean distance of keypoints, half views.
+        silhouette: Weight of 1 - IoU where both know what is silhouette.
+        chunk: People looked for at a time.
+
+    Returns:
+        (N,) numbers of those seen.
+    """
+    result = []
+    known, covered = (seen.silhouette != 0).flatten(1).float(), (seen.silhouette > 0).flatten(1).float()
+    for rows in torch.arange(len(query)).split(chunk):
+        one = query[rows]
+        value = torch.zeros(len(rows), len(seen))
+        if keypoints:
+            both = ((one.confidence[:, None] > 0) & (seen.confidence[None] > 0)).float()
+            off = (one.keypoints[:, None] - seen.keypoints[None]).norm(dim=-1)
+            told = both.sum(-1)
+            value += keypoints * torch.where(told > 5, (off * both).sum(-1) / told.clamp(min=1), 1.0)
+        if silhouette:
+            mine, theirs = (one.silhouette > 0).flatten(1).float(), (one.silhouette != 0).flatten(1).float()
+            shared = (mine @ covered.T) / (mine @ known.T + theirs @ covered.T - mine @ covered.T).clamp(min=1)
+            value += silhouette * (1 - shared)
+        result.append(value.argmin(1))
+    return torch.cat(result)
+
+
+def _small(batch: tuple[Inputs, Truth]) -> tuple[Inputs, Truth]:
+    """People as they are remembered: silhouettes of a quarter of the pixels, no part maps."""
+    inputs, truth = batch
+    silhouette = avg_pool2d(inputs.silhouette[:, None], 2)[:, 0].sign()
+    return replace(inputs, silhouette=silhouette, parts=torch.zeros(len(inputs), 24, 1, 1)), truth
+
+
+def _errors(
+    rotations: Float[Tensor, "n 24 3 3"], truth: Truth, synthesis: Synthesis, betas: Tensor | None = None
+) -> dict[str, float]:
+    """Errors of given poses, millimetres."""
+    body: Body = synthesis.body
+    shape = torch.zeros_like(truth.betas) if betas is None else betas
+    joints = body.kinematics(BodyParameters(rotations, shape, torch.zeros(len(truth), 3))).joints
+    aligned, rooted = pa_mpjpe(joints, truth.joints), mpjpe(joints, truth.joints, root=0)
+    return {"pa_mpjpe_mm": round(1000 * float(aligned.mean()), 1), "mpjpe_mm": round(1000 * float(rooted.mean()), 1)}

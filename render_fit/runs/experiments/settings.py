@@ -1,0 +1,98 @@
+"""What every experiment about learning is told, and how regressors are judged in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from render_fit.bodies.parameters import BodyParameters
+from render_fit.cameras import Camera
+from render_fit.evaluation.datasets import data_folder
+from render_fit.evaluation.metrics import iou
+from render_fit.regressors.network import Prediction, Regressor
+from render_fit.renderers.base import RenderSettings
+from render_fit.renderers.cpu import CpuRenderer
+from render_fit.training.poses import PoseBank
+from render_fit.training.synthesis import Synthesis, Truth
+from render_fit.training.validation import CHUNK, HeldOut, score
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the command line says.
+
+    Attributes:
+        out: Folder for tables and trainings.
+        data: Folder of the research data, or None.
+        regressors: Names or paths of those to judge.
+        people: How many held-out people judge.
+        scale: Multiplies the number of steps of every training; 1 is the experiment, less a trial.
+        workers: Processes that draw people.
+        seed: Of every random choice.
+        say: Called with what is being done.
+    """
+
+    out: Path
+    data: Path | None = None
+    regressors: tuple[str, ...] = ("lifter",)
+    people: int = 512
+    scale: float = 1.0
+    workers: int = 1
+    seed: int = 0
+    say: Callable[[str], None] = print
+
+    def bank(self, split: str) -> PoseBank:
+        """Poses of the motion capture, split by subject."""
+        return PoseBank.from_motion_capture(data_folder(self.data), split)
+
+    def steps(self, count: int) -> int:
+        """A training's number of steps."""
+        return max(1, round(self.scale * count))
+
+
+def figures_of(regressor: Regressor, held_out: HeldOut, synthesis: Synthesis) -> dict[str, float]:
+    """How good a regressor is on held-out people: errors in millimetres, and silhouette IoU with the true ones."""
+    result = score(regressor, held_out, synthesis.body)
+    return {name: round(value, 1) for name, value in result.__dict__.items()} | {
+        "iou": round(silhouette_overlap(regressor, held_out, synthesis), 4)
+    }
+
+
+@torch.no_grad()
+def silhouette_overlap(regressor: Regressor, held_out: HeldOut, synthesis: Synthesis) -> float:
+    """Mean IoU of the likeliest hypotheses' silhouettes with the true people's, whole, in the regressor's views."""
+    values = []
+    for start in range(0, len(held_out.truth), CHUNK):
+        rows = slice(start, start + CHUNK)
+        truth = held_out.truth[rows]
+        said: Prediction = regressor(held_out.inputs[rows]).ranked()
+        parameters = said.parameters(synthesis.body, truth.focal)[torch.arange(len(truth)) * said.betas.shape[1]]
+        first = BodyParameters(
+            parameters.rotations, parameters.betas, parameters.transl, _worn(said.clothing[:, 0], synthesis)
+        )
+        transl = truth.pelvis - synthesis.body.rest_joints(truth.betas)[:, 0]
+        true = BodyParameters(truth.rotations, truth.betas, transl, _worn(truth.clothing, synthesis))
+        drawn = [_silhouette(who, truth, synthesis) for who in (first, true)]
+        values.append(iou(drawn[0], drawn[1]))
+    return float(torch.cat(values).mean())
+
+
+def _worn(clothing: torch.Tensor, synthesis: Synthesis) -> torch.Tensor | None:
+    return None if synthesis.basis is None or not clothing.shape[1] else synthesis.basis(clothing)
+
+
+def _silhouette(who: BodyParameters, truth: Truth, synthesis: Synthesis) -> torch.Tensor:
+    size, n = synthesis.size, len(truth)
+    K = torch.zeros(n, 3, 3)
+    K[:, 0, 0] = K[:, 1, 1] = truth.focal * size
+    K[:, :2, 2] = size / 2
+    K[:, 2, 2] = 1
+    body = synthesis.body
+    seen = CpuRenderer()(
+        body(who).vertices, body.faces, Camera(K, size, size), RenderSettings(), outputs=("face_index",)
+    )
+    assert seen.face_index is not None
+    return seen.face_index >= 0
