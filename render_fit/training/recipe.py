@@ -12,6 +12,7 @@ from render_fit.errors import InputError
 from render_fit.fitting.recipe import Strict, validated
 from render_fit.regressors.network import RegressorConfig
 from render_fit.training.corruption import ErrorMix
+from render_fit.training.labels import LabelMix
 from render_fit.training.objective import LossWeights
 from render_fit.training.people import PeopleMix
 from render_fit.training.poses import PoseMix
@@ -40,6 +41,7 @@ class TrainingRecipe(Strict):
     poses: PoseMix = PoseMix()
     people: PeopleMix = PeopleMix()
     errors: ErrorMix = ErrorMix()
+    labels: LabelMix = Field(default=LabelMix(), description="which people's truth is known")
     losses: LossWeights = LossWeights()
     start: str = Field(default="", description="a regressor, by name or path, to begin with; random weights if empty")
     unlabelled: UnlabelledSetting = Field(

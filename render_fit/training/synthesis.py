@@ -19,6 +19,7 @@ from render_fit.renderers.base import RenderSettings
 from render_fit.renderers.cpu import CpuRenderer
 from render_fit.skeletons import BODY_25, COCO_17, H36M_17, MEDIAPIPE_33, MPI_INF_3DHP_17, Skeleton
 from render_fit.training.corruption import ErrorMix, spoiled_keypoints, spoiled_labels
+from render_fit.training.labels import LABELS
 from render_fit.training.people import People, PeopleMix, people
 from render_fit.training.poses import PoseBank, PoseMix
 
@@ -41,6 +42,7 @@ class Truth(Batch):
         pelvis: (N, 3) metres.
         joints: (N, J, 3) metres, relative to the pelvis.
         focal: (N,) focal length over the view's side.
+        labels: (N, L) which of `LABELS` are known; losses do not look at the others, whose numbers are finite.
     """
 
     rotations: Float[Tensor, "n j 3 3"]
@@ -50,6 +52,7 @@ class Truth(Batch):
     pelvis: Float[Tensor, "n 3"]
     joints: Float[Tensor, "n j 3"]
     focal: Float[Tensor, "n"]
+    labels: Bool[Tensor, "n l"]
 
     def __len__(self) -> int:
         return len(self.focal)
@@ -144,7 +147,7 @@ class Synthesis:
         return Inputs(silhouette, parts, keypoints, confidence, drawn.people.camera.K[:, 0, 0] / size)
 
     def truth(self, who: People) -> Truth:
-        """What a regressor should say."""
+        """What a regressor should say; all of it is known."""
         focal = who.camera.K[:, 0, 0] / self.size
         pelvis = who.joints[:, 0]
         return Truth(
@@ -155,6 +158,7 @@ class Synthesis:
             pelvis,
             who.joints - pelvis[:, None],
             focal,
+            torch.ones(len(focal), len(LABELS), dtype=torch.bool),
         )
 
     def _photographed(self, inside: Float[Tensor, "n 4"]) -> Bool[Tensor, "n s s"]:
