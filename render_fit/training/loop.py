@@ -103,6 +103,8 @@ def train(
     )
     torch.manual_seed(recipe.seed)
     regressor, averaged = Regressor(recipe.regressor), Regressor(recipe.regressor)
+    if recipe.regressor.head == "iterative":
+        regressor.begin_at(synthesis.bank.mean_rotations())
     if recipe.start:
         regressor.load_state_dict(_started(recipe).state_dict())
     averaged.load_state_dict(regressor.state_dict())
