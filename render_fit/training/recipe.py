@@ -15,6 +15,7 @@ from render_fit.training.corruption import ErrorMix
 from render_fit.training.labels import LabelMix
 from render_fit.training.objective import LossWeights
 from render_fit.training.people import PeopleMix
+from render_fit.training.photos import PhotoMix
 from render_fit.training.poses import PoseMix
 from render_fit.training.unlabelled import UnlabelledSetting
 
@@ -41,6 +42,9 @@ class TrainingRecipe(Strict):
     poses: PoseMix = PoseMix()
     people: PeopleMix = PeopleMix()
     errors: ErrorMix = ErrorMix()
+    photos: PhotoMix = Field(
+        default=PhotoMix(), description="pictures in colour, drawn only for networks that look at them"
+    )
     labels: LabelMix = Field(default=LabelMix(), description="which people's truth is known")
     losses: LossWeights = LossWeights()
     start: str = Field(default="", description="a regressor, by name or path, to begin with; random weights if empty")
