@@ -53,8 +53,11 @@ def regressed_points(
 
     Returns:
         As many hypotheses as the regressor has, most likely first.
+
+    Raises:
+        InputError: if the regressor looks at pixels and the observation has none.
     """
-    inputs, view = inputs_from(observation, camera, regressor.config.size)
+    inputs, view = inputs_from(observation, camera, regressor.config.size, photo=regressor.config.sees("photo"))
     prediction = regressor(inputs).ranked()
     told, pelvis = prediction.in_photo(view)
     same = body.name == regressor.config.body

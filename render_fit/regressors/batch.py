@@ -13,7 +13,7 @@ B = TypeVar("B", bound="Batch")
 
 
 class Batch:
-    """Base of dataclasses whose fields are all tensors with one row per person."""
+    """Base of dataclasses whose fields are all tensors with one row per person, or None for what is not carried."""
 
     def __getitem__(self: B, index: slice | Tensor) -> B:
         return type(self)(**{name: value[index] for name, value in self._tensors().items()})
@@ -24,10 +24,18 @@ class Batch:
 
     @classmethod
     def joined(cls: type[B], parts: Sequence[B]) -> B:
-        """Several batches' people, one after the other."""
+        """Several batches' people, one after the other.
+
+        Raises:
+            ValueError: if some carry what others do not.
+        """
         rows = [part._tensors() for part in parts]
+        for row in rows[1:]:
+            if row.keys() != rows[0].keys():
+                raise ValueError(f"joined: only some of the batches carry {', '.join(row.keys() ^ rows[0].keys())}")
         return cls(**{name: torch.cat([row[name] for row in rows]) for name in rows[0]})
 
     def _tensors(self) -> dict[str, Tensor]:
         this: Any = self  # only its subclasses are dataclasses
-        return {f.name: getattr(self, f.name) for f in fields(this)}
+        values = {f.name: getattr(this, f.name) for f in fields(this)}
+        return {name: value for name, value in values.items() if value is not None}

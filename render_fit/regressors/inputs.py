@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from render_fit.cameras import Camera
+from render_fit.errors import InputError
 from render_fit.observations.observation import Observation
 from render_fit.parts import PartSpace
 from render_fit.regressors.batch import Batch
@@ -43,6 +44,8 @@ class Inputs(Batch):
         keypoints: (N, K, 2) `POINTS` in units of half the view's side from its middle; 0 where not seen.
         confidence: (N, K) in [0, 1]; 0 where not seen.
         focal: (N,) focal length over the view's side.
+        photo: (N, 3, S, S) the pixels: sRGB from −1 to 1, 0 outside of the photo. Only carried for regressors that look
+            at it.
     """
 
     silhouette: Float[Tensor, "n s s"]
@@ -50,6 +53,7 @@ class Inputs(Batch):
     keypoints: Float[Tensor, "n k 2"]
     confidence: Float[Tensor, "n k"]
     focal: Float[Tensor, "n"]
+    photo: Float[Tensor, "n 3 s s"] | None = None
 
     def __len__(self) -> int:
         return len(self.focal)
@@ -74,29 +78,33 @@ def part_evidence(space: PartSpace) -> Float[Tensor, "l 24"]:
     return (joint / joint.sum(0, keepdim=True).clamp(min=1e-9))[:N_PARTS].T.contiguous()
 
 
-def inputs_from(observation: Observation, camera: Camera, size: int) -> tuple[Inputs, View]:
+def inputs_from(observation: Observation, camera: Camera, size: int, *, photo: bool = False) -> tuple[Inputs, View]:
     """One person's inputs.
 
     Args:
         observation: z(I) in the photo.
         camera: The photo's.
         size: Side of the view, pixels.
+        photo: Take the photo's pixels along.
 
     Returns:
         Inputs (N = 1), and the view that they were taken by.
+
+    Raises:
+        InputError: if pixels are asked for and the observation has none.
     """
     view = view_of(camera, observation.box, size)
     crop = observation.crop(2 * size, (1.15 * MARGIN - 1) / 2)
     assert crop.crop_box is not None
     fine = View(view.camera.resize(2 * size, 2 * size), view.turn)
-    photo = camera.crop(torch.tensor([crop.crop_box]), 2 * size, 2 * size)
+    taken_by = camera.crop(torch.tensor([crop.crop_box]), 2 * size, 2 * size)
     silhouette, parts = torch.zeros(1, size, size), torch.zeros(1, N_PARTS, size, size)
     if crop.mask is not None:
         signed = (2 * crop.mask - 1) * crop.valid
-        silhouette = avg_pool2d(fine.see(signed[None, None], photo), 2)[:, 0]
+        silhouette = avg_pool2d(fine.see(signed[None, None], taken_by), 2)[:, 0]
     if crop.labels is not None and crop.part_space is not None:
         evidence = part_evidence(crop.part_space)[crop.labels].movedim(-1, 0) * crop.valid
-        parts = avg_pool2d(fine.see(evidence[None], photo), 2)
+        parts = avg_pool2d(fine.see(evidence[None], taken_by), 2)
     keypoints, confidence = torch.zeros(1, len(POINTS), 2), torch.zeros(1, len(POINTS))
     if observation.keypoints_px is not None and observation.confidence is not None and observation.skeleton is not None:
         theirs, ours = point_columns(observation.skeleton)
@@ -105,4 +113,16 @@ def inputs_from(observation: Observation, camera: Camera, size: int) -> tuple[In
         given = torch.where(known, observation.confidence[theirs].nan_to_num(0.0).clamp(0, 1), 0.0)
         confidence[0, ours] = given
         keypoints[0, ours] = torch.where(given[:, None] > 0, 2 * seen_px[0] / size - 1, 0.0).clamp(-3, 3)
-    return Inputs(silhouette, parts, keypoints, confidence, view.focal), view
+    pixels = avg_pool2d(fine.see(_signed_pixels(crop, camera), taken_by), 2) if photo else None
+    return Inputs(silhouette, parts, keypoints, confidence, view.focal, pixels), view
+
+
+def _signed_pixels(crop: Observation, camera: Camera) -> Float[Tensor, "1 3 h w"]:
+    """A crop's pixels from −1 to 1, and 0 where it reaches beyond the photo."""
+    if crop.image is None or crop.crop_box is None:
+        raise InputError("the regressor looks at the photo's pixels, and this observation has none")
+    (height, width), (left, top, crop_width, crop_height) = crop.image_size, crop.crop_box
+    x = left + (torch.arange(width) + 0.5) * (crop_width / width)
+    y = top + (torch.arange(height) + 0.5) * (crop_height / height)
+    inside = ((y > 0) & (y < camera.height))[:, None] & ((x > 0) & (x < camera.width))
+    return ((2 * crop.image - 1) * inside)[None]

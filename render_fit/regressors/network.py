@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -14,17 +13,19 @@ from torch import Tensor, nn
 
 from render_fit.bodies.body import Body
 from render_fit.bodies.parameters import BodyParameters
+from render_fit.regressors.backbone import backbone_for
 from render_fit.regressors.batch import Batch
+from render_fit.regressors.heads import IterativeHead, upright_answers
 from render_fit.regressors.inputs import POINTS, Inputs
 from render_fit.regressors.view import View
 from render_fit.renderers.base import N_PARTS
 
-Picture = Literal["silhouette", "parts", "heatmaps"]
+Picture = Literal["silhouette", "parts", "heatmaps", "photo"]
 
 REFERENCE_M = 2.0
 """A view's side at the depth of 1.7 m people who fill it: depths are told relative to where that is."""
 
-_CHANNELS: dict[Picture, int] = {"silhouette": 1, "parts": N_PARTS, "heatmaps": len(POINTS)}
+_CHANNELS: dict[Picture, int] = {"silhouette": 1, "parts": N_PARTS, "heatmaps": len(POINTS), "photo": 3}
 
 
 class RegressorConfig(BaseModel):
@@ -38,10 +39,18 @@ class RegressorConfig(BaseModel):
     n_clothing: int = Field(default=0, ge=0)
     size: int = Field(default=64, gt=0, description="side of the view, pixels")
     pictures: tuple[Picture, ...] = ("silhouette", "parts")
+    shape_pictures: tuple[Picture, ...] = Field(
+        default=(),
+        description="what betas and clothing are told from, by a branch of its own; empty: from all that pose is",
+    )
     keypoints: bool = Field(default=True, description="keypoints as numbers, beside the pictures")
     hypotheses: int = Field(default=4, gt=0)
     width: int = Field(default=512, gt=0, description="of the layers after the backbone")
     depth: int = Field(default=2, ge=0, description="residual blocks after the backbone")
+    head: Literal["direct", "iterative"] = Field(
+        default="direct", description="one linear layer, or iterative error feedback from the mean pose"
+    )
+    corrections: int = Field(default=3, gt=0, description="of the iterative head")
     heatmap_sigma: float = Field(default=0.04, gt=0, description="of a keypoint's spot, share of half the view")
     backbone: dict[str, Any] = Field(
         default_factory=lambda: {
@@ -53,6 +62,10 @@ class RegressorConfig(BaseModel):
         },
         description="a transformers configuration; its number of channels and its outputs are set here",
     )
+
+    def sees(self, picture: Picture) -> bool:
+        """Whether any branch looks at a kind of picture."""
+        return picture in self.pictures or picture in self.shape_pictures
 
 
 @dataclass(frozen=True)
@@ -137,8 +150,9 @@ class _Residual(nn.Module):
 class Regressor(nn.Module):
     """Inputs to a `Prediction`.
 
-    Pictures go through any backbone of transformers, with group norm in place of batch norm, so that a batch may be
-    split over processes; keypoints, their confidence and the focal length join as numbers.
+    Pictures go through any backbone of transformers; keypoints, their confidence and the focal length join as numbers.
+    Where `RegressorConfig.shape_pictures` names pictures, betas and clothing are told from those alone, by a second
+    backbone, and are the same in all hypotheses.
 
     Args:
         config: See `RegressorConfig`.
@@ -149,25 +163,44 @@ class Regressor(nn.Module):
         self.config = config
         features = 0
         if config.pictures:
-            channels = sum(_CHANNELS[picture] for picture in config.pictures)
-            self.backbone, features = _backbone(config.backbone, channels)
+            self.backbone, features = backbone_for(config.backbone, _channels(config.pictures))
         numbers = 1 + (3 * len(POINTS) if config.keypoints else 0)
         self.numbers = nn.Sequential(nn.Linear(numbers, config.width), nn.GELU(), nn.Linear(config.width, config.width))
         self.join = nn.Linear(features + config.width, config.width)
         self.trunk = nn.Sequential(*(_Residual(config.width) for _ in range(config.depth)), nn.LayerNorm(config.width))
-        self.sizes = (6 * config.n_joints, config.n_betas, 3, config.n_clothing, 1, config.n_joints)
-        self.head = nn.Linear(config.width, config.hypotheses * sum(self.sizes))
-        nn.init.normal_(self.head.weight, std=1e-2)
-        with torch.no_grad():  # start at the zero pose, standing upright before the camera, facing it or turned
-            bias = self.head.bias.view(config.hypotheses, -1)
-            bias.zero_()
-            six = torch.eye(3)[:, :2].flatten()
-            bias[:, : 6 * config.n_joints] = six.repeat(config.n_joints)
-            for index in range(config.hypotheses):
-                yaw = torch.tensor([0.0, 2 * torch.pi * index / config.hypotheses, 0.0])
-                upright = roma.rotvec_to_rotmat(torch.tensor([torch.pi, 0.0, 0.0])) @ roma.rotvec_to_rotmat(yaw)
-                bias[index, :6] = upright[:, :2].flatten()
-            bias[:, -config.n_joints :] = -2.0
+        shape = {"betas": config.n_betas, "clothing": config.n_clothing}
+        sizes = {"six": 6 * config.n_joints, "betas": shape["betas"], "place": 3, "clothing": shape["clothing"]}
+        sizes |= {"score": 1, "spread": config.n_joints}
+        self.shape_sizes = shape if config.shape_pictures else {}
+        self.sizes = {name: size for name, size in sizes.items() if name not in self.shape_sizes}
+        start = upright_answers(config.hypotheses, config.n_joints, sum(self.sizes.values()))
+        if config.head == "direct":
+            self.head = nn.Linear(config.width, start.numel())
+            nn.init.normal_(self.head.weight, std=1e-2)
+            with torch.no_grad():
+                self.head.bias.copy_(start.flatten())
+        else:
+            self.head = IterativeHead(config.width, start, config.corrections)
+        if config.shape_pictures:
+            self.shape_backbone, features = backbone_for(config.backbone, _channels(config.shape_pictures))
+            self.shape_head = nn.Sequential(
+                nn.Linear(features, config.width), nn.GELU(), nn.Linear(config.width, sum(shape.values()))
+            )
+
+    @torch.no_grad()
+    def begin_at(self, rotations: Float[Tensor, "j 3 3"]) -> None:
+        """Has iterative error feedback start from a pose.
+
+        Args:
+            rotations: Local ones of all joints but the global one, which stays as it is.
+
+        Raises:
+            ValueError: for a network without such a head.
+        """
+        if not isinstance(self.head, IterativeHead):
+            raise ValueError("begin_at: this regressor's head is not iterative")
+        six = rotations[..., :2].flatten()
+        self.head.start[:, 6 : 6 + len(six)] = six.to(self.head.start)
 
     def forward(self, inputs: Inputs) -> Prediction:
         """Hypotheses for every person.
@@ -179,7 +212,7 @@ class Regressor(nn.Module):
             In the order of the heads; `Prediction.ranked` sorts them.
 
         Raises:
-            ValueError: if the views have another size.
+            ValueError: if the views have another size, or lack photos that it looks at.
 
         Differentiability: smooth in the inputs and weights.
         """
@@ -193,22 +226,40 @@ class Regressor(nn.Module):
             numbers += [(inputs.keypoints * (inputs.confidence > 0)[..., None]).flatten(1), inputs.confidence]
         joined = [self.numbers(torch.cat(numbers, 1))]
         if config.pictures:
-            picture = torch.cat([self._picture(name, inputs) for name in config.pictures], 1)
-            joined.append(self.backbone(picture).feature_maps[-1].mean((2, 3)))
+            joined.append(self.backbone(self._pictures(config.pictures, inputs)).feature_maps[-1].mean((2, 3)))
         features = self.trunk(self.join(torch.cat(joined, 1)))
         answer = self.head(features).float().view(len(inputs), config.hypotheses, -1)
-        six, betas, place, clothing, score, spread = answer.split(self.sizes, -1)
-        rotations = roma.special_gramschmidt(six.unflatten(-1, (config.n_joints, 3, 2)))
+        told = dict(zip(self.sizes, answer.split(list(self.sizes.values()), -1), strict=True))
+        if config.shape_pictures:
+            seen = self.shape_backbone(self._pictures(config.shape_pictures, inputs)).feature_maps[-1].mean((2, 3))
+            shape = self.shape_head(seen).float()[:, None].expand(-1, config.hypotheses, -1)
+            told |= dict(zip(self.shape_sizes, shape.split(list(self.shape_sizes.values()), -1), strict=True))
         return Prediction(
-            rotations, betas, place, clothing, score[..., 0].log_softmax(1), nn.functional.softplus(spread)
+            roma.special_gramschmidt(told["six"].unflatten(-1, (config.n_joints, 3, 2))),
+            told["betas"],
+            told["place"],
+            told["clothing"],
+            told["score"][..., 0].log_softmax(1),
+            nn.functional.softplus(told["spread"]),
         )
+
+    def _pictures(self, names: tuple[Picture, ...], inputs: Inputs) -> Tensor:
+        return torch.cat([self._picture(name, inputs) for name in names], 1)
 
     def _picture(self, name: Picture, inputs: Inputs) -> Tensor:
         if name == "silhouette":
             return inputs.silhouette[:, None]
         if name == "parts":
             return inputs.parts
-        return heatmaps(inputs, self.config.heatmap_sigma)
+        if name == "heatmaps":
+            return heatmaps(inputs, self.config.heatmap_sigma)
+        if inputs.photo is None:
+            raise ValueError("inputs: this regressor looks at photos, and there are none")
+        return inputs.photo
+
+
+def _channels(pictures: tuple[Picture, ...]) -> int:
+    return sum(_CHANNELS[picture] for picture in pictures)
 
 
 def heatmaps(inputs: Inputs, sigma: float) -> Float[Tensor, "n k s s"]:
@@ -222,25 +273,3 @@ def heatmaps(inputs: Inputs, sigma: float) -> Float[Tensor, "n k s s"]:
     centres = 2 * (torch.arange(size, device=inputs.focal.device) + 0.5) / size - 1
     across, down = ((centres - inputs.keypoints[..., i, None]).square() / (-2 * sigma**2) for i in (0, 1))
     return inputs.confidence[..., None, None] * down.exp()[..., :, None] * across.exp()[..., None, :]
-
-
-def _backbone(config: dict[str, Any], channels: int) -> tuple[nn.Module, int]:
-    """A transformers backbone for pictures of some channels, and how many features it gives."""
-    from transformers import AutoBackbone, AutoConfig  # heavy: only who makes a network pays for it
-
-    values = {key: value for key, value in config.items() if key != "model_type"}
-    made = AutoConfig.for_model(config["model_type"], **values, num_channels=channels)
-    made.out_features = [made.stage_names[-1]]
-    network = AutoBackbone.from_config(made)
-    _group_norms(network)
-    return network, int(network.channels[-1])
-
-
-def _group_norms(module: nn.Module) -> None:
-    """Puts group norm in place of batch norm, in groups of eight channels where that comes out even."""
-    for name, child in module.named_children():
-        if isinstance(child, nn.BatchNorm2d):
-            groups = math.gcd(child.num_features, max(1, child.num_features // 8))
-            setattr(module, name, nn.GroupNorm(groups, child.num_features))
-        else:
-            _group_norms(child)

@@ -17,7 +17,7 @@ from render_fit.evaluation.metrics import iou
 from render_fit.observations import OBSERVERS, observe
 from render_fit.observations.observation import Observation
 from render_fit.regressors.checkpoint import load_regressor
-from render_fit.regressors.network import Regressor
+from render_fit.regressors.network import Regressor, RegressorConfig
 from render_fit.renderers import CpuRenderer
 from render_fit.renderers.base import RenderSettings
 from render_fit.runs.inputs import find_images
@@ -99,13 +99,13 @@ def finetune(
     changes = {"regressor": first.config, "start": start} | ({} if steps is None else {"steps": steps})
     chosen = chosen.model_copy(update=changes)
     found = find_images(images)
-    people, skipped = _observed(found, watch)
+    setting = chosen.unlabelled
+    people, skipped = _observed(found, first.config, setting.resolution, watch)
     names = [str(path) for path in found if path not in skipped]
     if not people:
         reason = next(iter(skipped.values()), "")
         raise InputError(f"{images[0]}: nobody was found in any of {len(found)} photos ({reason})")
-    setting = chosen.unlabelled
-    photos = Unlabelled.of([one for one, _ in people], [c for _, c in people], first.config.size, setting.resolution)
+    photos = Unlabelled.joined(people)
     synthesis = synthesis_for(chosen, pose_bank(motion))
     before = explains(first, photos, synthesis, setting)
 
@@ -170,11 +170,14 @@ def explains(
 
 
 def _observed(
-    images: Sequence[Path], watch: Callable[[str, int, int, dict[str, float]], None] | None
-) -> tuple[list[tuple[Observation, Camera]], dict[Path, str]]:
-    """The largest person of every photo, and the photos without one."""
+    images: Sequence[Path],
+    config: RegressorConfig,
+    resolution: int,
+    watch: Callable[[str, int, int, dict[str, float]], None] | None,
+) -> tuple[list[Unlabelled], dict[Path, str]]:
+    """The largest person of every photo as a regressor sees them, and the photos without one."""
     observer = OBSERVERS["mediapipe"]()
-    people: list[tuple[Observation, Camera]] = []
+    people: list[Unlabelled] = []
     skipped: dict[Path, str] = {}
     for number, path in enumerate(images, start=1):
         try:
@@ -185,9 +188,10 @@ def _observed(
             if seen.mask is None or seen.keypoints_px is None:
                 skipped[path] = "no mask or no keypoints"
             else:
-                # The photo itself and rough 3D keypoints are not compared with.
-                lean = replace(seen, image=None, keypoints_3d=None, confidence_3d=None)
-                people.append((lean, _camera(seen)))
+                # Rough 3D keypoints are not compared with.
+                lean = replace(seen, keypoints_3d=None, confidence_3d=None)
+                photo = config.sees("photo")
+                people.append(Unlabelled.of([lean], [_camera(seen)], config.size, resolution, photo=photo))
         if watch is not None:
             watch("observing", number, len(images), {})
     return people, skipped

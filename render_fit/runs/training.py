@@ -44,7 +44,16 @@ def synthesis_for(recipe: TrainingRecipe, bank: PoseBank, size: int | None = Non
     basis = (
         clothing_basis(body, recipe.regressor.n_clothing) if recipe.clothing and recipe.regressor.n_clothing else None
     )
-    return Synthesis(body, bank, basis, size or recipe.regressor.size, recipe.poses, recipe.people, recipe.errors)
+    return Synthesis(
+        body,
+        bank,
+        basis,
+        size or recipe.regressor.size,
+        recipe.poses,
+        recipe.people,
+        recipe.errors,
+        photos=recipe.photos if recipe.regressor.sees("photo") else None,
+    )
 
 
 def run_training(
@@ -96,7 +105,8 @@ def write_dataset(
     """Draws people with truth into files, ``chunk`` at a time; yields how many are done.
 
     Every file, ``people_00000.npz`` and so on, holds labels (SMPL part + 1), silhouettes and keypoints as observers see
-    them, and the truth: poses, betas, clothing, transl, joints, K.
+    them, the truth (poses, betas, clothing, transl, joints, K), and pictures in colour where the recipe's network looks
+    at them.
 
     Raises:
         InputError: for what the user can mend.
@@ -110,6 +120,7 @@ def write_dataset(
             generator = torch.Generator().manual_seed(seed * 1_000_003 + first)
             drawn = synthesis.draw(n, generator)
             seen, who = synthesis.observed(drawn, generator), drawn.people
+            pixels = {} if seen.photo is None else {"photo": (127.5 * (seen.photo + 1)).round().to(torch.uint8).numpy()}
             partial = path.with_suffix(".partial")
             with partial.open("wb") as file:
                 np.savez_compressed(
@@ -127,6 +138,7 @@ def write_dataset(
                     transl=who.parameters.transl.numpy(),
                     joints=who.joints.numpy(),
                     K=who.camera.K.numpy(),
+                    **pixels,
                 )
             partial.replace(path)
         yield first + n

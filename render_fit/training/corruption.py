@@ -35,6 +35,7 @@ class ErrorMix(Strict):
     Attributes:
         no_mask: No mask at all.
         no_parts: No part map.
+        twelve_parts: A part map that tells NBF's 12 parts, in place of SMPL's 24.
         no_keypoints: No keypoints.
         swollen: Most that a mask grows or shrinks, share of the view's side.
         ragged: Height of the smooth noise that moves a mask's edge, in units of the same.
@@ -50,6 +51,7 @@ class ErrorMix(Strict):
 
     no_mask: float = 0.08
     no_parts: float = 0.5
+    twelve_parts: float = 0.5
     no_keypoints: float = 0.04
     swollen: float = 0.03
     ragged: float = 0.02
@@ -97,9 +99,9 @@ def spoiled_labels(
     noise = interpolate(torch.randn(count, 1, 9, 9, generator=generator), size, mode="bicubic", align_corners=True)
     mask = _moved(mask, grown + errors.ragged * size * noise)[:, 0] > 0.5
 
-    blob = _blobs(count, size, 0.05, 0.2, generator)
+    blob = blobs(count, size, 0.05, 0.2, generator)
     mask = mask | (blob & chance(errors.stained))
-    thing = _blobs(count, size, 0.08, 0.35, generator) & chance(errors.occluded)
+    thing = blobs(count, size, 0.08, 0.35, generator) & chance(errors.occluded)
     told = torch.rand(count, generator=generator)[:, None, None] < 0.5
     mask = mask & ~thing
     unknown = (thing & told) | ~photographed
@@ -119,8 +121,16 @@ def _moved(mask: Float[Tensor, "n 1 s s"], outwards_px: Float[Tensor, "n 1 s s"]
     return result
 
 
-def _blobs(count: int, size: int, smallest: float, largest: float, generator: torch.Generator) -> Bool[Tensor, "n s s"]:
-    """One ellipse or box each, anywhere, half-axes as shares of the view's side."""
+def blobs(count: int, size: int, smallest: float, largest: float, generator: torch.Generator) -> Bool[Tensor, "n s s"]:
+    """One ellipse or box each, anywhere, turned any way.
+
+    Args:
+        count: Pictures.
+        size: Their side, pixels.
+        smallest: Half-axis, share of the side.
+        largest: Half-axis, share of the side.
+        generator: Source of randomness.
+    """
     centres = (torch.arange(size) + 0.5) / size
     middle = 0.1 + 0.8 * torch.rand(count, 2, 1, 1, generator=generator)
     half = smallest + (largest - smallest) * torch.rand(count, 2, 1, 1, generator=generator) ** 2

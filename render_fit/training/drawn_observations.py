@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 
-from render_fit.cameras import Camera
 from render_fit.losses.targets import Targets
 from render_fit.regressors.inputs import Inputs, point_columns
 from render_fit.regressors.view import MARGIN, View
@@ -39,10 +38,7 @@ def unlabelled_people(
         inputs = synthesis.observed(drawn, generator)
         seen.append(_compared(inputs, drawn.people, synthesis.annotators[0]))
         truths.append(synthesis.truth(drawn.people))
-    K = torch.cat([one.view.camera.K for one in seen])
-    view = View(Camera(K, synthesis.size, synthesis.size), torch.cat([one.view.turn for one in seen]))
-    targets = Targets.joined([one.targets for one in seen])
-    return Unlabelled(Inputs.joined([one.inputs for one in seen]), view, targets), Truth.joined(truths)
+    return Unlabelled.joined(seen), Truth.joined(truths)
 
 
 def _compared(inputs: Inputs, who: People, skeleton: Skeleton) -> Unlabelled:

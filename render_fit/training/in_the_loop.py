@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from pydantic import Field
 from torch import Tensor
 
@@ -30,6 +30,7 @@ from render_fit.regressors.network import Prediction, place_in_view
 from render_fit.regressors.view import View
 from render_fit.renderers.base import RenderSettings
 from render_fit.renderers.cpu import CpuRenderer
+from render_fit.training.labels import LABELS
 from render_fit.training.objective import Count, Losses, LossWeights, losses
 from render_fit.training.synthesis import Truth
 from render_fit.training.unlabelled import Unlabelled
@@ -88,8 +89,9 @@ class Fits(Batch):
         for name, value in found._tensors().items():
             getattr(self, name)[rows[better]] = value[better]
 
-    def truth(self, view: View, body: Body, n_clothing: int) -> Truth:
-        """The fits as what a regressor should say, in the axes of the views; naked."""
+    def truth(self, view: View, body: Body, n_clothing: int, good: Bool[Tensor, "p"]) -> Truth:
+        """The fits as what a regressor should say, in the axes of the views: nothing of clothes, and nothing at all
+        where a fit is not good."""
         pelvis = (view.turn @ self.pelvis[..., None])[..., 0]
         rotations = torch.cat([view.turn[:, None] @ self.rotations[:, :1], self.rotations[:, 1:]], 1)
         joints = body.kinematics(BodyParameters(rotations, self.betas, torch.zeros_like(pelvis))).joints
@@ -101,6 +103,7 @@ class Fits(Batch):
             pelvis,
             joints - joints[:, :1],
             view.focal,
+            good[:, None] & torch.tensor([name != "clothing" for name in LABELS]),
         )
 
 
@@ -170,11 +173,8 @@ def fit_loss(
         setting: Which fits teach.
         count: Makes a number of people one of all processes'; see `objective.losses`.
     """
-    good = (fits.value <= setting.worst_nats).nonzero()[:, 0]
-    teachers = count(torch.tensor(float(len(good))))
-    share = {"taught": torch.tensor(len(good) / max(1, len(seen)))}
-    if not len(good):
-        return Losses(prediction.betas.sum() * 0.0, share)
-    truth = fits[good].truth(seen.view[good], body, prediction.clothing.shape[-1])
-    told = losses(prediction[good], truth, body, weights.model_copy(update={"clothing": 0.0}), lambda _: teachers)
-    return Losses(setting.weight * told.total, share | {"fits": fits.value[good].mean()})
+    good = fits.value <= setting.worst_nats
+    truth = fits.truth(seen.view, body, prediction.clothing.shape[-1], good)
+    taught = losses(prediction, truth, body, weights, count)
+    mean = torch.where(good, fits.value, 0.0).sum() / good.sum().clamp(min=1)
+    return Losses(setting.weight * taught.total, {"taught": good.float().mean(), "fits": mean})

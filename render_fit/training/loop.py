@@ -7,13 +7,14 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
+from pydantic import ValidationError
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -23,6 +24,7 @@ from render_fit.regressors.inputs import Inputs
 from render_fit.regressors.network import Prediction, Regressor
 from render_fit.threads import threads_of_new_processes
 from render_fit.training.in_the_loop import Fits, fit_loss, fitted
+from render_fit.training.labels import LabelMix
 from render_fit.training.objective import Count, Losses, losses
 from render_fit.training.recipe import Optimiser, TrainingRecipe
 from render_fit.training.synthesis import Synthesis, Truth
@@ -39,12 +41,14 @@ class Shards(Dataset[tuple[Inputs, Truth]]):
     """People, some at a time. A shard's number decides who is in it: nothing needs to remember where it was, and any
     number of processes draws the same."""
 
-    def __init__(self, synthesis: Synthesis, people: int, seed: int) -> None:
-        self.synthesis, self.people, self.seed = synthesis, people, seed
+    def __init__(self, synthesis: Synthesis, people: int, seed: int, labels: LabelMix) -> None:
+        self.synthesis, self.people, self.seed, self.labels = synthesis, people, seed, labels
 
     def __getitem__(self, index: int) -> tuple[Inputs, Truth]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + index)
-        return self.synthesis.batch(self.people, generator)
+        inputs, truth = self.synthesis.batch(self.people, generator)
+        numbers = index * self.people + torch.arange(self.people)
+        return inputs, replace(truth, labels=self.labels.carried(numbers))
 
     def __len__(self) -> int:
         return 2**31
@@ -102,6 +106,8 @@ def train(
     )
     torch.manual_seed(recipe.seed)
     regressor, averaged = Regressor(recipe.regressor), Regressor(recipe.regressor)
+    if recipe.regressor.head == "iterative":
+        regressor.begin_at(synthesis.bank.mean_rotations())
     if recipe.start:
         regressor.load_state_dict(_started(recipe).state_dict())
     averaged.load_state_dict(regressor.state_dict())
@@ -133,7 +139,7 @@ def train(
     if shards % processes:
         raise InputError(f"batch: {shards} shards of {recipe.shard} cannot be shared evenly by {processes} processes")
     mine = range(state.step * shards + rank, last * shards, processes)
-    with _batches(Shards(synthesis, recipe.shard, recipe.seed), mine, workers) as drawn:
+    with _batches(Shards(synthesis, recipe.shard, recipe.seed, recipe.labels), mine, workers) as drawn:
         while state.step < last:
             parts = [next(drawn) for _ in range(shards // processes)]
             inputs = Inputs.joined([part for part, _ in parts])
@@ -263,6 +269,14 @@ def _batches(data: Shards, numbers: range, workers: int) -> Iterator[Iterator[tu
         yield iter(loader)
 
 
+def _is_of(saved: str, recipe: TrainingRecipe) -> bool:
+    """Whether a state was saved by a recipe, perhaps before recipes had all of today's keys."""
+    try:
+        return TrainingRecipe.model_validate_json(saved) == recipe
+    except ValidationError:
+        return False
+
+
 class _State:
     """All that a training consists of, on disk."""
 
@@ -300,7 +314,7 @@ class _State:
             content = torch.load(path, map_location=device, weights_only=True)
         except Exception as error:  # torch reports a damaged file in many ways
             raise InputError(f"{path}: not a readable training state, or cut off; remove it to begin anew") from error
-        if content["recipe"] != self.recipe.model_dump_json():
+        if not _is_of(content["recipe"], self.recipe):
             raise InputError(f"{self.folder}: holds the training of another recipe; choose another --out, or remove it")
         self.step = content["step"]
         self.best = None if content["best"] is None else Score(**content["best"])

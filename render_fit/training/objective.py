@@ -13,6 +13,7 @@ from torch import Tensor
 from render_fit.bodies.body import Body
 from render_fit.cameras import Camera
 from render_fit.regressors.network import Prediction
+from render_fit.training.labels import LABELS
 from render_fit.training.synthesis import Truth
 
 Count = Callable[[Tensor], Tensor]
@@ -45,7 +46,7 @@ class Losses:
 
     Attributes:
         total: Scalar.
-        terms: Means of the best hypotheses' distances, by name, for logs.
+        terms: Means of the best hypotheses' distances, by name, for logs; 0 where nobody carries the label.
     """
 
     total: Float[Tensor, ""]
@@ -98,26 +99,34 @@ def losses(
 ) -> Losses:
     """The training loss: the best hypothesis of each person learns, and which one it was.
 
+    Every term is a mean over those people who carry its label; which hypothesis is best is judged by the labels that
+    the person carries, `spread` learns where joints are known, `choice` where anything is.
+
     Args:
         prediction: H hypotheses for each of N people.
-        truth: What the people are.
+        truth: What the people are, and what is known of it.
         body: M.
         weights: Of the terms.
-        count: Makes a number of people one of all processes'; given where several train together, so that the mean is
+        count: Makes numbers of people those of all processes; given where several train together, so that means are
             over all of them.
 
     Source: multiple choice learning, Guzman-Rivera et al., NeurIPS 2012; hypotheses of bodies, Biggs et al., NeurIPS
         2020.
     """
-    terms = distances(prediction, truth, body)
-    value = sum(getattr(weights, name) * term for name, term in terms.items() if name != "spread")
-    assert isinstance(value, Tensor)
-    best = value.detach().argmin(1, keepdim=True)
-    share = weights.all_hypotheses
-    chosen = (1 - share) * value.gather(1, best)[:, 0] + share * value.mean(1)
-    chosen = chosen - weights.choice * prediction.log_likelihood.gather(1, best)[:, 0]
-    chosen = chosen + weights.spread * terms["spread"].gather(1, best)[:, 0]
-    people = torch.tensor(float(len(truth)), device=value.device)
-    total = chosen.sum() / (people if count is None else count(people))
-    means = {name: term.detach().gather(1, best).mean() for name, term in terms.items()}
+    known = dict(zip(LABELS, truth.labels.T, strict=True))
+    known |= {"spread": known["joints"], "choice": truth.labels.any(1)}
+    off = distances(prediction, truth, body) | {"choice": -prediction.log_likelihood}
+    off = {name: torch.where(known[name][:, None], value, 0.0) for name, value in off.items()}
+    best = torch.stack([getattr(weights, name) * off[name].detach() for name in LABELS]).sum(0).argmin(1, keepdim=True)
+    have = torch.stack([known[name].sum() for name in off]).to(best.device, torch.float32)
+    everybody = have if count is None else count(have)
+    total = prediction.betas.new_zeros(())
+    means: dict[str, Tensor] = {}
+    for name, value, here, people in zip(off, off.values(), have, everybody, strict=True):
+        chosen = value.gather(1, best)[:, 0]
+        means[name] = chosen.detach().sum() / here.clamp(min=1)
+        if name in LABELS:
+            chosen = torch.lerp(chosen, value.mean(1), weights.all_hypotheses)
+        # With nobody, the sum is 0 too.
+        total = total + getattr(weights, name) * chosen.sum() / torch.where(people > 0, people, 1.0)
     return Losses(total, means | {"total": total.detach()})

@@ -80,6 +80,12 @@ class PoseBank:
         pose[:, 1 : 1 + BODY_DIMENSIONS // 3] = body.view(count, -1, 3)
         return PoseBank(pose)
 
+    def mean_rotations(self) -> Float[Tensor, "23 3 3"]:
+        """The mean pose: the rotations nearest to all of the bank's in the mean square, the pelvis's left out."""
+        mean = roma.special_procrustes(roma.rotvec_to_rotmat(self.pose[:, 1:]).mean(0))
+        assert isinstance(mean, Tensor)
+        return mean
+
     def draw(self, count: int, mix: PoseMix, generator: torch.Generator) -> Float[Tensor, "n 24 3"]:
         """Draws and varies poses.
 

@@ -13,8 +13,10 @@ from render_fit.fitting.recipe import Strict, validated
 from render_fit.regressors.network import RegressorConfig
 from render_fit.training.corruption import ErrorMix
 from render_fit.training.in_the_loop import InTheLoop
+from render_fit.training.labels import LabelMix
 from render_fit.training.objective import LossWeights
 from render_fit.training.people import PeopleMix
+from render_fit.training.photos import PhotoMix
 from render_fit.training.poses import PoseMix
 from render_fit.training.unlabelled import UnlabelledSetting
 
@@ -41,6 +43,10 @@ class TrainingRecipe(Strict):
     poses: PoseMix = PoseMix()
     people: PeopleMix = PeopleMix()
     errors: ErrorMix = ErrorMix()
+    photos: PhotoMix = Field(
+        default=PhotoMix(), description="pictures in colour, drawn only for networks that look at them"
+    )
+    labels: LabelMix = Field(default=LabelMix(), description="which people's truth is known")
     losses: LossWeights = LossWeights()
     start: str = Field(default="", description="a regressor, by name or path, to begin with; random weights if empty")
     unlabelled: UnlabelledSetting = Field(

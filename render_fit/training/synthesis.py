@@ -19,7 +19,9 @@ from render_fit.renderers.base import RenderSettings
 from render_fit.renderers.cpu import CpuRenderer
 from render_fit.skeletons import BODY_25, COCO_17, H36M_17, MEDIAPIPE_33, MPI_INF_3DHP_17, Skeleton
 from render_fit.training.corruption import ErrorMix, spoiled_keypoints, spoiled_labels
+from render_fit.training.labels import LABELS
 from render_fit.training.people import People, PeopleMix, people
+from render_fit.training.photos import PhotoMix, photographs
 from render_fit.training.poses import PoseBank, PoseMix
 
 HIDDEN_DEPTH_M = 0.12
@@ -41,6 +43,7 @@ class Truth(Batch):
         pelvis: (N, 3) metres.
         joints: (N, J, 3) metres, relative to the pelvis.
         focal: (N,) focal length over the view's side.
+        labels: (N, L) which of `LABELS` are known; losses do not look at the others, whose numbers are finite.
     """
 
     rotations: Float[Tensor, "n j 3 3"]
@@ -50,6 +53,7 @@ class Truth(Batch):
     pelvis: Float[Tensor, "n 3"]
     joints: Float[Tensor, "n j 3"]
     focal: Float[Tensor, "n"]
+    labels: Bool[Tensor, "n l"]
 
     def __len__(self) -> int:
         return len(self.focal)
@@ -61,6 +65,7 @@ class Drawn:
 
     Attributes:
         people: Who.
+        face_index: (N, S, S) the body's face that a pixel sees; −1 is background.
         labels: (N, S, S) SMPL part + 1; 0 is background.
         photographed: (N, S, S) pixels inside of the photo.
         keypoints: (N, K, 2) `POINTS`, units of half the view from its middle.
@@ -69,6 +74,7 @@ class Drawn:
     """
 
     people: People
+    face_index: Int[Tensor, "n s s"]
     labels: Int[Tensor, "n s s"]
     photographed: Bool[Tensor, "n s s"]
     keypoints: Float[Tensor, "n k 2"]
@@ -89,6 +95,7 @@ class Synthesis:
         people: How people look and are seen.
         errors: What observers get wrong.
         annotators: Skeletons by whose meaning of the joints keypoints are told, each for as many people.
+        photos: How pictures in colour look; None: none are drawn.
     """
 
     body: Body
@@ -99,6 +106,7 @@ class Synthesis:
     people: PeopleMix = field(default_factory=PeopleMix)
     errors: ErrorMix = field(default_factory=ErrorMix)
     annotators: tuple[Skeleton, ...] = ANNOTATORS
+    photos: PhotoMix | None = None
 
     @torch.no_grad()
     def draw(self, count: int, generator: torch.Generator) -> Drawn:
@@ -117,7 +125,7 @@ class Synthesis:
         labels = torch.where(seen.face_index >= 0, self.body.face_parts[seen.face_index.clamp(min=0)] + 1, 0)
         photographed = self._photographed(who.inside)
         keypoints, visible, known = self._annotated(who, seen.depth, generator)
-        return Drawn(who, labels * photographed, photographed, keypoints, visible, known)
+        return Drawn(who, seen.face_index, labels * photographed, photographed, keypoints, visible, known)
 
     @torch.no_grad()
     def batch(self, count: int, generator: torch.Generator) -> tuple[Inputs, Truth]:
@@ -131,22 +139,30 @@ class Synthesis:
         return self.observed(drawn, generator), self.truth(drawn.people)
 
     def observed(self, drawn: Drawn, generator: torch.Generator) -> Inputs:
-        """What a regressor gets to see of drawn people: silhouettes, part maps and keypoints with observers' errors."""
+        """What a regressor gets to see of drawn people: silhouettes, part maps and keypoints with observers' errors.
+
+        Pictures in colour come last, where they are asked for; what hides people there is not what hides them from a
+        segmenter.
+        """
         silhouette, parts_seen = spoiled_labels(drawn.labels, drawn.photographed, self.errors, generator)
         keypoints, confidence = spoiled_keypoints(drawn.keypoints, drawn.visible, drawn.known, self.errors, generator)
         count, size = len(silhouette), self.size
         parts = torch.zeros(count, 24, size, size)
-        coarse = torch.rand(count, generator=generator) < 0.5
+        coarse = torch.rand(count, generator=generator) < self.errors.twelve_parts
         for space, chosen in (("smpl24", ~coarse), ("nbf12", coarse)):
             evidence = part_evidence(PART_SPACES[space])
             relabel = PART_SPACES[space].emission.argmax(1).roll(1)  # background first, as in `Drawn.labels`
             rows = (chosen & parts_seen.flatten(1).any(1)).nonzero()[:, 0]
             if len(rows):
                 parts[rows] = evidence[relabel[parts_seen[rows]]].movedim(-1, 1)
-        return Inputs(silhouette, parts, keypoints, confidence, drawn.people.camera.K[:, 0, 0] / size)
+        photo = None
+        if self.photos is not None:
+            pixels = photographs(self.body, drawn.people.vertices, drawn.face_index, self.photos, generator)
+            photo = (2 * pixels - 1) * drawn.photographed[:, None]
+        return Inputs(silhouette, parts, keypoints, confidence, drawn.people.camera.K[:, 0, 0] / size, photo)
 
     def truth(self, who: People) -> Truth:
-        """What a regressor should say."""
+        """What a regressor should say; all of it is known."""
         focal = who.camera.K[:, 0, 0] / self.size
         pelvis = who.joints[:, 0]
         return Truth(
@@ -157,6 +173,7 @@ class Synthesis:
             pelvis,
             who.joints - pelvis[:, None],
             focal,
+            torch.ones(len(focal), len(LABELS), dtype=torch.bool),
         )
 
     def _photographed(self, inside: Float[Tensor, "n 4"]) -> Bool[Tensor, "n s s"]:

@@ -78,7 +78,13 @@ class Unlabelled:
 
     @staticmethod
     def of(
-        observations: Sequence[Observation], cameras: Sequence[Camera], size: int, resolution: int, margin: float = 0.1
+        observations: Sequence[Observation],
+        cameras: Sequence[Camera],
+        size: int,
+        resolution: int,
+        margin: float = 0.1,
+        *,
+        photo: bool = False,
     ) -> Unlabelled:
         """Prepares observations.
 
@@ -88,20 +94,33 @@ class Unlabelled:
             size: Side of the regressor's view, pixels.
             resolution: Side of the crops that are compared with, pixels.
             margin: Room on each side of a crop, share of the person's longer side.
+            photo: The regressor looks at the photos' pixels too.
+
+        Raises:
+            ValueError: if they were not observed by the same means.
+            InputError: if pixels are asked for and there are none.
+        """
+        return Unlabelled.joined(
+            [
+                Unlabelled(*inputs_from(one, camera, size, photo=photo), targets_from(one, camera, resolution, margin))
+                for one, camera in zip(observations, cameras, strict=True)
+            ]
+        )
+
+    @staticmethod
+    def joined(parts: Sequence[Unlabelled]) -> Unlabelled:
+        """People one after the other.
 
         Raises:
             ValueError: if they were not observed by the same means.
         """
-        seen = [inputs_from(one, camera, size) for one, camera in zip(observations, cameras, strict=True)]
-        views = [view for _, view in seen]
-        targets = [
-            targets_from(one, camera, resolution, margin) for one, camera in zip(observations, cameras, strict=True)
-        ]
+        views = [part.view for part in parts]
+        size = views[0].camera.width
         camera = Camera(torch.cat([view.camera.K for view in views]), size, size)
         return Unlabelled(
-            Inputs.joined([inputs for inputs, _ in seen]),
+            Inputs.joined([part.inputs for part in parts]),
             View(camera, torch.cat([view.turn for view in views])),
-            Targets.joined(targets),
+            Targets.joined([part.targets for part in parts]),
         )
 
 

@@ -82,6 +82,7 @@ def test_train_and_begin_a_fit_with_it(recipe_file: Path, tmp_path: Path) -> Non
         ({"errors": {"no_masc": 0.1}}, "did you mean 'no_mask'"),
         ({"losses": {"joints": -1}}, "losses.joints"),
         ({"batch": 5}, "multiple of shard"),
+        ({"labels": {"latent": 1.5}}, "labels.latent: Input should be less than or equal to 1"),
     ],
 )
 def test_mistakes_in_a_recipe_are_one_line(recipe_file: Path, tmp_path: Path, change: dict, words: str) -> None:

@@ -1,9 +1,15 @@
 """Observations as regressors see them."""
 
+from dataclasses import replace
+
+import pytest
+import torch
+
 from render_fit.bodies import open_body
+from render_fit.errors import InputError
 from render_fit.evaluation.scenes import everyday_pose, synthetic_scene
 from render_fit.parts import PART_SPACES
-from render_fit.regressors.inputs import POINTS, inputs_from, part_evidence, point_columns
+from render_fit.regressors.inputs import POINTS, Inputs, inputs_from, part_evidence, point_columns
 from render_fit.skeletons import COCO_17, H36M_17, MEDIAPIPE_33
 
 
@@ -52,3 +58,39 @@ def test_what_was_not_observed_is_zero() -> None:
     masked, _ = inputs_from(scene.observation(keypoints=False), scene.camera, 64)
     assert not masked.confidence.any()
     assert not masked.keypoints.any()
+
+
+def test_pixels_are_seen_where_the_person_is_and_only_when_asked_for() -> None:
+    scene = synthetic_scene(open_body(), everyday_pose("standing"), 3)
+    seen = scene.observation()
+    assert seen.mask is not None
+    # The person is red before blue; the box is moved so that the view reaches past the photo's left edge.
+    colours = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])[..., None, None]
+    seen = replace(seen, image=torch.where(seen.mask >= 0.5, colours[0], colours[1]))
+    inputs, _ = inputs_from(seen, scene.camera, 64, photo=True)
+    assert inputs.photo is not None
+    red, green, blue = inputs.photo[0]
+    inner, outer = inputs.silhouette[0] > 0.99, inputs.silhouette[0] < -0.99
+    assert (red[inner] > 0.9).all() and (blue[inner] < -0.9).all() and (green[inner] < -0.9).all()
+    assert (red[outer] < -0.9).all() and (blue[outer] > 0.9).all()
+    _, top, width, height = seen.box
+    beside, _ = inputs_from(replace(seen, box=(-width / 2, top, width, height)), scene.camera, 64, photo=True)
+    assert beside.photo is not None
+    black = (beside.photo[0] == 0).all(0)
+    assert 0.2 < black.float().mean() < 0.8
+    # What is beyond the photo is not known of the silhouette either.
+    assert (black == (beside.silhouette[0] == 0)).float().mean() > 0.99
+    assert inputs_from(seen, scene.camera, 64)[0].photo is None
+    with pytest.raises(InputError, match="has none"):
+        inputs_from(replace(seen, image=None), scene.camera, 64, photo=True)
+
+
+def test_batches_with_and_without_photos_cannot_be_joined() -> None:
+    scene = synthetic_scene(open_body(), everyday_pose("standing"), 3)
+    seen = replace(scene.observation(), image=torch.rand(3, *scene.observation().image_size))
+    bare, full = (inputs_from(seen, scene.camera, 32, photo=photo)[0] for photo in (False, True))
+    both = Inputs.joined([full, full]).photo
+    assert both is not None and both.shape == (2, 3, 32, 32)
+    assert Inputs.joined([bare, bare])[torch.tensor([1])].photo is None
+    with pytest.raises(ValueError, match="only some of the batches carry photo"):
+        Inputs.joined([full, bare])

@@ -1,15 +1,19 @@
 """Regressors: shapes, places, checkpoints."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import roma
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from render_fit.bodies import BodyParameters, open_body
 from render_fit.cameras import camera_from_focal
 from render_fit.errors import InputError
 from render_fit.regressors.checkpoint import load_regressor, save_regressor
+from render_fit.regressors.heads import IterativeHead
 from render_fit.regressors.inputs import POINTS, Inputs
 from render_fit.regressors.network import Regressor, RegressorConfig, pelvis_in_view, place_in_view
 from render_fit.regressors.view import view_of
@@ -21,7 +25,7 @@ SMALL = RegressorConfig(
 )  # fmt: skip
 
 
-def random_inputs(n: int, size: int = 32) -> Inputs:
+def random_inputs(n: int, size: int = 32, photo: bool = False) -> Inputs:
     generator = torch.Generator().manual_seed(0)
     return Inputs(
         torch.randn(n, size, size, generator=generator),
@@ -29,13 +33,23 @@ def random_inputs(n: int, size: int = 32) -> Inputs:
         torch.randn(n, len(POINTS), 2, generator=generator),
         torch.rand(n, len(POINTS), generator=generator),
         torch.rand(n, generator=generator) + 1,
+        torch.rand(n, 3, size, size, generator=generator) if photo else None,
     )
 
 
-@pytest.mark.parametrize("pictures", [(), ("silhouette",), ("silhouette", "parts", "heatmaps")])
-def test_hypotheses_are_rotations_and_probabilities(pictures) -> None:
-    regressor = Regressor(SMALL.model_copy(update={"pictures": pictures}))
-    ranked = regressor(random_inputs(4)).ranked()
+ITERATIVE = SMALL.model_copy(update={"head": "iterative"})
+TWO_BRANCHES = SMALL.model_copy(
+    update={"pictures": ("heatmaps",), "shape_pictures": ("silhouette",), "keypoints": False}
+)
+
+
+@pytest.mark.parametrize("head", ["direct", "iterative"])
+@pytest.mark.parametrize("pictures", [(), ("silhouette",), ("silhouette", "parts", "heatmaps", "photo")])
+@pytest.mark.parametrize("shape_pictures", [(), ("silhouette",)])
+def test_hypotheses_are_rotations_and_probabilities(pictures, shape_pictures, head) -> None:
+    changes = {"pictures": pictures, "shape_pictures": shape_pictures, "head": head}
+    regressor = Regressor(SMALL.model_copy(update=changes))
+    ranked = regressor(random_inputs(4, photo="photo" in pictures)).ranked()
     identity = ranked.rotations @ ranked.rotations.mT
     torch.testing.assert_close(identity, torch.eye(3).expand_as(identity), atol=1e-5, rtol=0)
     assert torch.linalg.det(ranked.rotations).min() > 0
@@ -44,10 +58,52 @@ def test_hypotheses_are_rotations_and_probabilities(pictures) -> None:
     assert ranked.clothing.shape == (4, 3, 5)
 
 
-def test_people_do_not_change_each_other() -> None:
-    regressor, inputs = Regressor(SMALL).train(), random_inputs(4)
+@pytest.mark.parametrize("config", [SMALL, ITERATIVE, TWO_BRANCHES], ids=["direct", "iterative", "two branches"])
+def test_people_do_not_change_each_other(config: RegressorConfig) -> None:
+    regressor, inputs = Regressor(config).train(), random_inputs(4)
     together, alone = regressor(inputs), regressor(inputs[slice(2, 3)])
     torch.testing.assert_close(together.rotations[2:3], alone.rotations, atol=1e-5, rtol=0)
+
+
+def test_iterative_error_feedback_starts_at_the_mean_pose_and_is_corrected_step_by_step() -> None:
+    regressor, inputs = Regressor(ITERATIVE), random_inputs(2)
+    mean = roma.random_rotmat(23)
+    regressor.begin_at(mean)
+    head = regressor.head
+    assert isinstance(head, IterativeHead)
+    last = head.correction[-1]
+    assert isinstance(last, torch.nn.Linear)
+    once, moved = last.weight.detach().clone(), []
+    with torch.no_grad():
+        last.weight.zero_()
+        still = regressor(inputs)
+        torch.testing.assert_close(still.rotations[:, :, 1:], mean.expand(2, 3, -1, -1, -1), atol=1e-6, rtol=0)
+        assert not still.betas.any()
+        last.weight.copy_(once)
+        for head.times in (1, 3):
+            moved.append((regressor(inputs).betas - still.betas).norm())
+        # The second correction knows of the first one: it is not the same again.
+        assert moved[1] > 1.5 * moved[0]
+        assert abs(moved[1] - 3 * moved[0]) > 1e-4 * moved[0]
+    with pytest.raises(ValueError, match="not iterative"):
+        Regressor(SMALL).begin_at(mean)
+
+
+def test_a_branch_of_its_own_tells_shape_from_its_pictures_alone() -> None:
+    regressor, inputs = Regressor(TWO_BRANCHES), random_inputs(2)
+    first = regressor(inputs)
+    other_points = regressor(replace(inputs, keypoints=-inputs.keypoints))
+    other_mask = regressor(replace(inputs, silhouette=-inputs.silhouette))
+    assert torch.equal(other_points.betas, first.betas) and torch.equal(other_points.clothing, first.clothing)
+    assert not torch.equal(other_points.rotations, first.rotations)
+    assert torch.equal(other_mask.rotations, first.rotations) and torch.equal(other_mask.place, first.place)
+    assert not torch.equal(other_mask.betas, first.betas)
+    assert torch.equal(first.betas[:, 0], first.betas[:, 2])
+
+
+def test_photos_that_are_not_there_are_told() -> None:
+    with pytest.raises(ValueError, match="looks at photos"):
+        Regressor(SMALL.model_copy(update={"pictures": ("photo",)}))(random_inputs(1))
 
 
 def test_place_and_pelvis_are_inverse() -> None:
@@ -81,6 +137,21 @@ def test_checkpoints_give_back_the_same_network(tmp_path: Path) -> None:
     save_regressor(regressor, tmp_path / "half.safetensors", half=True)
     assert (tmp_path / "half.safetensors").stat().st_size < 0.6 * (tmp_path / "a.safetensors").stat().st_size
     assert not list(tmp_path.glob(".*"))
+
+
+def test_checkpoints_from_before_heads_and_branches_could_be_chosen_still_load(tmp_path: Path) -> None:
+    regressor, inputs = Regressor(SMALL).eval(), random_inputs(2)
+    names = {name for name in regressor.state_dict() if not name.startswith("backbone.")}
+    layers = ("numbers.0", "numbers.2", "join", "trunk.0.layers.0", "trunk.0.layers.1", "trunk.0.layers.3")
+    layers += ("trunk.0.layers.4", "trunk.1", "head")
+    assert names == {f"{layer}.{kind}" for layer in layers for kind in ("weight", "bias")}
+    path = tmp_path / "a.safetensors"
+    save_regressor(regressor, path)
+    config = json.loads(SMALL.model_dump_json())
+    for key in ("head", "corrections", "shape_pictures"):
+        del config[key]
+    save_file(load_file(path), path, metadata={"render_fit_regressor": json.dumps(config)})
+    assert torch.equal(load_regressor(path)(inputs).rotations, regressor(inputs).rotations)
 
 
 def test_bad_checkpoints_get_one_clear_line(tmp_path: Path) -> None:

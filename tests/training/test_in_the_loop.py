@@ -41,7 +41,7 @@ def near(truth: Truth) -> Variables:
 def test_observations_agree_with_the_truth_behind_them(seen: tuple[Unlabelled, Truth]) -> None:
     photos, truth = seen
     fits = Fits(truth.rotations, truth.betas, truth.pelvis, torch.zeros(6))
-    again = fits.truth(photos.view, open_body(), truth.clothing.shape[1])
+    again = fits.truth(photos.view, open_body(), truth.clothing.shape[1], torch.ones(6, dtype=torch.bool))
     torch.testing.assert_close(again.joints, truth.joints, atol=2e-5, rtol=0)
     torch.testing.assert_close(again.place, truth.place)
     body = open_body()

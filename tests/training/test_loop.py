@@ -1,5 +1,6 @@
 """Trainings: they learn, stop, go on as if they had not stopped, and share work between processes."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from render_fit.errors import InputError
 from render_fit.evaluation.scenes import everyday_pose, synthetic_scene
 from render_fit.regressors.checkpoint import load_regressor
 from render_fit.training.corruption import PERFECT
+from render_fit.training.labels import LABELS, LabelMix
 from render_fit.training.loop import RECIPE, STATE, train
 from render_fit.training.poses import PoseBank, PoseMix
 from render_fit.training.recipe import TrainingRecipe
@@ -105,6 +107,33 @@ def test_two_processes_train_as_one(recipe: TrainingRecipe, synthesis: Synthesis
     run(recipe, tmp_path / "one", synthesis)
     torch.multiprocessing.spawn(_member, (recipe, tmp_path / "two", synthesis), nprocs=2)
     assert same_gradients(tmp_path / "one", tmp_path / "two")
+
+
+def test_two_processes_train_as_one_where_labels_are_missing(
+    recipe: TrainingRecipe, synthesis: Synthesis, tmp_path: Path
+) -> None:
+    recipe = recipe.model_copy(update={"steps": 1})
+    rare = recipe.model_copy(update={"labels": LabelMix(latent=0.2, joints=0.4)})
+    carried = rare.labels.carried(torch.arange(8)).sum(0)
+    assert 0 < carried[0] < carried[LABELS.index("joints")] < 8
+    run(recipe, tmp_path / "all", synthesis)
+    run(rare, tmp_path / "one", synthesis)
+    torch.multiprocessing.spawn(_member, (rare, tmp_path / "two", synthesis), nprocs=2)
+    assert same_gradients(tmp_path / "one", tmp_path / "two")
+    assert not same_gradients(tmp_path / "one", tmp_path / "all")
+
+
+def test_a_state_saved_before_recipes_had_a_key_is_gone_on_with(
+    recipe: TrainingRecipe, synthesis: Synthesis, tmp_path: Path
+) -> None:
+    run(recipe, tmp_path, synthesis, stop_after=1)
+    content = torch.load(tmp_path / STATE, weights_only=True)
+    saved = json.loads(content["recipe"])
+    del saved["labels"]
+    torch.save(content | {"recipe": json.dumps(saved)}, tmp_path / STATE)
+    assert run(recipe, tmp_path, synthesis, stop_after=1).steps == 2
+    with pytest.raises(InputError, match="another recipe"):
+        run(recipe.model_copy(update={"labels": LabelMix(joints=0.5)}), tmp_path, synthesis)
 
 
 def same_gradients(first: Path, second: Path) -> bool:

@@ -1,8 +1,12 @@
 """What training lowers."""
 
+from dataclasses import replace
+
+import pytest
 import torch
 
 from render_fit.regressors.network import Prediction, Regressor
+from render_fit.training.labels import LABELS, LabelMix
 from render_fit.training.objective import LossWeights, distances, losses
 from render_fit.training.recipe import TrainingRecipe
 from render_fit.training.synthesis import Synthesis, Truth
@@ -47,12 +51,74 @@ def test_the_best_hypothesis_learns_and_the_choice_is_told(recipe: TrainingRecip
     assert (score.gather(1, best[:, None]) < 0).all()
 
 
-def test_the_mean_is_over_all_people(recipe: TrainingRecipe, synthesis: Synthesis) -> None:
+def carrying(truth: Truth, **unknown: list[int]) -> Truth:
+    """The same people without some labels: who lacks them, by name."""
+    labels = truth.labels.clone()
+    for name, people in unknown.items():
+        labels[people, LABELS.index(name)] = False
+    return replace(truth, labels=labels)
+
+
+def test_every_mean_is_over_the_people_of_all_processes_who_carry_its_label(
+    recipe: TrainingRecipe, synthesis: Synthesis
+) -> None:
     inputs, truth = synthesis.batch(4, torch.Generator().manual_seed(0))
+    truth = carrying(truth, rotations=[0, 1, 2], betas=[0], joints=[3], projection=[0, 1, 2, 3])
     regressor, weights = Regressor(recipe.regressor), LossWeights()
     whole = losses(regressor(inputs), truth, synthesis.body, weights).total
-    halves = [
-        losses(regressor(inputs[rows]), truth[rows], synthesis.body, weights, lambda people: 4 + 0 * people).total
-        for rows in (slice(0, 1), slice(1, 4))
+    halves = (slice(0, 1), slice(1, 4))
+    counts: list[torch.Tensor] = []
+    for rows in halves:
+        losses(regressor(inputs[rows]), truth[rows], synthesis.body, weights, lambda have: counts.append(have) or have)
+    everybody = torch.stack(counts).sum(0)
+    parts = [
+        losses(regressor(inputs[rows]), truth[rows], synthesis.body, weights, lambda _: everybody).total
+        for rows in halves
     ]
-    torch.testing.assert_close(torch.stack(halves).sum(), whole)
+    torch.testing.assert_close(torch.stack(parts).sum(), whole)
+
+
+def test_what_is_not_known_of_a_person_changes_no_gradient(recipe: TrainingRecipe, synthesis: Synthesis) -> None:
+    inputs, truth = synthesis.batch(4, torch.Generator().manual_seed(0))
+    regressor = Regressor(recipe.regressor)
+    three_d = ("rotations", "betas", "clothing", "joints", "place")
+    weights = LossWeights(projection=0.0)
+
+    def gradient(truth: Truth, rows: slice = slice(None)) -> torch.Tensor:
+        loss = losses(regressor(inputs[rows]), truth[rows], synthesis.body, weights)
+        return torch.cat([g.flatten() for g in torch.autograd.grad(loss.total, list(regressor.parameters()))])
+
+    masked = carrying(truth, **{name: [2, 3] for name in three_d}, projection=[2, 3])
+    other = synthesis.batch(4, torch.Generator().manual_seed(1))[1]
+    wrong = replace(masked, **{name: getattr(truth, name).clone() for name in three_d})
+    for name in three_d:
+        getattr(wrong, name)[2:] = getattr(other, name)[2:]
+    torch.testing.assert_close(gradient(wrong), gradient(masked), atol=0, rtol=0)
+    # The others learn as they would alone, and as they would not with everybody's labels.
+    torch.testing.assert_close(gradient(masked), gradient(truth, slice(0, 2)), atol=1e-6, rtol=1e-4)
+    assert (gradient(masked) - gradient(truth)).norm() > 0.05 * gradient(truth).norm()
+
+
+def test_without_any_label_there_is_nothing_to_learn(recipe: TrainingRecipe, synthesis: Synthesis) -> None:
+    inputs, truth = synthesis.batch(3, torch.Generator().manual_seed(0))
+    truth = carrying(truth, **{name: [0, 1, 2] for name in LABELS})
+    regressor = Regressor(recipe.regressor)
+    loss = losses(regressor(inputs), truth, synthesis.body, LossWeights())
+    assert loss.total == 0
+    assert all(value == 0 for value in loss.terms.values())
+    gradients = torch.autograd.grad(loss.total, list(regressor.parameters()))
+    assert not any(g.any() for g in gradients)
+
+
+def test_shares_of_labels_are_kept_and_who_carries_the_rare_carries_the_common() -> None:
+    mix = LabelMix(latent=0.1, joints=0.3)
+    numbers = torch.arange(5_000_000, 5_000_200)
+    carried = dict(zip(LABELS, mix.carried(numbers).T, strict=True))
+    assert abs(int(carried["rotations"].sum()) - 20) <= 2
+    assert abs(int(carried["joints"].sum()) - 60) <= 2
+    assert carried["projection"].all()
+    assert (carried["joints"] | ~carried["betas"]).all()
+    assert torch.equal(carried["rotations"][7:50], mix.carried(numbers[7:50])[:, 0])
+    assert not LabelMix(latent=0).carried(numbers)[:, 0].any()
+    with pytest.raises(ValueError, match="joints"):
+        LabelMix(joints=1.2)

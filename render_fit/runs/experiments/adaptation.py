@@ -30,8 +30,8 @@ from render_fit.training.synthesis import Synthesis, Truth
 from render_fit.training.unlabelled import Unlabelled, UnlabelledSetting
 from render_fit.training.validation import HeldOut
 
-PHOTOS = 3000
-FIRST_STEPS, MORE_STEPS = 1500, 1000
+PHOTOS = 2000
+FIRST_STEPS, MORE_STEPS = 1000, 600
 
 NETWORK = RegressorConfig(
     pictures=("silhouette",),
@@ -130,7 +130,7 @@ def _refined(regressor: Regressor, judges: tuple[Unlabelled, Truth], wide: Synth
         with torch.no_grad():
             said = regressor(seen.inputs[rows])
         fits = fitted(said, seen[rows], wide.body, InTheLoop(iterations=30))
-        joints = fits.truth(seen.view[rows], wide.body, 0).joints
+        joints = fits.truth(seen.view[rows], wide.body, 0, fits.value.isfinite()).joints
         errors.append(pa_mpjpe(joints, truth.joints[rows]))
     return round(1000 * float(torch.cat(errors).mean()), 1)
 
@@ -139,7 +139,7 @@ def _fits_alone(judges: tuple[Unlabelled, Truth], wide: Synthesis) -> dict[str, 
     """Fits that no regressor starts: an untrained one says the zero pose, from four sides."""
     torch.manual_seed(0)
     untrained = Regressor(NETWORK)
-    torch.nn.init.zeros_(untrained.head.weight)
+    torch.nn.init.zeros_(untrained.get_parameter("head.weight"))
     return {"refined_pa_mpjpe_mm": _refined(untrained, judges, wide)}
 
 

@@ -60,10 +60,9 @@ def baselines(settings: Settings) -> Outcome:
 
 
 def mean_pose(bank: PoseBank, count: int) -> Float[Tensor, "n 24 3 3"]:
-    """The chordal mean of every joint's rotation, upright and facing the camera."""
-    rotations = roma.special_procrustes(roma.rotvec_to_rotmat(bank.pose).mean(0))
-    rotations[0] = roma.rotvec_to_rotmat(torch.tensor([torch.pi, 0.0, 0.0]))
-    return rotations.expand(count, -1, -1, -1)
+    """The mean of a bank's poses, upright and facing the camera."""
+    facing = roma.rotvec_to_rotmat(torch.tensor([[torch.pi, 0.0, 0.0]]))
+    return torch.cat([facing, bank.mean_rotations()]).expand(count, -1, -1, -1)
 
 
 def most_similar(query: Inputs, seen: Inputs, keypoints: float, silhouette: float, chunk: int = 16) -> Tensor:

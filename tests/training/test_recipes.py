@@ -1,0 +1,140 @@
+"""The published systems' training recipes: each trains, predicts, is saved and read, and begins a fit."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from render_fit.bodies import open_body
+from render_fit.cameras import Camera
+from render_fit.errors import InputError
+from render_fit.evaluation.scenes import everyday_pose, synthetic_scene
+from render_fit.fitting.fit import fit_image
+from render_fit.fitting.recipe import Recipe, load_recipe
+from render_fit.observations.observation import Observation
+from render_fit.parts import PART_SPACES
+from render_fit.regressors.checkpoint import load_regressor
+from render_fit.regressors.inputs import Inputs, part_evidence
+from render_fit.regressors.network import Regressor
+from render_fit.runs.training import synthesis_for
+from render_fit.training.labels import LABELS, LabelMix
+from render_fit.training.loop import REGRESSOR, train
+from render_fit.training.poses import PoseBank
+from render_fit.training.recipe import TrainingRecipe, load_training_recipe, training_recipe_names
+from render_fit.training.unlabelled import Unlabelled, UnlabelledSetting
+from render_fit.training.validation import held_out_people
+
+SYSTEMS = ("hmr", "nbf", "pavlakos")
+
+
+def small(name: str) -> TrainingRecipe:
+    """A shipped recipe at the size of a test; without decay, so that weights change by what they learn alone."""
+    recipe = load_training_recipe(name)
+    backbone = recipe.regressor.backbone | {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1]}
+    network = recipe.regressor.model_copy(update={"size": 32, "width": 32, "depth": 1, "backbone": backbone})
+    sizes = {"regressor": network, "steps": 4, "batch": 8, "shard": 4, "precision": "no", "validate_every": 4}
+    setting = UnlabelledSetting(batch=2, resolution=32)
+    warm = recipe.optimiser.model_copy(update={"warm_up": 1, "average": 0.5, "weight_decay": 0.0})
+    return recipe.model_copy(update=sizes | {"unlabelled": setting, "optimiser": warm})
+
+
+def observation() -> tuple[Observation, Camera]:
+    """A drawn person of whom everything was observed, pixels included."""
+    scene = synthetic_scene(open_body(), everyday_pose("standing"), 0)
+    seen = scene.observation()
+    return replace(seen, image=torch.rand(3, *seen.image_size)), scene.camera
+
+
+def trained(name: str, bank: PoseBank, folder: Path, **options) -> tuple[TrainingRecipe, list[dict[str, float]]]:
+    recipe = small(name)
+    told: list[dict[str, float]] = []
+    train(recipe, folder, synthesis_for(recipe, bank), workers=0, watch=lambda _, f: told.append(f), **options)
+    return recipe, told
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_a_system_trains_predicts_and_begins_a_fit(name: str, bank: PoseBank, tmp_path: Path) -> None:
+    assert name in training_recipe_names()
+    held_out = held_out_people(synthesis_for(small(name), bank), 8)
+    recipe, told = trained(name, bank, tmp_path, held_out=held_out)
+    assert len(told) == 4
+    assert told[-1]["held out: pa_mpjpe_mm"] > 0
+    regressor = load_regressor(tmp_path / REGRESSOR)
+    assert regressor.config == recipe.regressor
+    with torch.no_grad():
+        answer = regressor(held_out.inputs)
+    assert answer.rotations.shape == (8, 1, 24, 3, 3)
+    assert (answer.rotations[0] - answer.rotations[1]).abs().max() > 1e-6
+    # All layers have learned, those of every branch.
+    torch.manual_seed(recipe.seed)
+    before = Regressor(recipe.regressor).state_dict()
+    still = {key for key, value in load_file(tmp_path / REGRESSOR).items() if torch.equal(value, before[key])}
+    assert not {key for key in still if not key.endswith("bias")}
+
+    hybrid = load_recipe("hybrid")
+    starts = {"regressor": str(tmp_path / REGRESSOR), "yaws_deg": [], "poses": []}
+    started = Recipe.model_validate(hybrid.resolved() | {"starts": starts, "stages": []})
+    seen, _ = observation()
+    fit = fit_image(seen, started)
+    assert torch.isfinite(fit.output.vertices).all()
+    if name == "hmr":
+        with pytest.raises(InputError, match="looks at the photo's pixels"):
+            fit_image(replace(seen, image=None), started)
+
+
+def test_hmr_learns_from_people_of_whom_only_2d_is_known(bank: PoseBank) -> None:
+    recipe = load_training_recipe("hmr")
+    carried = dict(zip(LABELS, recipe.labels.carried(torch.arange(1000)).float().mean(0).tolist(), strict=True))
+    assert carried["projection"] == 1
+    assert carried["rotations"] == pytest.approx(0.2, abs=0.01)
+    assert carried["joints"] == pytest.approx(0.5, abs=0.01)
+    assert recipe.regressor.head == "iterative"
+    inputs, _ = synthesis_for(small("hmr"), bank).batch(2, torch.Generator().manual_seed(0))
+    assert inputs.photo is not None
+
+
+def test_nbf_sees_its_twelve_parts_and_nothing_else(bank: PoseBank) -> None:
+    recipe = small("nbf")
+    inputs, _ = synthesis_for(recipe, bank).batch(6, torch.Generator().manual_seed(0))
+    evidence = part_evidence(PART_SPACES["nbf12"])
+    pixels = inputs.parts.movedim(1, -1).reshape(-1, 24)
+    assert torch.isin(pixels.sum(1), evidence.sum(1)).all()
+    off = (pixels[:, None] - evidence).abs().amax(-1).amin(1)
+    assert off.max() < 1e-6
+    assert inputs.parts.flatten(1).any(1).all()
+    regressor = Regressor(recipe.regressor)
+    blind = replace(
+        inputs, silhouette=0 * inputs.silhouette, keypoints=0 * inputs.keypoints, confidence=0 * inputs.confidence
+    )
+    assert torch.equal(regressor(blind).rotations, regressor(inputs).rotations)
+
+
+@pytest.mark.parametrize("name", ["pavlakos", "hmr"])
+def test_render_and_compare_reaches_every_branch(name: str, bank: PoseBank, tmp_path: Path) -> None:
+    recipe, _ = trained(name, bank, tmp_path / "first")
+    seen, camera = observation()
+    photo = recipe.regressor.sees("photo")
+    photos = Unlabelled.of([seen], [camera], 32, 32, photo=photo)
+    assert (photos.inputs.photo is None) == (not photo)
+    nothing = LabelMix(latent=0, joints=0, projection=0)
+    again = recipe.model_copy(update={"start": str(tmp_path / "first" / REGRESSOR), "labels": nothing})
+    told: list[dict[str, float]] = []
+    synthesis = synthesis_for(again, bank)
+    train(again, tmp_path / "then", synthesis, photos=photos, workers=0, watch=lambda _, f: told.append(f))
+    assert all(figures["unlabelled"] > 0 for figures in told)
+    # Nothing of the drawn people was known: what has changed has changed by what was drawn and compared.
+    first, then = (load_file(tmp_path / folder / REGRESSOR) for folder in ("first", "then"))
+    changed = {key for key, value in first.items() if (value - then[key]).abs().max() > 1e-5}
+    ends = {"pavlakos": {"head.weight", "shape_head.2.weight"}, "hmr": {"head.start", "head.correction.4.weight"}}
+    assert ends[name] <= changed
+
+
+def test_inputs_are_joined_with_those_of_drawn_people(bank: PoseBank) -> None:
+    seen, camera = observation()
+    for name in SYSTEMS:
+        recipe = small(name)
+        drawn, _ = synthesis_for(recipe, bank).batch(2, torch.Generator().manual_seed(0))
+        told = Unlabelled.of([seen], [camera], 32, 32, photo=recipe.regressor.sees("photo")).inputs
+        assert len(Inputs.joined([drawn, told])) == 3
