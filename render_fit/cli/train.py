@@ -79,7 +79,10 @@ def finetune(
     out: Annotated[Path, typer.Option("--out", "-o", help="The training's folder; one that exists goes on.")] = Path(
         "finetuned"
     ),
-    regressor: Annotated[str, typer.Option(help="What to begin with: a name or a .safetensors file.")] = "lifter",
+    regressor: Annotated[
+        str,
+        typer.Option(help="What to begin with: a name, a .safetensors file, or owner/name on the hub."),
+    ] = "lifter",
     recipe: Annotated[str, typer.Option(help="Training recipe: a name or a YAML file.")] = "finetune",
     motion: Motion = None,
     steps: Annotated[int | None, typer.Option(min=1, help="In place of the recipe's.", show_default=False)] = None,

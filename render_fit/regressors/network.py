@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from render_fit.bodies.body import Body
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.regressors.batch import Batch
+from render_fit.regressors.hub import OnHub
 from render_fit.regressors.inputs import POINTS, Inputs
 from render_fit.regressors.view import View
 from render_fit.renderers.base import N_PARTS
@@ -121,6 +122,22 @@ def place_in_view(pelvis: Float[Tensor, "*n 3"], focal: Float[Tensor, "*n"]) -> 
     return torch.cat([across, (depth / (focal * REFERENCE_M)).log()[..., None]], -1)
 
 
+def orthonormal(columns: Float[Tensor, "*n 3 2"]) -> Float[Tensor, "*n 3 3"]:
+    """Rotations by Gram–Schmidt of two columns, to the last bit those of `roma.special_gramschmidt`.
+
+    Written out because roma's way back to several batch axes fixes how many people an exported network takes.
+
+    Differentiability: smooth, where the columns are not parallel.
+
+    Source: on the continuity of rotation representations, Zhou et al., CVPR 2019, equation 4.
+    """
+    first, second = columns.unbind(-1)
+    first = first / first.norm(dim=-1, keepdim=True)
+    second = second - (first * second).sum(-1, keepdim=True) * first
+    second = second / second.norm(dim=-1, keepdim=True)
+    return torch.stack([first, second, torch.linalg.cross(first, second)], -1)
+
+
 class _Residual(nn.Module):
     """Two layers added to what goes in."""
 
@@ -134,7 +151,7 @@ class _Residual(nn.Module):
         return x + self.layers(x)
 
 
-class Regressor(nn.Module):
+class Regressor(nn.Module, OnHub):
     """Inputs to a `Prediction`.
 
     Pictures go through any backbone of transformers, with group norm in place of batch norm, so that a batch may be
@@ -196,9 +213,9 @@ class Regressor(nn.Module):
             picture = torch.cat([self._picture(name, inputs) for name in config.pictures], 1)
             joined.append(self.backbone(picture).feature_maps[-1].mean((2, 3)))
         features = self.trunk(self.join(torch.cat(joined, 1)))
-        answer = self.head(features).float().view(len(inputs), config.hypotheses, -1)
+        answer = self.head(features).float().unflatten(1, (config.hypotheses, -1))
         six, betas, place, clothing, score, spread = answer.split(self.sizes, -1)
-        rotations = roma.special_gramschmidt(six.unflatten(-1, (config.n_joints, 3, 2)))
+        rotations = orthonormal(six.unflatten(-1, (config.n_joints, 3, 2)))
         return Prediction(
             rotations, betas, place, clothing, score[..., 0].log_softmax(1), nn.functional.softplus(spread)
         )

@@ -41,7 +41,9 @@ class TrainingRecipe(Strict):
     people: PeopleMix = PeopleMix()
     errors: ErrorMix = ErrorMix()
     losses: LossWeights = LossWeights()
-    start: str = Field(default="", description="a regressor, by name or path, to begin with; random weights if empty")
+    start: str = Field(
+        default="", description="a regressor to begin with, by name, path or place on the hub; random if empty"
+    )
     unlabelled: UnlabelledSetting = Field(
         default=UnlabelledSetting(), description="for observations of people whom nobody labelled, where they are given"
     )
