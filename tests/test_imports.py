@@ -22,6 +22,7 @@ LAYERS = (
     {"training"},
     {"runs"},
     {"cli"},
+    {"__main__"},
 )
 RANK = {component: rank for rank, layer in enumerate(LAYERS) for component in layer}
 

@@ -14,6 +14,7 @@ from render_fit.cli.demo import demo
 from render_fit.cli.doctor import doctor
 from render_fit.cli.fit import fit, predict
 from render_fit.cli.recipe import recipe_app
+from render_fit.cli.regressor import regressor_app
 from render_fit.cli.render import render
 from render_fit.cli.train import finetune, synthesize, train
 from render_fit.errors import InputError, MissingDependencyError
@@ -55,6 +56,7 @@ app.command()(finetune)
 app.command()(synthesize)
 app.add_typer(recipe_app, name="recipe")
 app.add_typer(body_app, name="body")
+app.add_typer(regressor_app, name="regressor")
 
 
 def _version(wanted: bool) -> bool:

@@ -16,7 +16,7 @@ import render_fit
 
 REQUIRED = (
     "torch", "numpy", "scipy", "numba", "smplx", "roma", "pillow", "trimesh", "pydantic", "pyyaml", "typer",
-    "transformers", "safetensors",
+    "transformers", "safetensors", "huggingface_hub",
 )  # fmt: skip
 OPTIONAL = {
     "mediapipe": 'observes photos: pip install "render-fit[photo]"',
@@ -24,6 +24,8 @@ OPTIONAL = {
     "pytorch3d": "the renderer for CUDA: built from source, see docs/rendering.md",
     "accelerate": 'trains regressors: pip install "render-fit[train]"',
     "tensorboard": 'shows how a training goes: pip install "render-fit[train]"',
+    "onnx": 'writes regressors for use without torch: pip install "render-fit[onnx]"',
+    "onnxruntime": 'tries what was written: pip install "render-fit[onnx]"',
     "anny": 'rebuilds the open body: pip install "render-fit[open-body]"',
 }
 

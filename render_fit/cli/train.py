@@ -50,11 +50,11 @@ def train(
     from render_fit.cli.progress import progress_bar
 
     try:
-        from render_fit.runs.training import run_training
+        from render_fit.runs.training import processes, run_training
     except ImportError as error:
         raise MissingDependencyError(f"training needs {error.name}: pip install 'render-fit[train]'") from error
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, quiet=not processes().is_main_process)
     with progress_bar(console) as progress:
         task = progress.add_task("reading", total=None)
 
@@ -79,7 +79,10 @@ def finetune(
     out: Annotated[Path, typer.Option("--out", "-o", help="The training's folder; one that exists goes on.")] = Path(
         "finetuned"
     ),
-    regressor: Annotated[str, typer.Option(help="What to begin with: a name or a .safetensors file.")] = "lifter",
+    regressor: Annotated[
+        str,
+        typer.Option(help="What to begin with: a name, a .safetensors file, or owner/name on the hub."),
+    ] = "lifter",
     recipe: Annotated[str, typer.Option(help="Training recipe: a name or a YAML file.")] = "finetune",
     motion: Motion = None,
     steps: Annotated[int | None, typer.Option(min=1, help="In place of the recipe's.", show_default=False)] = None,
@@ -99,12 +102,13 @@ def finetune(
 
     try:
         from render_fit.runs.finetuning import finetune as run
+        from render_fit.runs.training import processes
     except ImportError as error:
         raise MissingDependencyError(
             f"fine-tuning needs {error.name}: pip install 'render-fit[train,photo]'"
         ) from error
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, quiet=not processes().is_main_process)
     with progress_bar(console) as progress:
         task = progress.add_task("reading", total=None)
 

@@ -95,7 +95,8 @@ class Starts(Strict):
 
     regressor: str = Field(
         default="",
-        description="a regressor, by name or path, whose hypotheses come before those of the poses; none if empty",
+        description="a regressor, by name, path or place on the hub, whose hypotheses come before those of the poses; "
+        "none if empty",
     )
     yaws_deg: tuple[float, ...] = (0.0, 90.0, 180.0, 270.0)
     poses: tuple[Literal["standing", "sitting", "arms_up", "zero"], ...] = ("standing",)

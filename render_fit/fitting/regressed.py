@@ -22,7 +22,7 @@ from render_fit.skeletons import SMPL_24
 
 
 def regressor_named(name: str) -> Regressor:
-    """A regressor by name or path, read once, and again when its file has changed."""
+    """A regressor by name, path or place on the hub, read once, and again when its file has changed."""
     path = Path(name)
     return _read(name, path.stat().st_mtime_ns if path.is_file() else 0)
 

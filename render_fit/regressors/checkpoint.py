@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from render_fit.errors import InputError
+from render_fit.regressors.hub import WEIGHTS, fetched, is_hub_id
 from render_fit.regressors.network import Regressor, RegressorConfig
 
 KEY = "render_fit_regressor"
@@ -44,20 +45,31 @@ def save_regressor(regressor: Regressor, path: Path, half: bool = False, note: s
 
 
 def load_regressor(name_or_path: str | Path) -> Regressor:
-    """A regressor by the name of a shipped one or the path of a file.
+    """A regressor by the name of a shipped one, the path of a file, or its place on the Hugging Face hub.
+
+    Args:
+        name_or_path: A name; a ``.safetensors`` file; a folder that ``Regressor.save_pretrained`` wrote; or, if it is
+            none of these, ``owner/name`` on the hub.
 
     Returns:
         The regressor, ready to predict.
 
     Raises:
-        InputError: if there is none, or the file is cut off, no checkpoint, or of another network.
+        InputError: if there is none, it cannot be fetched, or the file is cut off, no checkpoint, or of another
+            network.
     """
-    path = Path(name_or_path)
-    if str(name_or_path) in shipped_names():
-        path = Path(str(resources.files("render_fit.regressors") / "assets" / f"{name_or_path}.safetensors"))
+    name, path = str(name_or_path), Path(name_or_path)
+    if name in shipped_names():
+        path = Path(str(resources.files("render_fit.regressors") / "assets" / f"{name}.safetensors"))
+    elif path.is_dir():
+        path = path / WEIGHTS
+        if not path.is_file():
+            raise InputError(f"regressor {name!r}: a folder without {WEIGHTS}; give the .safetensors file itself")
+    elif not path.exists() and isinstance(name_or_path, str) and is_hub_id(name):
+        path = fetched(name)
     if not path.is_file():
         known = ", ".join(shipped_names()) or "none"
-        raise InputError(f"regressor {str(name_or_path)!r}: no such file, and none of that name ships (known: {known})")
+        raise InputError(f"regressor {name!r}: no such file, and none of that name ships (known: {known})")
     try:
         with safe_open(path, framework="pt") as file:
             header = (file.metadata() or {}).get(KEY)

@@ -55,7 +55,7 @@ class IterativeHead(nn.Module):
 
         Differentiability: smooth; through all corrections.
         """
-        answer = self.start.expand(len(features), -1, -1)
+        answer = self.start.expand(features.shape[0], -1, -1)
         seen = features[:, None].expand(-1, answer.shape[1], -1)
         for _ in range(self.times):
             answer = answer + self.correction(torch.cat([seen, answer.to(seen)], -1)).float()

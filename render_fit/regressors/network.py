@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-import roma
 import torch
 from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,6 +15,7 @@ from render_fit.bodies.parameters import BodyParameters
 from render_fit.regressors.backbone import backbone_for
 from render_fit.regressors.batch import Batch
 from render_fit.regressors.heads import IterativeHead, upright_answers
+from render_fit.regressors.hub import OnHub
 from render_fit.regressors.inputs import POINTS, Inputs
 from render_fit.regressors.view import View
 from render_fit.renderers.base import N_PARTS
@@ -134,6 +134,22 @@ def place_in_view(pelvis: Float[Tensor, "*n 3"], focal: Float[Tensor, "*n"]) -> 
     return torch.cat([across, (depth / (focal * REFERENCE_M)).log()[..., None]], -1)
 
 
+def orthonormal(columns: Float[Tensor, "*n 3 2"]) -> Float[Tensor, "*n 3 3"]:
+    """Rotations by Gram–Schmidt of two columns, to the last bit those of `roma.special_gramschmidt`.
+
+    Written out because roma's way back to several batch axes fixes how many people an exported network takes.
+
+    Differentiability: smooth, where the columns are not parallel.
+
+    Source: on the continuity of rotation representations, Zhou et al., CVPR 2019, equation 4.
+    """
+    first, second = columns.unbind(-1)
+    first = first / first.norm(dim=-1, keepdim=True)
+    second = second - (first * second).sum(-1, keepdim=True) * first
+    second = second / second.norm(dim=-1, keepdim=True)
+    return torch.stack([first, second, torch.linalg.cross(first, second)], -1)
+
+
 class _Residual(nn.Module):
     """Two layers added to what goes in."""
 
@@ -147,7 +163,7 @@ class _Residual(nn.Module):
         return x + self.layers(x)
 
 
-class Regressor(nn.Module):
+class Regressor(nn.Module, OnHub):
     """Inputs to a `Prediction`.
 
     Pictures go through any backbone of transformers; keypoints, their confidence and the focal length join as numbers.
@@ -228,14 +244,14 @@ class Regressor(nn.Module):
         if config.pictures:
             joined.append(self.backbone(self._pictures(config.pictures, inputs)).feature_maps[-1].mean((2, 3)))
         features = self.trunk(self.join(torch.cat(joined, 1)))
-        answer = self.head(features).float().view(len(inputs), config.hypotheses, -1)
+        answer = self.head(features).float().unflatten(1, (config.hypotheses, -1))
         told = dict(zip(self.sizes, answer.split(list(self.sizes.values()), -1), strict=True))
         if config.shape_pictures:
             seen = self.shape_backbone(self._pictures(config.shape_pictures, inputs)).feature_maps[-1].mean((2, 3))
             shape = self.shape_head(seen).float()[:, None].expand(-1, config.hypotheses, -1)
             told |= dict(zip(self.shape_sizes, shape.split(list(self.shape_sizes.values()), -1), strict=True))
         return Prediction(
-            roma.special_gramschmidt(told["six"].unflatten(-1, (config.n_joints, 3, 2))),
+            orthonormal(told["six"].unflatten(-1, (config.n_joints, 3, 2))),
             told["betas"],
             told["place"],
             told["clothing"],

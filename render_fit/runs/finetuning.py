@@ -80,7 +80,7 @@ def finetune(
     Args:
         images: Photos, or folders of them.
         out: Folder of the training; one that exists goes on.
-        start: The regressor to begin with, by name or path.
+        start: The regressor to begin with, by name, path or place on the hub.
         recipe: Training recipe, by name or path; its network is the regressor's own.
         motion: Folder of motion capture for the drawn people that are trained on beside the photos; None: poses of the
             prior.

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import torch
+from accelerate import PartialState
+from accelerate.utils import parse_flag_from_env
 
 from render_fit.bodies.clothing import clothing_basis
 from render_fit.errors import InputError
@@ -20,6 +24,22 @@ from render_fit.training.validation import held_out_people
 
 HELD_OUT = 512
 """People by whom weights are judged while training."""
+
+
+def processes() -> PartialState:
+    """Those that train together, as they were started; the main one alone writes files and talks.
+
+    Raises:
+        InputError: if several were started that would not know of each other.
+    """
+    together = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
+    started = int(os.environ.get("WORLD_SIZE", "1"))
+    if together.num_processes < started:
+        raise InputError(
+            f"{started} processes were started, and accelerate found no device for each of them; "
+            "on processors alone, set ACCELERATE_USE_CPU=true"
+        )
+    return together
 
 
 def pose_bank(motion: Path | None, split: str = "train") -> PoseBank:
@@ -72,8 +92,8 @@ def run_training(
         out: The training's folder.
         motion: Folder of motion capture; None: poses of the prior.
         steps: In place of the recipe's.
-        workers: Processes that draw people; None: half of the cores.
-        watch: Called with (step, all steps, figures).
+        workers: Processes that draw people; None: half of the cores, shared by the machine's processes.
+        watch: Called with (step, all steps, figures), in the main process.
 
     Raises:
         InputError: for what the user can mend.
@@ -84,15 +104,20 @@ def run_training(
     if steps is not None:
         recipe = recipe.model_copy(update={"steps": steps})
     synthesis = synthesis_for(recipe, pose_bank(motion))
-    held_out = held_out_people(synthesis_for(recipe, pose_bank(motion, "held_out")), HELD_OUT)
-    out.mkdir(parents=True, exist_ok=True)
-    count = max(1, (os.cpu_count() or 2) // 2) if workers is None else workers
-    with SummaryWriter(str(out / "tensorboard")) as writer:
+    main = processes().is_main_process
+    held_out = held_out_people(synthesis_for(recipe, pose_bank(motion, "held_out")), HELD_OUT) if main else None
+    cores = (os.cpu_count() or 2) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    count = max(1, cores // 2) if workers is None else workers
+    with ExitStack() as stack:
+
+        @cache
+        def writer() -> SummaryWriter:  # made by the first step: by then the folder is known to be this training's
+            return stack.enter_context(SummaryWriter(str(out / "tensorboard")))
 
         def tell(step: int, figures: dict[str, float]) -> None:
             if step % 20 == 0 or any(key.startswith("held out") for key in figures):
                 for key, value in figures.items():
-                    writer.add_scalar(key.replace(": ", "/"), value, step)
+                    writer().add_scalar(key.replace(": ", "/"), value, step)
             if watch is not None:
                 watch(step, recipe.steps, figures)
 

@@ -48,7 +48,9 @@ class TrainingRecipe(Strict):
     )
     labels: LabelMix = Field(default=LabelMix(), description="which people's truth is known")
     losses: LossWeights = LossWeights()
-    start: str = Field(default="", description="a regressor, by name or path, to begin with; random weights if empty")
+    start: str = Field(
+        default="", description="a regressor to begin with, by name, path or place on the hub; random if empty"
+    )
     unlabelled: UnlabelledSetting = Field(
         default=UnlabelledSetting(), description="for observations of people whom nobody labelled, where they are given"
     )

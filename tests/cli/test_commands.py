@@ -39,6 +39,11 @@ def test_version():
     assert run("--version").stdout.strip() == f"render-fit {render_fit.__version__}"
 
 
+def test_the_package_itself_is_the_command_line():
+    told = subprocess.run([sys.executable, "-m", "render_fit", "--version"], capture_output=True, text=True)
+    assert (told.returncode, told.stdout.strip()) == (0, f"render-fit {render_fit.__version__}")
+
+
 def test_doctor_finds_the_parts():
     result = run("doctor")
     assert "torch" in result.stdout and f"recipes: {', '.join(recipe_names())}" in result.stdout

@@ -1,5 +1,8 @@
 """``render-fit train`` and ``synthesize`` as a user runs them, and a fit that begins with what was trained."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +76,22 @@ def test_train_and_begin_a_fit_with_it(recipe_file: Path, tmp_path: Path) -> Non
     assert torch.isfinite(fit.output.vertices).all()
     assert float(fit.parameters.transl[0, 2]) > 0.3
     assert fit.report.losses
+
+
+def test_of_two_processes_the_main_one_writes_and_talks(recipe_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    two = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    words = ["train", recipe_file, "--out", out, "--workers", 0]
+    done = subprocess.run(
+        [sys.executable, *two, "-m", "render_fit", *map(str, words)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("step 3: held out") == 1
+    assert done.stdout.count("3 steps, PA-MPJPE") == 1
+    assert len(list((out / "tensorboard").iterdir())) == 1
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from render_fit.errors import InputError
 from render_fit.regressors.checkpoint import load_regressor, save_regressor
 from render_fit.regressors.heads import IterativeHead
 from render_fit.regressors.inputs import POINTS, Inputs
-from render_fit.regressors.network import Regressor, RegressorConfig, pelvis_in_view, place_in_view
+from render_fit.regressors.network import Regressor, RegressorConfig, orthonormal, pelvis_in_view, place_in_view
 from render_fit.regressors.view import view_of
 
 SMALL = RegressorConfig(
@@ -56,6 +56,18 @@ def test_hypotheses_are_rotations_and_probabilities(pictures, shape_pictures, he
     torch.testing.assert_close(ranked.log_likelihood.exp().sum(1), torch.ones(4))
     assert (ranked.log_likelihood.diff(dim=1) <= 0).all()
     assert ranked.clothing.shape == (4, 3, 5)
+
+
+def test_two_columns_become_the_rotation_that_roma_makes_of_them() -> None:
+    ours, theirs = (torch.randn(5, 7, 3, 2).requires_grad_() for _ in range(2))
+    theirs.data.copy_(ours.data)
+    weight = torch.randn(5, 7, 3, 3)
+    made, expected = orthonormal(ours), roma.special_gramschmidt(theirs)
+    assert torch.equal(made, expected)
+    (made * weight).sum().backward()
+    (expected * weight).sum().backward()
+    assert ours.grad is not None and theirs.grad is not None
+    torch.testing.assert_close(ours.grad, theirs.grad, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("config", [SMALL, ITERATIVE, TWO_BRANCHES], ids=["direct", "iterative", "two branches"])
