@@ -12,7 +12,7 @@ from torch import Tensor
 from render_fit.evaluation.mocap import load_poses
 from render_fit.fitting.recipe import Strict
 from render_fit.losses.priors.gmm import BODY_DIMENSIONS, default_pose_prior
-from render_fit.losses.priors.joint_limits import default_joint_limits
+from render_fit.losses.priors.joint_limits import BONE_AXES, default_joint_limits
 from render_fit.skeletons import SMPL_24
 
 _LEGS = [SMPL_24.index(f"{side}_{joint}") for side in ("left", "right") for joint in ("hip", "knee", "ankle", "foot")]
@@ -21,6 +21,11 @@ _ARMS = [
     for side in ("left", "right")
     for joint in ("collar", "shoulder", "elbow", "wrist", "hand")
 ]
+_TRUNK = [SMPL_24.index(joint) for joint in ("spine1", "spine2", "spine3", "neck", "head")]
+_GROUPS = (_LEGS[:4], _LEGS[4:], _TRUNK, _ARMS[:5], _ARMS[5:])
+_MOVED = 2 / 3
+"""Share of a limber person's limbs, the trunk among them, that are drawn from their ranges."""
+
 _DEEPEST_BOW_RAD = 1.6
 """How far the pelvis tips forward at the most: a level trunk."""
 
@@ -38,6 +43,8 @@ class PoseMix(Strict):
         seated: Thighs raised and spread, knees anything from straight to folded: on chairs and on the ground, which
             motion capture of walkers lacks.
         stooped: The trunk bent forward from the hips, up to level, as far as the legs allow.
+        limber: Legs, trunk and arms, two thirds of them each, anywhere in their joints' ranges: gymnasts, dancers,
+            people on the floor.
         any_way_up: Turned at random in space: lying, falling, upside down.
         lean_rad: Standard deviation of how far the others lean, forwards and sideways.
         excess: Penalty of the joint limits (radians squared) above which a varied pose is put back to the original.
@@ -49,6 +56,7 @@ class PoseMix(Strict):
     bend_rad: float = 0.25
     seated: float = 0.12
     stooped: float = 0.08
+    limber: float = 0.12
     any_way_up: float = 0.12
     lean_rad: float = 0.2
     excess: float = 0.15
@@ -119,8 +127,8 @@ class PoseBank:
         sits = chance(mix.seated)[:, None]
         bow = _DEEPEST_BOW_RAD * uniform(1) * chance(mix.stooped)[:, None]
         for side, sign in (("left", 1.0), ("right", -1.0)):
-            # Radians: thighs raised by 83 +- 20 degrees and spread by 11 +- 20, knees bent by up to 138.
-            raised, spread, bent = -1.45 + 0.35 * normal(1), sign * (0.2 + 0.35 * normal(1)), 2.4 * uniform(1)
+            # Radians: thighs raised by 83 +- 20 degrees and spread by 11 +- 26, knees bent by up to 138.
+            raised, spread, bent = -1.45 + 0.35 * normal(1), sign * (0.2 + 0.45 * normal(1)), 2.4 * uniform(1) ** 1.5
             thigh = torch.cat([raised, sign * 0.25 * normal(1), spread], 1)
             shin = torch.cat([bent, torch.zeros(count, 2)], 1)
             hip, knee = SMPL_24.index(f"{side}_hip"), SMPL_24.index(f"{side}_knee")
@@ -129,6 +137,11 @@ class PoseBank:
             # Legs stay where they are, or follow a little, while the pelvis tips forward.
             back = -bow * (0.6 + 0.4 * uniform(1)) * forward
             pose[:, hip] = roma.rotvec_composition([back, pose[:, hip]])
+        anywhere = _within_limits(count, generator)
+        limber = chance(mix.limber)
+        for group in _GROUPS:
+            moved = (limber & chance(_MOVED))[:, None, None]
+            pose[:, group] = torch.where(moved, anywhere[:, group], pose[:, group])
         bend = mix.bend_rad * torch.rand(count, 1, 1, generator=generator).square() * normal(24, 3)
         bend[:, 0] = 0
         pose = pose + bend
@@ -141,6 +154,16 @@ class PoseBank:
         tilt = torch.where(chance(mix.any_way_up)[:, None], anyhow, lean)
         pose[:, 0] = roma.rotvec_composition([tilt, pose[:, 0], bow * forward])
         return pose
+
+
+def _within_limits(count: int, generator: torch.Generator) -> Float[Tensor, "n 24 3"]:
+    """Joints 1 to 21 evenly over their ranges (see `JointLimits`), the others at rest."""
+    limits = default_joint_limits()
+    angles = limits.lower + (limits.upper - limits.lower) * torch.rand(count, 21, 3, generator=generator)
+    along = torch.nn.functional.one_hot(torch.tensor(BONE_AXES), 3)
+    pose = torch.zeros(count, 24, 3)
+    pose[:, 1:22] = roma.rotvec_composition([angles * (1 - along), angles * along])
+    return pose
 
 
 def mirrored(pose: Float[Tensor, "n 24 3"]) -> Float[Tensor, "n 24 3"]:

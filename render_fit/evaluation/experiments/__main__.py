@@ -52,6 +52,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--clothing", choices=("none", "smooth", "free"), help="offsets; the recipe's if not given (coco: all three)"
     )
+    parser.add_argument(
+        "--keypoints-only", action="store_true", help="refine with keypoints alone, as long as the recipe with pictures"
+    )
     given = parser.parse_args(arguments)
     given.out.mkdir(parents=True, exist_ok=True)
     settings = Settings(
@@ -63,6 +66,7 @@ def main(arguments: list[str] | None = None) -> None:
         seed=given.seed,
         observer_3d=given.observer_3d,
         clothing=given.clothing,
+        keypoints_only=given.keypoints_only,
         threads=max(1, (os.cpu_count() or 1) // max(1, given.jobs)),
     )
     began = time.perf_counter()

@@ -18,7 +18,7 @@ from render_fit.evaluation.experiments.tables import Figures
 from render_fit.fitting.fit import fit_image
 from render_fit.fitting.recipe import Recipe, load_recipe
 from render_fit.fitting.result import FitResult
-from render_fit.fitting.stages import Clothing
+from render_fit.fitting.stages import Clothing, keypoint_continuation, search_and_refinement
 from render_fit.observations import OBSERVERS, Observation, Observer
 from render_fit.renderers import renderer_named
 from render_fit.renderers.base import Renderer
@@ -43,6 +43,7 @@ class Settings:
         threads: Threads per process.
         clothing: ``none``, ``smooth`` or ``free`` offsets; the recipe's if None. Experiments that compare kinds
             of clothing ignore it.
+        keypoints_only: Refine with the keypoints alone, as long as the recipe does with pictures.
     """
 
     out: Path
@@ -54,6 +55,7 @@ class Settings:
     observer_3d: Literal["recipe", "none"] = "recipe"
     threads: int = 1
     clothing: Clothing | None = None
+    keypoints_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ class Tools:
 def tools(settings: Settings) -> Tools:
     """The objects that the settings name."""
     recipe = load_recipe(settings.recipe)
+    if settings.keypoints_only:
+        recipe = without_pictures(recipe)
     compares_3d = any("bone_directions" in stage.terms for stage in recipe.stages)
     return Tools(
         recipe,
@@ -79,6 +83,15 @@ def tools(settings: Settings) -> Tools:
         OBSERVERS[recipe.observer](),
         compares_3d and settings.observer_3d == "recipe",
     )
+
+
+def without_pictures(recipe: Recipe) -> Recipe:
+    """A recipe whose refinement looks at keypoints alone, with as many iterations."""
+    search, refinement = search_and_refinement(recipe, recipe.clothing)
+    last = keypoint_continuation(search, refinement)
+    stages = search if last is None else [*search, last.model_copy(update={"keep": 1})]
+    stages = [stage.model_copy(update={"judge": ""}) for stage in stages]
+    return recipe.model_copy(update={"stages": tuple(stages)})
 
 
 def fit_person(

@@ -79,7 +79,8 @@ def in_words(settings: Settings) -> dict[str, str]:
     """What `BEFORE_AFTER` are: refined with the silhouette, and either the regressor that the recipe starts with, or a
     fit to keypoints alone by as many iterations."""
     regressed = load_recipe(settings.recipe).starts.regressor
-    return {"before": "regressor alone" if regressed else "keypoints alone", "after": "with silhouette"}
+    after = "refined with keypoints alone" if settings.keypoints_only else "with silhouette"
+    return {"before": "regressor alone" if regressed else "keypoints alone", "after": after}
 
 
 def _before_and_after(people: list[Figures], settings: Settings) -> Row:
@@ -90,7 +91,7 @@ def _before_and_after(people: list[Figures], settings: Settings) -> Row:
         summary[f"limbs flipped in depth, {words}"] = count_of(people, f"limb_flips_{which}")
         summary[f"bodies facing the wrong way, {words}"] = count_of(people, f"facing_flipped_{which}")
         summary[f"mean IoU with the given mask, {words}"] = mean_of(people, f"iou_{which}")
-    summary["people that the silhouette made better"] = sum(
+    summary["people whom refinement made better"] = sum(
         person.values["pa_mpjpe_after"] < person.values["pa_mpjpe_before"] for person in people
     )
     summary["median seconds of a fit"] = median_of(people, "seconds", 2)
