@@ -18,7 +18,8 @@ from render_fit.regressors.network import Regressor
 from render_fit.renderers import CpuRenderer
 from render_fit.renderers.base import RenderSettings
 from render_fit.runs.inputs import find_images
-from render_fit.runs.training import pose_bank, synthesis_for
+from render_fit.runs.poses import pose_bank
+from render_fit.runs.training import synthesis_for
 from render_fit.training.loop import REGRESSOR, train
 from render_fit.training.recipe import load_training_recipe
 from render_fit.training.synthesis import Synthesis

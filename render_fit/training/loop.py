@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
+from pydantic import ValidationError
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -22,6 +23,7 @@ from render_fit.regressors.checkpoint import load_regressor, save_regressor
 from render_fit.regressors.inputs import Inputs
 from render_fit.regressors.network import Regressor
 from render_fit.threads import threads_of_new_processes
+from render_fit.training.adversary import Adversary
 from render_fit.training.objective import losses
 from render_fit.training.recipe import Optimiser, TrainingRecipe
 from render_fit.training.synthesis import Synthesis, Truth
@@ -107,7 +109,19 @@ def train(
         regressor.parameters(), recipe.optimiser.learning_rate, weight_decay=recipe.optimiser.weight_decay
     )
     model, optimiser = accelerator.prepare(regressor, optimiser)
-    state = _State(recipe, folder, accelerator.unwrap_model(model), averaged, optimiser)
+
+    def everybody(people: torch.Tensor) -> torch.Tensor:
+        # Gradients are averaged over processes, so the mean over all people is each one's sum over this.
+        return accelerator.reduce(people, "sum") / accelerator.num_processes  # pyright: ignore[reportOperatorIssue]
+
+    def together(gradients: torch.Tensor) -> torch.Tensor:
+        return accelerator.reduce(gradients, "mean")  # pyright: ignore[reportReturnType]
+
+    adversary = None
+    if recipe.adversarial.weight:
+        n_betas, device = recipe.regressor.n_betas, accelerator.device
+        adversary = Adversary(recipe.adversarial, synthesis.bank, n_betas, recipe.seed, device, everybody, together)
+    state = _State(recipe, folder, accelerator.unwrap_model(model), averaged, optimiser, adversary)
     if accelerator.is_main_process:
         folder.mkdir(parents=True, exist_ok=True)
     accelerator.wait_for_everyone()
@@ -117,11 +131,6 @@ def train(
     if accelerator.is_main_process:
         (folder / RECIPE).write_text(json.dumps(recipe.model_dump(mode="json"), indent=2) + "\n")
     last = recipe.steps if stop_after is None else min(recipe.steps, state.step + stop_after)
-
-    def everybody(people: torch.Tensor) -> torch.Tensor:
-        # Gradients are averaged over processes, so the mean over all people is each one's sum over this.
-        return accelerator.reduce(people, "sum") / accelerator.num_processes  # pyright: ignore[reportOperatorIssue]
-
     processes, rank = accelerator.num_processes, accelerator.process_index
     shards = recipe.batch // recipe.shard
     if shards % processes:
@@ -141,6 +150,8 @@ def train(
             loss = losses(prediction[: len(truth)], truth, body, recipe.losses, everybody)
             if some is not None:
                 loss = loss.plus(render_loss(prediction[len(truth) :], some, synthesis, recipe.unlabelled, everybody))
+            if adversary is not None:
+                loss = loss.plus(adversary.loss(prediction))
             if not bool(loss.total.isfinite()):
                 bad = ", ".join(name for name, value in loss.terms.items() if not bool(value.isfinite()))
                 raise InputError(
@@ -151,6 +162,9 @@ def train(
             accelerator.backward(loss.total)
             accelerator.clip_grad_norm_(model.parameters(), recipe.optimiser.clip)
             optimiser.step()
+            if adversary is not None:
+                seen = range(state.step * shards + rank, (state.step + 1) * shards, processes)
+                loss = loss.plus(adversary.learn(prediction, seen, recipe.shard))
             state.step += 1
             _average(averaged, accelerator.unwrap_model(model), recipe.optimiser.average, state.step)
             if not accelerator.is_main_process:
@@ -184,6 +198,14 @@ def _started(recipe: TrainingRecipe) -> Regressor:
     if found.config != recipe.regressor:
         raise InputError(f"start: {recipe.start} is of another network than the recipe's `regressor` section describes")
     return found
+
+
+def _recipe(text: str) -> TrainingRecipe | None:
+    """A recipe as a state holds it; None where it is one of another version's."""
+    try:
+        return TrainingRecipe.model_validate_json(text)
+    except ValidationError:
+        return None
 
 
 def _rows(recipe: TrainingRecipe, count: int, step: int, rank: int, processes: int) -> torch.Tensor:
@@ -227,10 +249,16 @@ class _State:
     """All that a training consists of, on disk."""
 
     def __init__(
-        self, recipe: TrainingRecipe, folder: Path, model: Regressor, averaged: Regressor, optimiser: Any
+        self,
+        recipe: TrainingRecipe,
+        folder: Path,
+        model: Regressor,
+        averaged: Regressor,
+        optimiser: Any,
+        adversary: Adversary | None,
     ) -> None:
         self.recipe, self.folder = recipe, folder
-        self.model, self.averaged, self.optimiser = model, averaged, optimiser
+        self.model, self.averaged, self.optimiser, self.adversary = model, averaged, optimiser, adversary
         self.step = 0
         self.best: Score | None = None
 
@@ -243,6 +271,7 @@ class _State:
             "model": self.model.state_dict(),
             "averaged": self.averaged.state_dict(),
             "optimiser": self.optimiser.state_dict(),
+            "adversary": None if self.adversary is None else self.adversary.state(),
             "random": torch.get_rng_state(),
         }
         partial = self.folder / f".{STATE}.partial"
@@ -258,13 +287,16 @@ class _State:
             content = torch.load(path, map_location=device, weights_only=True)
         except Exception as error:  # torch reports a damaged file in many ways
             raise InputError(f"{path}: not a readable training state, or cut off; remove it to begin anew") from error
-        if content["recipe"] != self.recipe.model_dump_json():
+        # Read, not compared letter by letter: what recipes have learned to say since has its default.
+        if _recipe(content["recipe"]) != self.recipe:
             raise InputError(f"{self.folder}: holds the training of another recipe; choose another --out, or remove it")
         self.step = content["step"]
         self.best = None if content["best"] is None else Score(**content["best"])
         self.model.load_state_dict(content["model"])
         self.averaged.load_state_dict(content["averaged"])
         self.optimiser.load_state_dict(content["optimiser"])
+        if self.adversary is not None:
+            self.adversary.take_up(content["adversary"])
         torch.set_rng_state(content["random"].cpu())
 
     def keep_if_best(self, now: Score) -> None:

@@ -24,6 +24,9 @@ _ARMS = [
 _DEEPEST_BOW_RAD = 1.6
 """How far the pelvis tips forward at the most: a level trunk."""
 
+_HAND_TURN_RAD = 0.2
+"""Standard deviation of the hands' turns in `PoseBank.real`."""
+
 _SWAP = torch.tensor(SMPL_24.left_right_swap)
 
 
@@ -79,6 +82,16 @@ class PoseBank:
         pose = torch.zeros(count, 24, 3)
         pose[:, 1 : 1 + BODY_DIMENSIONS // 3] = body.view(count, -1, 3)
         return PoseBank(pose)
+
+    def real(self, count: int, generator: torch.Generator) -> Float[Tensor, "n 24 3"]:
+        """Draws poses as motion capture has them, or their mirror images.
+
+        Hands, which it does not measure, are turned a little at random: that they are at rest tells nobody apart.
+        """
+        pose = self.pose[torch.randint(len(self.pose), (count,), generator=generator)]
+        pose = torch.where((torch.rand(count, generator=generator) < 0.5)[:, None, None], mirrored(pose), pose)
+        hands = _HAND_TURN_RAD * torch.randn(count, 2, 3, generator=generator)
+        return torch.cat([pose[:, :22], hands], dim=1)
 
     def draw(self, count: int, mix: PoseMix, generator: torch.Generator) -> Float[Tensor, "n 24 3"]:
         """Draws and varies poses.

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from render_fit.errors import InputError
 from render_fit.fitting.recipe import Strict, validated
 from render_fit.regressors.network import RegressorConfig
+from render_fit.training.adversary import AdversarialSetting
 from render_fit.training.corruption import ErrorMix
 from render_fit.training.objective import LossWeights
 from render_fit.training.people import PeopleMix
@@ -45,6 +46,7 @@ class TrainingRecipe(Strict):
     unlabelled: UnlabelledSetting = Field(
         default=UnlabelledSetting(), description="for observations of people whom nobody labelled, where they are given"
     )
+    adversarial: AdversarialSetting = AdversarialSetting()
     optimiser: Optimiser = Optimiser()
     steps: int = Field(gt=0)
     batch: int = Field(default=64, gt=0, description="people in a step, of all processes together")
