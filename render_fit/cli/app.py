@@ -13,6 +13,7 @@ from render_fit.cli.body import body_app
 from render_fit.cli.demo import demo
 from render_fit.cli.doctor import doctor
 from render_fit.cli.fit import fit, predict
+from render_fit.cli.prior import prior_app
 from render_fit.cli.recipe import recipe_app
 from render_fit.cli.regressor import regressor_app
 from render_fit.cli.render import render
@@ -57,6 +58,7 @@ app.command()(synthesize)
 app.add_typer(recipe_app, name="recipe")
 app.add_typer(body_app, name="body")
 app.add_typer(regressor_app, name="regressor")
+app.add_typer(prior_app, name="prior")
 
 
 def _version(wanted: bool) -> bool:

@@ -199,7 +199,8 @@ def pull(problem: Problem, at: Variables, term: str, cell_px: float = 4.0) -> Pu
         One arrow for each cell that is pulled. Depth is held fixed; a prior, which has no picture, has no arrows.
     """
     with torch.enable_grad():
-        moving = {name: value.detach().requires_grad_(True) for name, value in at.free(SKELETAL).items()}
+        skeleton = at.with_values({"pose": at.pose}).free(SKELETAL)
+        moving = {name: value.detach().requires_grad_(True) for name, value in skeleton.items()}
         scene = problem.scene(at.with_values(moving))
         weighted = problem.objective.terms[term]
         # A term may depend on nothing that moves: adding zero times something that does keeps the graph whole.

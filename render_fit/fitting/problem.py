@@ -16,6 +16,7 @@ from render_fit.fitting.gauss_newton import picture_curvature
 from render_fit.fitting.solvers import SecondOrderSolver, Solution, Solver
 from render_fit.fitting.solvers.solution import Progress
 from render_fit.fitting.variables import CURVED, SCALES, SKELETAL, Variables
+from render_fit.losses.priors.vae import PoseVAE
 from render_fit.losses.targets import Targets
 from render_fit.losses.term import Objective, Scene
 from render_fit.renderers.base import Renderer, RenderSettings
@@ -32,6 +33,7 @@ class Problem:
         renderer: R.
         settings: The silhouette's edge.
         clothing_basis: Smooth offsets, if clothing is in play.
+        pose_vae: In whose latent vectors the variable ``latent`` moves, if it does.
     """
 
     body: Body
@@ -40,6 +42,7 @@ class Problem:
     renderer: Renderer | None = None
     settings: RenderSettings | None = None
     clothing_basis: ClothingBasis | None = None
+    pose_vae: PoseVAE | None = None
 
     def scene(self, variables: Variables) -> Scene:
         """The variables beside what was observed."""
@@ -51,6 +54,7 @@ class Problem:
             self.settings,
             pose_rotvec=variables.pose_rotvec,
             clothing=variables.clothing,
+            latent=variables.latent,
         )
 
     def loss(self, variables: Variables) -> Float[Tensor, "b"]:
@@ -85,9 +89,14 @@ class Problem:
             evaluations; it costs about two.
 
         Raises:
-            ValueError: if a solver that needs curvature is to move variables without one (free offsets).
+            ValueError: if a solver that needs curvature is to move variables without one (free offsets), or ``latent``
+                is free and there is no autoencoder.
         """
         start = start.recentred()
+        if "latent" in free:
+            if self.pose_vae is None:
+                raise ValueError("free: 'latent' moves in the latent vectors of an autoencoder; this problem has none")
+            start = start.encoded(self.pose_vae)
         # Variables of known curvature first: they are the columns that get whitened.
         moving = start.free(sorted(free, key=lambda name: (name not in SKELETAL, name not in CURVED)))
         curved = tuple(name for name in moving if name in CURVED)

@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from render_fit.errors import InputError
 from render_fit.losses.table import term_named
 
-FreeVariable = Literal["orient", "position", "pose", "betas", "clothing", "offsets"]
+FreeVariable = Literal["orient", "position", "pose", "latent", "betas", "clothing", "offsets"]
 
 
 class Strict(BaseModel):
@@ -89,6 +89,12 @@ class Stage(Strict):
             )
         return self
 
+    @model_validator(mode="after")
+    def _one_set_of_coordinates(self) -> Stage:
+        if {"pose", "latent"} <= set(self.free):
+            raise ValueError(f"stage {self.name!r}: free: the pose moves as 'pose' or as 'latent', not as both")
+        return self
+
 
 class Starts(Strict):
     """Where the search begins."""
@@ -127,6 +133,9 @@ class Recipe(Strict):
     renderer: str = "auto"
     observer: str = "mediapipe"
     pose_prior: str = Field(default="default", description="the shipped mixture, or the path of a gmm_08.pkl")
+    pose_vae: str = Field(
+        default="default", description="the shipped autoencoder, or the path of one; whose 'latent' stages move"
+    )
     crop_margin: float = Field(default=1.2, gt=1.0, description="crop side over the person's longer side")
     clothing: Literal["none", "smooth", "free"] = "none"
     starts: Starts = Starts()

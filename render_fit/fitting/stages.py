@@ -21,6 +21,7 @@ from render_fit.fitting.recipe import Edge, Recipe, Stage, TermSetting
 from render_fit.fitting.solvers import Status, solver_named
 from render_fit.fitting.variables import Variables
 from render_fit.losses.parameters import KnownHeight
+from render_fit.losses.priors.vae import PoseVAE, pose_vae_named
 from render_fit.losses.table import OBSERVED, is_observed, term_named
 from render_fit.losses.targets import Targets, targets_from
 from render_fit.losses.term import Objective
@@ -82,11 +83,21 @@ class Setting:
                 options = dict(setting.options)
                 if name == "pose_mixture" and self.recipe.pose_prior != "default":
                     options.setdefault("path", self.recipe.pose_prior)
+                if name in ("pose_vae", "pose_latent"):
+                    options.setdefault("path", self.recipe.pose_vae)
                 chosen[name] = (setting.weight, term_named(name, options))
         if self.height_m is not None:
             chosen["height"] = (1.0, KnownHeight(self.height_m))
         settings = RenderSettings(edge.silhouette, edge.sigma_px, edge.gamma_m)
-        return Problem(self.body, targets, Objective(chosen), self.renderer, settings, self.clothing_basis)
+        return Problem(
+            self.body, targets, Objective(chosen), self.renderer, settings, self.clothing_basis, self._pose_vae
+        )
+
+    @cached_property
+    def _pose_vae(self) -> PoseVAE | None:
+        """Whose latent vector stages move, if any does."""
+        moved = any("latent" in stage.free for stage in self.recipe.stages)
+        return pose_vae_named(self.recipe.pose_vae) if moved else None
 
     @cached_property
     def final(self) -> Problem:

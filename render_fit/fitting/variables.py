@@ -13,11 +13,13 @@ from torch import Tensor
 from render_fit.bodies.body import Body
 from render_fit.bodies.clothing import ClothingBasis
 from render_fit.bodies.parameters import BodyParameters
+from render_fit.losses.priors.vae import N_JOINTS, PoseVAE
 
 SCALES: Mapping[str, float] = {
     "orient": 0.3,  # radians
     "position": 0.1,  # of the depth, and of the depth's logarithm
     "pose": 0.3,  # radians
+    "latent": 1.0,  # standard deviations
     "betas": 1.0,  # standard deviations
     "clothing": 1.0,  # centimetres, root mean square
     "offsets": 0.01,  # metres
@@ -25,7 +27,7 @@ SCALES: Mapping[str, float] = {
 """Size of a usual change of each variable: the solvers' diagonal preconditioner."""
 
 
-SKELETAL = ("orient", "position", "pose", "betas")
+SKELETAL = ("orient", "position", "pose", "latent", "betas")
 """Variables that move the skeleton; the others only move the surface."""
 
 CURVED = (*SKELETAL, "clothing")
@@ -45,6 +47,9 @@ class Variables:
             with the first two and scales with the third.
         clothing: (B, M) coefficients of the smooth clothing basis, centimetres (root mean square).
         offsets: (B, V, 3) free rest-pose offsets on top of it, metres.
+        latent: (B, L) latent vector that ``pose`` was decoded from (its joints 1 to 21; hands are as they were). It
+            goes when ``pose`` is moved by itself.
+        pose_vae: Whose.
     """
 
     orient_start: Float[Tensor, "b 3 3"]
@@ -54,6 +59,8 @@ class Variables:
     position: Float[Tensor, "b 3"]
     clothing: Float[Tensor, "b m"] | None = None
     offsets: Float[Tensor, "b v 3"] | None = None
+    latent: Float[Tensor, "b l"] | None = None
+    pose_vae: PoseVAE | None = None
 
     def __len__(self) -> int:
         return self.orient.shape[0]
@@ -106,8 +113,27 @@ class Variables:
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
     def with_values(self, values: Mapping[str, Tensor]) -> Variables:
-        """A copy with some tensors exchanged."""
+        """A copy with some tensors exchanged; ``pose`` and ``latent`` follow each other.
+
+        Differentiability: smooth.
+        """
+        if "latent" in values and self.pose_vae is not None:
+            turns = roma.rotmat_to_rotvec(self.pose_vae.decode(values["latent"]))
+            return replace(self, **values, pose=torch.cat([turns, self.pose[:, turns.shape[1] :]], dim=1))
+        if "pose" in values:
+            return replace(self, **values, latent=None, pose_vae=None)
         return replace(self, **values)
+
+    def encoded(self, pose_vae: PoseVAE) -> Variables:
+        """The state in an autoencoder's coordinates: its pose is what the decoder makes of the latent vector's mean.
+
+        A state that is in them already stays as it is.
+        """
+        if self.latent is not None and self.pose_vae is pose_vae:
+            return self
+        with torch.no_grad():
+            latent = pose_vae.encode(roma.rotvec_to_rotmat(self.pose[:, :N_JOINTS])).mean
+        return replace(self, latent=latent, pose_vae=pose_vae).with_values({"latent": latent})
 
     def recentred(self) -> Variables:
         """The same state with ``orient`` folded into ``orient_start``."""
@@ -122,11 +148,13 @@ class Variables:
         return self._mapped(lambda value, _: value[index])
 
     def joined(self, other: Variables) -> Variables:
-        """Both batches, one after the other."""
+        """Both batches, one after the other; in latent coordinates only if both are."""
+        if self.pose_vae is not other.pose_vae:
+            return self.with_values({"pose": self.pose}).joined(other.with_values({"pose": other.pose}))
         return self._mapped(lambda value, name: torch.cat([value, getattr(other, name)]))
 
     def _mapped(self, change: Callable[[Tensor, str], Tensor]) -> Variables:
         """A copy in which every tensor that is there is ``change(tensor, its name)``."""
         present = {field.name: getattr(self, field.name) for field in fields(self)}
-        changed = {name: change(value, name) for name, value in present.items() if value is not None}
+        changed = {name: change(value, name) for name, value in present.items() if isinstance(value, Tensor)}
         return replace(self, **changed)

@@ -8,9 +8,12 @@ from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import pad
 
+from render_fit.losses.priors.adversarial import adversarial_prior_named, doubt
 from render_fit.losses.priors.gmm import GaussianMixturePrior, default_pose_prior
-from render_fit.losses.priors.joint_limits import JointLimits, default_joint_limits
+from render_fit.losses.priors.joint_limits import JointLimits, default_joint_limits, hinge_penalty
+from render_fit.losses.priors.vae import pose_vae_named
 from render_fit.losses.term import Scene
 
 BODY_JOINTS = slice(1, 22)
@@ -44,6 +47,102 @@ class PoseLimits:
 
     def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
         return _limits()(scene.pose_rotvec[:, BODY_JOINTS])
+
+
+@dataclass(frozen=True)
+class PoseHinges:
+    """SMPLify's guard against elbows and knees that bend backwards: it grows exponentially (see `hinge_penalty`)."""
+
+    skeletal: ClassVar[bool] = True
+
+    def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
+        return hinge_penalty(scene.pose_rotvec[:, BODY_JOINTS])
+
+
+@dataclass(frozen=True)
+class PoseAutoencoder:
+    """How unusual an autoencoder of real poses finds the body pose: its latent vector's length, and what is lost.
+
+    Args:
+        path: ``default`` for the shipped one, or a file that ``render-fit prior train vae`` wrote.
+
+    Returns:
+        (B,) nats.
+    """
+
+    skeletal: ClassVar[bool] = True
+
+    path: str = "default"
+
+    def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
+        return pose_vae_named(self.path)(scene.pose_rotvec[:, BODY_JOINTS].flatten(1))
+
+
+@dataclass(frozen=True)
+class PoseLatent:
+    """Negative log-density of the pose's latent vector, a standard normal: SMPLify-X's prior.
+
+    The vector is what the pose was decoded from, where a stage moves ``latent``; else the mean that the encoder gives.
+
+    Args:
+        path: ``default`` for the shipped autoencoder, or a file that ``render-fit prior train vae`` wrote.
+
+    Returns:
+        (B,) ½ |z|², nats.
+
+    Source: Pavlakos et al. 2019, equation 1, E_θb.
+    """
+
+    skeletal: ClassVar[bool] = True
+
+    path: str = "default"
+
+    def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
+        latent = scene.latent
+        if latent is None:
+            latent = pose_vae_named(self.path).encode(scene.parameters.rotations[:, BODY_JOINTS]).mean
+        return 0.5 * latent.square().sum(dim=1)
+
+
+@dataclass(frozen=True)
+class PoseAdversarial:
+    """How far discriminators of poses are from calling this one real: each joint's, and the one that sees all joints.
+
+    Args:
+        path: ``default`` for the shipped ones, or a file that ``render-fit prior train adversarial`` wrote.
+
+    Returns:
+        (B,) (D − 1)², the mean of the joints' own plus that of all together.
+    """
+
+    skeletal: ClassVar[bool] = True
+
+    path: str = "default"
+
+    def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
+        prior = adversarial_prior_named(self.path)
+        return prior(scene.parameters.rotations[:, 1 : 1 + prior.config.n_joints])
+
+
+@dataclass(frozen=True)
+class ShapeAdversarial:
+    """How far the discriminator of shapes is from calling this one real.
+
+    Args:
+        path: ``default`` for the shipped one, or a file that ``render-fit prior train adversarial`` wrote.
+
+    Returns:
+        (B,) (D − 1)².
+    """
+
+    skeletal: ClassVar[bool] = True
+
+    path: str = "default"
+
+    def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
+        prior, betas = adversarial_prior_named(self.path), scene.parameters.betas
+        known = prior.config.n_betas
+        return doubt(prior.judge_shape(pad(betas[:, :known], (0, max(0, known - betas.shape[1])))))
 
 
 @lru_cache(maxsize=4)

@@ -11,7 +11,15 @@ from render_fit.losses.keypoints import KeypointReprojection
 from render_fit.losses.offsets import ClothingCoefficients, OffsetLaplacian, OffsetSize, OffsetSymmetry
 from render_fit.losses.parameters import KnownHeight, PosePrior, ShapePrior, TorsoTilt
 from render_fit.losses.parts import PartLikelihood
-from render_fit.losses.pose_priors import PoseLimits, PoseMixture
+from render_fit.losses.pose_priors import (
+    PoseAdversarial,
+    PoseAutoencoder,
+    PoseHinges,
+    PoseLatent,
+    PoseLimits,
+    PoseMixture,
+    ShapeAdversarial,
+)
 from render_fit.losses.silhouette import SilhouetteDistance, SilhouetteIoU, SilhouetteL2
 from render_fit.losses.targets import Targets
 from render_fit.losses.term import Term
@@ -24,9 +32,14 @@ TERMS: Mapping[str, type] = {
     "silhouette_distance": SilhouetteDistance,
     "parts": PartLikelihood,
     "pose_mixture": PoseMixture,
+    "pose_vae": PoseAutoencoder,
+    "pose_latent": PoseLatent,
+    "pose_adversarial": PoseAdversarial,
     "pose_limits": PoseLimits,
+    "pose_hinges": PoseHinges,
     "pose": PosePrior,
     "shape": ShapePrior,
+    "shape_adversarial": ShapeAdversarial,
     "torso_tilt": TorsoTilt,
     "height": KnownHeight,
     "clothing": ClothingCoefficients,

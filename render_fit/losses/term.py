@@ -33,6 +33,7 @@ class Scene:
         pose_rotvec: (B, J, 3) axis-angle of ``parameters.rotations``, given when the optimiser already has it
             (the logarithm of a matrix has bad gradients near π).
         clothing: (B, M) coefficients of the smooth clothing basis, if it is in play.
+        latent: (B, L) latent vector that the body pose was decoded from, if it was.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Scene:
         settings: RenderSettings | None = None,
         pose_rotvec: Float[Tensor, "b j 3"] | None = None,
         clothing: Float[Tensor, "b m"] | None = None,
+        latent: Float[Tensor, "b l"] | None = None,
     ) -> None:
         self.body = body
         self.parameters = parameters
@@ -51,6 +53,7 @@ class Scene:
         self.renderer = renderer
         self.settings = settings if settings is not None else RenderSettings()
         self.clothing = clothing
+        self.latent = latent
         self._pose_rotvec = pose_rotvec
         self._rendered: dict[str, RenderOutput] = {}
 

@@ -21,10 +21,12 @@ from render_fit.regressors.network import Regressor, RegressorConfig
 from render_fit.renderers import CpuRenderer
 from render_fit.renderers.base import RenderSettings
 from render_fit.runs.inputs import find_images
-from render_fit.runs.training import pose_bank, synthesis_for
+from render_fit.runs.poses import pose_bank
+from render_fit.runs.training import synthesis_for
 from render_fit.training.in_the_loop import Fits
-from render_fit.training.loop import REGRESSOR, train
+from render_fit.training.loop import train
 from render_fit.training.recipe import load_training_recipe
+from render_fit.training.state import REGRESSOR
 from render_fit.training.synthesis import Synthesis
 from render_fit.training.unlabelled import Unlabelled, UnlabelledSetting, objective_for, render_losses
 

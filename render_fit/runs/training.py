@@ -15,6 +15,7 @@ from accelerate.utils import parse_flag_from_env
 
 from render_fit.bodies.clothing import clothing_basis
 from render_fit.errors import InputError
+from render_fit.runs.poses import pose_bank
 from render_fit.runs.run import load_named_body
 from render_fit.training.loop import Trained, train
 from render_fit.training.poses import PoseBank
@@ -40,22 +41,6 @@ def processes() -> PartialState:
             "on processors alone, set ACCELERATE_USE_CPU=true"
         )
     return together
-
-
-def pose_bank(motion: Path | None, split: str = "train") -> PoseBank:
-    """Poses from a folder of motion capture, or from the prior that ships if none is given.
-
-    Raises:
-        InputError: if the folder is not one.
-    """
-    if motion is None:
-        return PoseBank.from_prior(seed=0 if split == "train" else 1)
-    try:
-        return PoseBank.from_motion_capture(motion, split)
-    except (FileNotFoundError, KeyError, ValueError) as error:
-        raise InputError(
-            f"{motion}: expected the CMU motion capture (mocap/*.npz, smpl_rest_bones.json): {error}"
-        ) from error
 
 
 def synthesis_for(recipe: TrainingRecipe, bank: PoseBank, size: int | None = None) -> Synthesis:

@@ -5,53 +5,32 @@ from __future__ import annotations
 import copy
 import json
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
-from pydantic import ValidationError
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
 
 from render_fit.errors import InputError
 from render_fit.regressors.checkpoint import load_regressor, save_regressor
 from render_fit.regressors.inputs import Inputs
-from render_fit.regressors.network import Prediction, Regressor
-from render_fit.threads import threads_of_new_processes
-from render_fit.training.in_the_loop import Fits, fit_loss, fitted
-from render_fit.training.labels import LabelMix
-from render_fit.training.objective import Count, Losses, losses
+from render_fit.regressors.network import Regressor
+from render_fit.training.adversary import Adversary
+from render_fit.training.in_the_loop import Fits
+from render_fit.training.lessons import Lessons
+from render_fit.training.objective import losses
 from render_fit.training.recipe import Optimiser, TrainingRecipe
+from render_fit.training.shards import Shards, drawn_ahead
+from render_fit.training.state import RECIPE, REGRESSOR, GoesOn, TrainingState
 from render_fit.training.synthesis import Synthesis, Truth
-from render_fit.training.unlabelled import Unlabelled, render_loss
+from render_fit.training.unlabelled import Unlabelled
 from render_fit.training.validation import HeldOut, Score, score
 
-STATE, REGRESSOR, RECIPE = "state.pt", "regressor.safetensors", "recipe.json"
-"""What a training folder holds: all that it takes to go on, the best averaged weights so far, what was asked for."""
-
 Watch = Callable[[int, dict[str, float]], None]
-
-
-class Shards(Dataset[tuple[Inputs, Truth]]):
-    """People, some at a time. A shard's number decides who is in it: nothing needs to remember where it was, and any
-    number of processes draws the same."""
-
-    def __init__(self, synthesis: Synthesis, people: int, seed: int, labels: LabelMix) -> None:
-        self.synthesis, self.people, self.seed, self.labels = synthesis, people, seed, labels
-
-    def __getitem__(self, index: int) -> tuple[Inputs, Truth]:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + index)
-        inputs, truth = self.synthesis.batch(self.people, generator)
-        numbers = index * self.people + torch.arange(self.people)
-        return inputs, replace(truth, labels=self.labels.carried(numbers))
-
-    def __len__(self) -> int:
-        return 2**31
 
 
 @dataclass(frozen=True)
@@ -116,9 +95,29 @@ def train(
         regressor.parameters(), recipe.optimiser.learning_rate, weight_decay=recipe.optimiser.weight_decay
     )
     model, optimiser = accelerator.prepare(regressor, optimiser)
-    state = _State(recipe, folder, accelerator.unwrap_model(model), averaged, optimiser)
-    if photos is not None and recipe.in_the_loop is not None:
-        state.fits = Fits.none(len(photos), recipe.regressor.n_joints, recipe.regressor.n_betas)
+
+    def everybody(people: torch.Tensor) -> torch.Tensor:
+        # Gradients are averaged over processes, so the mean over all people is each one's sum over this.
+        total: Any = accelerator.reduce(people.to(accelerator.device), "sum")
+        return total.to(people.device) / accelerator.num_processes
+
+    def together(gradients: torch.Tensor) -> torch.Tensor:
+        mean: Any = accelerator.reduce(gradients, "mean")
+        return mean
+
+    def gathered(value: torch.Tensor) -> torch.Tensor:
+        rows: Any = accelerator.gather(value.to(accelerator.device))
+        return rows.to(value.device)
+
+    others: dict[str, GoesOn] = {}
+    adversary, lessons = None, None
+    if recipe.adversarial.weight:
+        n_betas, device = recipe.regressor.n_betas, accelerator.device
+        adversary = Adversary(recipe.adversarial, synthesis.bank, n_betas, recipe.seed, device, everybody, together)
+        others["adversary"] = adversary
+    if photos is not None:
+        lessons = others["photos"] = Lessons(recipe, photos, synthesis, everybody, gathered)
+    state = TrainingState(recipe, folder, accelerator.unwrap_model(model), averaged, optimiser, others)
     if accelerator.is_main_process:
         folder.mkdir(parents=True, exist_ok=True)
     accelerator.wait_for_everyone()
@@ -128,37 +127,29 @@ def train(
     if accelerator.is_main_process:
         (folder / RECIPE).write_text(json.dumps(recipe.model_dump(mode="json"), indent=2) + "\n")
     last = recipe.steps if stop_after is None else min(recipe.steps, state.step + stop_after)
-
-    def everybody(people: torch.Tensor) -> torch.Tensor:
-        # Gradients are averaged over processes, so the mean over all people is each one's sum over this.
-        total: Any = accelerator.reduce(people.to(accelerator.device), "sum")
-        return total.to(people.device) / accelerator.num_processes
-
     processes, rank = accelerator.num_processes, accelerator.process_index
     shards = recipe.batch // recipe.shard
     if shards % processes:
         raise InputError(f"batch: {shards} shards of {recipe.shard} cannot be shared evenly by {processes} processes")
     mine = range(state.step * shards + rank, last * shards, processes)
-    with _batches(Shards(synthesis, recipe.shard, recipe.seed, recipe.labels), mine, workers) as drawn:
+    with drawn_ahead(Shards(synthesis, recipe.shard, recipe.seed, recipe.labels), mine, workers) as drawn:
         while state.step < last:
             parts = [next(drawn) for _ in range(shards // processes)]
             inputs = Inputs.joined([part for part, _ in parts])
-            truth = Truth.joined([part for _, part in parts])
+            truth = Truth.joined([part for _, part in parts]).to(accelerator.device)
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(recipe.optimiser, state.step, recipe.steps)
-            inputs, truth = inputs.to(accelerator.device), truth.to(accelerator.device)
             rows = torch.empty(0, dtype=torch.long)
-            if photos is not None:
-                rows = _rows(recipe, len(photos), state.step, rank, processes)
-                inputs = Inputs.joined([inputs, photos.inputs[rows].to(accelerator.device)])
+            if lessons is not None:
+                rows = lessons.rows(state.step, rank, processes)
+                inputs = Inputs.joined([inputs, lessons.photos.inputs[rows]])
             with accelerator.autocast():
-                prediction = model(inputs)
+                prediction = model(inputs.to(accelerator.device))
             loss = losses(prediction[: len(truth)], truth, body, recipe.losses, everybody)
-            if photos is not None:
-                # On the CPU, where people are drawn.
-                said = prediction[len(truth) :].to("cpu")
-                taught = _learnt_from(photos[rows], rows, said, recipe, synthesis, state, accelerator, everybody)
-                loss = loss.plus(taught)
+            if lessons is not None:
+                loss = loss.plus(lessons.loss(prediction[len(truth) :], rows))
+            if adversary is not None:
+                loss = loss.plus(adversary.loss(prediction))
             if not bool(loss.total.isfinite()):
                 bad = ", ".join(name for name, value in loss.terms.items() if not bool(value.isfinite()))
                 raise InputError(
@@ -169,6 +160,9 @@ def train(
             accelerator.backward(loss.total)
             accelerator.clip_grad_norm_(model.parameters(), recipe.optimiser.clip)
             optimiser.step()
+            if adversary is not None:
+                seen = range(state.step * shards + rank, (state.step + 1) * shards, processes)
+                loss = loss.plus(adversary.learn(prediction, seen, recipe.shard))
             state.step += 1
             _average(averaged, accelerator.unwrap_model(model), recipe.optimiser.average, state.step)
             if not accelerator.is_main_process:
@@ -185,35 +179,7 @@ def train(
     if accelerator.is_main_process and state.best is None and state.step == recipe.steps:
         save_regressor(averaged, folder / REGRESSOR)
     accelerator.wait_for_everyone()
-    return Trained(folder, state.step, state.best, state.fits)
-
-
-def _learnt_from(
-    seen: Unlabelled,
-    rows: torch.Tensor,
-    prediction: Prediction,
-    recipe: TrainingRecipe,
-    synthesis: Synthesis,
-    state: _State,
-    accelerator: Accelerator,
-    everybody: Count,
-) -> Losses:
-    """What a step learns from people whom nobody labelled."""
-    loss = Losses(torch.zeros(()), {})
-    if recipe.unlabelled.weight > 0:
-        loss = loss.plus(render_loss(prediction, seen, synthesis, recipe.unlabelled, everybody))
-    if recipe.in_the_loop is not None and state.fits is not None:
-        found = fitted(prediction, seen, synthesis.body, recipe.in_the_loop)
-        gathered = {"rows": rows} | found.__dict__
-        if accelerator.num_processes > 1:
-            device = accelerator.device
-            gathered = {name: accelerator.gather(value.to(device)).cpu() for name, value in gathered.items()}  # pyright: ignore
-        state.fits.improve(gathered.pop("rows"), Fits(**gathered))
-        taught = fit_loss(
-            prediction, seen, state.fits[rows], synthesis.body, recipe.losses, recipe.in_the_loop, everybody
-        )
-        loss = loss.plus(taught)
-    return loss
+    return Trained(folder, state.step, state.best, None if lessons is None else lessons.fits)
 
 
 def learning_rate(setting: Optimiser, step: int, steps: int) -> float:
@@ -232,16 +198,6 @@ def _started(recipe: TrainingRecipe) -> Regressor:
     return found
 
 
-def _rows(recipe: TrainingRecipe, count: int, step: int, rank: int, processes: int) -> torch.Tensor:
-    """Which people of the photos a step's process looks at: all get their turn, in a new order every time around."""
-    wanted = torch.arange(step * recipe.unlabelled.batch, (step + 1) * recipe.unlabelled.batch)[rank::processes]
-    rows = []
-    for number in wanted.tolist():
-        generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + number // count)
-        rows.append(torch.randperm(count, generator=generator)[number % count])
-    return torch.stack(rows)
-
-
 @torch.no_grad()
 def _average(averaged: nn.Module, model: nn.Module, decay: float, step: int) -> None:
     """Moves the averaged weights towards the model's; faster in the beginning."""
@@ -251,88 +207,3 @@ def _average(averaged: nn.Module, model: nn.Module, decay: float, step: int) -> 
             mean.lerp_(value.to(mean), share)
         else:
             mean.copy_(value)
-
-
-@contextmanager
-def _batches(data: Shards, numbers: range, workers: int) -> Iterator[Iterator[tuple[Inputs, Truth]]]:
-    """Some shards, drawn ahead by other processes."""
-    with threads_of_new_processes(1):
-        loader = DataLoader(
-            data,
-            batch_size=None,
-            sampler=numbers,
-            num_workers=workers,
-            # A process that has drawn must not fork.
-            multiprocessing_context="spawn" if workers else None,
-            prefetch_factor=4 if workers else None,
-        )
-        yield iter(loader)
-
-
-def _is_of(saved: str, recipe: TrainingRecipe) -> bool:
-    """Whether a state was saved by a recipe, perhaps before recipes had all of today's keys."""
-    try:
-        return TrainingRecipe.model_validate_json(saved) == recipe
-    except ValidationError:
-        return False
-
-
-class _State:
-    """All that a training consists of, on disk."""
-
-    def __init__(
-        self, recipe: TrainingRecipe, folder: Path, model: Regressor, averaged: Regressor, optimiser: Any
-    ) -> None:
-        self.recipe, self.folder = recipe, folder
-        self.model, self.averaged, self.optimiser = model, averaged, optimiser
-        self.step = 0
-        self.best: Score | None = None
-        self.fits: Fits | None = None
-
-    def save(self) -> None:
-        """Writes everything, under a temporary name first."""
-        content = {
-            "recipe": self.recipe.model_dump_json(),
-            "step": self.step,
-            "best": None if self.best is None else self.best.__dict__,
-            "model": self.model.state_dict(),
-            "averaged": self.averaged.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "random": torch.get_rng_state(),
-            "fits": None if self.fits is None else self.fits.__dict__,
-        }
-        partial = self.folder / f".{STATE}.partial"
-        torch.save(content, partial)
-        partial.replace(self.folder / STATE)
-
-    def load(self, device: torch.device) -> None:
-        """Takes up what the folder holds, if it holds anything."""
-        path = self.folder / STATE
-        if not path.is_file():
-            return
-        try:
-            content = torch.load(path, map_location=device, weights_only=True)
-        except Exception as error:  # torch reports a damaged file in many ways
-            raise InputError(f"{path}: not a readable training state, or cut off; remove it to begin anew") from error
-        if not _is_of(content["recipe"], self.recipe):
-            raise InputError(f"{self.folder}: holds the training of another recipe; choose another --out, or remove it")
-        self.step = content["step"]
-        self.best = None if content["best"] is None else Score(**content["best"])
-        self.model.load_state_dict(content["model"])
-        self.averaged.load_state_dict(content["averaged"])
-        self.optimiser.load_state_dict(content["optimiser"])
-        torch.set_rng_state(content["random"].cpu())
-        if self.fits is not None:
-            known = Fits(**{name: value.cpu() for name, value in content["fits"].items()})
-            if len(known.value) != len(self.fits.value):
-                raise InputError(
-                    f"{self.folder}: began with {len(known.value)} photos, now there are {len(self.fits.value)}; "
-                    "give the same ones, or choose another --out"
-                )
-            self.fits = known
-
-    def keep_if_best(self, now: Score) -> None:
-        """Writes the averaged weights if none before were better."""
-        if self.best is None or now.pa_mpjpe_mm < self.best.pa_mpjpe_mm:
-            self.best = now
-            save_regressor(self.averaged, self.folder / REGRESSOR, note=f"{self.recipe.name}, step {self.step}")

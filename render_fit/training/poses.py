@@ -29,6 +29,9 @@ _MOVED = 2 / 3
 _DEEPEST_BOW_RAD = 1.6
 """How far the pelvis tips forward at the most: a level trunk."""
 
+_HAND_TURN_RAD = 0.2
+"""Standard deviation of the hands' turns in `PoseBank.real`."""
+
 _SWAP = torch.tensor(SMPL_24.left_right_swap)
 
 
@@ -93,6 +96,16 @@ class PoseBank:
         mean = roma.special_procrustes(roma.rotvec_to_rotmat(self.pose[:, 1:]).mean(0))
         assert isinstance(mean, Tensor)
         return mean
+
+    def real(self, count: int, generator: torch.Generator) -> Float[Tensor, "n 24 3"]:
+        """Draws poses as motion capture has them, or their mirror images.
+
+        Hands, which it does not measure, are turned a little at random: that they are at rest tells nobody apart.
+        """
+        pose = self.pose[torch.randint(len(self.pose), (count,), generator=generator)]
+        pose = torch.where((torch.rand(count, generator=generator) < 0.5)[:, None, None], mirrored(pose), pose)
+        hands = _HAND_TURN_RAD * torch.randn(count, 2, 3, generator=generator)
+        return torch.cat([pose[:, :22], hands], dim=1)
 
     def draw(self, count: int, mix: PoseMix, generator: torch.Generator) -> Float[Tensor, "n 24 3"]:
         """Draws and varies poses.

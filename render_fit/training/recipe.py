@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from render_fit.errors import InputError
 from render_fit.fitting.recipe import Strict, validated
 from render_fit.regressors.network import RegressorConfig
+from render_fit.training.adversary import AdversarialSetting
 from render_fit.training.corruption import ErrorMix
 from render_fit.training.in_the_loop import InTheLoop
 from render_fit.training.labels import LabelMix
@@ -57,6 +58,7 @@ class TrainingRecipe(Strict):
     in_the_loop: InTheLoop | None = Field(
         default=None, description="fits of those people that teach the regressor (SPIN); none if left out"
     )
+    adversarial: AdversarialSetting = AdversarialSetting()
     optimiser: Optimiser = Optimiser()
     steps: int = Field(gt=0)
     batch: int = Field(default=64, gt=0, description="people in a step, of all processes together")

@@ -8,7 +8,7 @@ from render_fit.fitting.recipe import load_recipe, recipe_names
 
 
 def test_shipped_recipes_load():
-    assert {"hybrid", "smplify"} <= set(recipe_names())
+    assert {"hybrid", "smplify", "smplify-vae"} <= set(recipe_names())
     for name in recipe_names():
         recipe = load_recipe(name)
         assert recipe.name == name

@@ -10,6 +10,7 @@ from render_fit.bodies import BodyParameters, open_body
 from render_fit.bodies.clothing import clothing_basis
 from render_fit.cameras import camera_from_focal
 from render_fit.fitting.variables import SCALES, SKELETAL, Variables
+from render_fit.losses.priors import pose_vae_named
 
 
 def some(n: int = 3) -> BodyParameters:
@@ -91,9 +92,49 @@ def test_batches_split_and_join():
     variables = Variables.from_parameters(open_body(), some(4))
     again = variables[:1].joined(variables[torch.tensor([1, 2, 3])])
     assert len(again) == 4
-    for name in (*SKELETAL, "orient_start"):
+    there = set(SKELETAL) - {"latent"}
+    for name in (*there, "orient_start"):
         assert torch.equal(getattr(again, name), getattr(variables, name))
-    assert set(variables.free(SCALES)) == set(SKELETAL)
+    assert set(variables.free(SCALES)) == there
+
+
+def test_a_latent_vector_is_the_pose_and_hands_stay():
+    vae, start = pose_vae_named(), Variables.from_parameters(open_body(), some())
+    state = start.encoded(vae)
+    assert state.latent is not None and state.latent.shape == (3, 32)
+    decoded = vae.decode(state.latent)
+    torch.testing.assert_close(roma.rotvec_to_rotmat(state.pose[:, :21]), decoded, atol=1e-5, rtol=0)
+    assert torch.equal(state.pose[:, 21:], start.pose[:, 21:])
+    moved = state.with_values({"latent": state.latent + 0.5})
+    torch.testing.assert_close(
+        moved.parameters(open_body()).rotations[:, 1:22], vae.decode(state.latent + 0.5), atol=1e-5, rtol=0
+    )
+    assert moved.encoded(vae) is moved  # where it already is, nothing is lost by encoding again
+    assert "latent" in moved.free(SCALES)
+
+
+def test_a_pose_that_moves_by_itself_leaves_the_latent_vector():
+    vae, start = pose_vae_named(), Variables.from_parameters(open_body(), some())
+    state = start.encoded(vae)
+    moved = state.with_values({"pose": start.pose})
+    assert moved.latent is None and torch.equal(moved.pose, start.pose)
+    joined = state[:1].joined(start[1:])
+    assert len(joined) == 3 and joined.latent is None
+    assert torch.equal(joined.pose, torch.cat([state.pose[:1], start.pose[1:]]))
+    both = state[:1].joined(state[1:])
+    assert both.latent is not None and torch.equal(both.latent, state.latent)
+
+
+def test_the_gradient_reaches_the_latent_vector():
+    body, vae = open_body(), pose_vae_named()
+    state = Variables.from_parameters(body, some(1)).encoded(vae)
+    latent = state.latent.clone().requires_grad_(True)
+    joints = body.kinematics(state.with_values({"latent": latent}).parameters(body)).joints
+    (gradient,) = torch.autograd.grad(joints.square().sum(), latent)
+    step = 1e-2 * torch.nn.functional.normalize(gradient)
+    around = (state.with_values({"latent": latent.detach() + s}).parameters(body) for s in (step, -step))
+    up, down = (float(body.kinematics(parameters).joints.square().sum()) for parameters in around)
+    assert (up - down) / 2e-2 == pytest.approx(float(gradient.norm()), rel=1e-2)
 
 
 def test_gradients_reach_every_variable():

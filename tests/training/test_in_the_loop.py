@@ -125,7 +125,7 @@ def test_the_loop_goes_on_with_the_fits_it_had(
     for name, value in whole.fits.__dict__.items():
         assert torch.equal(value, getattr(stopped.fits, name)), name
     fewer = photos[torch.arange(3)]
-    with pytest.raises(InputError, match="began with 6 photos, now there are 3"):
+    with pytest.raises(InputError, match="began with 6 people in them, now there are 3"):
         train(recipe.model_copy(), tmp_path / "stopped", synthesis, photos=fewer, workers=0)
 
 

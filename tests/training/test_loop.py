@@ -14,9 +14,10 @@ from render_fit.evaluation.scenes import everyday_pose, synthetic_scene
 from render_fit.regressors.checkpoint import load_regressor
 from render_fit.training.corruption import PERFECT
 from render_fit.training.labels import LABELS, LabelMix
-from render_fit.training.loop import RECIPE, STATE, train
+from render_fit.training.loop import train
 from render_fit.training.poses import PoseBank, PoseMix
 from render_fit.training.recipe import TrainingRecipe
+from render_fit.training.state import RECIPE, STATE
 from render_fit.training.synthesis import Synthesis
 from render_fit.training.unlabelled import Unlabelled, UnlabelledSetting
 from render_fit.training.validation import held_out_people

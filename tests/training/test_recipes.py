@@ -20,9 +20,10 @@ from render_fit.regressors.inputs import Inputs, part_evidence
 from render_fit.regressors.network import Regressor
 from render_fit.runs.training import synthesis_for
 from render_fit.training.labels import LABELS, LabelMix
-from render_fit.training.loop import REGRESSOR, train
+from render_fit.training.loop import train
 from render_fit.training.poses import PoseBank
 from render_fit.training.recipe import TrainingRecipe, load_training_recipe, training_recipe_names
+from render_fit.training.state import REGRESSOR
 from render_fit.training.unlabelled import Unlabelled, UnlabelledSetting
 from render_fit.training.validation import held_out_people
 

@@ -22,10 +22,11 @@ from render_fit.runs.training import synthesis_for
 from render_fit.skeletons import COCO_17, SMPL_24
 from render_fit.training.drawn_observations import unlabelled_people
 from render_fit.training.in_the_loop import InTheLoop, fitted
-from render_fit.training.loop import REGRESSOR, train
+from render_fit.training.loop import train
 from render_fit.training.people import PeopleMix
 from render_fit.training.poses import PoseBank, PoseMix
 from render_fit.training.recipe import Optimiser, TrainingRecipe
+from render_fit.training.state import REGRESSOR
 from render_fit.training.synthesis import Synthesis, Truth
 from render_fit.training.unlabelled import Unlabelled, UnlabelledSetting
 from render_fit.training.validation import HeldOut

@@ -1,0 +1,76 @@
+"""How well pose priors tell people's poses from those that nobody takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import roma
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from render_fit.evaluation.impostors import BODY, TAUGHT, UNTAUGHT
+from render_fit.losses.priors.adversarial import adversarial_prior_named
+from render_fit.losses.priors.gmm import default_pose_prior
+from render_fit.losses.priors.joint_limits import default_joint_limits
+from render_fit.losses.priors.vae import pose_vae_named
+
+Energy = Callable[[Float[Tensor, "n 24 3"]], Float[Tensor, "n"]]
+
+
+@dataclass(frozen=True)
+class Separation:
+    """What a prior makes of poses.
+
+    Attributes:
+        real: Median energy of the real ones.
+        auc: For each kind of impostor, how often one costs more than a real pose: 0.5 is chance, 1 always.
+    """
+
+    real: float
+    auc: dict[str, float]
+
+
+def area_under_curve(low: Float[Tensor, "n"], high: Float[Tensor, "m"]) -> float:
+    """Probability that one of ``high`` exceeds one of ``low``, ties counted half: the area under the ROC curve."""
+    ordered, _ = low.sort()
+    below = torch.searchsorted(ordered, high)
+    upto = torch.searchsorted(ordered, high, right=True)
+    return float((below + upto).double().mean() / (2 * len(low)))
+
+
+@torch.no_grad()
+def separation(energy: Energy, pose: Float[Tensor, "n 24 3"], seed: int = 0) -> Separation:
+    """Judges a prior by real poses and by impostors made of them.
+
+    Args:
+        energy: The prior: poses to one value each, higher for less usual ones.
+        pose: (N, 24, 3) real poses, axis-angle, of people whom the prior has not seen.
+        seed: Of the impostors.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    real = energy(pose)
+    auc = {name: area_under_curve(real, energy(make(pose, generator))) for name, make in (TAUGHT | UNTAUGHT).items()}
+    return Separation(float(real.median()), auc)
+
+
+def pose_energies(vae: str = "default", adversarial: str = "default") -> dict[str, Energy]:
+    """The priors on pose by the names of their terms.
+
+    Args:
+        vae: ``default`` or the path of an autoencoder.
+        adversarial: ``default`` or the path of discriminators.
+
+    Raises:
+        InputError: if a file is not one.
+    """
+    mixture, limits = default_pose_prior(), default_joint_limits()
+    autoencoder, discriminators = pose_vae_named(vae), adversarial_prior_named(adversarial)
+    return {
+        "pose_mixture": lambda pose: mixture(pose[:, BODY].flatten(1)),
+        "pose_vae": lambda pose: autoencoder(pose[:, BODY].flatten(1)),
+        "pose_latent": lambda pose: 0.5 * autoencoder.encode(roma.rotvec_to_rotmat(pose[:, BODY])).mean.square().sum(1),
+        "pose_adversarial": lambda pose: discriminators(roma.rotvec_to_rotmat(pose[:, 1:])),
+        "pose_limits": lambda pose: limits(pose[:, BODY]),
+    }

@@ -1,0 +1,175 @@
+"""A variational autoencoder of body pose: few numbers in which every value is a pose that people take."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import NamedTuple
+
+import roma
+import torch
+from jaxtyping import Float
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from render_fit.losses.priors.weights import load_into, read_weights, save_weights
+
+KEY = "render_fit_pose_vae"
+N_JOINTS = 21
+"""SMPL's joints 1 to 21: all but the pelvis and the two hands."""
+
+FLOOR_RAD = 0.03
+"""Least deviation of a reconstructed joint: what motion capture cannot tell (docs/pose_prior.md)."""
+
+
+class PoseVAEConfig(BaseModel):
+    """Everything that the weights must agree with."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    latent: int = Field(default=32, gt=0, description="numbers that a pose is told by")
+    width: int = Field(default=448, gt=0, description="of the hidden layers")
+
+
+class Encoded(NamedTuple):
+    """The normal distribution of latent vectors that a pose may come from: mean and logarithm of the deviation."""
+
+    mean: Float[Tensor, "b l"]
+    log_std: Float[Tensor, "b l"]
+
+
+class PoseVAE(nn.Module):
+    """Rotations of 21 joints to a latent vector and back.
+
+    Latent vectors of real poses are about standard normal, so the squared length says how usual a pose is, and an
+    optimiser that moves in them cannot leave what people do by much.
+
+    Args:
+        config: See `PoseVAEConfig`.
+
+    Source: VPoser, Pavlakos et al. 2019, "Expressive Body Capture", section 3.2. Here the deviation of the
+        reconstruction is learned, joint by joint, in place of hand-set weights (Rybkin et al. 2021, sigma-VAE).
+    """
+
+    def __init__(self, config: PoseVAEConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = PoseVAEConfig() if config is None else config
+        width = config.width
+        self.encoder = _layers(9 * N_JOINTS, width, 2 * config.latent)
+        self.decoder = _layers(config.latent, width, 6 * N_JOINTS)
+        self.log_noise = nn.Parameter(torch.full((N_JOINTS,), -1.5))
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> PoseVAE:
+        """Reads an autoencoder that `save` wrote.
+
+        Raises:
+            InputError: if the file is missing, cut off, or holds something else.
+        """
+        config, weights = read_weights(path, KEY, PoseVAEConfig, "an autoencoder of poses")
+        vae = cls(config)
+        load_into(vae, weights, path)
+        return vae
+
+    def save(self, path: Path, credit: str) -> None:
+        """Writes weights and configuration; ``credit`` says what they were fitted to."""
+        save_weights(self, self.config, path, KEY, credit)
+
+    def encode(self, rotations: Float[Tensor, "b 21 3 3"]) -> Encoded:
+        """What a pose may come from.
+
+        Args:
+            rotations: (B, 21, 3, 3) local rotations of joints 1 to 21.
+
+        Differentiability: smooth.
+        """
+        from_zero = rotations - torch.eye(3, dtype=rotations.dtype, device=rotations.device)
+        mean, log_std = self.encoder(from_zero.flatten(1)).chunk(2, dim=1)
+        return Encoded(mean, log_std.clamp(-6.0, 2.0))
+
+    def decode(self, latent: Float[Tensor, "b l"]) -> Float[Tensor, "b 21 3 3"]:
+        """The pose that a latent vector means.
+
+        Args:
+            latent: (B, L), standard normal for usual poses.
+
+        Returns:
+            (B, 21, 3, 3) local rotations of joints 1 to 21.
+
+        Differentiability: smooth, but where the two columns of a rotation become parallel.
+        """
+        six = self.decoder(latent).unflatten(1, (N_JOINTS, 3, 2))
+        return roma.special_gramschmidt(six + torch.eye(3, dtype=six.dtype, device=six.device)[:, :2])
+
+    def unlikeness(
+        self, rotations: Float[Tensor, "b 21 3 3"], decoded: Float[Tensor, "b 21 3 3"]
+    ) -> Float[Tensor, "b 21"]:
+        """How far two poses are apart, in the joints' learned deviations.
+
+        Returns:
+            (B, 21) ½ (angle / deviation)² for small angles; the angle is measured by the chord, |R − R'|² / 2.
+
+        Differentiability: smooth.
+        """
+        chord = 0.5 * (rotations - decoded).square().sum(dim=(2, 3))
+        return 0.5 * chord / self.variance
+
+    @property
+    def variance(self) -> Float[Tensor, "21"]:
+        """Of the joints' reconstruction, per axis, radians squared."""
+        return (2 * self.log_noise).exp() + FLOOR_RAD**2
+
+    def forward(self, body_pose: Float[Tensor, "b 63"]) -> Float[Tensor, "b"]:
+        """How unusual a pose is.
+
+        Args:
+            body_pose: (B, 63) axis-angle of joints 1 to 21, radians.
+
+        Returns:
+            (B,) nats: half the squared length of the latent vector's mean, plus what of the pose is lost on the way
+            there and back (`unlikeness`). The first alone hardly minds poses that the encoder never saw.
+
+        Differentiability: smooth; rotations beyond pi are those within.
+        """
+        rotations = roma.rotvec_to_rotmat(body_pose.unflatten(1, (N_JOINTS, 3)))
+        mean = self.encode(rotations).mean
+        return 0.5 * mean.square().sum(dim=1) + self.unlikeness(rotations, self.decode(mean)).sum(dim=1)
+
+    def sample(self, n: int, generator: torch.Generator | None = None, spread: float = 1.0) -> Float[Tensor, "n 63"]:
+        """Draws poses.
+
+        Args:
+            n: How many.
+            generator: Source of randomness, for repeatable poses.
+            spread: Standard deviation of the latent vectors; under 1 for more usual poses.
+
+        Returns:
+            (n, 63) axis-angle of joints 1 to 21, radians.
+        """
+        noise = torch.randn(n, self.config.latent, generator=generator, device=self.log_noise.device)
+        with torch.no_grad():
+            return roma.rotmat_to_rotvec(self.decode(spread * noise)).flatten(1)
+
+
+def _layers(inputs: int, width: int, outputs: int) -> nn.Sequential:
+    """Two hidden layers; smooth, so that second derivatives exist."""
+    return nn.Sequential(
+        nn.Linear(inputs, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, outputs)
+    )
+
+
+@lru_cache(maxsize=4)
+def pose_vae_named(path: str = "default") -> PoseVAE:
+    """An autoencoder, read once and shared between callers.
+
+    Args:
+        path: ``default`` for the shipped one, which ``render-fit prior train vae`` fitted to CMU motion capture, or a
+            file.
+
+    Raises:
+        InputError: if there is no such file, or it is not one.
+    """
+    if path == "default":
+        path = str(resources.files("render_fit.losses.priors") / "assets" / "pose_vae.safetensors")
+    return PoseVAE.from_file(path)

@@ -1,0 +1,87 @@
+"""Training of the adversarial prior alone, against impostors: a minute on one core, so a training that was stopped is
+simply begun anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import roma
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.optim.lr_scheduler import OneCycleLR
+
+from render_fit.evaluation.impostors import impostors
+from render_fit.losses.priors.adversarial import AdversarialConfig, AdversarialPrior, belief, doubt
+from render_fit.training.poses import PoseBank
+
+NOISE_RAD = 0.03
+"""Standard deviation of turns of every joint, of real and unreal poses alike: what motion capture cannot tell."""
+
+Watch = Callable[[int, float], None]
+
+
+def train_adversarial_prior(
+    bank: PoseBank,
+    *,
+    config: AdversarialConfig | None = None,
+    steps: int = 4000,
+    batch: int = 256,
+    learning_rate: float = 1e-3,
+    seed: int = 0,
+    watch: Watch | None = None,
+) -> AdversarialPrior:
+    """Teaches discriminators to tell poses and shapes of people from impostors.
+
+    Args:
+        bank: Real poses, of SMPL's 24 joints.
+        config: The networks' sizes.
+        steps: Of AdamW, the rate rising and falling.
+        batch: Real poses in a step, and as many impostors.
+        learning_rate: The highest.
+        seed: Of everything random.
+        watch: Called with the step and its loss.
+
+    Returns:
+        The discriminators.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        prior = AdversarialPrior(config)
+    optimiser = torch.optim.AdamW(prior.parameters(), learning_rate, weight_decay=1e-3)
+    schedule = OneCycleLR(optimiser, learning_rate, total_steps=steps, pct_start=0.02)
+    for step in range(1, steps + 1):
+        real = _turns(bank.real(batch, generator), generator)
+        fake = _turns(impostors(bank.real(batch, generator), generator), generator)
+        shapes = real_shapes(batch, prior.config.n_betas, generator)
+        others = impossible_shapes(batch, prior.config.n_betas, generator)
+        loss = (doubt(prior.judge(real, shapes)) + belief(prior.judge(fake, others))).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        if watch is not None:
+            watch(step, float(loss.detach()))
+    return prior.requires_grad_(False).eval()
+
+
+def real_shapes(count: int, n_betas: int, generator: torch.Generator) -> Float[Tensor, "n s"]:
+    """Shapes of real adults: the body's coefficients are standard normal over them."""
+    return torch.randn(count, n_betas, generator=generator)
+
+
+def impossible_shapes(count: int, n_betas: int, generator: torch.Generator) -> Float[Tensor, "n s"]:
+    """Shapes that estimators fall into: all coefficients 2 to 4 times too large, or one to three of them 3 to 6."""
+    usual = torch.randn(count, n_betas, generator=generator)
+    large = (2 + 2 * torch.rand(count, 1, generator=generator)) * usual
+    few = torch.rand(count, n_betas, generator=generator).argsort(1).argsort(1)
+    few = few < torch.randint(1, 4, (count, 1), generator=generator)
+    far = (3 + 3 * torch.rand(count, n_betas, generator=generator)) * usual.sign()
+    return torch.where(torch.rand(count, 1, generator=generator) < 0.5, large, torch.where(few, far, usual))
+
+
+def _turns(pose: Float[Tensor, "n 24 3"], generator: torch.Generator) -> Float[Tensor, "n 23 3 3"]:
+    """Rotations of all joints but the pelvis, with noise."""
+    noise = NOISE_RAD * torch.randn(pose.shape, generator=generator)
+    return roma.rotvec_to_rotmat((pose + noise)[:, 1:])

