@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from pydantic import ValidationError
@@ -19,6 +19,7 @@ STATE, REGRESSOR, RECIPE = "state.pt", "regressor.safetensors", "recipe.json"
 """What a training folder holds: the state, the best averaged weights so far, what was asked for."""
 
 
+@runtime_checkable
 class GoesOn(Protocol):
     """What else a training remembers from step to step."""
 

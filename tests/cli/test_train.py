@@ -1,5 +1,6 @@
 """``render-fit train`` and ``synthesize`` as a user runs them, and a fit that begins with what was trained."""
 
+import json
 import os
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from render_fit.cli import app
 from render_fit.evaluation.scenes import everyday_pose, synthetic_scene
 from render_fit.fitting.fit import fit_image
 from render_fit.fitting.recipe import Recipe, load_recipe
+from tests.photos import write_person, write_recipe
 
 RECIPE = {
     "name": "tiny",
@@ -76,6 +78,19 @@ def test_train_and_begin_a_fit_with_it(recipe_file: Path, tmp_path: Path) -> Non
     assert torch.isfinite(fit.output.vertices).all()
     assert float(fit.parameters.transl[0, 2]) > 0.3
     assert fit.report.losses
+
+    image = write_person(tmp_path / "in")
+    seen = ["--mask", tmp_path / "in" / "person_mask.png", "--keypoints", tmp_path / "in" / "person_keypoints.json"]
+    words = [image, *seen, "--regressor", out / "regressor.safetensors", "--save", ""]
+    assert invoke("predict", *words, "--out", tmp_path / "said").exit_code == 0
+    report = json.loads((tmp_path / "said" / "person" / "report.json").read_text())
+    assert report["recipe"]["name"] == "predict" and report["iou"]["after"] > 0
+    assert invoke("fit", *words, "--recipe", write_recipe(tmp_path), "--out", tmp_path / "fit").exit_code == 0
+    refined = json.loads((tmp_path / "fit" / "person" / "report.json").read_text())
+    assert refined["recipe"]["starts"]["regressor"] == str(out / "regressor.safetensors")
+    missing = invoke("predict", image, *seen, "--regressor", tmp_path / "none.safetensors", "--out", tmp_path / "no")
+    assert missing.exit_code == 2 and "none.safetensors" in missing.stderr
+    assert not (tmp_path / "no").exists()
 
 
 def test_of_two_processes_the_main_one_writes_and_talks(recipe_file: Path, tmp_path: Path) -> None:
@@ -151,5 +166,12 @@ def test_finetune_learns_from_a_folder_of_photos_and_goes_on_past_bad_ones(recip
     assert (out / "regressor.safetensors").is_file()
     before, after = (load_file(path / "regressor.safetensors") for path in (first, out))
     assert any(not torch.equal(before[name], after[name]) for name in before)
+    loop = yaml.safe_load(recipe_file.read_text()) | {"in_the_loop": {"iterations": 3}}
+    recipe_file.write_text(yaml.safe_dump(loop))
+    words[-1] = tmp_path / "loop"
+    assert invoke("finetune", photos, *words).exit_code == 0
+    with np.load(tmp_path / "loop" / "fits.npz") as fits:
+        assert fits["poses"].shape == (1, 72) and np.isfinite(fits["objective"]).all()
+        assert fits["photos"].tolist() == [str(photos / "person.png")]
     (photos / "person.png").unlink()
     assert invoke("finetune", photos, *words).exit_code == 2

@@ -43,7 +43,7 @@ def test_off_unless_asked_for(recipe: TrainingRecipe, synthesis: Synthesis, tmp_
     told: list[dict[str, float]] = []
     train(recipe, tmp_path, synthesis, workers=0, stop_after=1, watch=lambda _, figures: told.append(figures))
     assert "adversarial" not in told[0]
-    assert torch.load(tmp_path / STATE, weights_only=True)["adversary"] is None
+    assert "adversary" not in torch.load(tmp_path / STATE, weights_only=True)["others"]
 
 
 def test_discriminators_learn_and_the_regressor_feels_it(recipe: TrainingRecipe, synthesis: Synthesis) -> None:
@@ -94,7 +94,9 @@ def test_it_goes_on_bit_for_bit(hmr: TrainingRecipe, synthesis: Synthesis, tmp_p
     train(hmr, tmp_path / "stopped", synthesis, workers=0)
     whole, stopped = (load_file(tmp_path / name / "regressor.safetensors") for name in ("whole", "stopped"))
     assert all(torch.equal(value, stopped[name]) for name, value in whole.items())
-    whole, stopped = (torch.load(tmp_path / n / STATE, weights_only=True)["adversary"] for n in ("whole", "stopped"))
+    whole, stopped = (
+        torch.load(tmp_path / n / STATE, weights_only=True)["others"]["adversary"] for n in ("whole", "stopped")
+    )
     for name, value in whole["discriminators"].items():
         assert torch.equal(value, stopped["discriminators"][name]), name
     moments = zip(whole["optimiser"]["state"].values(), stopped["optimiser"]["state"].values(), strict=True)
@@ -115,7 +117,7 @@ def test_two_processes_train_as_one(hmr: TrainingRecipe, synthesis: Synthesis, t
     torch.multiprocessing.spawn(_member, (hmr, tmp_path / "two", synthesis), nprocs=2)
     assert same_gradients(tmp_path / "one", tmp_path / "two")
     one, two = (
-        torch.load(tmp_path / name / STATE, weights_only=True)["adversary"]["optimiser"]["state"]
+        torch.load(tmp_path / name / STATE, weights_only=True)["others"]["adversary"]["optimiser"]["state"]
         for name in ("one", "two")
     )
     for key, value in one.items():
@@ -129,7 +131,7 @@ def test_a_state_from_before_there_was_an_adversary_goes_on(
     train(recipe, tmp_path / "whole", synthesis, workers=0)
     train(recipe, tmp_path / "old", synthesis, workers=0, stop_after=2)
     content = torch.load(tmp_path / "old" / STATE, weights_only=True)
-    del content["adversary"]
+    del content["others"]
     content["recipe"] = recipe.model_dump_json(exclude={"adversarial"})
     torch.save(content, tmp_path / "old" / STATE)
     assert train(recipe, tmp_path / "old", synthesis, workers=0).steps == recipe.steps

@@ -16,9 +16,14 @@ from render_fit.evaluation.experiments.tables import Outcome, write_outcome
 from render_fit.fitting.result import versions
 from render_fit.runs.experiments.adaptation import adaptation
 from render_fit.runs.experiments.baselines import baselines
+from render_fit.runs.experiments.monsters import monsters
 from render_fit.runs.experiments.settings import Settings
 
-EXPERIMENTS: dict[str, Callable[[Settings], Outcome]] = {"baselines": baselines, "adaptation": adaptation}
+EXPERIMENTS: dict[str, Callable[[Settings], Outcome]] = {
+    "baselines": baselines,
+    "adaptation": adaptation,
+    "monsters": monsters,
+}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -55,7 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
         cores=os.cpu_count(),
         versions=versions(),
     )
-    write_outcome(outcome, given.out, console)
+    write_outcome(outcome, given.out, console, columns_of_sheet=1)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
 
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.cameras import Camera
@@ -16,7 +18,7 @@ from render_fit.regressors.network import Prediction, Regressor
 from render_fit.renderers.base import RenderSettings
 from render_fit.renderers.cpu import CpuRenderer
 from render_fit.training.poses import PoseBank
-from render_fit.training.synthesis import Synthesis, Truth
+from render_fit.training.synthesis import Synthesis
 from render_fit.training.validation import CHUNK, HeldOut, score
 
 
@@ -75,24 +77,37 @@ def silhouette_overlap(regressor: Regressor, held_out: HeldOut, synthesis: Synth
         )
         transl = truth.pelvis - synthesis.body.rest_joints(truth.betas)[:, 0]
         true = BodyParameters(truth.rotations, truth.betas, transl, _worn(truth.clothing, synthesis))
-        drawn = [_silhouette(who, truth, synthesis) for who in (first, true)]
+        drawn = [covered(who, truth.focal, synthesis, synthesis.size) for who in (first, true)]
         values.append(iou(drawn[0], drawn[1]))
     return float(torch.cat(values).mean())
 
 
-def _worn(clothing: torch.Tensor, synthesis: Synthesis) -> torch.Tensor | None:
+def _worn(clothing: Tensor, synthesis: Synthesis) -> Tensor | None:
     return None if synthesis.basis is None or not clothing.shape[1] else synthesis.basis(clothing)
 
 
-def _silhouette(who: BodyParameters, truth: Truth, synthesis: Synthesis) -> torch.Tensor:
-    size, n = synthesis.size, len(truth)
-    K = torch.zeros(n, 3, 3)
-    K[:, 0, 0] = K[:, 1, 1] = truth.focal * size
+def view_camera(focal: Float[Tensor, "n"], size: int) -> Camera:
+    """The cameras of views.
+
+    Args:
+        focal: Focal length over the view's side.
+        size: Side of the picture, pixels.
+    """
+    K = torch.zeros(len(focal), 3, 3)
+    K[:, 0, 0] = K[:, 1, 1] = focal * size
     K[:, :2, 2] = size / 2
     K[:, 2, 2] = 1
+    return Camera(K, size, size)
+
+
+@torch.no_grad()
+def covered(
+    who: BodyParameters, focal: Float[Tensor, "n"], synthesis: Synthesis, size: int
+) -> Bool[Tensor, "n size size"]:
+    """Which pixels of their views people cover, clothes and all."""
     body = synthesis.body
     seen = CpuRenderer()(
-        body(who).vertices, body.faces, Camera(K, size, size), RenderSettings(), outputs=("face_index",)
+        body(who).vertices, body.faces, view_camera(focal, size), RenderSettings(), outputs=("face_index",)
     )
     assert seen.face_index is not None
     return seen.face_index >= 0
