@@ -37,6 +37,8 @@ def train(
 
       render-fit train lifter --motion data --out training/lifter
 
+      render-fit train nbf --motion data --out training/nbf
+
       render-fit train mine.yaml --out training/mine --steps 2000
 
     A recipe of `render-fit fit` begins with it by [bold]starts: {regressor: OUT/regressor.safetensors}[/bold].
@@ -135,6 +137,8 @@ def synthesize(
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
 ) -> None:
     """Draw people with truth: part maps, silhouettes and keypoints, as they are and as observers see them.
+
+    A recipe whose network looks at pixels, such as hmr, adds pictures in colour.
 
     [bold]Example[/bold]: render-fit synthesize --count 10000 --motion data --out people
 

@@ -34,7 +34,7 @@ class PhotoMix(Strict):
         creases: How much lighter and darker cloth and skin are here and there.
         blur_px: Largest standard deviation of the blur, pixels.
         noise: Largest standard deviation of the pixels' noise.
-        contrast: Standard deviation of the logarithm of contrast and exposure.
+        contrast: Standard deviation of the logarithm of contrast and of gamma.
         cast: Standard deviation of the logarithm of each channel's gain.
     """
 
@@ -113,7 +113,8 @@ def _taken(picture: Float[Tensor, "n 3 s s"], mix: PhotoMix, generator: torch.Ge
     channels = pad(picture.reshape(1, 3 * count, size, size), [_REACH_PX] * 4, mode="reflect")
     channels = conv2d(conv2d(channels, kernel, groups=3 * count), kernel.mT, groups=3 * count)
     picture = channels.view(count, 3, size, size)
-    exposed = picture * (mix.contrast * normal(1) + mix.cast * normal(3)).exp()
-    exposed = (exposed - 0.5) * (mix.contrast * normal(1)).exp() + 0.5
+    exposed = picture.clamp(min=1e-4) ** (mix.contrast * normal(1)).exp() * (mix.cast * normal(3)).exp()
+    grey = exposed.mean((1, 2, 3), keepdim=True)
+    exposed = torch.lerp(grey, exposed, (mix.contrast * normal(1)).exp())
     noise = mix.noise * uniform().square() * torch.randn(picture.shape, generator=generator)
     return (exposed + noise).clamp(0, 1)

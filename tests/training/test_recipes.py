@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -18,7 +19,7 @@ from render_fit.parts import PART_SPACES
 from render_fit.regressors.checkpoint import load_regressor
 from render_fit.regressors.inputs import Inputs, part_evidence
 from render_fit.regressors.network import Regressor
-from render_fit.runs.training import synthesis_for
+from render_fit.runs.training import synthesis_for, write_dataset
 from render_fit.training.labels import LABELS, LabelMix
 from render_fit.training.loop import train
 from render_fit.training.poses import PoseBank
@@ -139,3 +140,13 @@ def test_inputs_are_joined_with_those_of_drawn_people(bank: PoseBank) -> None:
         drawn, _ = synthesis_for(recipe, bank).batch(2, torch.Generator().manual_seed(0))
         told = Unlabelled.of([seen], [camera], 32, 32, photo=recipe.regressor.sees("photo")).inputs
         assert len(Inputs.joined([drawn, told])) == 3
+
+
+def test_people_in_files_have_pictures_where_the_network_looks_at_them(tmp_path: Path) -> None:
+    for name in ("hmr", "nbf"):
+        assert list(write_dataset(name, tmp_path / name, 2, 32, None, 0)) == [2]
+        with np.load(tmp_path / name / "people_00000.npz") as people:
+            assert ("photo" in people) == (name == "hmr")
+            if name == "hmr":
+                assert people["photo"].shape == (2, 3, 32, 32)
+                assert people["photo"].std() > 20
