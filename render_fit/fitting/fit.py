@@ -12,7 +12,7 @@ from torch import Tensor
 
 from render_fit.bodies import body_named
 from render_fit.bodies.body import Body
-from render_fit.bodies.clothing import clothing_basis
+from render_fit.bodies.clothing import ClothingBasis, clothing_basis
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.cameras import Camera, camera_from_focal, default_focal_px
 from render_fit.errors import InputError
@@ -86,9 +86,13 @@ def fit_image(
         notes.append("size is a guess: no standing height given, so depth and height may be scaled together")
     if observation.mask is not None and _is_cut_off(observation.mask):
         notes.append("the person is cut off by the image's edge: what lies outside is the priors' guess")
-    setting = Setting(recipe, body, renderer, observation, camera, basis, height_m)
-
     clock = time.perf_counter()
+    regressed = None
+    if recipe.starts.regressor:
+        regressor, dimension = regressor_named(recipe.starts.regressor), _dimension(basis)
+        regressed = regressed_points(body, observation, camera, regressor, recipe.n_betas, dimension)
+    setting = Setting(recipe, body, renderer, observation, camera, basis, height_m, regressed)
+
     generator = torch.Generator().manual_seed(seed)
     search, refinement = search_and_refinement(recipe, worn)
 
@@ -169,19 +173,8 @@ def _search(
 def _starts(setting: Setting, generator: torch.Generator) -> Variables:
     """What a regressor says, then poses and yaws of the recipe, turned a little at random."""
     recipe, starts = setting.recipe, setting.recipe.starts
-    dimension = 0 if setting.clothing_basis is None else setting.clothing_basis.directions.shape[-1]
-    found: list[Variables] = []
-    if starts.regressor:
-        found.append(
-            regressed_points(
-                setting.body,
-                setting.observation,
-                setting.camera,
-                regressor_named(starts.regressor),
-                recipe.n_betas,
-                dimension,
-            )
-        )
+    dimension = _dimension(setting.clothing_basis)
+    found = [] if setting.regressed is None else [setting.regressed.variables]
     if starts.yaws_deg and starts.poses:
         posed = starting_points(
             setting.body, setting.targets(0), recipe.n_betas, starts.yaws_deg, starts.poses, dimension
@@ -190,6 +183,10 @@ def _starts(setting: Setting, generator: torch.Generator) -> Variables:
         turn = START_JITTER_RAD * torch.randn(posed.orient.shape, generator=generator)
         found.append(posed.with_values({"pose": posed.pose + noise, "orient": turn}).recentred())
     return found[0] if len(found) == 1 else found[0].joined(found[1])
+
+
+def _dimension(basis: ClothingBasis | None) -> int:
+    return 0 if basis is None else basis.directions.shape[-1]
 
 
 def _result(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,11 +15,15 @@ from render_fit.bodies.body import Body
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.cameras import Camera
 from render_fit.fitting.variables import Variables
+from render_fit.losses.targets import Targets
 from render_fit.observations.observation import Observation
 from render_fit.regressors.checkpoint import load_regressor
 from render_fit.regressors.inputs import inputs_from
 from render_fit.regressors.network import Regressor
 from render_fit.skeletons import SMPL_24
+
+LEAST_SPREAD_M = 0.01
+"""No joint is believed to be known better than this, metres."""
 
 
 def regressor_named(name: str) -> Regressor:
@@ -32,6 +37,32 @@ def _read(name: str, changed_ns: int) -> Regressor:
     return load_regressor(name)
 
 
+@dataclass(frozen=True)
+class Regressed:
+    """What a regressor says of one person.
+
+    Attributes:
+        variables: Its hypotheses, most likely first.
+        spread: (H, 24) how far off SMPL's joints probably are, metres.
+        log_likelihood: (H,) logarithms of the hypotheses' probabilities.
+    """
+
+    variables: Variables
+    spread: Float[Tensor, "h 24"]
+    log_likelihood: Float[Tensor, "h"]
+
+    @torch.no_grad()
+    def believed(self, targets: Targets, body: Body) -> Targets:
+        """Targets that tell `regressed_joints` what the regressor says."""
+        joints = body.keypoints(self.variables.parameters(body), SMPL_24)
+        return replace(
+            targets,
+            believed_joints=(joints - joints[:, :1])[None],
+            believed_spread=self.spread.clamp(min=LEAST_SPREAD_M)[None],
+            believed_log=self.log_likelihood[None],
+        )
+
+
 @torch.no_grad()
 def regressed_points(
     body: Body,
@@ -40,7 +71,7 @@ def regressed_points(
     regressor: Regressor,
     n_betas: int,
     clothing_dim: int = 0,
-) -> Variables:
+) -> Regressed:
     """A regressor's hypotheses for one person.
 
     Args:
@@ -68,9 +99,9 @@ def regressed_points(
             turns[:, body.joint_names.index(name)] = told[:, joint]
     betas = known * _columns(prediction.betas[0], n_betas)
     variables = Variables.from_parameters(body, BodyParameters(turns, betas, pelvis - body.rest_joints(betas)[:, 0]))
-    if not clothing_dim:
-        return variables
-    return variables.with_values({"clothing": known * _columns(prediction.clothing[0], clothing_dim)})
+    if clothing_dim:
+        variables = variables.with_values({"clothing": known * _columns(prediction.clothing[0], clothing_dim)})
+    return Regressed(variables, prediction.spread[0], prediction.log_likelihood[0])
 
 
 def _columns(values: Float[Tensor, "h n"], count: int) -> Float[Tensor, "h m"]:

@@ -18,6 +18,7 @@ from render_fit.cameras import Camera
 from render_fit.fitting.flips import limb_flips
 from render_fit.fitting.problem import Problem
 from render_fit.fitting.recipe import Edge, Recipe, Stage, TermSetting
+from render_fit.fitting.regressed import Regressed
 from render_fit.fitting.solvers import Status, solver_named
 from render_fit.fitting.variables import Variables
 from render_fit.losses.parameters import KnownHeight
@@ -55,6 +56,7 @@ class Setting:
         camera: The photo's.
         clothing_basis: Smooth offsets, or None for no clothing.
         height_m: Standing height, if known.
+        regressed: What a regressor says of the person, if one was asked.
     """
 
     recipe: Recipe
@@ -64,6 +66,7 @@ class Setting:
     camera: Camera
     clothing_basis: ClothingBasis | None = None
     height_m: float | None = None
+    regressed: Regressed | None = None
     _targets: dict[int, Targets] = field(default_factory=dict)
 
     def targets(self, resolution: int) -> Targets:
@@ -71,7 +74,10 @@ class Setting:
         size = resolution or SEARCH_SIZE
         if size not in self._targets:
             margin = (self.recipe.crop_margin - 1) / 2
-            self._targets[size] = targets_from(self.observation, self.camera, size, margin)
+            targets = targets_from(self.observation, self.camera, size, margin)
+            if self.regressed is not None:
+                targets = self.regressed.believed(targets, self.body)
+            self._targets[size] = targets
         return self._targets[size]
 
     def problem(self, terms: Mapping[str, TermSetting], resolution: int, edge: Edge) -> Problem:

@@ -1,4 +1,4 @@
-"""Distances in three dimensions between the body's joints and observed or true ones."""
+"""Distances in three dimensions between the body's joints and those that an observer or a regressor says."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from render_fit.losses.term import Scene
+from render_fit.skeletons import SMPL_24
 
 
 @dataclass(frozen=True)
@@ -45,3 +46,37 @@ class BoneDirections:
         confidence = targets.confidence_3d[:, start] * targets.confidence_3d[:, end]
         robust = self.scale**2 * squared / (self.scale**2 + squared)
         return (confidence * robust).sum(dim=-1) / confidence.sum(dim=-1).clamp(min=1e-6)
+
+
+@dataclass(frozen=True)
+class RegressedJoints:
+    """How little a regressor believes in the joints' places: it has seen many people, the picture shows one.
+
+    Every hypothesis of the regressor says where the joints are and how far off that probably is; the distances are
+    taken for exponential, the hypotheses for a mixture, so each fit is drawn to the hypothesis that it is near, and
+    firmly only where that was sure. What a picture does not tell, above all depth, is then the likeliest for people who
+    look like this, not for people.
+
+    Args:
+        smooth_m: Distances below this count as their square, so that the gradient is smooth, metres.
+
+    Returns:
+        (B,) −log Σ_h p_h Π_j exp(−|x_j − x_hj| / s_hj) / s_hj over the joints but the pelvis, as a mean over joints.
+
+    Differentiability: smooth.
+    """
+
+    skeletal: ClassVar[bool] = True
+
+    smooth_m: float = 0.01
+
+    def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
+        targets = scene.targets
+        if targets.believed_joints is None or targets.believed_spread is None or targets.believed_log is None:
+            raise ValueError("believed_joints: no regressor was asked; leave regressed_joints out of the objective")
+        joints = scene.joints_of(SMPL_24)
+        away = (joints - joints[:, :1])[:, None] - targets.believed_joints
+        distance = (away.square().sum(-1) + self.smooth_m**2).sqrt() - self.smooth_m
+        each = distance / targets.believed_spread + targets.believed_spread.log()
+        energy = each[..., 1:].sum(-1) - targets.believed_log
+        return -(-energy).logsumexp(1) / (joints.shape[1] - 1)

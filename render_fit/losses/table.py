@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from render_fit.losses.joints import BoneDirections
+from render_fit.losses.joints import BoneDirections, RegressedJoints
 from render_fit.losses.keypoints import KeypointReprojection
 from render_fit.losses.offsets import ClothingCoefficients, OffsetLaplacian, OffsetSize, OffsetSymmetry
 from render_fit.losses.parameters import KnownHeight, PosePrior, ShapePrior, TorsoTilt
@@ -27,6 +27,7 @@ from render_fit.losses.term import Term
 TERMS: Mapping[str, type] = {
     "keypoints": KeypointReprojection,
     "bone_directions": BoneDirections,
+    "regressed_joints": RegressedJoints,
     "silhouette_iou": SilhouetteIoU,
     "silhouette_l2": SilhouetteL2,
     "silhouette_distance": SilhouetteDistance,
@@ -51,6 +52,7 @@ TERMS: Mapping[str, type] = {
 OBSERVED: Mapping[str, str] = {
     "keypoints": "keypoints_px",
     "bone_directions": "keypoints_3d",
+    "regressed_joints": "believed_joints",
     "silhouette_iou": "mask",
     "silhouette_l2": "mask",
     "silhouette_distance": "mask",

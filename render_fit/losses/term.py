@@ -16,6 +16,7 @@ from render_fit.bodies.parameters import BodyOutput, BodyParameters, Kinematics
 from render_fit.losses.targets import Targets
 from render_fit.renderers.base import Renderer, RenderOutput, RenderSettings
 from render_fit.renderers.motion import Motion
+from render_fit.skeletons import Skeleton
 
 
 class Scene:
@@ -80,7 +81,11 @@ class Scene:
         """
         if self.targets.skeleton is None:
             raise ValueError("keypoints: the observation has none; leave terms on keypoints out of the objective")
-        return self.body.keypoints(replace(self.parameters, offsets=None), self.targets.skeleton, self._kinematics)
+        return self.joints_of(self.targets.skeleton)
+
+    def joints_of(self, skeleton: Skeleton) -> Float[Tensor, "b k 3"]:
+        """The body's points by another skeleton than the observation's, camera coordinates."""
+        return self.body.keypoints(replace(self.parameters, offsets=None), skeleton, self._kinematics)
 
     @cached_property
     def keypoints_px(self) -> Float[Tensor, "b k 2"]:
