@@ -1,13 +1,15 @@
 """Keypoint terms: values by hand, robustness, gradients."""
 
+import math
+
 import pytest
 import torch
 
 from render_fit.bodies import open_body
-from render_fit.losses.joints import BoneDirections
+from render_fit.losses.joints import BoneDirections, RegressedJoints
 from render_fit.losses.keypoints import KeypointReprojection, geman_mcclure
 from render_fit.losses.term import Scene
-from render_fit.skeletons import COCO_17, Skeleton
+from render_fit.skeletons import COCO_17, SMPL_24, Skeleton
 from tests.losses.made import camera, finite_gradient, gradients_agree, leaves, moved, standing, targets, targets64
 
 
@@ -135,8 +137,52 @@ def test_gradcheck_bone_directions():
     assert gradients_agree(BoneDirections(), observed)
 
 
+def believed(away_m: float = 0.0, spread_m: float = 0.1, log: tuple[float, float] = (-0.1, -2.4)):
+    """Two hypotheses: the standing body with its joints so far away in depth, and one that is 2 m off."""
+    joints = open_body().keypoints(standing(), SMPL_24)
+    joints = joints - joints[:, :1]
+    moved_away = joints + torch.tensor([0.0, 0.0, away_m])
+    return targets(
+        believed_joints=torch.stack([moved_away, joints + 2.0], dim=1),
+        believed_spread=torch.full((1, 2, 24), spread_m),
+        believed_log=torch.tensor([log]),
+    )
+
+
+def test_regressed_joints_by_hand():
+    term = RegressedJoints(smooth_m=0.01)
+    # At the hypothesis: log s, and its share of the probability over 23 joints; the other is too far to count.
+    assert term(Scene(open_body(), standing(), believed())).item() == pytest.approx(math.log(0.1) + 0.1 / 23, rel=1e-4)
+    # 20 cm off, where 10 cm are expected: sqrt(0.04 + 0.0001) - 0.01 = 0.19025
+    off = term(Scene(open_body(), standing(), believed(0.2))).item()
+    assert off == pytest.approx(math.log(0.1) + 0.1 / 23 + 1.9025, rel=1e-4)
+    # Who is less sure pulls less.
+    unsure = [term(Scene(open_body(), standing(), believed(away, 0.4))).item() for away in (0.0, 0.2)]
+    assert unsure[1] - unsure[0] == pytest.approx(0.19025 / 0.4, rel=1e-3)
+
+
+def test_regressed_joints_do_not_care_where_in_the_world():
+    there = moved(standing(), (1.0, -0.5, 3.0))
+    values = [RegressedJoints()(Scene(open_body(), body, believed(0.1))).item() for body in (there, standing())]
+    assert values[0] == pytest.approx(values[1], rel=1e-4)
+
+
+def test_gradcheck_regressed_joints():
+    observed = targets64(
+        believed_joints=torch.randn(1, 2, 24, 3) * 0.3,
+        believed_spread=torch.rand(1, 2, 24) + 0.05,
+        believed_log=torch.tensor([[-0.5, -0.9]]),
+    )
+    assert gradients_agree(RegressedJoints(), observed)
+
+
 @pytest.mark.parametrize(
-    ("term", "said"), [(KeypointReprojection(), "keypoints: "), (BoneDirections(), "keypoints_3d")]
+    ("term", "said"),
+    [
+        (KeypointReprojection(), "keypoints: "),
+        (BoneDirections(), "keypoints_3d"),
+        (RegressedJoints(), "believed_joints"),
+    ],
 )
 def test_nothing_observed_is_said_clearly(term, said):
     with pytest.raises(ValueError, match=said):
