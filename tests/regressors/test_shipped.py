@@ -1,0 +1,65 @@
+"""The regressors that come with the package do what is said of them."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from render_fit.bodies import open_body
+from render_fit.bodies.clothing import clothing_basis
+from render_fit.evaluation.metrics import mpjpe, pa_mpjpe
+from render_fit.evaluation.scenes import everyday_pose, synthetic_scene
+from render_fit.fitting.fit import fit_image
+from render_fit.regressors.checkpoint import load_regressor, shipped_names
+from render_fit.regressors.network import Regressor
+from render_fit.training.corruption import PERFECT
+from render_fit.training.poses import PoseBank
+from render_fit.training.synthesis import Synthesis
+from render_fit.training.validation import HeldOut, Score, score
+
+
+@pytest.fixture(scope="module")
+def lifter() -> Regressor:
+    return load_regressor("lifter")
+
+
+@pytest.fixture(scope="module")
+def synthesis(lifter: Regressor) -> Synthesis:
+    body = open_body()
+    return Synthesis(body, PoseBank.from_prior(300, seed=3), clothing_basis(body, lifter.config.n_clothing))
+
+
+def judged(lifter: Regressor, synthesis: Synthesis, **unseen: bool) -> Score:
+    inputs, truth = synthesis.batch(96, torch.Generator().manual_seed(5))
+    blank = {name: torch.zeros_like(getattr(inputs, name)) for name in unseen}
+    return score(lifter, HeldOut(replace(inputs, **blank), truth), synthesis.body)
+
+
+def test_the_lifter_ships() -> None:
+    assert "lifter" in shipped_names()
+
+
+def test_it_beats_the_mean_pose_by_far_with_and_without_errors(lifter: Regressor, synthesis: Synthesis) -> None:
+    _, truth = synthesis.batch(96, torch.Generator().manual_seed(5))
+    rest = truth.joints[:1].expand_as(truth.joints)  # anybody's pose is as good as another
+    spoiled, perfect = judged(lifter, synthesis), judged(lifter, replace(synthesis, errors=PERFECT))
+    assert perfect.pa_mpjpe_mm < spoiled.pa_mpjpe_mm < 0.75 * 1000 * float(pa_mpjpe(rest, truth.joints).mean())
+    assert spoiled.mpjpe_mm < 0.6 * 1000 * float(mpjpe(rest, truth.joints, root=0).mean())
+    assert perfect.pa_mpjpe_mm < 80
+
+
+def test_it_makes_do_with_whatever_was_observed(lifter: Regressor, synthesis: Synthesis) -> None:
+    perfect = replace(synthesis, errors=PERFECT)
+    everything = judged(lifter, perfect).mpjpe_mm
+    for unseen in ({"parts": True}, {"silhouette": True, "parts": True}, {"confidence": True, "keypoints": True}):
+        less = judged(lifter, perfect, **unseen)
+        assert everything < less.mpjpe_mm and less.pa_mpjpe_mm < 130
+
+
+@pytest.mark.parametrize("pose", ["standing", "striding", "sitting"])
+def test_what_it_predicts_of_a_drawn_person_lies_on_them(pose: str) -> None:
+    scene = synthetic_scene(open_body(), everyday_pose(pose), 1, yaw_rad=0.4)
+    fit = fit_image(scene.observation(), "predict")
+    assert fit.report.iou is not None and fit.report.iou.after > 0.6
+    true = open_body().kinematics(scene.parameters).joints
+    assert 1000 * float(pa_mpjpe(fit.output.joints[:, :24], true)) < 90
