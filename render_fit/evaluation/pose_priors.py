@@ -51,7 +51,7 @@ def separation(energy: Energy, pose: Float[Tensor, "n 24 3"], seed: int = 0) -> 
     """
     generator = torch.Generator().manual_seed(seed)
     real = energy(pose)
-    auc = {name: area_under_curve(real, energy(make(pose, generator))) for name, make in (TAUGHT | UNTAUGHT).items()}
+    auc = {name: area_under_curve(real, energy(make(pose, generator))) for name, make in {**TAUGHT, **UNTAUGHT}.items()}
     return Separation(float(real.median()), auc)
 
 
