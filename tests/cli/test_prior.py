@@ -33,4 +33,4 @@ def test_train_and_compare(shared_data: Path, tmp_path: Path) -> None:
     assert not any(p.requires_grad for p in PoseVAE.from_file(out).parameters())
     compared = invoke("prior", "compare", "--motion", shared_data, "--vae", out)
     assert compared.exit_code == 0, compared.output
-    assert "pose_adversarial" in compared.stdout and "hinge backwards" in compared.stdout
+    assert "adversarial" in compared.stdout and "hinge backwards" in compared.stdout

@@ -44,7 +44,7 @@ def test_the_over_bent_leave_their_joints_limits(pose: torch.Tensor) -> None:
 def test_mixed_joints_are_real_one_by_one(pose: torch.Tensor) -> None:
     made = TAUGHT["mixed joints"](pose, torch.Generator().manual_seed(0))
     for joint in (1, 9, 18):
-        assert torch.cdist(made[:, joint], pose[:, joint]).min(1).values.max() < 1e-6
+        assert (made[:, None, joint] == pose[None, :, joint]).all(-1).any(1).all()
     assert torch.cdist(made[:, 1:22].flatten(1), pose[:, 1:22].flatten(1)).min() > 0.1
 
 
@@ -62,7 +62,26 @@ def test_poses_of_the_mixture_cost_less_than_impostors_of_them(name: str, pose: 
 
 
 # Measured with `render-fit prior compare` (docs/pose_prior.md), less 0.02.
-HELD_OUT: dict[str, dict[str, float]] = {}
+HELD_OUT = {
+    "pose_vae": {
+        "random": 0.98,
+        "mixed joints": 0.906,
+        "zero mean": 0.921,
+        "over-bent": 0.977,
+        "hinge backwards": 0.974,
+        "limb reversed": 0.925,
+        "exaggerated": 0.974,
+    },
+    "pose_adversarial": {
+        "random": 0.98,
+        "mixed joints": 0.909,
+        "zero mean": 0.946,
+        "over-bent": 0.965,
+        "hinge backwards": 0.977,
+        "limb reversed": 0.947,
+        "exaggerated": 0.974,
+    },
+}
 
 
 @pytest.mark.parametrize("name", HELD_OUT)

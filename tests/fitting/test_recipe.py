@@ -71,6 +71,7 @@ def test_a_file_of_ones_own_loads(tmp_path):
         ("clothing: smooth", "clothing: velvet", "'none', 'smooth' or 'free'"),
         ("free: [orient, position]", "free: [orient, depth]", "stages.0.free.1"),
         ("free: [pose]", "free: [pose]\n    judge: serch", "did you mean 'search'"),
+        ("free: [pose]", "free: [pose, latent]", "moves as 'pose' or as 'latent'"),
         ("free: [pose]", "free: [offsets]\n    solver: {name: lm}", "'lm' cannot move free offsets"),
     ],
 )

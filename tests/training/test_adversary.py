@@ -47,12 +47,12 @@ def test_off_unless_asked_for(recipe: TrainingRecipe, synthesis: Synthesis, tmp_
 
 
 def test_discriminators_learn_and_the_regressor_feels_it(recipe: TrainingRecipe, synthesis: Synthesis) -> None:
-    adversary = alone(synthesis.bank)
+    adversary = alone(synthesis.bank, SETTING.model_copy(update={"learning_rate": 1e-2}))
     regressor, inputs = prediction_of(recipe, synthesis)
     prediction = regressor(inputs)
     before = {name: value.clone() for name, value in regressor.state_dict().items()}
-    told = [adversary.learn(prediction, range(step, step + 1), 8).terms["discriminators"] for step in range(80)]
-    assert float(told[-1]) < 0.3 * float(told[0])
+    told = [adversary.learn(prediction, range(step, step + 1), 8).terms["discriminators"] for step in range(200)]
+    assert float(told[-1]) < 0.5 * (25 * 0.5)  # half of what 25 of them lose that always say "as likely as not"
     assert all(p.grad is None for p in regressor.parameters())  # the discriminators learned, nobody else
     assert all(torch.equal(value, before[name]) for name, value in regressor.state_dict().items())
     loss = adversary.loss(prediction)

@@ -10,7 +10,7 @@ from safetensors import safe_open
 
 from render_fit.errors import InputError
 from render_fit.evaluation.scenes import everyday_pose
-from render_fit.losses.priors import PoseVAE, default_pose_prior, pose_vae_named
+from render_fit.losses.priors import PoseVAE, default_joint_limits, default_pose_prior, pose_vae_named
 from render_fit.losses.priors.vae import FLOOR_RAD, PoseVAEConfig
 from render_fit.training.poses import mirrored
 
@@ -38,15 +38,14 @@ def test_asset_is_small_and_credits_its_source() -> None:
 
 
 def test_poses_come_back() -> None:
-    """Mean angles measured on poses written by hand and on the mixture's samples: 7 and 10 degrees."""
+    """Mean angles measured on poses written by hand and on the mixture's samples: 6.9 and 7.1 degrees, where the pose
+    in the middle is 19 and 20 away."""
     vae = pose_vae_named()
-    for poses, limit in ((body(everyday()), 11.0), (default_pose_prior().sample(200, torch.Generator()), 15.0)):
+    for poses in (body(everyday()), default_pose_prior().sample(200, torch.Generator())):
         turns = roma.rotvec_to_rotmat(poses.view(-1, 21, 3))
-        back = vae.decode(vae.encode(turns).mean)
-        lost = angles_deg(turns, back).mean()
-        assert lost < limit
-        zero = angles_deg(turns, torch.eye(3).expand_as(turns)).mean()
-        assert lost < 0.5 * zero
+        lost = angles_deg(turns, vae.decode(vae.encode(turns).mean)).mean()
+        middle = angles_deg(turns, vae.decode(torch.zeros(1, 32)).expand_as(turns)).mean()
+        assert lost < 10.0 and lost < 0.5 * middle
 
 
 def test_what_the_decoder_gives_are_rotations() -> None:
@@ -56,13 +55,11 @@ def test_what_the_decoder_gives_are_rotations() -> None:
 
 
 def test_samples_are_poses_that_joints_allow_and_repeat() -> None:
-    from render_fit.losses.priors import default_joint_limits
-
     vae = pose_vae_named()
     drawn = vae.sample(300, torch.Generator().manual_seed(1))
     assert torch.equal(drawn, vae.sample(300, torch.Generator().manual_seed(1)))
     limits = default_joint_limits()
-    assert float((limits(drawn) < 0.1).float().mean()) > 0.6
+    assert float((limits(drawn) < 0.1).float().mean()) > 0.95
     assert float((limits(0.5 * torch.randn(300, 63)) < 0.1).float().mean()) < 0.05
     assert drawn.std(0).max() > 0.3  # and not all the same
 
@@ -84,7 +81,7 @@ def test_left_and_right_are_nearly_alike() -> None:
 
 def test_energy_is_latent_length_and_what_is_lost() -> None:
     """By hand: with a decoder that says the zero pose and an encoder that says a constant, only those two are left."""
-    vae = PoseVAE(PoseVAEConfig(latent=2, width=4))
+    vae = PoseVAE(PoseVAEConfig(latent=2, width=4)).requires_grad_(False)
     with torch.no_grad():
         for layer in (vae.encoder[-1], vae.decoder[-1]):
             layer.weight.zero_()
