@@ -60,8 +60,8 @@ def fit_with_progress(
 def _fit_single(job: Job, options: FitOptions, out: Path, console: Console, verbose: bool) -> bool:
     from render_fit.export.files import prepare_output
 
-    prepare_output(out)
     tools = Tools(options)
+    prepare_output(out)
     with progress_bar(console) as progress:
         task = progress.add_task(f"{escape(job.name)}: reading", total=None)
 

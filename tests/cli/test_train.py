@@ -82,7 +82,7 @@ def test_train_and_begin_a_fit_with_it(recipe_file: Path, tmp_path: Path) -> Non
     image = write_person(tmp_path / "in")
     seen = ["--mask", tmp_path / "in" / "person_mask.png", "--keypoints", tmp_path / "in" / "person_keypoints.json"]
     words = [image, *seen, "--regressor", out / "regressor.safetensors", "--save", ""]
-    assert invoke("predict", *words, "--out", tmp_path / "said").exit_code == 0
+    assert invoke("predict", image, *seen, "--save", "", "--out", tmp_path / "said").exit_code == 0
     report = json.loads((tmp_path / "said" / "person" / "report.json").read_text())
     assert report["recipe"]["name"] == "predict" and report["iou"]["after"] > 0
     assert invoke("fit", *words, "--recipe", write_recipe(tmp_path), "--out", tmp_path / "fit").exit_code == 0

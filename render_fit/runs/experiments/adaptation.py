@@ -33,6 +33,7 @@ from render_fit.training.validation import HeldOut
 
 PHOTOS = 2000
 FIRST_STEPS, MORE_STEPS = 1000, 600
+PRECISION = "bf16"
 
 NETWORK = RegressorConfig(
     pictures=("silhouette",),
@@ -71,7 +72,7 @@ def adaptation(settings: Settings) -> Outcome:
     """Narrow to wide: labels of a narrow world and observations of a wide one, against all labels."""
     recipe = TrainingRecipe(
         name="narrow", description="people who stand and face the camera", regressor=NETWORK,
-        steps=settings.steps(FIRST_STEPS), precision="bf16", seed=settings.seed,
+        steps=settings.steps(FIRST_STEPS), precision=PRECISION, seed=settings.seed,
     )  # fmt: skip
     bank = settings.bank("train")
     wide = replace(synthesis_for(recipe, bank), annotators=(COCO_17,))

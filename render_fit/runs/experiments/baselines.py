@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import roma
 import torch
@@ -14,6 +14,7 @@ from render_fit.bodies.body import Body
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.evaluation.experiments.tables import Figures, Outcome
 from render_fit.evaluation.metrics import mpjpe, pa_mpjpe
+from render_fit.regressors.batch import Batch
 from render_fit.regressors.checkpoint import load_regressor
 from render_fit.regressors.inputs import Inputs
 from render_fit.runs.experiments.settings import Settings, figures_of
@@ -30,6 +31,24 @@ KINDS = {"keypoints": (1.0, 0.0), "silhouette": (0.0, 1.0), "keypoints and silho
 """What likeness is judged by: weights of keypoints' distance (half views) and of 1 - IoU of silhouettes."""
 
 
+@dataclass(frozen=True)
+class Look(Batch):
+    """How N people are remembered: silhouettes of a quarter of the pixels, and keypoints (see `Inputs`)."""
+
+    silhouette: Float[Tensor, "n s s"]
+    keypoints: Float[Tensor, "n k 2"]
+    confidence: Float[Tensor, "n k"]
+
+    def __len__(self) -> int:
+        return len(self.confidence)
+
+    @staticmethod
+    def of(inputs: Inputs) -> Look:
+        """What is remembered of people."""
+        silhouette = avg_pool2d(inputs.silhouette[:, None], 2)[:, 0].sign()
+        return Look(silhouette, inputs.keypoints, inputs.confidence)
+
+
 def baselines(settings: Settings) -> Outcome:
     """Held-out subjects' poses with observers' errors: regressors, nearest neighbours and the mean pose."""
     train, held_out = settings.bank("train"), settings.bank("held_out")
@@ -42,9 +61,12 @@ def baselines(settings: Settings) -> Outcome:
     )
     settings.say(f"drawing {SEEN} people to look among")
     generator = torch.Generator().manual_seed(settings.seed + 1)
-    memory = [_small(synthesis.batch(200, generator)) for _ in range(max(1, round(settings.scale * SEEN / 200)))]
-    seen, truth = Inputs.joined([one for one, _ in memory]), Truth.joined([one for _, one in memory])
-    query = _small((judges.inputs, judges.truth))[0]
+    looks, truths = [], []
+    for _ in range(max(1, round(settings.scale * SEEN / 200))):
+        inputs, truth = synthesis.batch(200, generator)
+        looks.append(Look.of(inputs))
+        truths.append(truth)
+    seen, truth, query = Look.joined(looks), Truth.joined(truths), Look.of(judges.inputs)
     for kind, (keypoints, silhouette) in KINDS.items():
         nearest = most_similar(query, seen, keypoints, silhouette)
         row = _errors(truth.rotations[nearest], judges.truth, synthesis, truth.betas[nearest])
@@ -65,7 +87,7 @@ def mean_pose(bank: PoseBank, count: int) -> Float[Tensor, "n 24 3 3"]:
     return torch.cat([facing, bank.mean_rotations()]).expand(count, -1, -1, -1)
 
 
-def most_similar(query: Inputs, seen: Inputs, keypoints: float, silhouette: float, chunk: int = 16) -> Tensor:
+def most_similar(query: Look, seen: Look, keypoints: float, silhouette: float, chunk: int = 16) -> Tensor:
     """Who of those seen looks most like each person, by what both show.
 
     Args:
@@ -94,13 +116,6 @@ def most_similar(query: Inputs, seen: Inputs, keypoints: float, silhouette: floa
             value += silhouette * (1 - shared)
         result.append(value.argmin(1))
     return torch.cat(result)
-
-
-def _small(batch: tuple[Inputs, Truth]) -> tuple[Inputs, Truth]:
-    """People as they are remembered: silhouettes of a quarter of the pixels, no part maps."""
-    inputs, truth = batch
-    silhouette = avg_pool2d(inputs.silhouette[:, None], 2)[:, 0].sign()
-    return replace(inputs, silhouette=silhouette, parts=torch.zeros(len(inputs), 24, 1, 1)), truth
 
 
 def _errors(
