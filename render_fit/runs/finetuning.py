@@ -160,7 +160,7 @@ def explains(
             some,
             synthesis.body,
             synthesis.basis,
-            objective_for(setting, some.targets),
+            objective_for(setting.terms, some.targets),
             CpuRenderer(),
             settings,
         )

@@ -22,9 +22,7 @@ from render_fit.fitting.problem import Problem
 from render_fit.fitting.recipe import Edge, Strict, TermSetting, TermSettings
 from render_fit.fitting.solvers import solver_named
 from render_fit.fitting.variables import Variables
-from render_fit.losses.table import is_observed, term_named
 from render_fit.losses.targets import Targets
-from render_fit.losses.term import Objective
 from render_fit.regressors.batch import Batch
 from render_fit.regressors.network import Prediction, place_in_view
 from render_fit.regressors.view import View
@@ -33,7 +31,7 @@ from render_fit.renderers.cpu import CpuRenderer
 from render_fit.training.labels import LABELS
 from render_fit.training.objective import Count, Losses, LossWeights, losses
 from render_fit.training.synthesis import Truth
-from render_fit.training.unlabelled import Unlabelled
+from render_fit.training.unlabelled import Unlabelled, objective_for
 
 _TERMS: Mapping[str, TermSetting] = {
     "keypoints": TermSetting(weight=1.0, options={"scale": 0.1}),
@@ -143,12 +141,7 @@ def refined(start: Variables, targets: Targets, body: Body, setting: InTheLoop) 
 
 def problem_for(setting: InTheLoop, targets: Targets, body: Body, skeletal: bool = False) -> Problem:
     """What fits of some images minimise."""
-    terms = {
-        name: (term.weight, term_named(name, term.options))
-        for name, term in setting.terms.items()
-        if is_observed(name, targets)
-    }
-    objective, edge = Objective(terms), setting.edge
+    objective, edge = objective_for(setting.terms, targets), setting.edge
     settings = RenderSettings(edge.silhouette, edge.sigma_px, edge.gamma_m)
     return Problem(body, targets, objective.skeletal() if skeletal else objective, CpuRenderer(), settings)
 

@@ -138,11 +138,11 @@ class Scored(NamedTuple):
     scene: Scene
 
 
-def objective_for(setting: UnlabelledSetting, targets: Targets) -> Objective:
+def objective_for(terms: Mapping[str, TermSetting], targets: Targets) -> Objective:
     """The terms that have something to compare with."""
     chosen = {
         name: (term.weight, term_named(name, term.options))
-        for name, term in setting.terms.items()
+        for name, term in terms.items()
         if is_observed(name, targets)
     }
     return Objective(chosen)
@@ -166,7 +166,7 @@ def render_loss(
         seen,
         synthesis.body,
         synthesis.basis,
-        objective_for(setting, seen.targets),
+        objective_for(setting.terms, seen.targets),
         CpuRenderer(),
         RenderSettings(edge.silhouette, edge.sigma_px, edge.gamma_m),
     )

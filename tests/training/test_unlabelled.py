@@ -24,7 +24,7 @@ def test_observations_alone_teach_where_a_person_is(recipe: TrainingRecipe) -> N
     torch.manual_seed(0)
     seen, body, regressor = observed(32), open_body(), Regressor(recipe.regressor)
     setting = UnlabelledSetting(resolution=48)
-    objective, basis = objective_for(setting, seen.targets), clothing_basis(body, 6)
+    objective, basis = objective_for(setting.terms, seen.targets), clothing_basis(body, 6)
     optimiser = torch.optim.Adam(regressor.parameters(), 3e-3)
     values = []
     for _ in range(15):
@@ -42,7 +42,7 @@ def test_observations_alone_teach_where_a_person_is(recipe: TrainingRecipe) -> N
 
 def test_people_in_a_batch_are_compared_with_their_own_pictures(recipe: TrainingRecipe) -> None:
     seen, body, regressor = observed(32), open_body(), Regressor(recipe.regressor)
-    objective = objective_for(UnlabelledSetting(), seen.targets)
+    objective = objective_for(UnlabelledSetting().terms, seen.targets)
     prediction = regressor(seen.inputs)
     arguments = body, None, objective, CpuRenderer(), RenderSettings(sigma_px=1.0)
     both = render_losses(prediction, seen, *arguments).values
