@@ -107,8 +107,8 @@ def impostors(pose: Float[Tensor, "n 24 3"], generator: torch.Generator) -> Floa
         pose: (N, 24, 3) real poses, axis-angle; N impostors are made of them.
         generator: Source of randomness.
     """
-    made = [make(part, generator) for make, part in zip(TAUGHT.values(), pose.tensor_split(len(TAUGHT)), strict=True)]
-    return torch.cat(made)
+    parts = pose[torch.randperm(len(pose), generator=generator)].tensor_split(len(TAUGHT))
+    return torch.cat([make(part, generator) for make, part in zip(TAUGHT.values(), parts, strict=True)])
 
 
 def _with_body(pose: Tensor, body: Tensor) -> Tensor:

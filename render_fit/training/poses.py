@@ -30,7 +30,7 @@ _DEEPEST_BOW_RAD = 1.6
 """How far the pelvis tips forward at the most: a level trunk."""
 
 _HAND_TURN_RAD = 0.2
-"""Standard deviation of the hands' turns in `PoseBank.real`."""
+"""Standard deviation of the hands' turns in `PoseBank.real` and `PoseBank.plausible`."""
 
 _SWAP = torch.tensor(SMPL_24.left_right_swap)
 
@@ -63,6 +63,9 @@ class PoseMix(Strict):
     any_way_up: float = 0.12
     lean_rad: float = 0.2
     excess: float = 0.15
+
+
+_PLAUSIBLE = PoseMix(bend_rad=0.0, any_way_up=0.0, lean_rad=0.0)
 
 
 class PoseBank:
@@ -104,8 +107,13 @@ class PoseBank:
         """
         pose = self.pose[torch.randint(len(self.pose), (count,), generator=generator)]
         pose = torch.where((torch.rand(count, generator=generator) < 0.5)[:, None, None], mirrored(pose), pose)
-        hands = _HAND_TURN_RAD * torch.randn(count, 2, 3, generator=generator)
-        return torch.cat([pose[:, :22], hands], dim=1)
+        return _with_loose_hands(pose, generator)
+
+    def plausible(self, count: int, generator: torch.Generator) -> Float[Tensor, "n 24 3"]:
+        """Draws poses for priors: the first half as `real` has them, the others with limbs of other poses, seated and
+        stooped, as far as joints allow. Priors that learn from the bank alone take its few people too exactly."""
+        varied = self.draw(count // 2, _PLAUSIBLE, generator)
+        return torch.cat([self.real(count - count // 2, generator), _with_loose_hands(varied, generator)])
 
     def draw(self, count: int, mix: PoseMix, generator: torch.Generator) -> Float[Tensor, "n 24 3"]:
         """Draws and varies poses.
@@ -182,6 +190,11 @@ def _within_limits(count: int, generator: torch.Generator) -> Float[Tensor, "n 2
 def mirrored(pose: Float[Tensor, "n 24 3"]) -> Float[Tensor, "n 24 3"]:
     """The same pose in a mirror: left and right exchanged, rotations reflected about the body's middle plane."""
     return pose[:, _SWAP] * pose.new_tensor([1.0, -1.0, -1.0])
+
+
+def _with_loose_hands(pose: Float[Tensor, "n 24 3"], generator: torch.Generator) -> Float[Tensor, "n 24 3"]:
+    hands = _HAND_TURN_RAD * torch.randn(len(pose), 2, 3, generator=generator)
+    return torch.cat([pose[:, :22], hands], dim=1)
 
 
 def _random_rotations(count: int, generator: torch.Generator) -> Float[Tensor, "n 3 3"]:

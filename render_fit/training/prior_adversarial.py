@@ -52,8 +52,8 @@ def train_adversarial_prior(
     optimiser = torch.optim.AdamW(prior.parameters(), learning_rate, weight_decay=1e-3)
     schedule = OneCycleLR(optimiser, learning_rate, total_steps=steps, pct_start=0.02)
     for step in range(1, steps + 1):
-        real = _turns(bank.real(batch, generator), generator)
-        fake = _turns(impostors(bank.real(batch, generator), generator), generator)
+        real = _turns(bank.plausible(batch, generator), generator)
+        fake = _turns(impostors(bank.plausible(batch, generator), generator), generator)
         shapes = real_shapes(batch, prior.config.n_betas, generator)
         others = impossible_shapes(batch, prior.config.n_betas, generator)
         loss = (doubt(prior.judge(real, shapes)) + belief(prior.judge(fake, others))).mean()

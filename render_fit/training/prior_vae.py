@@ -34,7 +34,7 @@ def train_pose_vae(
     seed: int = 0,
     watch: Watch | None = None,
 ) -> PoseVAE:
-    """Fits an autoencoder to poses and their mirror images.
+    """Fits an autoencoder to poses, varied ones among them (`PoseBank.plausible`).
 
     Args:
         bank: The poses.
@@ -55,7 +55,7 @@ def train_pose_vae(
     optimiser = torch.optim.AdamW(vae.parameters(), learning_rate, weight_decay=1e-4)
     schedule = OneCycleLR(optimiser, learning_rate, total_steps=steps, pct_start=0.02)
     for step in range(1, steps + 1):
-        pose = bank.real(batch, generator)[:, 1 : 1 + N_JOINTS]
+        pose = bank.plausible(batch, generator)[:, 1 : 1 + N_JOINTS]
         loss = negative_bound(vae, pose, generator).mean()
         optimiser.zero_grad()
         loss.backward()

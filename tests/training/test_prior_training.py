@@ -5,9 +5,10 @@ import roma
 import torch
 
 from render_fit.evaluation.pose_priors import area_under_curve
+from render_fit.losses.priors import default_joint_limits
 from render_fit.losses.priors.adversarial import AdversarialConfig, doubt
 from render_fit.losses.priors.vae import PoseVAEConfig
-from render_fit.training.poses import PoseBank, mirrored
+from render_fit.training.poses import PoseBank, PoseMix, mirrored
 from render_fit.training.prior_adversarial import impossible_shapes, real_shapes, train_adversarial_prior
 from render_fit.training.prior_vae import train_pose_vae
 
@@ -21,6 +22,16 @@ def test_real_poses_are_the_banks_or_their_mirror_images_with_loose_hands(bank: 
     assert nearest.values.max() < 1e-5
     assert (nearest.indices < len(bank)).any() and (nearest.indices >= len(bank)).any()
     assert 0.1 < drawn[:, 22:].std() < 0.3
+
+
+def test_half_of_the_plausible_poses_are_varied_ones_that_joints_allow(bank: PoseBank) -> None:
+    drawn = bank.plausible(200, torch.Generator().manual_seed(0))
+    known = torch.cat([bank.pose, mirrored(bank.pose)])[:, 1:22].flatten(1)
+    nearest = torch.cdist(drawn[:, 1:22].flatten(1), known, compute_mode="donot_use_mm_for_euclid_dist").min(1).values
+    assert nearest[:100].max() < 1e-5
+    assert (nearest[100:] > 0.1).float().mean() > 0.4  # a third of limbs swapped, one in five seated or stooped
+    limits = default_joint_limits()
+    assert limits(drawn[100:, 1:22]).max() <= max(PoseMix().excess, float(limits(bank.pose[:, 1:22]).max())) + 1e-4
 
 
 def test_the_autoencoder_learns_to_give_poses_back_and_repeats(bank: PoseBank) -> None:

@@ -9,8 +9,9 @@ import torch
 from safetensors import safe_open
 
 from render_fit.errors import InputError
+from render_fit.evaluation.pose_priors import area_under_curve
 from render_fit.evaluation.scenes import everyday_pose
-from render_fit.losses.priors import AdversarialPrior, adversarial_prior_named
+from render_fit.losses.priors import AdversarialPrior, adversarial_prior_named, default_pose_prior
 from render_fit.losses.priors.adversarial import AdversarialConfig, belief, doubt
 
 ASSET = Path(str(resources.files("render_fit.losses.priors") / "assets" / "pose_adversarial.safetensors"))
@@ -40,8 +41,9 @@ def test_each_joint_has_a_verdict_of_its_own() -> None:
 
 def test_usual_bodies_look_more_real_than_broken_ones() -> None:
     prior = adversarial_prior_named()
-    usual = torch.stack([everyday_pose(name) for name in ("standing", "walking", "striding", "waving", "lunge")])
-    assert prior(turns(0.7 * torch.randn(50, 24, 3))).min() > prior(turns(usual)).max()
+    usual = torch.zeros(200, 24, 3)
+    usual[:, 1:22] = default_pose_prior().sample(200, torch.Generator().manual_seed(0)).view(-1, 21, 3)
+    assert area_under_curve(prior(turns(usual)), prior(turns(0.7 * torch.randn(200, 24, 3)))) > 0.99
     shape = doubt(prior.judge_shape(torch.tensor([[0.0] * 10, [1.0, -1.0] * 5, [5.0] + [0.0] * 9, [3.0, -3.0] * 5])))
     assert shape[:2].max() < 0.2 and shape[2:].min() > 2 * shape[:2].max()
 
