@@ -65,7 +65,7 @@ class PoseMix(Strict):
     excess: float = 0.15
 
 
-_PLAUSIBLE = PoseMix(bend_rad=0.0, any_way_up=0.0, lean_rad=0.0)
+_PLAUSIBLE = PoseMix(bend_rad=0.0, any_way_up=0.0, lean_rad=0.0, limber=0.0)
 
 
 class PoseBank:
