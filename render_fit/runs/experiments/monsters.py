@@ -40,7 +40,7 @@ IMPOSSIBLE = 0.15
 _PICTURE_ALONE = LabelMix(latent=0.0, joints=0.0)
 ARMS: dict[str, dict[str, object]] = {
     "L_2D alone": {"labels": _PICTURE_ALONE},
-    "L_2D and adversary": {"labels": _PICTURE_ALONE, "adversarial": AdversarialSetting(weight=0.1)},
+    "L_2D and adversary": {"labels": _PICTURE_ALONE, "adversarial": AdversarialSetting(weight=0.02)},
     "all labels": {},
 }
 
