@@ -12,7 +12,7 @@ PACKAGE = Path(render_fit.__file__).parent
 # What may import what: a component may import those on lines above it, and itself.
 LAYERS = (
     {"errors", "threads"},
-    {"cameras", "skeletons"},
+    {"cameras", "skeletons", "weights"},
     {"parts"},
     {"bodies", "renderers", "observations"},
     {"losses", "regressors"},

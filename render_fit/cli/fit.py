@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -81,32 +81,8 @@ def fit(
 
     Exit code: 0 if every photo was fitted, 1 if some failed, 2 for a mistake in what was given, 130 after Ctrl-C.
     """
-    known.run_photos(
-        images,
-        out,
-        mask=mask,
-        keypoints=keypoints,
-        parts=parts,
-        part_labels=part_labels,
-        make_parts=make_parts,
-        occluders=occluders,
-        observations=observations,
-        box=box,
-        person=person,
-        camera=camera,
-        focal_mm=focal_mm,
-        height_m=height_m,
-        recipe=recipe,
-        regressor=regressor,
-        renderer=renderer,
-        body=body,
-        clothing=None if clothing is None else clothing.value,
-        seed=seed,
-        save=save,
-        resume=resume,
-        jobs=jobs,
-        verbose=verbose,
-    )
+    options: dict[str, Any] = {**locals(), "clothing": None if clothing is None else clothing.value}
+    known.run_photos(**options)
 
 
 def predict(
@@ -142,25 +118,4 @@ def predict(
 
     Files and exit codes are those of [bold]render-fit fit[/bold]; in report.json "before" is the likeliest hypothesis.
     """
-    known.run_photos(
-        images,
-        out,
-        mask=mask,
-        keypoints=keypoints,
-        parts=parts,
-        part_labels=part_labels,
-        make_parts=make_parts,
-        occluders=occluders,
-        observations=observations,
-        box=box,
-        person=person,
-        camera=camera,
-        focal_mm=focal_mm,
-        height_m=height_m,
-        recipe="predict",
-        regressor=regressor,
-        save=save,
-        resume=resume,
-        jobs=jobs,
-        verbose=verbose,
-    )
+    known.run_photos(**locals(), recipe="predict")

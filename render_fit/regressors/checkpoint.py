@@ -1,19 +1,14 @@
-"""Regressors on disk: weights in safetensors, the configuration that they belong to in the file's own header."""
+"""Regressors by name, by file or from the hub, and to a file."""
 
 from __future__ import annotations
 
-import json
 from importlib import resources
 from pathlib import Path
-
-import torch
-from pydantic import ValidationError
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from render_fit.errors import InputError
 from render_fit.regressors.hub import WEIGHTS, fetched, is_hub_id
 from render_fit.regressors.network import Regressor, RegressorConfig
+from render_fit.weights import load_into, read_weights, save_weights
 
 KEY = "render_fit_regressor"
 
@@ -35,13 +30,7 @@ def save_regressor(regressor: Regressor, path: Path, half: bool = False, note: s
         half: Weights in float16; half the size, and no worse (they are read back into float32).
         note: How it was trained.
     """
-    weights = {
-        name: value.detach().cpu().contiguous().to(torch.float16 if half and value.is_floating_point() else value.dtype)
-        for name, value in regressor.state_dict().items()
-    }
-    partial = path.with_name(f".{path.name}.partial")
-    save_file(weights, partial, metadata={KEY: regressor.config.model_dump_json(), "note": note})
-    partial.replace(path)
+    save_weights(regressor, regressor.config, path, KEY, half=half, note=note)
 
 
 def load_regressor(name_or_path: str | Path) -> Regressor:
@@ -70,22 +59,7 @@ def load_regressor(name_or_path: str | Path) -> Regressor:
     if not path.is_file():
         known = ", ".join(shipped_names()) or "none"
         raise InputError(f"regressor {name!r}: no such file, and none of that name ships (known: {known})")
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = (file.metadata() or {}).get(KEY)
-            weights = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: not a readable .safetensors file, or cut off ({error})") from error
-    if header is None:
-        raise InputError(f"{path}: no regressor of render-fit (no {KEY!r} in its header)")
-    try:
-        config = RegressorConfig.model_validate(json.loads(header))
-    except (ValidationError, ValueError) as error:
-        raise InputError(f"{path}: made for another version of render-fit ({str(error).splitlines()[0]})") from error
+    config, weights = read_weights(path, KEY, RegressorConfig, "no regressor of render-fit")
     regressor = Regressor(config)
-    try:
-        regressor.load_state_dict(weights)
-    except RuntimeError as error:
-        first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
-        raise InputError(f"{path}: its weights do not fit its own configuration ({first})") from error
+    load_into(regressor, weights, path)
     return regressor.eval()

@@ -72,6 +72,20 @@ class View:
         return grid_sample(picture, grid.view(-1, size, size, 2), padding_mode="zeros", align_corners=False)
 
 
+def view_camera(focal: Float[Tensor, "n"], size: int) -> Camera:
+    """Square cameras, the principal point in the middle.
+
+    Args:
+        focal: Focal length over the view's side.
+        size: Side of the picture, pixels.
+    """
+    K = focal.new_zeros(len(focal), 3, 3)
+    K[:, 0, 0] = K[:, 1, 1] = focal * size
+    K[:, :2, 2] = size / 2
+    K[:, 2, 2] = 1
+    return Camera(K, size, size)
+
+
 def view_of(photo: Camera, box: Box, size: int, margin: float = MARGIN) -> View:
     """The camera that looks at the middle of a box.
 

@@ -11,13 +11,13 @@ import torch
 from render_fit.errors import InputError
 from render_fit.evaluation.pose_priors import Separation, pose_energies, separation
 from render_fit.runs.poses import pose_bank
+from render_fit.training import prior_adversarial, prior_vae
 from render_fit.training.prior_adversarial import train_adversarial_prior
 from render_fit.training.prior_vae import train_pose_vae
 
 Kind = Literal["vae", "adversarial"]
 
 CREDIT = "Fitted to motion capture from mocap.cs.cmu.edu, created with funding from NSF EIA-0196217."
-STEPS: dict[Kind, int] = {"vae": 5000, "adversarial": 4000}
 
 
 def train_prior(
@@ -49,13 +49,16 @@ def train_prior(
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{out.parent}: cannot be made a folder ({error.strerror})") from error
-    total = STEPS[kind] if steps is None else steps
+    train, usual = {
+        "vae": (train_pose_vae, prior_vae.STEPS),
+        "adversarial": (train_adversarial_prior, prior_adversarial.STEPS),
+    }[kind]
+    total = usual if steps is None else steps
 
     def tell(step: int, loss: float) -> None:
         if watch is not None:
             watch(step, total, loss)
 
-    train = train_pose_vae if kind == "vae" else train_adversarial_prior
     train(bank, steps=total, seed=seed, watch=tell).save(out, CREDIT)
     return out
 

@@ -15,7 +15,7 @@ from render_fit.bodies.clothing import ClothingBasis
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.cameras import Camera
 from render_fit.fitting.recipe import Strict
-from render_fit.regressors.view import MARGIN
+from render_fit.regressors.view import MARGIN, view_camera
 
 NEAREST_M = 0.3
 """Nobody's nearest point is closer to the camera than this, whatever fills the picture."""
@@ -121,11 +121,7 @@ def people(
 
     low, high = (math.log(limit) for limit in mix.focal)
     focal = (low + (high - low) * uniform()).exp()
-    K = torch.zeros(count, 3, 3)
-    K[:, 0, 0] = K[:, 1, 1] = focal * size
-    K[:, :2, 2] = size / 2
-    K[:, 2, 2] = 1
-    camera = Camera(K, size, size)
+    camera = view_camera(focal, size)
     cut = _cuts(count, mix, generator)
     fill = (mix.zoom * normal()).exp() / MARGIN
     middle = mix.shift * normal(2)

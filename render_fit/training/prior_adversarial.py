@@ -1,31 +1,29 @@
-"""Training of the adversarial prior alone, against impostors: a minute on one core, so a training that was stopped is
-simply begun anew."""
+"""Training of the adversarial prior alone, against impostors."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import roma
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.optim.lr_scheduler import OneCycleLR
 
 from render_fit.evaluation.impostors import impostors
 from render_fit.losses.priors.adversarial import AdversarialConfig, AdversarialPrior, belief, doubt
 from render_fit.training.poses import PoseBank
+from render_fit.training.prior_steps import Watch, seeded, taught
+
+STEPS = 4000
+"""About a minute on one core."""
 
 NOISE_RAD = 0.03
 """Standard deviation of turns of every joint, of real and unreal poses alike: what motion capture cannot tell."""
-
-Watch = Callable[[int, float], None]
 
 
 def train_adversarial_prior(
     bank: PoseBank,
     *,
     config: AdversarialConfig | None = None,
-    steps: int = 4000,
+    steps: int = STEPS,
     batch: int = 256,
     learning_rate: float = 1e-3,
     seed: int = 0,
@@ -46,24 +44,16 @@ def train_adversarial_prior(
         The discriminators.
     """
     generator = torch.Generator().manual_seed(seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        prior = AdversarialPrior(config)
-    optimiser = torch.optim.AdamW(prior.parameters(), learning_rate, weight_decay=1e-3)
-    schedule = OneCycleLR(optimiser, learning_rate, total_steps=steps, pct_start=0.02)
-    for step in range(1, steps + 1):
+    prior = seeded(lambda: AdversarialPrior(config), seed)
+
+    def loss() -> Tensor:
         real = _turns(bank.plausible(batch, generator), generator)
         fake = _turns(impostors(bank.plausible(batch, generator), generator), generator)
         shapes = real_shapes(batch, prior.config.n_betas, generator)
         others = impossible_shapes(batch, prior.config.n_betas, generator)
-        loss = (doubt(prior.judge(real, shapes)) + belief(prior.judge(fake, others))).mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        if watch is not None:
-            watch(step, float(loss.detach()))
-    return prior.requires_grad_(False).eval()
+        return (doubt(prior.judge(real, shapes)) + belief(prior.judge(fake, others))).mean()
+
+    return taught(prior, loss, steps, learning_rate, 1e-3, watch)
 
 
 def real_shapes(count: int, n_betas: int, generator: torch.Generator) -> Float[Tensor, "n s"]:

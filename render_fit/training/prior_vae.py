@@ -1,17 +1,18 @@
-"""Training of the autoencoder of poses: minutes on one core, so a training that was stopped is simply begun anew."""
+"""Training of the autoencoder of poses."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import roma
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.optim.lr_scheduler import OneCycleLR
 
 from render_fit.losses.priors.vae import N_JOINTS, PoseVAE, PoseVAEConfig
 from render_fit.training.poses import PoseBank
+from render_fit.training.prior_steps import Watch, seeded, taught
+
+STEPS = 5000
+"""About two minutes on one core."""
 
 NOISE_RAD = 0.06
 """Standard deviation of the turns of every joint that the encoder has to see through: the mixture's floor, the noise
@@ -21,14 +22,12 @@ DIVERGENCE = 0.1
 """Weight of the divergence from the standard normal, under 1 as in VPoser: poses come back twice as exactly, and the
 latent vectors of the training poses still have a deviation of 1."""
 
-Watch = Callable[[int, float], None]
-
 
 def train_pose_vae(
     bank: PoseBank,
     *,
     config: PoseVAEConfig | None = None,
-    steps: int = 5000,
+    steps: int = STEPS,
     batch: int = 256,
     learning_rate: float = 2e-3,
     seed: int = 0,
@@ -49,21 +48,13 @@ def train_pose_vae(
         The autoencoder.
     """
     generator = torch.Generator().manual_seed(seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        vae = PoseVAE(config)
-    optimiser = torch.optim.AdamW(vae.parameters(), learning_rate, weight_decay=1e-4)
-    schedule = OneCycleLR(optimiser, learning_rate, total_steps=steps, pct_start=0.02)
-    for step in range(1, steps + 1):
+    vae = seeded(lambda: PoseVAE(config), seed)
+
+    def loss() -> Tensor:
         pose = bank.plausible(batch, generator)[:, 1 : 1 + N_JOINTS]
-        loss = negative_bound(vae, pose, generator).mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        if watch is not None:
-            watch(step, float(loss.detach()))
-    return vae.requires_grad_(False).eval()
+        return negative_bound(vae, pose, generator).mean()
+
+    return taught(vae, loss, steps, learning_rate, 1e-4, watch)
 
 
 def negative_bound(vae: PoseVAE, body_pose: Float[Tensor, "b 21 3"], generator: torch.Generator) -> Float[Tensor, "b"]:

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from render_fit.losses.priors.weights import load_into, read_weights, save_weights
+from render_fit.weights import load_into, read_weights, save_weights
 
 KEY = "render_fit_adversarial_prior"
 
@@ -65,14 +65,14 @@ class AdversarialPrior(nn.Module):
         Raises:
             InputError: if the file is missing, cut off, or holds something else.
         """
-        config, weights = read_weights(path, KEY, AdversarialConfig, "an adversarial prior")
+        config, weights = read_weights(Path(path), KEY, AdversarialConfig, "not an adversarial prior")
         prior = cls(config)
-        load_into(prior, weights, path)
-        return prior
+        load_into(prior, weights, Path(path))
+        return prior.requires_grad_(False).eval()
 
     def save(self, path: Path, credit: str) -> None:
         """Writes weights and configuration; ``credit`` says what they were fitted to."""
-        save_weights(self, self.config, path, KEY, credit)
+        save_weights(self, self.config, path, KEY, half=True, credit=credit)
 
     def judge_pose(self, rotations: Float[Tensor, "b j 3 3"]) -> Float[Tensor, "b k"]:
         """How real a pose looks.

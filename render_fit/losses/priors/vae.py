@@ -13,7 +13,7 @@ from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from render_fit.losses.priors.weights import load_into, read_weights, save_weights
+from render_fit.weights import load_into, read_weights, save_weights
 
 KEY = "render_fit_pose_vae"
 N_JOINTS = 21
@@ -67,14 +67,14 @@ class PoseVAE(nn.Module):
         Raises:
             InputError: if the file is missing, cut off, or holds something else.
         """
-        config, weights = read_weights(path, KEY, PoseVAEConfig, "an autoencoder of poses")
+        config, weights = read_weights(Path(path), KEY, PoseVAEConfig, "not an autoencoder of poses")
         vae = cls(config)
-        load_into(vae, weights, path)
-        return vae
+        load_into(vae, weights, Path(path))
+        return vae.requires_grad_(False).eval()
 
     def save(self, path: Path, credit: str) -> None:
         """Writes weights and configuration; ``credit`` says what they were fitted to."""
-        save_weights(self, self.config, path, KEY, credit)
+        save_weights(self, self.config, path, KEY, half=True, credit=credit)
 
     def encode(self, rotations: Float[Tensor, "b 21 3 3"]) -> Encoded:
         """What a pose may come from.

@@ -71,9 +71,13 @@ def standing(bank: PoseBank) -> PoseBank:
 def adaptation(settings: Settings) -> Outcome:
     """Narrow to wide: labels of a narrow world and observations of a wide one, against all labels."""
     recipe = TrainingRecipe(
-        name="narrow", description="people who stand and face the camera", regressor=NETWORK,
-        steps=settings.steps(FIRST_STEPS), precision=PRECISION, seed=settings.seed,
-    )  # fmt: skip
+        name="narrow",
+        description="people who stand and face the camera",
+        regressor=NETWORK,
+        steps=settings.steps(FIRST_STEPS),
+        precision=PRECISION,
+        seed=settings.seed,
+    )
     bank = settings.bank("train")
     wide = replace(synthesis_for(recipe, bank), annotators=(COCO_17,))
     narrow = replace(wide, bank=standing(bank), poses=NARROW_POSES, people=NARROW_PEOPLE)

@@ -11,10 +11,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from render_fit.bodies.parameters import BodyParameters
-from render_fit.cameras import Camera
 from render_fit.evaluation.datasets import data_folder
 from render_fit.evaluation.metrics import iou
 from render_fit.regressors.network import Prediction, Regressor
+from render_fit.regressors.view import view_camera
 from render_fit.renderers.base import RenderSettings
 from render_fit.renderers.cpu import CpuRenderer
 from render_fit.training.poses import PoseBank
@@ -84,20 +84,6 @@ def silhouette_overlap(regressor: Regressor, held_out: HeldOut, synthesis: Synth
 
 def _worn(clothing: Tensor, synthesis: Synthesis) -> Tensor | None:
     return None if synthesis.basis is None or not clothing.shape[1] else synthesis.basis(clothing)
-
-
-def view_camera(focal: Float[Tensor, "n"], size: int) -> Camera:
-    """The cameras of views.
-
-    Args:
-        focal: Focal length over the view's side.
-        size: Side of the picture, pixels.
-    """
-    K = torch.zeros(len(focal), 3, 3)
-    K[:, 0, 0] = K[:, 1, 1] = focal * size
-    K[:, :2, 2] = size / 2
-    K[:, 2, 2] = 1
-    return Camera(K, size, size)
 
 
 @torch.no_grad()

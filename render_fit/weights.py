@@ -1,4 +1,4 @@
-"""Priors' networks on disk: weights in safetensors, what they belong to in the file's own header."""
+"""Networks on disk: weights in safetensors, the configuration that they belong to in the file's own header."""
 
 from __future__ import annotations
 
@@ -17,30 +17,36 @@ from render_fit.errors import InputError
 C = TypeVar("C", bound=BaseModel)
 
 
-def save_weights(network: nn.Module, config: BaseModel, path: Path, key: str, credit: str) -> None:
-    """Writes a prior's weights in float16, under a temporary name first.
+def save_weights(
+    network: nn.Module, config: BaseModel, path: Path, key: str, *, half: bool = False, **told: str
+) -> None:
+    """Writes a network, under a temporary name first.
 
     Args:
-        network: Whose weights; they are read back into float32.
+        network: Whose weights.
         config: Its configuration, kept in the header.
         path: ``.safetensors``.
-        key: The header's name for this kind of prior.
-        credit: What it was fitted to.
+        key: The header's name for this kind of network.
+        half: Weights in float16: half the size; they are read back into float32.
+        told: What else the header says: what the network was fitted to, or how.
     """
-    weights = {name: value.detach().cpu().contiguous().half() for name, value in network.state_dict().items()}
+    weights = {
+        name: value.detach().cpu().contiguous().to(torch.float16 if half and value.is_floating_point() else value.dtype)
+        for name, value in network.state_dict().items()
+    }
     partial = path.with_name(f".{path.name}.partial")
-    save_file(weights, partial, metadata={key: config.model_dump_json(), "credit": credit})
+    save_file(weights, partial, metadata={key: config.model_dump_json(), **told})
     partial.replace(path)
 
 
-def read_weights(path: str | Path, key: str, kind: type[C], what: str) -> tuple[C, dict[str, Tensor]]:
+def read_weights(path: Path, key: str, kind: type[C], otherwise: str) -> tuple[C, dict[str, Tensor]]:
     """Reads what `save_weights` wrote.
 
     Args:
         path: ``.safetensors``.
-        key: The header's name for this kind of prior.
+        key: The header's name for this kind of network.
         kind: Its configuration.
-        what: The kind of prior, in words, for messages.
+        otherwise: What is said of a file that holds none.
 
     Returns:
         The configuration, and the weights in float32.
@@ -48,9 +54,8 @@ def read_weights(path: str | Path, key: str, kind: type[C], what: str) -> tuple[
     Raises:
         InputError: if there is no such file, or it is cut off, or holds something else.
     """
-    path = Path(path)
     if not path.is_file():
-        raise InputError(f"{path}: no such file; expected {what} (.safetensors)")
+        raise InputError(f"{path}: no such file; expected a network's weights (.safetensors)")
     try:
         with safe_open(path, framework="pt") as file:
             header = (file.metadata() or {}).get(key)
@@ -58,7 +63,7 @@ def read_weights(path: str | Path, key: str, kind: type[C], what: str) -> tuple[
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path}: not a readable .safetensors file, or cut off ({error})") from error
     if header is None:
-        raise InputError(f"{path}: not {what} (no {key!r} in its header)")
+        raise InputError(f"{path}: {otherwise} (no {key!r} in its header)")
     try:
         values: Any = json.loads(header)
         return kind.model_validate(values), weights
@@ -66,8 +71,8 @@ def read_weights(path: str | Path, key: str, kind: type[C], what: str) -> tuple[
         raise InputError(f"{path}: made for another version of render-fit ({str(error).splitlines()[0]})") from error
 
 
-def load_into(network: nn.Module, weights: dict[str, Tensor], path: str | Path) -> None:
-    """Gives a network its weights and freezes it.
+def load_into(network: nn.Module, weights: dict[str, Tensor], path: Path) -> None:
+    """Gives a network its weights.
 
     Raises:
         InputError: if they are not its own, or not finite.
@@ -79,4 +84,3 @@ def load_into(network: nn.Module, weights: dict[str, Tensor], path: str | Path) 
         raise InputError(f"{path}: its weights do not fit its own configuration ({first})") from error
     if not all(bool(torch.isfinite(value).all()) for value in weights.values()):
         raise InputError(f"{path}: weights that are not finite")
-    network.requires_grad_(False).eval()
