@@ -6,7 +6,7 @@ import math
 from importlib.metadata import version
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from render_fit.errors import NoPersonError
@@ -56,7 +56,7 @@ FOUND_BOX_SHARE = 0.15
 
 CUT_SHARE = 0.02
 """A box that comes this near to the picture's edge, as a share of its longer side, is taken to be cut off
-there."""
+there; so is a mask that meets the edge of the box that was shown along this much."""
 
 AGREEING_OVERLAP = 0.5
 """Passes whose masks overlap the best one's by this much (IoU) saw the same person and are averaged."""
@@ -120,7 +120,7 @@ class MediapipeObserver:
         inside = (x >= 0) & (x <= width) & (y >= 0) & (y <= height)
         return Observation(
             image_size=(height, width),
-            valid=torch.ones(height, width, dtype=torch.bool),
+            valid=_told(seen, height, width),
             box=seen.box,
             image=image,
             mask=seen.mask,
@@ -216,6 +216,7 @@ class MediapipeObserver:
             keypoints_3d=fused.keypoints_3d,
             mask=_pasted(fused.mask, region, visible, height, width),
             agreeing=fused.agreeing,
+            shown=visible,
         )
 
 
@@ -239,6 +240,28 @@ def _fused(passes: list[Sighting], box: Box) -> Sighting:
         mask=torch.stack([one.mask for one in agreeing]).mean(dim=0),
         agreeing=len(agreeing),
     )
+
+
+def _told(seen: Sighting, height: int, width: int) -> Bool[Tensor, "h w"]:
+    """Pixels of which the mask tells: it does not beyond an edge of the box that was shown where the person goes on."""
+    told = torch.ones(height, width, dtype=torch.bool)
+    if seen.shown is None:
+        return told
+    rows, columns = _window(seen.shown, height, width)
+    person = seen.mask[rows, columns] >= 0.5
+    if person.numel() == 0:
+        return told
+    least = max(2.0, CUT_SHARE * max(seen.shown[2:]))
+    edges = (
+        (person[0], told[: rows.start]),
+        (person[-1], told[rows.stop :]),
+        (person[:, 0], told[:, : columns.start]),
+        (person[:, -1], told[:, columns.stop :]),
+    )
+    for edge, beyond in edges:
+        if edge.sum() >= least:
+            beyond[:] = False
+    return told
 
 
 def _mask_overlap(a: Tensor, b: Tensor) -> float:

@@ -53,6 +53,10 @@ class Observer(Protocol):
         ...
 
 
+ROOM_AROUND_JOINTS = 0.15
+"""Keypoints' boxes are observed with this share of their longer side added on each side: joints end at wrists, ankles
+and eyes, the person goes on."""
+
 OBSERVERS: dict[str, Callable[[], Observer]] = {"mediapipe": MediapipeObserver}
 """Observers by name. Making one may raise MissingDependencyError."""
 
@@ -182,7 +186,7 @@ def _completed(given: Observation, box: Box | None, observer: Observer | None, a
     """Adds what the observer sees where the files say nothing, and the person's box."""
     missing = given.mask is None or given.keypoints_px is None
     if observer is not None and (missing or always_observe_3d):
-        known_box = box or _tight_box(given)
+        known_box = box or _observed_box(given)
         try:
             given = _merged(given, observer.observe(_image(given), known_box))
         except NoPersonError:
@@ -198,7 +202,7 @@ def _merged(given: Observation, seen: Observation) -> Observation:
     source = dict(given.source)
     merged = given
     if given.mask is None:
-        merged = replace(merged, mask=seen.mask)
+        merged = replace(merged, mask=seen.mask, valid=merged.valid & seen.valid)
         source["mask"] = seen.source["mask"]
     if given.keypoints_px is None:
         merged = replace(merged, keypoints_px=seen.keypoints_px, confidence=seen.confidence, skeleton=seen.skeleton)
@@ -259,6 +263,16 @@ def _tight_box(given: Observation) -> Box | None:
     if given.mask is not None:
         return box_union(box_of_mask(given.mask), points)
     return box_union(points, given.box) if points is not None else None
+
+
+def _observed_box(given: Observation) -> Box | None:
+    """Where an observer should look: joints' box with room for hands, shoes and the top of the head, or the mask's."""
+    tight = _tight_box(given)
+    if tight is None or given.mask is not None:
+        return tight
+    left, top, width, height = tight
+    room = ROOM_AROUND_JOINTS * max(width, height)
+    return (left - room, top - room, width + 2 * room, height + 2 * room)
 
 
 def _image(given: Observation) -> Tensor:

@@ -32,13 +32,23 @@ NOWHERE = 0.5
 @dataclass(frozen=True)
 class Sighting:
     """What one pass of the network saw, or the mean of several that agree; in pixels of the image that it was
-    given."""
+    given.
+
+    Attributes:
+        keypoints_px: (33, 2).
+        confidence: (33,) in [0, 1].
+        keypoints_3d: (33, 3) metres, camera axes.
+        mask: (H, W) in [0, 1].
+        agreeing: Passes.
+        shown: What was greyed out is outside of this box; None: nothing was.
+    """
 
     keypoints_px: Tensor
     confidence: Tensor
     keypoints_3d: Tensor
     mask: Tensor
     agreeing: int = 1
+    shown: Box | None = None
 
     @property
     def score(self) -> float:

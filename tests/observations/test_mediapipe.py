@@ -108,6 +108,18 @@ def test_a_box_chooses_between_two_people(observer, astronaut):
     assert centres[0] < 350 < centres[1]
 
 
+def test_beyond_a_box_that_cuts_the_person_nothing_is_told(observer, astronaut, seen):
+    """The mask ends there because nothing else was shown, not because the person does."""
+    assert seen.valid.all()
+    left, top, width, height = seen.box
+    cut = observer.observe(astronaut, (left, top, width, 0.7 * height))
+    edge = top + 0.7 * height + 0.05 * max(width, 0.7 * height)
+    told = cut.valid.any(1).nonzero()[:, 0]
+    assert abs(int(told.max()) + 1 - edge) <= 2
+    assert (cut.mask[int(told.max())] >= 0.5).sum() > 50
+    assert not (cut.mask[~cut.valid] >= 0.5).any()
+
+
 @pytest.mark.parametrize("kind", ["blank", "noise", "checks"])
 def test_nobody(observer, kind):
     torch.manual_seed(0)

@@ -80,6 +80,22 @@ def keypoints(tmp_path):
     return write_keypoints(tmp_path / "photo_keypoints.json", (2.0, 2.0), (32.0, 8.0))
 
 
+def test_around_keypoints_the_observer_is_shown_room_and_what_it_does_not_tell_is_not_valid(photo, keypoints):
+    class Cut(FakeObserver):
+        def observe(self, image, box=None) -> Observation:
+            seen = super().observe(image, box)
+            seen.valid[:, 50:] = False
+            return seen
+
+    observer = Cut()
+    (seen,) = observe(photo, keypoints=keypoints, person=0, observer=observer)
+    ((left, top, width, height),) = observer.boxes
+    # 9.6 x 19.2 px of joints, and 0.15 times 19.2 on each side
+    assert (left, top, width, height) == pytest.approx((2 - 2.88, 2 - 2.88, 9.6 + 5.76, 19.2 + 5.76), abs=1e-3)
+    assert not seen.valid[:, 50:].any()
+    assert seen.valid[:, :50].all()
+
+
 def test_from_files_alone(photo, mask, keypoints):
     (seen,) = observe(photo, mask=mask, keypoints=keypoints)
     assert seen.image_size == (40, 60)

@@ -31,6 +31,7 @@ from render_fit.fitting.recipe import load_recipe
 from render_fit.fitting.result import FitResult
 from render_fit.observations.images import read_photo
 from render_fit.observations.observation import Box, Observation, box_of_mask, box_union
+from render_fit.observations.observe import ROOM_AROUND_JOINTS
 from render_fit.skeletons import H36M_17
 
 SEEDS = (0, 1, 2)
@@ -38,10 +39,6 @@ N_VIEWS = 200
 N_ROUND_TRIPS = 100
 PICTURED = 40
 """Views on a contact sheet."""
-
-OBSERVER_BOX_MARGIN = 0.15
-"""The observer looks at the joints' box enlarged by this share of its longer side, on each side: joints end at
-wrists, ankles and the top of the head, hands and feet go on."""
 
 BEFORE_AFTER = ("before", "after")
 """The two fits that each person's figures compare, as columns: see `in_words`."""
@@ -121,13 +118,13 @@ def observed_frame(sample: PhotoSample, kit: Tools) -> Observation:
     assert sample.keypoints_px is not None and sample.confidence is not None
     image = read_photo(sample.image_path).image
     left, top, width, height = sample.reference_box.tolist()
-    room = OBSERVER_BOX_MARGIN * max(width, height)
+    room = ROOM_AROUND_JOINTS * max(width, height)
     box: Box = (left - room, top - room, width + 2 * room, height + 2 * room)
     seen = kit.observer.observe(image, box)
     assert seen.mask is not None and sample.skeleton is not None
     given = Observation(
         image_size=(sample.height, sample.width),
-        valid=torch.ones(sample.height, sample.width, dtype=torch.bool),
+        valid=seen.valid,
         box=box_union(box_of_mask(seen.mask), (left, top, width, height)) or box,
         image=image,
         mask=seen.mask,
