@@ -86,9 +86,11 @@ def regressed_points(
         As many hypotheses as the regressor has, most likely first.
 
     Raises:
-        InputError: if the regressor looks at pixels and the observation has none.
+        InputError: if the observation has nothing of what the regressor looks at, or it looks at pixels and there are
+            none.
     """
     inputs, view = inputs_from(observation, camera, regressor.config.size, photo=regressor.config.sees("photo"))
+    regressor.require_sight(inputs)
     prediction = regressor(inputs).ranked()
     told, pelvis = prediction.in_photo(view)
     same = body.name == regressor.config.body

@@ -6,8 +6,9 @@ from importlib import resources
 from pathlib import Path
 
 from render_fit.errors import InputError
+from render_fit.regressors.config import RegressorConfig
 from render_fit.regressors.hub import WEIGHTS, fetched, is_hub_id
-from render_fit.regressors.network import Regressor, RegressorConfig
+from render_fit.regressors.network import Regressor
 from render_fit.weights import load_into, read_weights, save_weights
 
 KEY = "render_fit_regressor"

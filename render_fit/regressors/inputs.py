@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
@@ -43,6 +43,9 @@ class Inputs(Batch):
         parts: (N, 24, S, S) how likely each of SMPL's parts is, zero where no label map says.
         keypoints: (N, K, 2) `POINTS` in units of half the view's side from its middle; 0 where not seen.
         confidence: (N, K) in [0, 1]; 0 where not seen.
+        depths: (N, K) how much further away than the middle of them all an observer's rough 3D keypoints are, metres; 0
+            where not told.
+        depth_confidence: (N, K) in [0, 1]; 0 where not told.
         focal: (N,) focal length over the view's side.
         photo: (N, 3, S, S) the pixels: sRGB from −1 to 1, 0 outside of the photo. Only carried for regressors that look
             at it.
@@ -52,6 +55,8 @@ class Inputs(Batch):
     parts: Float[Tensor, "n 24 s s"]
     keypoints: Float[Tensor, "n k 2"]
     confidence: Float[Tensor, "n k"]
+    depths: Float[Tensor, "n k"]
+    depth_confidence: Float[Tensor, "n k"]
     focal: Float[Tensor, "n"]
     photo: Float[Tensor, "n 3 s s"] | None = None
 
@@ -113,8 +118,28 @@ def inputs_from(observation: Observation, camera: Camera, size: int, *, photo: b
         given = torch.where(known, observation.confidence[theirs].nan_to_num(0.0).clamp(0, 1), 0.0)
         confidence[0, ours] = given
         keypoints[0, ours] = torch.where(given[:, None] > 0, 2 * seen_px[0] / size - 1, 0.0).clamp(-3, 3)
+    depths, depth_confidence = _depths(observation, view)
     pixels = avg_pool2d(fine.see(_signed_pixels(crop, camera), taken_by), 2) if photo else None
-    return Inputs(silhouette, parts, keypoints, confidence, view.focal, pixels), view
+    return Inputs(silhouette, parts, keypoints, confidence, depths, depth_confidence, view.focal, pixels), view
+
+
+def centred_depths(depths: Float[Tensor, "n k"], told: Bool[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+    """Depths relative to the mean of those that are told; 0 where they are not."""
+    mean = (depths * told).sum(1, keepdim=True) / told.sum(1, keepdim=True).clamp(min=1)
+    return torch.where(told, depths - mean, 0.0)
+
+
+def _depths(observation: Observation, view: View) -> tuple[Float[Tensor, "1 k"], Float[Tensor, "1 k"]]:
+    """An observation's 3D keypoints as `Inputs.depths` and `Inputs.depth_confidence`."""
+    depths, confidence = torch.zeros(1, len(POINTS)), torch.zeros(1, len(POINTS))
+    if observation.keypoints_3d is None or observation.confidence_3d is None or observation.skeleton is None:
+        return depths, confidence
+    theirs, ours = point_columns(observation.skeleton)
+    points, sure = observation.keypoints_3d[theirs], observation.confidence_3d[theirs]
+    known = points.isfinite().all(-1) & sure.isfinite()
+    confidence[0, ours] = torch.where(known, sure.nan_to_num(0.0).clamp(0, 1), 0.0)
+    depths[0, ours] = points.nan_to_num(0.0) @ view.turn[0, 2]
+    return centred_depths(depths, confidence > 0), confidence
 
 
 def _signed_pixels(crop: Observation, camera: Camera) -> Float[Tensor, "1 3 h w"]:

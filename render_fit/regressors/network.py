@@ -3,69 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from render_fit.bodies.body import Body
 from render_fit.bodies.parameters import BodyParameters
+from render_fit.errors import InputError
 from render_fit.regressors.backbone import backbone_for
 from render_fit.regressors.batch import Batch
+from render_fit.regressors.config import Picture, RegressorConfig
 from render_fit.regressors.heads import IterativeHead, upright_answers
 from render_fit.regressors.hub import OnHub
 from render_fit.regressors.inputs import POINTS, Inputs
 from render_fit.regressors.view import View
 from render_fit.renderers.base import N_PARTS
 
-Picture = Literal["silhouette", "parts", "heatmaps", "photo"]
-
 REFERENCE_M = 2.0
 """A view's side at the depth of 1.7 m people who fill it: depths are told relative to where that is."""
 
 _CHANNELS: dict[Picture, int] = {"silhouette": 1, "parts": N_PARTS, "heatmaps": len(POINTS), "photo": 3}
-
-
-class RegressorConfig(BaseModel):
-    """Everything that a checkpoint's weights must agree with."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    body: str = "open"
-    n_joints: int = Field(default=24, gt=0)
-    n_betas: int = Field(default=10, gt=0)
-    n_clothing: int = Field(default=0, ge=0)
-    size: int = Field(default=64, gt=0, description="side of the view, pixels")
-    pictures: tuple[Picture, ...] = ("silhouette", "parts")
-    shape_pictures: tuple[Picture, ...] = Field(
-        default=(),
-        description="what betas and clothing are told from, by a branch of its own; empty: from all that pose is",
-    )
-    keypoints: bool = Field(default=True, description="keypoints as numbers, beside the pictures")
-    hypotheses: int = Field(default=4, gt=0)
-    width: int = Field(default=512, gt=0, description="of the layers after the backbone")
-    depth: int = Field(default=2, ge=0, description="residual blocks after the backbone")
-    head: Literal["direct", "iterative"] = Field(
-        default="direct", description="one linear layer, or iterative error feedback from the mean pose"
-    )
-    corrections: int = Field(default=3, gt=0, description="of the iterative head")
-    heatmap_sigma: float = Field(default=0.04, gt=0, description="of a keypoint's spot, share of half the view")
-    backbone: dict[str, Any] = Field(
-        default_factory=lambda: {
-            "model_type": "resnet",
-            "embedding_size": 32,
-            "hidden_sizes": [32, 64, 128, 256],
-            "depths": [1, 1, 1, 1],
-            "layer_type": "basic",
-        },
-        description="a transformers configuration; its number of channels and its outputs are set here",
-    )
-
-    def sees(self, picture: Picture) -> bool:
-        """Whether any branch looks at a kind of picture."""
-        return picture in self.pictures or picture in self.shape_pictures
 
 
 @dataclass(frozen=True)
@@ -180,7 +138,7 @@ class Regressor(nn.Module, OnHub):
         features = 0
         if config.pictures:
             self.backbone, features = backbone_for(config.backbone, _channels(config.pictures))
-        numbers = 1 + (3 * len(POINTS) if config.keypoints else 0)
+        numbers = 1 + (3 * config.keypoints + 2 * config.depths) * len(POINTS)
         self.numbers = nn.Sequential(nn.Linear(numbers, config.width), nn.GELU(), nn.Linear(config.width, config.width))
         self.join = nn.Linear(features + config.width, config.width)
         self.trunk = nn.Sequential(*(_Residual(config.width) for _ in range(config.depth)), nn.LayerNorm(config.width))
@@ -202,6 +160,24 @@ class Regressor(nn.Module, OnHub):
             self.shape_head = nn.Sequential(
                 nn.Linear(features, config.width), nn.GELU(), nn.Linear(config.width, sum(shape.values()))
             )
+
+    def require_sight(self, inputs: Inputs) -> None:
+        """Makes sure that everybody shows something of what this regressor looks at.
+
+        Raises:
+            InputError: naming what it looks at.
+        """
+        shown = {
+            "mask": inputs.silhouette.flatten(1).any(1),
+            "part map": inputs.parts.flatten(1).any(1),
+            "keypoints": inputs.confidence.any(1),
+            "photo": torch.full((len(inputs),), inputs.photo is not None),
+        }
+        looks_at = sorted(self.config.looks_at)
+        if not bool(torch.stack([shown[name] for name in looks_at]).any(0).all()):
+            mend = "; give --parts, or --make-parts" if looks_at == ["part map"] else ""
+            only = " and ".join(looks_at)
+            raise InputError(f"the regressor looks at nothing but {only}, which was not observed{mend}")
 
     @torch.no_grad()
     def begin_at(self, rotations: Float[Tensor, "j 3 3"]) -> None:
@@ -240,6 +216,8 @@ class Regressor(nn.Module, OnHub):
         numbers = [inputs.focal.clamp(min=1e-3).log()[:, None]]
         if config.keypoints:
             numbers += [(inputs.keypoints * (inputs.confidence > 0)[..., None]).flatten(1), inputs.confidence]
+        if config.depths:
+            numbers += [inputs.depths * (inputs.depth_confidence > 0), inputs.depth_confidence]
         joined = [self.numbers(torch.cat(numbers, 1))]
         if config.pictures:
             joined.append(self.backbone(self._pictures(config.pictures, inputs)).feature_maps[-1].mean((2, 3)))

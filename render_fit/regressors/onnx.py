@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from render_fit.errors import InputError, MissingDependencyError
 from render_fit.regressors.checkpoint import KEY
+from render_fit.regressors.config import RegressorConfig
 from render_fit.regressors.inputs import POINTS, Inputs
-from render_fit.regressors.network import REFERENCE_M, Prediction, Regressor, RegressorConfig
+from render_fit.regressors.network import REFERENCE_M, Prediction, Regressor
 from render_fit.renderers.base import N_PARTS
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def input_names(config: RegressorConfig) -> list[str]:
     points = config.keypoints or config.sees("heatmaps")
     pictures = {*config.pictures, *config.shape_pictures}
     used = {"focal", *pictures, *(("keypoints", "confidence") if points else ())}
+    used |= {"depths", "depth_confidence"} if config.depths else set()
     return [field.name for field in fields(Inputs) if field.name in used]
 
 
@@ -100,6 +102,8 @@ class _ByName(nn.Module):
             "parts": (N_PARTS, config.size, config.size),
             "keypoints": (len(POINTS), 2),
             "confidence": (len(POINTS),),
+            "depths": (len(POINTS),),
+            "depth_confidence": (len(POINTS),),
         }
         for name, shape in unseen.items():
             if name not in given:
@@ -117,6 +121,8 @@ def _people(config: RegressorConfig, n: int) -> dict[str, Tensor]:
         "parts": torch.rand(n, N_PARTS, size, size, generator=generator),
         "keypoints": torch.rand(n, len(POINTS), 2, generator=generator) * 2 - 1,
         "confidence": torch.where(seen < 0.2, 0.0, seen),
+        "depths": torch.rand(n, len(POINTS), generator=generator) - 0.5,
+        "depth_confidence": torch.where(seen < 0.3, 0.0, seen),
         "photo": torch.rand(n, 3, size, size, generator=generator) * 2 - 1,
         "focal": torch.rand(n, generator=generator) + 1,
     }

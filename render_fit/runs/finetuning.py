@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,8 @@ from render_fit.evaluation.metrics import iou
 from render_fit.observations import OBSERVERS, observe
 from render_fit.observations.observation import Observation
 from render_fit.regressors.checkpoint import load_regressor
-from render_fit.regressors.network import Regressor, RegressorConfig
+from render_fit.regressors.config import RegressorConfig
+from render_fit.regressors.network import Regressor
 from render_fit.renderers import CpuRenderer
 from render_fit.renderers.base import RenderSettings
 from render_fit.runs.inputs import find_images
@@ -177,23 +178,24 @@ def _observed(
     resolution: int,
     watch: Callable[[str, int, int, dict[str, float]], None] | None,
 ) -> tuple[list[Unlabelled], dict[Path, str]]:
-    """The largest person of every photo as a regressor sees them, and the photos without one."""
+    """The largest person of every photo as a regressor sees them, and the photos without one.
+
+    A part map is made only for regressors that look at nothing else.
+    """
     observer = OBSERVERS["mediapipe"]()
     people: list[Unlabelled] = []
     skipped: dict[Path, str] = {}
     for number, path in enumerate(images, start=1):
         try:
-            seen = observe(path, observer=observer)[0]
+            seen = observe(path, observer=observer, make_parts=config.looks_at == {"part map"})[0]
         except InputError as error:
             skipped[path] = str(error)
         else:
             if seen.mask is None or seen.keypoints_px is None:
                 skipped[path] = "no mask or no keypoints"
             else:
-                # Rough 3D keypoints are not compared with.
-                lean = replace(seen, keypoints_3d=None, confidence_3d=None)
                 photo = config.sees("photo")
-                people.append(Unlabelled.of([lean], [_camera(seen)], config.size, resolution, photo=photo))
+                people.append(Unlabelled.of([seen], [_camera(seen)], config.size, resolution, photo=photo))
         if watch is not None:
             watch("observing", number, len(images), {})
     return people, skipped

@@ -142,6 +142,8 @@ def write_dataset(
                     keypoints_visible=drawn.visible.numpy(),
                     keypoints_observed=seen.keypoints.numpy(),
                     confidence_observed=seen.confidence.numpy(),
+                    depths_observed=seen.depths.numpy(),
+                    depth_confidence_observed=seen.depth_confidence.numpy(),
                     poses=who.parameters.pose.flatten(1).numpy(),
                     betas=who.parameters.betas.numpy(),
                     clothing=who.clothing.numpy(),

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate, max_pool2d
 
 from render_fit.fitting.recipe import Strict
-from render_fit.regressors.inputs import POINTS
+from render_fit.regressors.inputs import POINTS, centred_depths
 from render_fit.skeletons import mirrored_name
 
 _SWAPPED = torch.tensor([POINTS.index(mirrored_name(name)) for name in POINTS])
@@ -24,6 +24,13 @@ _AFTER_LOSS = torch.arange(25).repeat(len(_LIMBS) + 1, 1)
 for _number, _parts in enumerate(_LIMBS):
     _AFTER_LOSS[_number, [part + 1 for part in _parts]] = 0
 
+
+_HANGING = [
+    (POINTS.index(f"{side}_{root}"), [POINTS.index(f"{side}_{name}") for name in limb])
+    for side in ("left", "right")
+    for root, limb in (("shoulder", ("elbow", "wrist")), ("hip", ("knee", "ankle", "big_toe", "heel")))
+]
+"""Points of arms and legs behind those that they hang on."""
 
 STRAY = 0.4
 """Standard deviation of how far off a stray keypoint is, share of half the view's side: about another limb's place."""
@@ -47,6 +54,14 @@ class ErrorMix(Strict):
         missing: Share of visible keypoints that are not found.
         hidden_missing: Share of hidden ones that are not found.
         swapped: Left taken for right, in arms, or legs, or all of a person.
+        no_depths: No rough 3D keypoints.
+        depth_scale: Smallest and largest factor by which 3D keypoints tell depths too small: networks that are not sure
+            how far a limb reaches towards the camera say less than they see.
+        depth_tilt: Standard deviation of the slope by which their axes lean off the view's: of 30 people who stand
+            (CCP) MediaPipe's feet are further away than their shoulders by 0.18 +- 0.06 of the height between.
+        depth_noise_m: Smallest and largest standard deviation of their depths, metres.
+        depth_flipped: A limb that reaches forwards told to reach backwards, or the other way round; three times as
+            often where all of it is hidden.
     """
 
     no_mask: float = 0.08
@@ -63,11 +78,18 @@ class ErrorMix(Strict):
     missing: float = 0.04
     hidden_missing: float = 0.3
     swapped: float = 0.04
+    no_depths: float = 0.45
+    depth_scale: tuple[float, float] = (0.3, 1.2)
+    depth_tilt: float = 0.3
+    depth_noise_m: tuple[float, float] = (0.01, 0.1)
+    depth_flipped: float = 0.08
 
 
 PERFECT = ErrorMix(
-    **{name: 0.0 for name in ErrorMix.model_fields if name != "jitter"},
+    **{name: 0.0 for name in ErrorMix.model_fields if name not in ("jitter", "depth_scale", "depth_noise_m")},
     jitter=(1e-6, 1e-6),
+    depth_scale=(1.0, 1.0),
+    depth_noise_m=(1e-6, 1e-6),
 )
 """An observer without errors that sees everything."""
 
@@ -178,7 +200,53 @@ def spoiled_keypoints(
     swap = (chance(count) < errors.swapped)[:, None] & torch.stack([_ARMS, _LEGS, torch.ones_like(_ARMS)])[which]
     moved = torch.where(swap[..., None], moved[:, _SWAPPED], moved)
     found = torch.where(swap, found[:, _SWAPPED], found)
-    sure = torch.where(visible, 0.6 + 0.4 * chance(count, n_points), 0.2 + 0.7 * chance(count, n_points))
+    sure = _sureness(visible, generator)
     exact = (chance(count) < 0.4)[:, None]  # annotations come without doubt
     confidence = torch.where(found, torch.where(exact, 1.0, sure), 0.0)
     return torch.where(found[..., None], moved.clamp(-3, 3), 0.0), confidence
+
+
+def spoiled_depths(
+    points: Float[Tensor, "n k 3"],
+    visible: Bool[Tensor, "n k"],
+    known: Bool[Tensor, "n k"],
+    errors: ErrorMix,
+    generator: torch.Generator,
+) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k"]]:
+    """How far away keypoints are, as networks guess it from a photo: the signs mostly right, the sizes not.
+
+    Args:
+        points: Metres, in the view's axes.
+        visible: Not hidden, and inside the photo.
+        known: Inside the photo, and told at all.
+        errors: What goes wrong.
+        generator: Source of randomness.
+
+    Returns:
+        Depths relative to the mean of those that are told, and confidences, both 0 where nothing is told.
+    """
+    count, n_points, _ = points.shape
+
+    def between(limits: tuple[float, float], *shape: int) -> Tensor:
+        return limits[0] + (limits[1] - limits[0]) * torch.rand(*shape, generator=generator)
+
+    told = known & (torch.rand(count, 1, generator=generator) >= errors.no_depths)
+    around = torch.stack([centred_depths(points[..., axis], told) for axis in range(3)], -1)
+    slope = errors.depth_tilt * torch.randn(count, 1, 2, generator=generator)
+    depths = around[..., 2] + (slope * around[..., :2]).sum(-1)
+    for root, limb in _HANGING:
+        smaller = between(errors.depth_scale, count, 1)
+        share = errors.depth_flipped * torch.where(visible[:, limb].any(1, keepdim=True), 1.0, 3.0)
+        flipped = torch.rand(count, 1, generator=generator) < share
+        reach = depths[:, limb] - depths[:, root, None]
+        depths[:, limb] = depths[:, root, None] + torch.where(flipped, -smaller, smaller) * reach
+    low, high = (math.log(limit) for limit in errors.depth_noise_m)
+    noise = between((low, high), count, 1).exp() * torch.where(visible, 1.0, 2.0)
+    depths = between(errors.depth_scale, count, 1) * depths + noise * torch.randn(count, n_points, generator=generator)
+    return centred_depths(depths, told), torch.where(told, _sureness(visible, generator), 0.0)
+
+
+def _sureness(visible: Bool[Tensor, "n k"], generator: torch.Generator) -> Float[Tensor, "n k"]:
+    """Confidences of what was found: hidden points have less."""
+    seen, guessed = (torch.rand(visible.shape, generator=generator) for _ in range(2))
+    return torch.where(visible, 0.6 + 0.4 * seen, 0.2 + 0.7 * guessed)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import llvmlite.binding
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
@@ -81,7 +82,8 @@ def train(
             finite: then the last good state is kept.
     """
     accelerator = Accelerator(
-        mixed_precision=recipe.precision, kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)]
+        mixed_precision=mixed_precision(recipe.precision),
+        kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
     )
     torch.manual_seed(recipe.seed)
     regressor, averaged = Regressor(recipe.regressor), Regressor(recipe.regressor)
@@ -90,6 +92,8 @@ def train(
     if recipe.start:
         regressor.load_state_dict(_started(recipe).state_dict())
     averaged.load_state_dict(regressor.state_dict())
+    # Convolutions on processors: a quarter less time for a step.
+    regressor.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     averaged.requires_grad_(False).eval().to(accelerator.device)
     optimiser = torch.optim.AdamW(
         regressor.parameters(), recipe.optimiser.learning_rate, weight_decay=recipe.optimiser.weight_decay
@@ -180,6 +184,19 @@ def train(
         save_regressor(averaged, folder / REGRESSOR)
     accelerator.wait_for_everyone()
     return Trained(folder, state.step, state.best, None if lessons is None else lessons.fits)
+
+
+def mixed_precision(asked: str) -> str:
+    """The precision that accelerate is asked for: ``auto`` is bf16 on graphics cards and processors that compute in it.
+
+    Others only imitate it: a step then takes twice as long as in float32.
+    """
+    if asked != "auto":
+        return asked
+    if torch.cuda.is_available():
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
+    has = llvmlite.binding.get_host_cpu_features()
+    return "bf16" if has.get("amx-bf16") or has.get("avx512bf16") else "no"
 
 
 def learning_rate(setting: Optimiser, step: int, steps: int) -> float:

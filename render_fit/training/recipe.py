@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from render_fit.errors import InputError
 from render_fit.fitting.recipe import Strict, validated
-from render_fit.regressors.network import RegressorConfig
+from render_fit.regressors.config import RegressorConfig
 from render_fit.training.adversary import AdversarialSetting
 from render_fit.training.corruption import ErrorMix
 from render_fit.training.in_the_loop import InTheLoop
@@ -64,7 +64,9 @@ class TrainingRecipe(Strict):
     batch: int = Field(default=64, gt=0, description="people in a step, of all processes together")
     shard: int = Field(default=32, gt=0, description="people drawn at a time; every process takes as many shards")
     seed: int = 0
-    precision: Literal["no", "bf16", "fp16"] = Field(default="no", description="mixed precision, see accelerate")
+    precision: Literal["auto", "no", "bf16", "fp16"] = Field(
+        default="no", description="mixed precision, see accelerate; auto: bf16 where the hardware computes in it"
+    )
     validate_every: int = Field(default=1000, gt=0)
     save_every: int = Field(default=500, gt=0)
 

@@ -18,7 +18,7 @@ from render_fit.regressors.network import place_in_view
 from render_fit.renderers.base import RenderSettings
 from render_fit.renderers.cpu import CpuRenderer
 from render_fit.skeletons import BODY_25, COCO_17, H36M_17, MEDIAPIPE_33, MPI_INF_3DHP_17, Skeleton
-from render_fit.training.corruption import ErrorMix, spoiled_keypoints, spoiled_labels
+from render_fit.training.corruption import ErrorMix, spoiled_depths, spoiled_keypoints, spoiled_labels
 from render_fit.training.labels import LABELS
 from render_fit.training.people import People, PeopleMix, people
 from render_fit.training.photos import PhotoMix, photographs
@@ -69,6 +69,7 @@ class Drawn:
         labels: (N, S, S) SMPL part + 1; 0 is background.
         photographed: (N, S, S) pixels inside of the photo.
         keypoints: (N, K, 2) `POINTS`, units of half the view from its middle.
+        points: (N, K, 3) the same in space, metres.
         visible: (N, K) not hidden by the body, and inside the photo.
         known: (N, K) told by the annotator's skeleton and inside the photo.
     """
@@ -78,6 +79,7 @@ class Drawn:
     labels: Int[Tensor, "n s s"]
     photographed: Bool[Tensor, "n s s"]
     keypoints: Float[Tensor, "n k 2"]
+    points: Float[Tensor, "n k 3"]
     visible: Bool[Tensor, "n k"]
     known: Bool[Tensor, "n k"]
 
@@ -124,8 +126,8 @@ class Synthesis:
         assert seen.face_index is not None and seen.depth is not None
         labels = torch.where(seen.face_index >= 0, self.body.face_parts[seen.face_index.clamp(min=0)] + 1, 0)
         photographed = self._photographed(who.inside)
-        keypoints, visible, known = self._annotated(who, seen.depth, generator)
-        return Drawn(who, seen.face_index, labels * photographed, photographed, keypoints, visible, known)
+        keypoints, points, visible, known = self._annotated(who, seen.depth, generator)
+        return Drawn(who, seen.face_index, labels * photographed, photographed, keypoints, points, visible, known)
 
     @torch.no_grad()
     def batch(self, count: int, generator: torch.Generator) -> tuple[Inputs, Truth]:
@@ -139,7 +141,8 @@ class Synthesis:
         return self.observed(drawn, generator), self.truth(drawn.people)
 
     def observed(self, drawn: Drawn, generator: torch.Generator) -> Inputs:
-        """What a regressor gets to see of drawn people: silhouettes, part maps and keypoints with observers' errors.
+        """What a regressor gets to see of drawn people: silhouettes, part maps, keypoints and their rough depths, with
+        observers' errors.
 
         Pictures in colour come last, where they are asked for; what hides people there is not what hides them from a
         segmenter.
@@ -155,11 +158,13 @@ class Synthesis:
             rows = (chosen & parts_seen.flatten(1).any(1)).nonzero()[:, 0]
             if len(rows):
                 parts[rows] = evidence[relabel[parts_seen[rows]]].movedim(-1, 1)
+        depths, sure = spoiled_depths(drawn.points, drawn.visible, drawn.known, self.errors, generator)
         photo = None
         if self.photos is not None:
             pixels = photographs(self.body, drawn.people.vertices, drawn.face_index, self.photos, generator)
             photo = (2 * pixels - 1) * drawn.photographed[:, None]
-        return Inputs(silhouette, parts, keypoints, confidence, drawn.people.camera.K[:, 0, 0] / size, photo)
+        focal = drawn.people.camera.K[:, 0, 0] / size
+        return Inputs(silhouette, parts, keypoints, confidence, depths, sure, focal, photo)
 
     def truth(self, who: People) -> Truth:
         """What a regressor should say; all of it is known."""
@@ -184,10 +189,10 @@ class Synthesis:
 
     def _annotated(
         self, who: People, depth: Float[Tensor, "n s s"], generator: torch.Generator
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Keypoints by one annotator's meaning of the joints for each person."""
         count = len(who.vertices)
-        pixels, z = torch.zeros(count, len(POINTS), 2), torch.ones(count, len(POINTS))
+        pixels, places = torch.zeros(count, len(POINTS), 2), torch.ones(count, len(POINTS), 3)
         told = torch.zeros(count, len(POINTS), dtype=torch.bool)
         annotator = torch.randint(len(self.annotators), (count,), generator=generator)
         for number, skeleton in enumerate(self.annotators):
@@ -198,14 +203,14 @@ class Synthesis:
             points = self.body.keypoints(_without_offsets(who.parameters, rows), skeleton)[:, theirs]
             index = rows[:, None], torch.tensor(ours)[None]
             pixels[index] = who.camera[rows].project(points)
-            z[index], told[index] = points[..., 2], True
+            places[index], told[index] = points, True
         cell = pixels.floor().long()
         column, row = cell[..., 0].clamp(0, self.size - 1), cell[..., 1].clamp(0, self.size - 1)
         surface = depth[torch.arange(count)[:, None], row, column]
-        hidden = (surface > 0) & (surface < z - HIDDEN_DEPTH_M)
+        hidden = (surface > 0) & (surface < places[..., 2] - HIDDEN_DEPTH_M)
         inside = (pixels >= who.inside[:, None, :2]).all(-1) & (pixels <= who.inside[:, None, 2:]).all(-1)
         known = told & inside
-        return 2 * pixels / self.size - 1, known & ~hidden, known
+        return 2 * pixels / self.size - 1, places, known & ~hidden, known
 
 
 def _supported(body: Body, skeleton: Skeleton) -> tuple[list[int], list[int]]:

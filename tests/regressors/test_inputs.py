@@ -60,6 +60,32 @@ def test_what_was_not_observed_is_zero() -> None:
     assert not masked.keypoints.any()
 
 
+def test_rough_depths_are_told_along_the_view_relative_to_their_middle() -> None:
+    scene = synthetic_scene(open_body(), everyday_pose("walking"), 3, jitter=0.0)
+    seen = scene.observation()
+    assert seen.skeleton is not None
+    points = open_body().keypoints(scene.parameters, seen.skeleton)[0]
+    sure = torch.full((len(seen.skeleton),), 0.7)
+    sure[seen.skeleton.index("left_wrist")] = 0.0
+    points[seen.skeleton.index("right_wrist"), 0] = torch.nan
+    hips = points[[seen.skeleton.index("left_hip"), seen.skeleton.index("right_hip")]].mean(0)
+    inputs, view = inputs_from(replace(seen, keypoints_3d=points - hips, confidence_3d=sure), scene.camera, 64)
+    wrists = [POINTS.index("left_wrist"), POINTS.index("right_wrist")]
+    assert not inputs.depths[0, wrists].any()
+    assert not inputs.depth_confidence[0, wrists].any()
+    told = inputs.depth_confidence[0] > 0
+    assert told.sum() == 15
+    theirs, ours = point_columns(seen.skeleton)
+    along = torch.zeros(len(POINTS))
+    along[ours] = (points.nan_to_num(0.0)[theirs] @ view.turn[0].mT)[:, 2]
+    expected = along[told] - along[told].mean()
+    assert expected.abs().max() > 0.1
+    torch.testing.assert_close(inputs.depths[0, told], expected, atol=1e-5, rtol=0)
+    without, _ = inputs_from(seen, scene.camera, 64)
+    assert not without.depths.any()
+    assert not without.depth_confidence.any()
+
+
 def test_pixels_are_seen_where_the_person_is_and_only_when_asked_for() -> None:
     scene = synthetic_scene(open_body(), everyday_pose("standing"), 3)
     seen = scene.observation()

@@ -13,9 +13,10 @@ from render_fit.bodies import BodyParameters, open_body
 from render_fit.cameras import camera_from_focal
 from render_fit.errors import InputError
 from render_fit.regressors.checkpoint import load_regressor, save_regressor
+from render_fit.regressors.config import RegressorConfig
 from render_fit.regressors.heads import IterativeHead
 from render_fit.regressors.inputs import POINTS, Inputs
-from render_fit.regressors.network import Regressor, RegressorConfig, orthonormal, pelvis_in_view, place_in_view
+from render_fit.regressors.network import Regressor, orthonormal, pelvis_in_view, place_in_view
 from render_fit.regressors.view import view_of
 
 SMALL = RegressorConfig(
@@ -31,6 +32,8 @@ def random_inputs(n: int, size: int = 32, photo: bool = False) -> Inputs:
         torch.randn(n, size, size, generator=generator),
         torch.rand(n, 24, size, size, generator=generator),
         torch.randn(n, len(POINTS), 2, generator=generator),
+        torch.rand(n, len(POINTS), generator=generator),
+        torch.randn(n, len(POINTS), generator=generator),
         torch.rand(n, len(POINTS), generator=generator),
         torch.rand(n, generator=generator) + 1,
         torch.rand(n, 3, size, size, generator=generator) if photo else None,
@@ -181,3 +184,17 @@ def test_bad_checkpoints_get_one_clear_line(tmp_path: Path) -> None:
         assert str(path) in str(caught.value)
     with pytest.raises(InputError, match="no such file"):
         load_regressor("nobody")
+
+
+@pytest.mark.parametrize("changes", [{"pictures": ("parts",), "keypoints": False}, {"pictures": (), "keypoints": True}])
+def test_what_shows_nothing_that_it_looks_at_is_refused(changes) -> None:
+    regressor = Regressor(SMALL.model_copy(update=changes))
+    seen = random_inputs(3)
+    regressor.require_sight(seen)
+    blind = replace(seen, parts=seen.parts.clone(), confidence=seen.confidence.clone())
+    blind.parts[1] = 0
+    blind.confidence[1] = 0
+    only = "part map, which was not observed; give --parts" if changes["pictures"] else "keypoints, which was not"
+    with pytest.raises(InputError, match=f"nothing but {only}"):
+        regressor.require_sight(blind)
+    Regressor(SMALL).require_sight(blind)  # there is the silhouette

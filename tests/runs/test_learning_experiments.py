@@ -8,7 +8,8 @@ import torch
 
 from render_fit.bodies import open_body
 from render_fit.regressors.checkpoint import save_regressor
-from render_fit.regressors.network import Regressor, RegressorConfig
+from render_fit.regressors.config import RegressorConfig
+from render_fit.regressors.network import Regressor
 from render_fit.runs.experiments import adaptation, baselines, monsters
 from render_fit.runs.experiments.__main__ import main
 from render_fit.runs.experiments.settings import Settings, figures_of

@@ -4,7 +4,7 @@ import pytest
 
 from render_fit.bodies import open_body
 from render_fit.bodies.clothing import clothing_basis
-from render_fit.regressors.network import RegressorConfig
+from render_fit.regressors.config import RegressorConfig
 from render_fit.training.poses import PoseBank
 from render_fit.training.recipe import Optimiser, TrainingRecipe
 from render_fit.training.synthesis import Synthesis

@@ -14,7 +14,7 @@ from render_fit.evaluation.scenes import everyday_pose, synthetic_scene
 from render_fit.regressors.checkpoint import load_regressor
 from render_fit.training.corruption import PERFECT
 from render_fit.training.labels import LABELS, LabelMix
-from render_fit.training.loop import train
+from render_fit.training.loop import mixed_precision, train
 from render_fit.training.poses import PoseBank, PoseMix
 from render_fit.training.recipe import TrainingRecipe
 from render_fit.training.state import RECIPE, STATE
@@ -167,3 +167,14 @@ def test_photos_join_every_step_and_two_processes_still_train_as_one(
     assert same_gradients(tmp_path / "one", tmp_path / "two")
     run(recipe, tmp_path / "without", synthesis)
     assert not same_gradients(tmp_path / "one", tmp_path / "without")
+
+
+@pytest.mark.parametrize(
+    ("features", "expected"), [({"amx-bf16": True}, "bf16"), ({"avx512bf16": True}, "bf16"), ({"avx2": True}, "no")]
+)
+def test_precision_is_reduced_only_where_that_is_faster(monkeypatch, features, expected) -> None:
+    monkeypatch.setattr("llvmlite.binding.get_host_cpu_features", lambda: features)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert mixed_precision("auto") == expected
+    assert mixed_precision("bf16") == "bf16"
+    assert mixed_precision("no") == "no"

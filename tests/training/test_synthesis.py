@@ -3,9 +3,9 @@
 import torch
 
 from render_fit.parts import PART_SPACES
-from render_fit.regressors.inputs import POINTS
+from render_fit.regressors.inputs import POINTS, centred_depths
 from render_fit.regressors.network import pelvis_in_view
-from render_fit.training.corruption import PERFECT, spoiled_keypoints, spoiled_labels
+from render_fit.training.corruption import PERFECT, ErrorMix, spoiled_depths, spoiled_keypoints, spoiled_labels
 from render_fit.training.people import PeopleMix, people
 from render_fit.training.poses import PoseBank, PoseMix
 from render_fit.training.synthesis import Synthesis
@@ -120,3 +120,30 @@ def test_errors_do_what_they_say(synthesis: Synthesis) -> None:
     swapped = points(swapped=1.0)[0]
     changed = (swapped[both, left] - drawn.keypoints[both, right]).norm(dim=-1) < 1e-3
     assert changed.float().mean() > 0.4  # arms, or the whole person
+
+
+def test_rough_depths_are_those_of_the_points_or_as_wrong_as_asked_for(synthesis: Synthesis) -> None:
+    drawn = synthesis.draw(64, seeded(5))
+
+    def told(errors: ErrorMix) -> tuple[torch.Tensor, torch.Tensor]:
+        return spoiled_depths(drawn.points, drawn.visible, drawn.known, errors, seeded(6))
+
+    depths, sure = told(PERFECT)
+    true = centred_depths(drawn.points[..., 2], drawn.known)
+    assert torch.equal(sure > 0, drawn.known)
+    torch.testing.assert_close(depths, true, atol=1e-4, rtol=0)
+    assert not told(PERFECT.model_copy(update={"no_depths": 1.0}))[1].any()
+    halved, _ = told(PERFECT.model_copy(update={"depth_scale": (0.5, 0.5)}))
+    trunk = [POINTS.index(name) for name in ("left_shoulder", "right_shoulder", "left_hip", "right_hip")]
+    both = drawn.known[:, trunk].all(1)
+    apart = (halved[:, trunk] - halved[:, trunk[:1]])[both]
+    torch.testing.assert_close(apart, 0.5 * (true[:, trunk] - true[:, trunk[:1]])[both], atol=1e-4, rtol=0)
+    shoulder, wrist = POINTS.index("left_shoulder"), POINTS.index("left_wrist")
+    seen = drawn.known[:, [shoulder, wrist]].all(1)
+    flipped, _ = told(PERFECT.model_copy(update={"depth_flipped": 1.0}))
+    reach = (true[:, wrist] - true[:, shoulder])[seen]
+    torch.testing.assert_close((flipped[:, wrist] - flipped[:, shoulder])[seen], -reach, atol=1e-4, rtol=0)
+    # A detector's errors leave most signs as they are.
+    guessed, sure = told(ErrorMix(no_depths=0.0))
+    far = (true.abs() > 0.15) & (sure > 0)
+    assert 0.75 < (guessed.sign() == true.sign())[far].float().mean() < 0.99

@@ -16,7 +16,8 @@ import torch
 from render_fit.evaluation.experiments.tables import Figures, Outcome
 from render_fit.evaluation.metrics import pa_mpjpe
 from render_fit.regressors.checkpoint import load_regressor
-from render_fit.regressors.network import Regressor, RegressorConfig
+from render_fit.regressors.config import RegressorConfig
+from render_fit.regressors.network import Regressor
 from render_fit.runs.experiments.settings import Settings, figures_of
 from render_fit.runs.training import synthesis_for
 from render_fit.skeletons import COCO_17, SMPL_24
@@ -33,7 +34,7 @@ from render_fit.training.validation import HeldOut
 
 PHOTOS = 2000
 FIRST_STEPS, MORE_STEPS = 1000, 600
-PRECISION = "bf16"
+PRECISION = "auto"
 
 NETWORK = RegressorConfig(
     pictures=("silhouette",),

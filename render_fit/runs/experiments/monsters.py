@@ -18,7 +18,8 @@ from render_fit.evaluation.experiments.tables import Figures, Outcome
 from render_fit.export.overlays import Pixels
 from render_fit.losses.priors import default_joint_limits, default_pose_prior
 from render_fit.regressors.checkpoint import load_regressor
-from render_fit.regressors.network import Prediction, Regressor, RegressorConfig
+from render_fit.regressors.config import RegressorConfig
+from render_fit.regressors.network import Prediction, Regressor
 from render_fit.regressors.view import view_camera
 from render_fit.renderers import CpuRenderer
 from render_fit.runs.experiments.settings import Settings, covered, figures_of
