@@ -17,7 +17,6 @@ from render_fit.evaluation.metrics import iou
 from render_fit.observations import OBSERVERS, observe
 from render_fit.observations.observation import Observation
 from render_fit.regressors.checkpoint import load_regressor
-from render_fit.regressors.config import RegressorConfig
 from render_fit.regressors.network import Regressor
 from render_fit.renderers import CpuRenderer
 from render_fit.renderers.base import RenderSettings
@@ -103,7 +102,7 @@ def finetune(
     chosen = chosen.model_copy(update=changes)
     found = find_images(images)
     setting = chosen.unlabelled
-    people, skipped = _observed(found, first.config, setting.resolution, watch)
+    people, skipped = _observed(found, first, setting.resolution, watch)
     names = [str(path) for path in found if path not in skipped]
     if not people:
         reason = next(iter(skipped.values()), "")
@@ -174,7 +173,7 @@ def explains(
 
 def _observed(
     images: Sequence[Path],
-    config: RegressorConfig,
+    regressor: Regressor,
     resolution: int,
     watch: Callable[[str, int, int, dict[str, float]], None] | None,
 ) -> tuple[list[Unlabelled], dict[Path, str]]:
@@ -182,20 +181,19 @@ def _observed(
 
     A part map is made only for regressors that look at nothing else.
     """
-    observer = OBSERVERS["mediapipe"]()
+    config, observer = regressor.config, OBSERVERS["mediapipe"]()
     people: list[Unlabelled] = []
     skipped: dict[Path, str] = {}
     for number, path in enumerate(images, start=1):
         try:
             seen = observe(path, observer=observer, make_parts=config.looks_at == {"part map"})[0]
+            if seen.mask is None or seen.keypoints_px is None:
+                raise InputError("no mask or no keypoints")
+            one = Unlabelled.of([seen], [_camera(seen)], config.size, resolution, photo=config.sees("photo"))
+            regressor.require_sight(one.inputs)
+            people.append(one)
         except InputError as error:
             skipped[path] = str(error)
-        else:
-            if seen.mask is None or seen.keypoints_px is None:
-                skipped[path] = "no mask or no keypoints"
-            else:
-                photo = config.sees("photo")
-                people.append(Unlabelled.of([seen], [_camera(seen)], config.size, resolution, photo=photo))
         if watch is not None:
             watch("observing", number, len(images), {})
     return people, skipped

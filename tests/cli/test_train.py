@@ -20,6 +20,9 @@ from render_fit.cli import app
 from render_fit.evaluation.scenes import everyday_pose, synthetic_scene
 from render_fit.fitting.fit import fit_image
 from render_fit.fitting.recipe import Recipe, load_recipe
+from render_fit.regressors.checkpoint import save_regressor
+from render_fit.regressors.config import RegressorConfig
+from render_fit.regressors.network import Regressor
 from tests.photos import write_person, write_recipe
 
 RECIPE = {
@@ -175,3 +178,21 @@ def test_finetune_learns_from_a_folder_of_photos_and_goes_on_past_bad_ones(recip
         assert fits["photos"].tolist() == [str(photos / "person.png")]
     (photos / "person.png").unlink()
     assert invoke("finetune", photos, *words).exit_code == 2
+
+
+def test_who_sees_part_maps_alone_is_shown_one_or_says_what_it_needs(recipe_file: Path, tmp_path: Path) -> None:
+    config = yaml.safe_load(recipe_file.read_text())["regressor"] | {"pictures": ["parts"], "keypoints": False}
+    blind, photo = tmp_path / "parts.safetensors", tmp_path / "person.png"
+    save_regressor(Regressor(RegressorConfig(**config)), blind)
+    Image.fromarray(skimage.data.astronaut()).save(photo)
+    words = ["predict", photo, "--regressor", blind, "--out"]
+    refused = invoke(*words, tmp_path / "refused")
+    assert refused.exit_code == 2, refused.output
+    assert "looks at nothing but part map, which was not observed; give --parts, or --make-parts" in refused.output
+    invoke(*words, tmp_path / "made", "--make-parts")  # an untrained network's answer is a failed fit, and told as one
+    assert (tmp_path / "made" / "person" / "params.npz").is_file()
+    tuned = invoke(
+        "finetune", photo, "--regressor", blind, "--recipe", recipe_file, "--workers", 0, "--out", tmp_path / "tuned"
+    )
+    assert tuned.exit_code == 0, tuned.output
+    assert "1 people: silhouette IoU" in tuned.stdout
