@@ -3,11 +3,9 @@
     render-fit train lifter --motion FOLDER --out training/lifter
     python scripts/ship_regressor.py training/lifter lifter "recipe lifter, 22,000 steps, CMU motion capture"
 
-The lifter that ships was trained in four parts, each from the weights of the one before (`start`): 14,000 of the
-recipe's 22,000 steps before it had limber people (their share 0, thighs of seated people spread by 11 +- 20 degrees,
-knees evenly bent); 7,200 steps with them, learning rate 6e-4, warm-up 100; then with `depths`, their weights zero in
-the beginning, 10,000 steps, learning rate 8e-4, warm-up 200 (depth_scale 0.35 to 1.1, depth_tilt 0.12); 4,500 steps,
-learning rate 5e-4, warm-up 100.
+The lifter that ships was trained in two parts: 14,000 of the recipe's 22,000 steps before it had limber people (their
+share 0, thighs of seated people spread by 11 +- 20 degrees, knees evenly bent), then 7,200 steps from those weights
+(`start`) with them, learning rate 6e-4, warm-up 100.
 """
 
 import argparse

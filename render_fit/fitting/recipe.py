@@ -152,6 +152,14 @@ class Recipe(Strict):
                 raise ValueError(f"stage {stage.name!r}: judge {stage.judge!r}: {_nearest(stage.judge, names)}")
         return self
 
+    def begun_by(self, regressor: str) -> Recipe:
+        """The recipe with a regressor's hypotheses before its own starts.
+
+        Args:
+            regressor: Name, path or place on the hub; nothing is loaded yet.
+        """
+        return self.model_copy(update={"starts": self.starts.model_copy(update={"regressor": regressor})})
+
     def resolved(self) -> dict[str, Any]:
         """The recipe with every default filled in, as plain data."""
         return self.model_dump(mode="json")

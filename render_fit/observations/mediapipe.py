@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from render_fit.errors import NoPersonError
-from render_fit.observations.observation import Box, Observation, box_overlap, resample
+from render_fit.observations.observation import Box, Observation, box_grown, box_overlap, resample
 from render_fit.observations.pose_network import (
     INPUT_SIDE_PX,
     NOWHERE,
@@ -193,7 +193,7 @@ class MediapipeObserver:
         region = square_around(box, max(FALLBACK_ZOOMS))
         side = min(VIEW_SIDE_PX, math.ceil(region[2]))
         scale = side / region[2]
-        visible = _grown(box, surroundings * max(box[2:]))
+        visible = box_grown(box, surroundings * max(box[2:]))
         alone, in_context = _greyed(image, region, visible, side), _greyed(image, region, region, side)
         view_box = ((box[0] - region[0]) * scale, (box[1] - region[1]) * scale, box[2] * scale, box[3] * scale)
         picture = (-region[0] * scale, -region[1] * scale, width * scale, height * scale)
@@ -318,10 +318,6 @@ def _kept_inside(square: Box, box: Box, picture: Box) -> Box:
         at_start, at_end = cut[axis]
         corner.append(max(centred, start) if at_start else min(centred, end) if at_end else centred)
     return (corner[0], corner[1], side, side)
-
-
-def _grown(box: Box, by: float) -> Box:
-    return (box[0] - by, box[1] - by, box[2] + 2 * by, box[3] + 2 * by)
 
 
 def _window(box: Box, height: int, width: int) -> tuple[slice, slice]:

@@ -232,6 +232,11 @@ def box_union(a: Box | None, b: Box | None) -> Box | None:
     return (left, top, right - left, bottom - top)
 
 
+def box_grown(box: Box, by: float) -> Box:
+    """A box moved outwards on every side."""
+    return (box[0] - by, box[1] - by, box[2] + 2 * by, box[3] + 2 * by)
+
+
 def box_overlap(a: Box, b: Box) -> float:
     """Intersection over union of two boxes."""
     width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])

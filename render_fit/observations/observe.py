@@ -26,6 +26,7 @@ from render_fit.observations.mediapipe import MediapipeObserver
 from render_fit.observations.observation import (
     Box,
     Observation,
+    box_grown,
     box_of_keypoints,
     box_of_mask,
     box_union,
@@ -270,9 +271,7 @@ def _observed_box(given: Observation) -> Box | None:
     tight = _tight_box(given)
     if tight is None or given.mask is not None:
         return tight
-    left, top, width, height = tight
-    room = ROOM_AROUND_JOINTS * max(width, height)
-    return (left - room, top - room, width + 2 * room, height + 2 * room)
+    return box_grown(tight, ROOM_AROUND_JOINTS * max(tight[2:]))
 
 
 def _image(given: Observation) -> Tensor:

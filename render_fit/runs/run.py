@@ -70,8 +70,7 @@ class Tools:
         recipe = load_recipe(options.recipe)
         if options.regressor is not None:
             regressor_named(options.regressor)
-            starts = recipe.starts.model_copy(update={"regressor": options.regressor})
-            recipe = recipe.model_copy(update={"starts": starts})
+            recipe = recipe.begun_by(options.regressor)
         self.recipe: Recipe = recipe
 
     @cached_property

@@ -55,8 +55,8 @@ class ErrorMix(Strict):
         hidden_missing: Share of hidden ones that are not found.
         swapped: Left taken for right, in arms, or legs, or all of a person.
         no_depths: No rough 3D keypoints.
-        depth_scale: Smallest and largest factor by which 3D keypoints tell depths too small: networks that are not sure
-            how far a limb reaches towards the camera say less than they see.
+        depth_scale: Smallest and largest factor on depths, one for the whole person and one more for each limb:
+            networks that are not sure how far a limb reaches towards the camera say less than they see.
         depth_tilt: Standard deviation of the slope by which their axes lean off the view's: of 30 people who stand
             (CCP) MediaPipe's feet are further away than their shoulders by 0.18 +- 0.06 of the height between.
         depth_noise_m: Smallest and largest standard deviation of their depths, metres.

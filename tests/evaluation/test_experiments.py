@@ -15,7 +15,9 @@ from render_fit.bodies import open_body
 from render_fit.evaluation.datasets import PhotoSample
 from render_fit.evaluation.experiments import measure, tables
 from render_fit.evaluation.experiments.__main__ import EXPERIMENTS, main
+from render_fit.evaluation.experiments.bench import Settings, recipe_of
 from render_fit.evaluation.experiments.photos import withheld_keypoints
+from render_fit.evaluation.experiments.truth import in_words
 from render_fit.evaluation.scenes import everyday_pose, synthetic_scene, view_rotation
 from render_fit.skeletons import COCO_17, H36M_17
 
@@ -114,6 +116,25 @@ def test_the_command_lists_its_experiments(capsys: pytest.CaptureFixture[str]):
     assert stop.value.code == 0
     printed = capsys.readouterr().out
     assert all(name in printed for name in EXPERIMENTS)
+
+
+def test_fits_begin_with_the_regressor_that_is_asked_for():
+    settings = Settings(Path("unused"), None, regressor="lifter", keypoints_only=True)
+    recipe = recipe_of(settings)
+    own = recipe_of(replace(settings, regressor=None))
+    assert recipe.starts.regressor == "lifter" and not own.starts.regressor
+    assert recipe.begun_by("") == own
+    assert in_words(settings) == {"before": "regressor alone", "after": "refined with keypoints alone"}
+
+
+def test_a_regressor_that_does_not_exist_ends_an_experiment_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    with pytest.raises(SystemExit) as stop:
+        main(["coco", "--out", str(tmp_path), "--regressor", "nobody"])
+    assert stop.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ") and "nobody" in said and said.count("\n") == 1
 
 
 def test_view_rotation_is_a_rotation():

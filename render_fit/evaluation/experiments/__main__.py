@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
+from render_fit.errors import InputError
 from render_fit.evaluation.experiments.bench import Settings
 from render_fit.evaluation.experiments.photos import coco, image_alone
 from render_fit.evaluation.experiments.status import status
@@ -40,6 +41,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for JSON, CSV and contact sheet")
     parser.add_argument("--data", type=Path, help="folder of the research photos (RENDER_FIT_DATA, ../shared/data)")
     parser.add_argument("--recipe", default="hybrid", help="name or path")
+    parser.add_argument("--regressor", help="begins every fit, besides the recipe's starts: a name or a file")
     parser.add_argument("--limit", type=int, help="at most this many people per dataset")
     parser.add_argument("--jobs", type=int, default=1, help="processes; each then uses cores / jobs threads")
     parser.add_argument("--seed", type=int, default=0, help="of every random choice")
@@ -67,10 +69,14 @@ def main(arguments: list[str] | None = None) -> None:
         observer_3d=given.observer_3d,
         clothing=given.clothing,
         keypoints_only=given.keypoints_only,
+        regressor=given.regressor,
         threads=max(1, (os.cpu_count() or 1) // max(1, given.jobs)),
     )
     began = time.perf_counter()
-    outcome = EXPERIMENTS[given.name](settings)
+    try:
+        outcome = EXPERIMENTS[given.name](settings)
+    except InputError as error:
+        parser.exit(2, f"error: {error}\n")
     outcome.about.update(
         command=shlex.join([parser.prog, *(arguments if arguments is not None else sys.argv[1:])]),
         recipe=given.recipe,

@@ -17,6 +17,7 @@ from render_fit.bodies.body import Body
 from render_fit.evaluation.experiments.tables import Figures
 from render_fit.fitting.fit import fit_image
 from render_fit.fitting.recipe import Recipe, load_recipe
+from render_fit.fitting.regressed import regressor_named
 from render_fit.fitting.result import FitResult
 from render_fit.fitting.stages import Clothing, keypoint_continuation, search_and_refinement
 from render_fit.observations import OBSERVERS, Observation, Observer
@@ -44,6 +45,7 @@ class Settings:
         clothing: ``none``, ``smooth`` or ``free`` offsets; the recipe's if None. Experiments that compare kinds
             of clothing ignore it.
         keypoints_only: Refine with the keypoints alone, as long as the recipe does with pictures.
+        regressor: Whose hypotheses fits begin with besides the recipe's starts; the recipe's if None.
     """
 
     out: Path
@@ -56,6 +58,7 @@ class Settings:
     threads: int = 1
     clothing: Clothing | None = None
     keypoints_only: bool = False
+    regressor: str | None = None
 
 
 @dataclass(frozen=True)
@@ -69,12 +72,23 @@ class Tools:
     uses_3d: bool
 
 
+def recipe_of(settings: Settings) -> Recipe:
+    """The recipe that the settings name, begun and cut short as they say.
+
+    Raises:
+        InputError: if there is no such recipe or regressor.
+    """
+    recipe = load_recipe(settings.recipe)
+    if settings.regressor is not None:
+        regressor_named(settings.regressor)
+        recipe = recipe.begun_by(settings.regressor)
+    return without_pictures(recipe) if settings.keypoints_only else recipe
+
+
 @lru_cache(maxsize=1)
 def tools(settings: Settings) -> Tools:
     """The objects that the settings name."""
-    recipe = load_recipe(settings.recipe)
-    if settings.keypoints_only:
-        recipe = without_pictures(recipe)
+    recipe = recipe_of(settings)
     compares_3d = any("bone_directions" in stage.terms for stage in recipe.stages)
     return Tools(
         recipe,

@@ -12,7 +12,17 @@ from torch import Tensor
 
 from render_fit.evaluation import metrics
 from render_fit.evaluation.datasets import PhotoSample, data_folder, read_h36m, read_mpi_inf_3dhp
-from render_fit.evaluation.experiments.bench import Row, Settings, Tools, fit_person, limited, number, run_all, tools
+from render_fit.evaluation.experiments.bench import (
+    Row,
+    Settings,
+    Tools,
+    fit_person,
+    limited,
+    number,
+    recipe_of,
+    run_all,
+    tools,
+)
 from render_fit.evaluation.experiments.measure import error_3d, find_defects, pictures_of, silhouette_iou
 from render_fit.evaluation.experiments.tables import (
     Figures,
@@ -27,10 +37,9 @@ from render_fit.evaluation.mocap import load_poses
 from render_fit.evaluation.scenes import synthetic_scene
 from render_fit.evaluation.scenes.scene import Scene
 from render_fit.export.overlays import Pixels
-from render_fit.fitting.recipe import load_recipe
 from render_fit.fitting.result import FitResult
 from render_fit.observations.images import read_photo
-from render_fit.observations.observation import Box, Observation, box_of_mask, box_union
+from render_fit.observations.observation import Observation, box_grown, box_of_mask, box_union
 from render_fit.observations.observe import ROOM_AROUND_JOINTS
 from render_fit.skeletons import H36M_17
 
@@ -75,7 +84,7 @@ def _columns_3d(first: tuple[str, ...]) -> tuple[str, ...]:
 def in_words(settings: Settings) -> dict[str, str]:
     """What `BEFORE_AFTER` are: refined with the silhouette, and either the regressor that the recipe starts with, or a
     fit to keypoints alone by as many iterations."""
-    regressed = load_recipe(settings.recipe).starts.regressor
+    regressed = recipe_of(settings).starts.regressor
     after = "refined with keypoints alone" if settings.keypoints_only else "with silhouette"
     return {"before": "regressor alone" if regressed else "keypoints alone", "after": after}
 
@@ -118,8 +127,7 @@ def observed_frame(sample: PhotoSample, kit: Tools) -> Observation:
     assert sample.keypoints_px is not None and sample.confidence is not None
     image = read_photo(sample.image_path).image
     left, top, width, height = sample.reference_box.tolist()
-    room = ROOM_AROUND_JOINTS * max(width, height)
-    box: Box = (left - room, top - room, width + 2 * room, height + 2 * room)
+    box = box_grown((left, top, width, height), ROOM_AROUND_JOINTS * max(width, height))
     seen = kit.observer.observe(image, box)
     assert seen.mask is not None and sample.skeleton is not None
     given = Observation(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from render_fit.errors import InputError
 from render_fit.evaluation.experiments.tables import Outcome, write_outcome
 from render_fit.fitting.result import versions
 from render_fit.runs.experiments.adaptation import adaptation
@@ -42,18 +43,20 @@ def main(arguments: list[str] | None = None) -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     console = Console(width=160)
     began = time.perf_counter()
-    outcome = EXPERIMENTS[given.name](
-        Settings(
-            given.out,
-            given.data,
-            tuple(given.regressors),
-            given.people,
-            given.scale,
-            given.workers,
-            given.seed,
-            console.print,
-        )
+    settings = Settings(
+        given.out,
+        given.data,
+        tuple(given.regressors),
+        given.people,
+        given.scale,
+        given.workers,
+        given.seed,
+        console.print,
     )
+    try:
+        outcome = EXPERIMENTS[given.name](settings)
+    except InputError as error:
+        parser.exit(2, f"error: {error}\n")
     outcome.about.update(
         command=shlex.join([parser.prog, *(arguments if arguments is not None else sys.argv[1:])]),
         seconds=round(time.perf_counter() - began, 1),
