@@ -1,7 +1,8 @@
-"""The published systems' training recipes: each trains, predicts, is saved and read, and begins a fit."""
+"""The training recipes: each trains, predicts, is saved and read, begins a fit, and is judged."""
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,15 +12,17 @@ from safetensors.torch import load_file
 from render_fit.bodies import open_body
 from render_fit.cameras import Camera
 from render_fit.errors import InputError
+from render_fit.evaluation.experiments.measure import error_3d
 from render_fit.evaluation.scenes import everyday_pose, synthetic_scene
 from render_fit.fitting.fit import fit_image
-from render_fit.fitting.recipe import Recipe, load_recipe
+from render_fit.fitting.recipe import load_recipe
 from render_fit.observations.observation import Observation
 from render_fit.parts import PART_SPACES
 from render_fit.regressors.checkpoint import load_regressor
 from render_fit.regressors.inputs import Inputs, part_evidence
 from render_fit.regressors.network import Regressor
 from render_fit.runs.training import synthesis_for, write_dataset
+from render_fit.skeletons import H36M_17
 from render_fit.training.labels import LABELS, LabelMix
 from render_fit.training.loop import train
 from render_fit.training.poses import PoseBank
@@ -49,15 +52,17 @@ def observation() -> tuple[Observation, Camera]:
     return replace(seen, image=torch.rand(3, *seen.image_size)), scene.camera
 
 
-def trained(name: str, bank: PoseBank, folder: Path, **options) -> tuple[TrainingRecipe, list[dict[str, float]]]:
-    recipe = small(name)
+def trained(
+    name: str, bank: PoseBank, folder: Path, *, changes: dict[str, Any] | None = None, **options
+) -> tuple[TrainingRecipe, list[dict[str, float]]]:
+    recipe = small(name).model_copy(update=changes or {})
     told: list[dict[str, float]] = []
     train(recipe, folder, synthesis_for(recipe, bank), workers=0, watch=lambda _, f: told.append(f), **options)
     return recipe, told
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
-def test_a_system_trains_predicts_and_begins_a_fit(name: str, bank: PoseBank, tmp_path: Path) -> None:
+def test_a_system_learns_in_all_its_layers(name: str, bank: PoseBank, tmp_path: Path) -> None:
     assert name in training_recipe_names()
     held_out = held_out_people(synthesis_for(small(name), bank), 8)
     recipe, told = trained(name, bank, tmp_path, held_out=held_out)
@@ -75,15 +80,35 @@ def test_a_system_trains_predicts_and_begins_a_fit(name: str, bank: PoseBank, tm
     still = {key for key, value in load_file(tmp_path / REGRESSOR).items() if torch.equal(value, before[key])}
     assert not {key for key in still if not key.endswith("bias")}
 
-    hybrid = load_recipe("hybrid")
-    starts = {"regressor": str(tmp_path / REGRESSOR), "yaws_deg": [], "poses": []}
-    started = Recipe.model_validate(hybrid.resolved() | {"starts": starts, "stages": []})
-    seen, _ = observation()
-    fit = fit_image(seen, started)
-    assert torch.isfinite(fit.output.vertices).all()
     if name == "hmr":
+        seen, _ = observation()
         with pytest.raises(InputError, match="looks at the photo's pixels"):
-            fit_image(replace(seen, image=None), started)
+            fit_image(replace(seen, image=None), load_recipe("predict").begun_by(str(tmp_path / REGRESSOR)))
+
+
+@pytest.mark.parametrize("name", training_recipe_names())
+def test_every_recipe_trains_predicts_refines_and_is_judged(name: str, bank: PoseBank, tmp_path: Path) -> None:
+    scene = synthetic_scene(open_body(), everyday_pose("walking"), 0)
+    seen = replace(scene.observation(), image=torch.rand(3, *scene.observation().image_size))
+    if name in ("finetune", "spin"):
+        first, _ = trained("lifter", bank, tmp_path / "first")
+        start = {"start": str(tmp_path / "first" / REGRESSOR), "regressor": first.regressor}
+        photos = Unlabelled.of([seen] * 2, [scene.camera] * 2, 32, 32)
+        trained(name, bank, tmp_path, changes=start, photos=photos)
+    else:
+        trained(name, bank, tmp_path)
+    regressor = str(tmp_path / REGRESSOR)
+    predicted = fit_image(seen, load_recipe("predict").begun_by(regressor))
+    hybrid = load_recipe("hybrid")
+    by_keypoints, by_pictures = (next(s for s in hybrid.stages if s.name == kind) for kind in ("search", "coarse"))
+    stages = (by_keypoints.model_copy(update={"keep": 1}), by_pictures.model_copy(update={"keep": 1, "resolution": 64}))
+    alone = hybrid.starts.model_copy(update={"yaws_deg": (), "poses": ()})
+    refined = fit_image(seen, hybrid.model_copy(update={"stages": stages, "starts": alone}).begun_by(regressor))
+    # Both are judged by the same objective, and by the truth.
+    assert sum(refined.report.losses.values()) < 0.5 * sum(predicted.report.losses.values())
+    true = open_body().keypoints(scene.parameters, H36M_17)[0]
+    before, after = (error_3d(open_body(), fit.parameters, H36M_17, true) for fit in (predicted, refined))
+    assert after.mpjpe_mm < before.mpjpe_mm
 
 
 def test_hmr_learns_from_people_of_whom_only_2d_is_known(bank: PoseBank) -> None:
