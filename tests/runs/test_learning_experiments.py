@@ -12,7 +12,9 @@ from render_fit.regressors.config import RegressorConfig
 from render_fit.regressors.network import Regressor
 from render_fit.runs.experiments import adaptation, baselines, monsters
 from render_fit.runs.experiments.__main__ import main
+from render_fit.runs.experiments.fits import observations_of, people_to_fit
 from render_fit.runs.experiments.settings import Settings, figures_of
+from render_fit.skeletons import COCO_17, SMPL_24
 from render_fit.training.corruption import PERFECT
 from render_fit.training.poses import PoseBank
 from render_fit.training.synthesis import Synthesis
@@ -82,6 +84,29 @@ def test_baselines_judge_given_regressors(few_poses: None, tmp_path: Path) -> No
     assert [row["what"].split()[0] for row in table["people"][:4]] == ["mean", "most", "most", "most"]
     assert all(row["pa_mpjpe_mm"] > 0 for row in table["people"])
     assert table["people"][4]["iou"] > 0
+
+
+def test_baselines_fit_people_by_recipes(few_poses: None, tmp_path: Path) -> None:
+    options = ("--scale", "0.01", "--regressors", "--recipes", "predict", "--fits", "3")
+    *_, mean, predicted = run("baselines", tmp_path, *options)["people"]
+    assert (mean["what"], predicted["what"]) == ("mean pose", "predict")
+    assert mean["people"] == predicted["people"] == 3
+    assert 0 < predicted["pa_mpjpe_mm"] <= predicted["mpjpe_mm"]
+
+
+def test_people_to_fit_are_observed_as_a_regressor_sees_them() -> None:
+    errors = PERFECT.model_copy(update={"no_mask": 0.5, "no_keypoints": 0.5})
+    synthesis = Synthesis(open_body(), PoseBank.from_prior(50), None, 32, errors=errors)
+    seen, truth = people_to_fit(synthesis, 24)
+    assert len(seen) == len(truth) == 24
+    joints = [SMPL_24.index(name) for name in ("left_knee", "right_elbow")]
+    points = [COCO_17.index(name) for name in ("left_knee", "right_elbow")]
+    for row, one in enumerate(observations_of(seen)):
+        assert one.mask is not None or bool((one.confidence > 0).any())
+        there = one.camera.project((truth.joints[row] + truth.pelvis[row])[None, joints])[0]
+        known = one.confidence[points] > 0
+        # Knees and elbows are where SMPL has them, but for a finger's breadth; a pixel is about 7 cm.
+        assert (there - one.keypoints_px[points]).norm(dim=-1)[known].lt(1.0).all()
 
 
 def test_adaptation_compares_every_way_to_learn(

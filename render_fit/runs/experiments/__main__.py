@@ -35,6 +35,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for JSON, CSV and trainings")
     parser.add_argument("--data", type=Path, help="folder of the research data (RENDER_FIT_DATA, ../shared/data)")
     parser.add_argument("--regressors", nargs="*", default=["lifter"], help="baselines: names or files to judge")
+    parser.add_argument("--recipes", nargs="*", default=[], help="baselines: recipes of `render-fit fit` to judge")
+    parser.add_argument("--fits", type=int, default=128, help="baselines: people whom each of --recipes fits")
     parser.add_argument("--people", type=int, default=512, help="held-out people who judge")
     parser.add_argument("--scale", type=float, default=1.0, help="of the steps and people that learn; less is a trial")
     parser.add_argument("--workers", type=int, default=1, help="processes that draw people")
@@ -51,6 +53,8 @@ def main(arguments: list[str] | None = None) -> None:
         given.scale,
         given.workers,
         given.seed,
+        tuple(given.recipes),
+        given.fits,
         console.print,
     )
     try:

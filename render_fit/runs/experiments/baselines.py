@@ -17,6 +17,7 @@ from render_fit.evaluation.metrics import mpjpe, pa_mpjpe
 from render_fit.regressors.batch import Batch
 from render_fit.regressors.checkpoint import load_regressor
 from render_fit.regressors.inputs import Inputs
+from render_fit.runs.experiments.fits import errors_of_fits, people_to_fit
 from render_fit.runs.experiments.settings import Settings, figures_of
 from render_fit.runs.training import synthesis_for
 from render_fit.training.poses import PoseBank
@@ -50,15 +51,20 @@ class Look(Batch):
 
 
 def baselines(settings: Settings) -> Outcome:
-    """Held-out subjects' poses with observers' errors: regressors, nearest neighbours and the mean pose."""
+    """Held-out subjects' poses with observers' errors: regressors, fits, nearest neighbours and the mean pose."""
     train, held_out = settings.bank("train"), settings.bank("held_out")
     people: list[Figures] = []
     base = TrainingRecipe(name="baselines", description="people as the lifter sees them", steps=1)
     synthesis = synthesis_for(base, train)
     judges = held_out_people(replace(synthesis, bank=held_out), settings.people)
-    people.append(
-        Figures({"what": "mean pose"} | _errors(mean_pose(train, len(judges.truth)), judges.truth, synthesis))
-    )
+
+    def tell(what: str, count: int, figures: dict[str, float]) -> None:
+        people.append(Figures({"what": what, "people": count} | figures))
+
+    def tell_mean_pose(truth: Truth) -> None:
+        tell("mean pose", len(truth), _errors(mean_pose(train, len(truth)), truth, synthesis))
+
+    tell_mean_pose(judges.truth)
     settings.say(f"drawing {SEEN} people to look among")
     generator = torch.Generator().manual_seed(settings.seed + 1)
     looks, truths = [], []
@@ -70,14 +76,20 @@ def baselines(settings: Settings) -> Outcome:
     for kind, (keypoints, silhouette) in KINDS.items():
         nearest = most_similar(query, seen, keypoints, silhouette)
         row = _errors(truth.rotations[nearest], judges.truth, synthesis, truth.betas[nearest])
-        people.append(Figures({"what": f"most similar of {len(truth)} by {kind}"} | row))
+        tell(f"most similar of {len(truth)} by {kind}", len(query), row)
     for name in settings.regressors:
         settings.say(f"judging {name}")
         regressor = load_regressor(name)
         recipe = base.model_copy(update={"regressor": regressor.config})
         theirs = synthesis_for(recipe, held_out)
-        people.append(Figures({"what": name} | figures_of(regressor, held_out_people(theirs, settings.people), theirs)))
-    columns = ("what", "pa_mpjpe_mm", "mpjpe_mm", "best_pa_mpjpe_mm", "iou")
+        tell(name, settings.people, figures_of(regressor, held_out_people(theirs, settings.people), theirs))
+    if settings.recipes:
+        some, truth = people_to_fit(replace(synthesis, bank=held_out), settings.fits)
+        tell_mean_pose(truth)
+        for name in settings.recipes:
+            settings.say(f"fitting {len(some)} people by {name}")
+            tell(name, len(some), errors_of_fits(name, some, truth, settings))
+    columns = ("what", "people", "pa_mpjpe_mm", "mpjpe_mm", "best_pa_mpjpe_mm", "iou")
     return Outcome("baselines", people, {"held-out people": settings.people}, columns)
 
 

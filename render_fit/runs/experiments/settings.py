@@ -34,6 +34,8 @@ class Settings:
         scale: Multiplies the number of steps of every training; 1 is the experiment, less a trial.
         workers: Processes that draw people.
         seed: Of every random choice.
+        recipes: Names or paths of recipes of `render-fit fit` to judge.
+        fits: How many people are fitted by each recipe.
         say: Called with what is being done.
     """
 
@@ -44,6 +46,8 @@ class Settings:
     scale: float = 1.0
     workers: int = 1
     seed: int = 0
+    recipes: tuple[str, ...] = ()
+    fits: int = 128
     say: Callable[[str], None] = print
 
     def bank(self, split: str) -> PoseBank:
