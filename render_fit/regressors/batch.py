@@ -16,11 +16,11 @@ class Batch:
     """Base of dataclasses whose fields are all tensors with one row per person, or None for what is not carried."""
 
     def __getitem__(self: B, index: slice | Tensor) -> B:
-        return type(self)(**{name: value[index] for name, value in self._tensors().items()})
+        return type(self)(**{name: value[index] for name, value in self.tensors().items()})
 
     def to(self: B, device: torch.device | str) -> B:
         """The same on a device."""
-        return type(self)(**{name: value.to(device) for name, value in self._tensors().items()})
+        return type(self)(**{name: value.to(device) for name, value in self.tensors().items()})
 
     @classmethod
     def joined(cls: type[B], parts: Sequence[B]) -> B:
@@ -29,13 +29,14 @@ class Batch:
         Raises:
             ValueError: if some carry what others do not.
         """
-        rows = [part._tensors() for part in parts]
+        rows = [part.tensors() for part in parts]
         for row in rows[1:]:
             if row.keys() != rows[0].keys():
                 raise ValueError(f"joined: only some of the batches carry {', '.join(row.keys() ^ rows[0].keys())}")
         return cls(**{name: torch.cat([row[name] for row in rows]) for name in rows[0]})
 
-    def _tensors(self) -> dict[str, Tensor]:
+    def tensors(self) -> dict[str, Tensor]:
+        """What is carried, by name."""
         this: Any = self  # only its subclasses are dataclasses
         values = {f.name: getattr(this, f.name) for f in fields(this)}
         return {name: value for name, value in values.items() if value is not None}

@@ -11,24 +11,25 @@ import roma
 import torch
 
 from render_fit.bodies.body import Body
-from render_fit.cameras import Camera, camera_from_focal, default_focal_px
 from render_fit.errors import InputError
 from render_fit.evaluation.metrics import iou
-from render_fit.observations import OBSERVERS, observe
-from render_fit.observations.observation import Observation
 from render_fit.regressors.checkpoint import load_regressor
 from render_fit.regressors.network import Regressor
 from render_fit.renderers import CpuRenderer
 from render_fit.renderers.base import RenderSettings
 from render_fit.runs.inputs import find_images
+from render_fit.runs.observed import observed_people
 from render_fit.runs.poses import pose_bank
-from render_fit.runs.training import synthesis_for
+from render_fit.runs.training import processes, synthesis_for
 from render_fit.training.in_the_loop import Fits
 from render_fit.training.loop import train
 from render_fit.training.recipe import load_training_recipe
 from render_fit.training.state import REGRESSOR
 from render_fit.training.synthesis import Synthesis
 from render_fit.training.unlabelled import Unlabelled, UnlabelledSetting, objective_for, render_losses
+
+OBSERVED = "observed"
+"""Folder of what the photos show, kept for runs that go on."""
 
 FITS = "fits.npz"
 """The best fit of every photo, where fits taught: photos, poses, betas, trans, and the objective they ended at."""
@@ -81,7 +82,7 @@ def finetune(
 
     Args:
         images: Photos, or folders of them.
-        out: Folder of the training; one that exists goes on.
+        out: Folder of the training; one that exists goes on, and its photos are not observed again.
         start: The regressor to begin with, by name, path or place on the hub.
         recipe: Training recipe, by name or path; its network is the regressor's own.
         motion: Folder of motion capture for the drawn people that are trained on beside the photos; None: poses of the
@@ -102,12 +103,16 @@ def finetune(
     chosen = chosen.model_copy(update=changes)
     found = find_images(images)
     setting = chosen.unlabelled
-    people, skipped = _observed(found, first, setting.resolution, watch)
-    names = [str(path) for path in found if path not in skipped]
+
+    def observed(done: int, total: int) -> None:
+        if watch is not None:
+            watch("observing", done, total, {})
+
+    people, skipped = observed_people(found, first, setting.resolution, out / OBSERVED, processes(), observed)
     if not people:
         reason = next(iter(skipped.values()), "")
         raise InputError(f"{images[0]}: nobody was found in any of {len(found)} photos ({reason})")
-    photos = Unlabelled.joined(people)
+    photos = Unlabelled.joined(list(people.values()))
     synthesis = synthesis_for(chosen, pose_bank(motion))
     before = explains(first, photos, synthesis, setting)
 
@@ -117,7 +122,7 @@ def finetune(
 
     done = train(chosen, out, synthesis, photos=photos, workers=workers, watch=tell)
     if done.fits is not None:
-        _write_fits(done.fits, names, synthesis.body, out / FITS)
+        _write_fits(done.fits, [str(path) for path in people], synthesis.body, out / FITS)
     after = explains(load_regressor(out / REGRESSOR), photos, synthesis, setting)
     return Finetuned(out / REGRESSOR, len(people), skipped, before, after)
 
@@ -169,38 +174,3 @@ def explains(
             overlaps.append(iou(scored.scene.render("silhouette"), some.targets.mask, some.targets.valid))
     overlap = float(torch.cat(overlaps).mean()) if overlaps else float("nan")
     return Explains(float(torch.cat(values).mean()), overlap)
-
-
-def _observed(
-    images: Sequence[Path],
-    regressor: Regressor,
-    resolution: int,
-    watch: Callable[[str, int, int, dict[str, float]], None] | None,
-) -> tuple[list[Unlabelled], dict[Path, str]]:
-    """The largest person of every photo as a regressor sees them, and the photos without one.
-
-    A part map is made only for regressors that look at nothing else.
-    """
-    config, observer = regressor.config, OBSERVERS["mediapipe"]()
-    people: list[Unlabelled] = []
-    skipped: dict[Path, str] = {}
-    for number, path in enumerate(images, start=1):
-        try:
-            seen = observe(path, observer=observer, make_parts=config.looks_at == {"part map"})[0]
-            if seen.mask is None or seen.keypoints_px is None:
-                raise InputError("no mask or no keypoints")
-            one = Unlabelled.of([seen], [_camera(seen)], config.size, resolution, photo=config.sees("photo"))
-            regressor.require_sight(one.inputs)
-            people.append(one)
-        except InputError as error:
-            skipped[path] = str(error)
-        if watch is not None:
-            watch("observing", number, len(images), {})
-    return people, skipped
-
-
-def _camera(seen: Observation) -> Camera:
-    if seen.camera is not None:
-        return seen.camera
-    focal = seen.focal_px if seen.focal_px is not None else default_focal_px(*seen.image_size)
-    return camera_from_focal(focal, *seen.image_size)

@@ -84,7 +84,7 @@ class Fits(Batch):
     def improve(self, rows: Tensor, found: Fits) -> None:
         """Puts other fits of some images in these ones' places where the objective is lower."""
         better = found.value < self.value[rows]
-        for name, value in found._tensors().items():
+        for name, value in found.tensors().items():
             getattr(self, name)[rows[better]] = value[better]
 
     def truth(self, view: View, body: Body, n_clothing: int, good: Bool[Tensor, "p"]) -> Truth:
