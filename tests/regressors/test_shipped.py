@@ -14,6 +14,7 @@ from render_fit.regressors.checkpoint import load_regressor, shipped_names
 from render_fit.regressors.network import Regressor
 from render_fit.training.corruption import PERFECT
 from render_fit.training.poses import PoseBank
+from render_fit.training.recipe import load_training_recipe
 from render_fit.training.synthesis import Synthesis
 from render_fit.training.validation import HeldOut, Score, score
 
@@ -35,8 +36,23 @@ def judged(lifter: Regressor, synthesis: Synthesis, **unseen: bool) -> Score:
     return score(lifter, HeldOut(replace(inputs, **blank), truth), synthesis.body)
 
 
-def test_the_lifter_ships() -> None:
-    assert "lifter" in shipped_names()
+def test_what_ships() -> None:
+    assert set(shipped_names()) == {"lifter", "nbf"}
+
+
+def test_nbf_reads_poses_off_part_maps(synthesis: Synthesis) -> None:
+    nbf = load_regressor("nbf")
+    assert nbf.config.looks_at == {"part map"}
+    errors = load_training_recipe("nbf").errors
+    naked = replace(synthesis, basis=None)
+    inputs, truth = replace(naked, errors=errors).batch(96, torch.Generator().manual_seed(5))
+    rest = truth.joints[:1].expand_as(truth.joints)
+    spoiled = score(nbf, HeldOut(inputs, truth), synthesis.body)
+    assert spoiled.pa_mpjpe_mm < 0.75 * 1000 * float(pa_mpjpe(rest, truth.joints).mean())
+    assert spoiled.mpjpe_mm < 0.6 * 1000 * float(mpjpe(rest, truth.joints, root=0).mean())
+    perfect = PERFECT.model_copy(update={"twelve_parts": 1.0})
+    inputs, truth = replace(naked, errors=perfect).batch(96, torch.Generator().manual_seed(5))
+    assert score(nbf, HeldOut(inputs, truth), synthesis.body).pa_mpjpe_mm < spoiled.pa_mpjpe_mm
 
 
 def test_it_beats_the_mean_pose_by_far_with_and_without_errors(lifter: Regressor, synthesis: Synthesis) -> None:
