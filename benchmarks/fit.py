@@ -17,11 +17,11 @@ import torch
 from benchmarks.bodies import REST, VIEWS, Placed, placed
 from benchmarks.iteration import iteration_of
 from benchmarks.measure import Seconds, quotient, spread, take_turns
-from benchmarks.observed import observation_of, recipe_without_observer
+from benchmarks.observed import observation_of
 from benchmarks.report import Report, arguments
 from render_fit.bodies import open_body
 from render_fit.fitting.fit import fit_image
-from render_fit.fitting.recipe import Recipe
+from render_fit.fitting.recipe import Recipe, load_recipe
 from render_fit.fitting.result import FitReport
 from render_fit.renderers import CpuRenderer
 
@@ -49,7 +49,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--bodies", type=int, default=len(VIEWS), help="how many, the rest pose first (default all)")
     chosen = parser.parse_args(words)
     torch.set_num_threads(chosen.threads)
-    recipe = recipe_without_observer(chosen.recipe)
+    recipe = load_recipe(chosen.recipe)
     bodies = [placed(view, 320) for view in VIEWS[: chosen.bodies]]
     reports: list[list[FitReport]] = [[] for _ in bodies]
     cases: dict[str, Callable[[], Seconds]] = {}

@@ -20,7 +20,7 @@ import torch
 
 from benchmarks.bodies import VIEWS, placed
 from benchmarks.measure import Seconds, quotient, spread, take_turns
-from benchmarks.observed import recipe_without_observer, write_photo, write_recipe
+from benchmarks.observed import write_photo
 from benchmarks.report import Report, arguments
 from render_fit.runs.folder import fit_many
 from render_fit.runs.inputs import Job
@@ -61,8 +61,7 @@ def main(words: Sequence[str] | None = None) -> int:
         # The rest pose, then every other posed body: of each kind some.
         views = [VIEWS[(2 * k) % len(VIEWS)] for k in range(chosen.photos)]
         jobs = [write_photo(placed(view, 320), folder, f"{k:02d}") for k, view in enumerate(views)]
-        recipe = write_recipe(recipe_without_observer(chosen.recipe), folder / "recipe.yaml")
-        options = FitOptions(recipe=str(recipe))
+        options = FitOptions(recipe=chosen.recipe)
         fitting(jobs[:1], options, folder, 1)()  # compiles kernels, if they are not in the cache
         workers = (1, 2) if cores > 1 else (1,)
         times = take_turns({str(n): fitting(jobs, options, folder, n) for n in workers}, chosen.runs, warm_up=0)

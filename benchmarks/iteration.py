@@ -21,10 +21,11 @@ from torch import Tensor
 from benchmarks.bodies import REST, VIEWS, Placed, placed
 from benchmarks.drawing import HARD_PASS, hard_pass_of
 from benchmarks.measure import Seconds, quotient, spread, take_turns
-from benchmarks.observed import observation_of, recipe_without_observer
+from benchmarks.observed import observation_of
 from benchmarks.report import Report, arguments
 from render_fit.bodies import BodyParameters, open_body
 from render_fit.fitting.problem import Problem
+from render_fit.fitting.recipe import load_recipe
 from render_fit.fitting.stages import Setting, search_and_refinement
 from render_fit.losses.term import Scene
 from render_fit.renderers import CpuRenderer
@@ -97,7 +98,7 @@ class Iteration:
 
 def iteration_of(one: Placed) -> Iteration:
     """The default recipe's largest stage, without clothing; parameters a little off the truth."""
-    recipe = recipe_without_observer()
+    recipe = load_recipe("hybrid")
     stage = max(search_and_refinement(recipe, "none")[1], key=lambda stage: stage.resolution)
     setting = Setting(recipe, open_body(), CpuRenderer(), observation_of(one), one.camera)
     generator = torch.Generator().manual_seed(0)

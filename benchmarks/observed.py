@@ -7,12 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import yaml
 from PIL import Image
 
 from benchmarks.bodies import Placed
 from render_fit.bodies import open_body
-from render_fit.fitting.recipe import Recipe, load_recipe
 from render_fit.observations.observation import Observation, box_of_mask
 from render_fit.parts import PART_SPACES
 from render_fit.renderers import CpuRenderer, RenderSettings
@@ -51,20 +49,6 @@ def observation_of(one: Placed) -> Observation:
         camera=one.camera,
         source={"mask": "drawn", "keypoints": "drawn", "labels": "drawn", "camera": "drawn"},
     )
-
-
-def recipe_without_observer(name: str = "hybrid") -> Recipe:
-    """A recipe without the one term that only an observer can feed: rough 3D keypoints."""
-    plain = load_recipe(name).resolved()
-    for stage in [*plain["stages"], plain["final"]]:
-        stage["terms"].pop("bone_directions", None)
-    return Recipe.model_validate(plain)
-
-
-def write_recipe(recipe: Recipe, path: Path) -> Path:
-    """As a YAML file, which options may name."""
-    path.write_text(yaml.safe_dump(recipe.resolved(), allow_unicode=True, sort_keys=False), encoding="utf-8")
-    return path
 
 
 def write_photo(one: Placed, folder: Path, stem: str) -> Job:

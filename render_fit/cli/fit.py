@@ -42,7 +42,7 @@ def fit(
     regressor: Annotated[
         str | None,
         typer.Option(
-            help="Whose hypotheses the fit begins with: a name or a .safetensors file; else the recipe's.",
+            help="Whose hypotheses the fit begins with: a name, a .safetensors file, or none; else the recipe's.",
             rich_help_panel=_HOW,
         ),
     ] = None,

@@ -175,7 +175,7 @@ def _starts(setting: Setting, generator: torch.Generator) -> Variables:
     recipe, starts = setting.recipe, setting.recipe.starts
     dimension = _dimension(setting.clothing_basis)
     found = [] if setting.regressed is None else [setting.regressed.variables]
-    if starts.yaws_deg and starts.poses:
+    if starts.yaws_deg and starts.poses and (starts.posed or not found):
         posed = starting_points(
             setting.body, setting.targets(0), recipe.n_betas, starts.yaws_deg, starts.poses, dimension
         )

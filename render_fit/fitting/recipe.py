@@ -96,6 +96,10 @@ class Stage(Strict):
         return self
 
 
+NO_REGRESSOR = "none"
+"""Named in a regressor's place, it takes the recipe's away."""
+
+
 class Starts(Strict):
     """Where the search begins."""
 
@@ -103,6 +107,10 @@ class Starts(Strict):
         default="",
         description="a regressor, by name, path or place on the hub, whose hypotheses come before those of the poses; "
         "none if empty",
+    )
+    posed: bool = Field(
+        default=True,
+        description="whether poses and yaws are tried besides a regressor's hypotheses, or only without it",
     )
     yaws_deg: tuple[float, ...] = (0.0, 90.0, 180.0, 270.0)
     poses: tuple[Literal["standing", "sitting", "arms_up", "zero"], ...] = ("standing",)
@@ -153,12 +161,19 @@ class Recipe(Strict):
         return self
 
     def begun_by(self, regressor: str) -> Recipe:
-        """The recipe with a regressor's hypotheses before its own starts.
+        """The recipe begun by another regressor.
 
         Args:
-            regressor: Name, path or place on the hub; nothing is loaded yet.
+            regressor: Name, path or place on the hub, or ``none``: the recipe's poses and yaws alone. Nothing is loaded
+                yet.
+
+        Raises:
+            InputError: if it is ``none``, and the recipe has no poses.
         """
-        return self.model_copy(update={"starts": self.starts.model_copy(update={"regressor": regressor})})
+        starts = self.starts.model_copy(update={"regressor": "" if regressor == NO_REGRESSOR else regressor})
+        if not starts.regressor and not (starts.poses and starts.yaws_deg):
+            raise InputError(f"recipe {self.name!r}: begins with a regressor alone, and has no poses to begin with")
+        return self.model_copy(update={"starts": starts})
 
     def resolved(self) -> dict[str, Any]:
         """The recipe with every default filled in, as plain data."""

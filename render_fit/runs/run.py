@@ -69,8 +69,9 @@ class Tools:
         self.options = options
         recipe = load_recipe(options.recipe)
         if options.regressor is not None:
-            regressor_named(options.regressor)
             recipe = recipe.begun_by(options.regressor)
+            if recipe.starts.regressor:
+                regressor_named(recipe.starts.regressor)
         self.recipe: Recipe = recipe
 
     @cached_property

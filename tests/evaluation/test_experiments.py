@@ -121,10 +121,11 @@ def test_the_command_lists_its_experiments(capsys: pytest.CaptureFixture[str]):
 def test_fits_begin_with_the_regressor_that_is_asked_for():
     settings = Settings(Path("unused"), None, regressor="lifter", keypoints_only=True)
     recipe = recipe_of(settings)
-    own = recipe_of(replace(settings, regressor=None))
-    assert recipe.starts.regressor == "lifter" and not own.starts.regressor
-    assert recipe.begun_by("") == own
+    posed = replace(settings, regressor="none")
+    assert recipe.starts.regressor == "lifter" and not recipe_of(posed).starts.regressor
+    assert recipe_of(posed).begun_by("lifter") == recipe
     assert in_words(settings) == {"before": "regressor alone", "after": "refined with keypoints alone"}
+    assert in_words(posed)["before"] == "keypoints alone"
 
 
 def test_a_regressor_that_does_not_exist_ends_an_experiment_in_one_line(

@@ -94,3 +94,12 @@ def test_files_that_are_no_recipe(tmp_path, text):
     path.write_text(text)
     with pytest.raises(InputError, match="bad.yaml"):
         load_recipe(path)
+
+
+def test_a_regressor_takes_the_place_of_poses_and_none_gives_it_back():
+    hybrid = load_recipe("hybrid")
+    assert hybrid.starts.regressor == "lifter" and not hybrid.starts.posed
+    posed = hybrid.begun_by("none")
+    assert not posed.starts.regressor and posed.starts.poses and posed.begun_by("lifter") == hybrid
+    with pytest.raises(InputError, match="recipe 'predict': begins with a regressor alone"):
+        load_recipe("predict").begun_by("none")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from render_fit.regressors.network import Prediction, Regressor
+from render_fit.regressors.network import REFERENCE_M, Prediction, Regressor
 from render_fit.training.labels import LABELS, LabelMix
 from render_fit.training.objective import LossWeights, distances, losses
 from render_fit.training.recipe import TrainingRecipe
@@ -35,6 +35,21 @@ def test_the_truth_is_at_no_distance(synthesis: Synthesis) -> None:
     wrong = distances(saying(truth, 0.3), truth, synthesis.body)
     assert (wrong["joints"][:, 0] > 0.05).all()
     torch.testing.assert_close(wrong["betas"][:, 0], torch.full((4,), 0.09), atol=1e-5, rtol=0)
+
+
+def test_an_answer_with_joints_at_or_behind_the_camera_has_a_finite_gradient(synthesis: Synthesis) -> None:
+    """What ended a training once: the projection of a joint at depth zero is infinite."""
+    _, truth = synthesis.batch(3, torch.Generator().manual_seed(0))
+    answer = saying(truth)
+    # The pelvis so near that some joints are beside the camera, and some behind it.
+    depth = torch.tensor([[0.3, 0.02], [1e-12, 0.5], [0.1, 0.05]])
+    place = torch.cat([torch.zeros(3, 2, 2), (depth / (truth.focal[:, None] * REFERENCE_M)).log()[..., None]], -1)
+    posed = replace(answer, place=place.requires_grad_(), betas=answer.betas.clone().requires_grad_())
+    off = distances(posed, truth, synthesis.body)
+    assert all(value.isfinite().all() for value in off.values())
+    assert (off["projection"] > 0.1).all()
+    gradient = torch.autograd.grad(off["projection"].sum(), (posed.place, posed.betas))
+    assert all(value.isfinite().all() for value in gradient)
 
 
 def test_the_best_hypothesis_learns_and_the_choice_is_told(recipe: TrainingRecipe, synthesis: Synthesis) -> None:

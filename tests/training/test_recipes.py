@@ -102,8 +102,7 @@ def test_every_recipe_trains_predicts_refines_and_is_judged(name: str, bank: Pos
     hybrid = load_recipe("hybrid")
     by_keypoints, by_pictures = (next(s for s in hybrid.stages if s.name == kind) for kind in ("search", "coarse"))
     stages = (by_keypoints.model_copy(update={"keep": 1}), by_pictures.model_copy(update={"keep": 1, "resolution": 64}))
-    alone = hybrid.starts.model_copy(update={"yaws_deg": (), "poses": ()})
-    refined = fit_image(seen, hybrid.model_copy(update={"stages": stages, "starts": alone}).begun_by(regressor))
+    refined = fit_image(seen, hybrid.model_copy(update={"stages": stages}).begun_by(regressor))
     # Both are judged by the same objective, and by the truth.
     assert sum(refined.report.losses.values()) < 0.5 * sum(predicted.report.losses.values())
     true = open_body().keypoints(scene.parameters, H36M_17)[0]

@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for JSON, CSV and contact sheet")
     parser.add_argument("--data", type=Path, help="folder of the research photos (RENDER_FIT_DATA, ../shared/data)")
     parser.add_argument("--recipe", default="hybrid", help="name or path")
-    parser.add_argument("--regressor", help="begins every fit, besides the recipe's starts: a name or a file")
+    parser.add_argument("--regressor", help="whose hypotheses begin every fit: a name, a file, or none")
     parser.add_argument("--limit", type=int, help="at most this many people per dataset")
     parser.add_argument("--jobs", type=int, default=1, help="processes; each then uses cores / jobs threads")
     parser.add_argument("--seed", type=int, default=0, help="of every random choice")

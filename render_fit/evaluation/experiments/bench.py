@@ -45,7 +45,7 @@ class Settings:
         clothing: ``none``, ``smooth`` or ``free`` offsets; the recipe's if None. Experiments that compare kinds
             of clothing ignore it.
         keypoints_only: Refine with the keypoints alone, as long as the recipe does with pictures.
-        regressor: Whose hypotheses fits begin with besides the recipe's starts; the recipe's if None.
+        regressor: Whose hypotheses fits begin with, or ``none``; the recipe's if None.
     """
 
     out: Path
@@ -80,8 +80,9 @@ def recipe_of(settings: Settings) -> Recipe:
     """
     recipe = load_recipe(settings.recipe)
     if settings.regressor is not None:
-        regressor_named(settings.regressor)
         recipe = recipe.begun_by(settings.regressor)
+        if recipe.starts.regressor:
+            regressor_named(recipe.starts.regressor)
     return without_pictures(recipe) if settings.keypoints_only else recipe
 
 
