@@ -23,6 +23,9 @@ from render_fit.renderers.base import N_PARTS
 REFERENCE_M = 2.0
 """A view's side at the depth of 1.7 m people who fill it: depths are told relative to where that is."""
 
+FARTHEST_LOG = 5.0
+"""Depths are told in logarithms; this many times e nearer or further than the reference is as far as answers reach."""
+
 _CHANNELS: dict[Picture, int] = {"silhouette": 1, "parts": N_PARTS, "heatmaps": len(POINTS), "photo": 3}
 
 
@@ -79,8 +82,12 @@ class Prediction(Batch):
 
 
 def pelvis_in_view(place: Float[Tensor, "*n 3"], focal: Float[Tensor, "*n"]) -> Float[Tensor, "*n 3"]:
-    """Metres in the view's axes; see `Prediction.place`."""
-    depth = place[..., 2].exp() * focal * REFERENCE_M
+    """Metres in the view's axes; see `Prediction.place`.
+
+    Differentiability: smooth up to `FARTHEST_LOG`; an answer beyond it is brought back there, so that what nobody told
+        a network (how far away people are) never makes its losses infinite.
+    """
+    depth = place[..., 2].clamp(-FARTHEST_LOG, FARTHEST_LOG).exp() * focal * REFERENCE_M
     across = place[..., :2] / (2 * focal[..., None]) * depth[..., None]
     return torch.cat([across, depth[..., None]], -1)
 
