@@ -15,8 +15,9 @@ from render_fit.runs.experiments.__main__ import main
 from render_fit.runs.experiments.fits import observations_of, people_to_fit
 from render_fit.runs.experiments.settings import Settings, figures_of
 from render_fit.skeletons import COCO_17, SMPL_24
-from render_fit.training.corruption import PERFECT
+from render_fit.training.corruption import PERFECT, ErrorMix
 from render_fit.training.poses import PoseBank
+from render_fit.training.recipe import load_training_recipe
 from render_fit.training.synthesis import Synthesis
 from render_fit.training.validation import held_out_people
 
@@ -84,6 +85,14 @@ def test_baselines_judge_given_regressors(few_poses: None, tmp_path: Path) -> No
     assert [row["what"].split()[0] for row in table["people"][:4]] == ["mean", "most", "most", "most"]
     assert all(row["pa_mpjpe_mm"] > 0 for row in table["people"])
     assert table["people"][4]["iou"] > 0
+
+
+def test_regressors_are_judged_by_the_errors_they_know(tmp_path: Path) -> None:
+    nbf = load_training_recipe("nbf")
+    assert baselines.errors_known_to("nbf") == nbf.errors != ErrorMix()
+    assert baselines.errors_known_to(str(tmp_path / "regressor.safetensors")) == ErrorMix()
+    (tmp_path / "recipe.json").write_text(nbf.model_dump_json())
+    assert baselines.errors_known_to(str(tmp_path / "regressor.safetensors")) == nbf.errors
 
 
 def test_baselines_fit_people_by_recipes(few_poses: None, tmp_path: Path) -> None:

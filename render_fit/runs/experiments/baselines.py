@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import roma
 import torch
@@ -20,8 +21,10 @@ from render_fit.regressors.inputs import Inputs
 from render_fit.runs.experiments.fits import errors_of_fits, people_to_fit
 from render_fit.runs.experiments.settings import Settings, figures_of
 from render_fit.runs.training import synthesis_for
+from render_fit.training.corruption import ErrorMix
 from render_fit.training.poses import PoseBank
-from render_fit.training.recipe import TrainingRecipe
+from render_fit.training.recipe import TrainingRecipe, load_training_recipe, training_recipe_names
+from render_fit.training.state import RECIPE
 from render_fit.training.synthesis import Synthesis, Truth
 from render_fit.training.validation import held_out_people
 
@@ -80,7 +83,7 @@ def baselines(settings: Settings) -> Outcome:
     for name in settings.regressors:
         settings.say(f"judging {name}")
         regressor = load_regressor(name)
-        recipe = base.model_copy(update={"regressor": regressor.config})
+        recipe = base.model_copy(update={"regressor": regressor.config, "errors": errors_known_to(name)})
         theirs = synthesis_for(recipe, held_out)
         tell(name, settings.people, figures_of(regressor, held_out_people(theirs, settings.people), theirs))
     if settings.recipes:
@@ -91,6 +94,19 @@ def baselines(settings: Settings) -> Outcome:
             tell(name, len(some), errors_of_fits(name, some, truth, settings))
     columns = ("what", "people", "pa_mpjpe_mm", "mpjpe_mm", "best_pa_mpjpe_mm", "iou")
     return Outcome("baselines", people, {"held-out people": settings.people}, columns)
+
+
+def errors_known_to(name: str) -> ErrorMix:
+    """The observers' errors that a regressor was trained with: who looks at part maps alone is always shown one.
+
+    Args:
+        name: One that ships, named as its recipe is, or the file that a training left in its folder; any other is
+            judged by the errors that the lifter knows.
+    """
+    recipe = Path(name).parent / RECIPE
+    if recipe.is_file():
+        return load_training_recipe(recipe).errors
+    return load_training_recipe(name).errors if name in training_recipe_names() else ErrorMix()
 
 
 def mean_pose(bank: PoseBank, count: int) -> Float[Tensor, "n 24 3 3"]:
