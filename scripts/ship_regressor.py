@@ -5,7 +5,7 @@
 
 The lifter that ships was trained in two parts: 14,000 of the recipe's 22,000 steps before it had limber people (their
 share 0, thighs of seated people spread by 11 +- 20 degrees, knees evenly bent), then 7,200 steps from those weights
-(`start`) with them, learning rate 6e-4, warm-up 100.
+(`start`) with them, learning rate 6e-4, warm-up 100. `nbf` was trained by `render-fit train nbf --steps 6000`.
 """
 
 import argparse

@@ -14,6 +14,7 @@ from torch.nn.functional import pad
 from render_fit.bodies.body import Body
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.cameras import Camera
+from render_fit.fitting.recipe import Recipe
 from render_fit.fitting.variables import Variables
 from render_fit.losses.targets import Targets
 from render_fit.observations.observation import Observation
@@ -30,6 +31,24 @@ def regressor_named(name: str) -> Regressor:
     """A regressor by name, path or place on the hub, read once, and again when its file has changed."""
     path = Path(name)
     return _read(name, path.stat().st_mtime_ns if path.is_file() else 0)
+
+
+def with_regressor(recipe: Recipe, name: str | None) -> Recipe:
+    """A recipe begun by the regressor that was asked for, which is read at once: a wrong name is told before any work.
+
+    Args:
+        recipe: What to begin.
+        name: See `Recipe.begun_by`; None: as the recipe says.
+
+    Raises:
+        InputError: if there is no such regressor, or nothing to begin with.
+    """
+    if name is None:
+        return recipe
+    begun = recipe.begun_by(name)
+    if begun.starts.regressor:
+        regressor_named(begun.starts.regressor)
+    return begun
 
 
 @lru_cache(maxsize=2)

@@ -16,7 +16,7 @@ from torch import Tensor
 from render_fit.cameras import Camera, camera_from_focal, default_focal_px
 from render_fit.errors import InputError
 from render_fit.losses.targets import Targets
-from render_fit.observations import OBSERVERS, observe
+from render_fit.observations import OBSERVERS, Observer, observe
 from render_fit.observations.observation import Observation
 from render_fit.parts import PART_SPACES, PartSpace
 from render_fit.regressors.inputs import Inputs
@@ -76,7 +76,7 @@ def observed_people(
     return people, skipped
 
 
-def _observed(path: Path, observer: Any, regressor: Regressor, resolution: int) -> Unlabelled | str:
+def _observed(path: Path, observer: Observer, regressor: Regressor, resolution: int) -> Unlabelled | str:
     config = regressor.config
     try:
         seen = observe(path, observer=observer, make_parts=config.looks_at == {"part map"})[0]

@@ -17,7 +17,7 @@ from render_fit.export.fit_folder import write_fit
 from render_fit.export.overlays import Pixels, overlay, panel, side_view
 from render_fit.fitting.fit import fit_image
 from render_fit.fitting.recipe import Recipe, load_recipe
-from render_fit.fitting.regressed import regressor_named
+from render_fit.fitting.regressed import with_regressor
 from render_fit.fitting.result import FitReport, FitResult
 from render_fit.observations import OBSERVERS, Observer, observe
 from render_fit.renderers import renderer_named
@@ -67,12 +67,7 @@ class Tools:
 
     def __init__(self, options: FitOptions) -> None:
         self.options = options
-        recipe = load_recipe(options.recipe)
-        if options.regressor is not None:
-            recipe = recipe.begun_by(options.regressor)
-            if recipe.starts.regressor:
-                regressor_named(recipe.starts.regressor)
-        self.recipe: Recipe = recipe
+        self.recipe: Recipe = with_regressor(load_recipe(options.recipe), options.regressor)
 
     @cached_property
     def body(self) -> Body:

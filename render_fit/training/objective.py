@@ -12,14 +12,11 @@ from torch import Tensor
 
 from render_fit.bodies.body import Body
 from render_fit.regressors.network import Prediction
+from render_fit.regressors.view import view_camera
 from render_fit.training.labels import LABELS
 from render_fit.training.synthesis import Truth
 
 Count = Callable[[Tensor], Tensor]
-
-NEAREST_M = 0.1
-"""Joints that an answer puts nearer to the camera, or behind it, are projected as if they were this far away: what lies
-at depth zero has no place in the picture, and no gradient."""
 
 
 class LossWeights(BaseModel):
@@ -76,10 +73,9 @@ def distances(prediction: Prediction, truth: Truth, body: Body) -> dict[str, Flo
     posed = body.kinematics(parameters).joints.unflatten(0, (n, h))
     joints = posed - posed[:, :, :1]
     off = (joints - truth.joints[:, None]).norm(dim=-1)
-    shown, true_shown = (
-        2 * truth.focal[:, None, None, None] * points[..., :2] / points[..., 2:].clamp(min=NEAREST_M)
-        for points in (posed, (truth.joints + truth.pelvis[:, None])[:, None])
-    )
+    camera, everyone = view_camera(truth.focal, 2), torch.arange(n, device=off.device)  # pixels are half views
+    shown = camera[everyone.repeat_interleave(h)].project(posed.flatten(0, 1)).unflatten(0, (n, h))
+    true_shown = camera.project(truth.joints + truth.pelvis[:, None])[:, None]
     return {
         "rotations": (prediction.rotations - truth.rotations[:, None]).square().sum((-1, -2)).mean(-1),
         "betas": (prediction.betas - truth.betas[:, None]).square().mean(-1),

@@ -89,7 +89,8 @@ def test_a_system_learns_in_all_its_layers(name: str, bank: PoseBank, tmp_path: 
 @pytest.mark.parametrize("name", training_recipe_names())
 def test_every_recipe_trains_predicts_refines_and_is_judged(name: str, bank: PoseBank, tmp_path: Path) -> None:
     scene = synthetic_scene(open_body(), everyday_pose("walking"), 0)
-    seen = replace(scene.observation(), image=torch.rand(3, *scene.observation().image_size))
+    seen = scene.observation()
+    seen = replace(seen, image=torch.rand(3, *seen.image_size))
     if name in ("finetune", "spin"):
         first, _ = trained("lifter", bank, tmp_path / "first")
         start = {"start": str(tmp_path / "first" / REGRESSOR), "regressor": first.regressor}

@@ -14,7 +14,7 @@ import torch
 from rich.console import Console
 
 from render_fit.errors import InputError
-from render_fit.evaluation.experiments.bench import Settings
+from render_fit.evaluation.experiments.bench import Settings, recipe_of
 from render_fit.evaluation.experiments.photos import coco, image_alone
 from render_fit.evaluation.experiments.status import status
 from render_fit.evaluation.experiments.tables import Outcome, write_outcome
@@ -74,6 +74,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     began = time.perf_counter()
     try:
+        recipe_of(settings)  # a wrong name is told before anything is read
         outcome = EXPERIMENTS[given.name](settings)
     except InputError as error:
         parser.exit(2, f"error: {error}\n")

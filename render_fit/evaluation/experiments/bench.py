@@ -17,7 +17,7 @@ from render_fit.bodies.body import Body
 from render_fit.evaluation.experiments.tables import Figures
 from render_fit.fitting.fit import fit_image
 from render_fit.fitting.recipe import Recipe, load_recipe
-from render_fit.fitting.regressed import regressor_named
+from render_fit.fitting.regressed import with_regressor
 from render_fit.fitting.result import FitResult
 from render_fit.fitting.stages import Clothing, keypoint_continuation, search_and_refinement
 from render_fit.observations import OBSERVERS, Observation, Observer
@@ -78,11 +78,7 @@ def recipe_of(settings: Settings) -> Recipe:
     Raises:
         InputError: if there is no such recipe or regressor.
     """
-    recipe = load_recipe(settings.recipe)
-    if settings.regressor is not None:
-        recipe = recipe.begun_by(settings.regressor)
-        if recipe.starts.regressor:
-            regressor_named(recipe.starts.regressor)
+    recipe = with_regressor(load_recipe(settings.recipe), settings.regressor)
     return without_pictures(recipe) if settings.keypoints_only else recipe
 
 

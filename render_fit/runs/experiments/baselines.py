@@ -103,10 +103,10 @@ def errors_known_to(name: str) -> ErrorMix:
         name: One that ships, named as its recipe is, or the file that a training left in its folder; any other is
             judged by the errors that the lifter knows.
     """
+    if name in training_recipe_names():
+        return load_training_recipe(name).errors
     recipe = Path(name).parent / RECIPE
-    if recipe.is_file():
-        return load_training_recipe(recipe).errors
-    return load_training_recipe(name).errors if name in training_recipe_names() else ErrorMix()
+    return load_training_recipe(recipe).errors if recipe.is_file() else ErrorMix()
 
 
 def mean_pose(bank: PoseBank, count: int) -> Float[Tensor, "n 24 3 3"]:
