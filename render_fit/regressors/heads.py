@@ -7,6 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+FARTHEST_STEP = 2.0
+"""Of a correction, in every number of an answer: columns of rotations, standard deviations of shape, logarithms."""
+
 
 def upright_answers(hypotheses: int, n_joints: int, size: int) -> Float[Tensor, "h a"]:
     """Answers to begin with: the zero pose, standing upright before the camera, facing it or turned about evenly.
@@ -30,13 +33,16 @@ class IterativeHead(nn.Module):
     """Iterative error feedback: features and the answer so far give a correction, some times over.
 
     All hypotheses share the layers that correct them, and differ in where they start; the starts are learned as well.
+    No correction moves a number by more than `FARTHEST_STEP`: what nothing holds (how far away somebody is, and what
+    shape they have, where only joints in the picture are known) would run away.
 
     Args:
         width: Of the features.
         start: (H, A) the answers to begin with.
         times: Corrections.
 
-    Source: Carreira et al., CVPR 2016; for bodies, Kanazawa et al., CVPR 2018, section 3.2.
+    Source: Carreira et al., CVPR 2016, whose corrections are bounded too (section 2); for bodies, Kanazawa et al., CVPR
+        2018, section 3.2.
     """
 
     def __init__(self, width: int, start: Float[Tensor, "h a"], times: int) -> None:
@@ -58,5 +64,6 @@ class IterativeHead(nn.Module):
         answer = self.start.expand(features.shape[0], -1, -1)
         seen = features[:, None].expand(-1, answer.shape[1], -1)
         for _ in range(self.times):
-            answer = answer + self.correction(torch.cat([seen, answer.to(seen)], -1)).float()
+            correction = self.correction(torch.cat([seen, answer.to(seen)], -1)).float()
+            answer = answer + FARTHEST_STEP * (correction / FARTHEST_STEP).tanh()
         return answer.flatten(1)

@@ -25,6 +25,7 @@ from render_fit.training.in_the_loop import Fits
 from render_fit.training.lessons import Lessons
 from render_fit.training.objective import losses
 from render_fit.training.recipe import Optimiser, TrainingRecipe
+from render_fit.training.segmentation import Taught, segmentation_loss
 from render_fit.training.shards import Shards, drawn_ahead
 from render_fit.training.state import RECIPE, REGRESSOR, GoesOn, TrainingState
 from render_fit.training.synthesis import Synthesis, Truth
@@ -95,10 +96,11 @@ def train(
     # On a processor the lifter's forward and backward pass takes 0.25 s in place of 0.37 (64 people, one thread).
     regressor.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     averaged.requires_grad_(False).eval().to(accelerator.device)
+    taught = Taught(regressor, recipe.segmentation)
     optimiser = torch.optim.AdamW(
-        regressor.parameters(), recipe.optimiser.learning_rate, weight_decay=recipe.optimiser.weight_decay
+        taught.parameters(), recipe.optimiser.learning_rate, weight_decay=recipe.optimiser.weight_decay
     )
-    model, optimiser = accelerator.prepare(regressor, optimiser)
+    model, optimiser = accelerator.prepare(taught, optimiser)
 
     def everybody(people: torch.Tensor) -> torch.Tensor:
         # Gradients are averaged over processes, so the mean over all people is each one's sum over this.
@@ -121,7 +123,9 @@ def train(
         others["adversary"] = adversary
     if photos is not None:
         lessons = others["photos"] = Lessons(recipe, photos, synthesis, everybody, gathered)
-    state = TrainingState(recipe, folder, accelerator.unwrap_model(model), averaged, optimiser, others)
+    if taught.decoder is not None:
+        others["segmentation"] = taught.decoder
+    state = TrainingState(recipe, folder, regressor, averaged, optimiser, others)
     if accelerator.is_main_process:
         folder.mkdir(parents=True, exist_ok=True)
     accelerator.wait_for_everyone()
@@ -148,12 +152,14 @@ def train(
                 rows = lessons.rows(state.step, rank, processes)
                 inputs = Inputs.joined([inputs, lessons.photos.inputs[rows]])
             with accelerator.autocast():
-                prediction = model(inputs.to(accelerator.device))
+                prediction, seen = model(inputs.to(accelerator.device))
             loss = losses(prediction[: len(truth)], truth, body, recipe.losses, everybody)
             if lessons is not None:
                 loss = loss.plus(lessons.loss(prediction[len(truth) :], rows))
             if adversary is not None:
                 loss = loss.plus(adversary.loss(prediction))
+            if seen is not None:
+                loss = loss.plus(segmentation_loss(seen[: len(truth)], truth, recipe.segmentation.weight, everybody))
             if not bool(loss.total.isfinite()):
                 bad = ", ".join(name for name, value in loss.terms.items() if not bool(value.isfinite()))
                 raise InputError(
@@ -165,10 +171,10 @@ def train(
             accelerator.clip_grad_norm_(model.parameters(), recipe.optimiser.clip)
             optimiser.step()
             if adversary is not None:
-                seen = range(state.step * shards + rank, (state.step + 1) * shards, processes)
-                loss = loss.plus(adversary.learn(prediction, seen, recipe.shard))
+                real = range(state.step * shards + rank, (state.step + 1) * shards, processes)
+                loss = loss.plus(adversary.learn(prediction, real, recipe.shard))
             state.step += 1
-            _average(averaged, accelerator.unwrap_model(model), recipe.optimiser.average, state.step)
+            _average(averaged, regressor, recipe.optimiser.average, state.step)
             if not accelerator.is_main_process:
                 continue
             figures = {name: float(value) for name, value in loss.terms.items()}

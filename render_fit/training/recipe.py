@@ -19,6 +19,7 @@ from render_fit.training.objective import LossWeights
 from render_fit.training.people import PeopleMix
 from render_fit.training.photos import PhotoMix
 from render_fit.training.poses import PoseMix
+from render_fit.training.segmentation import SegmentationSetting
 from render_fit.training.unlabelled import UnlabelledSetting
 
 
@@ -59,6 +60,7 @@ class TrainingRecipe(Strict):
         default=None, description="fits of those people that teach the regressor (SPIN); none if left out"
     )
     adversarial: AdversarialSetting = AdversarialSetting()
+    segmentation: SegmentationSetting = SegmentationSetting()
     optimiser: Optimiser = Optimiser()
     steps: int = Field(gt=0)
     batch: int = Field(default=64, gt=0, description="people in a step, of all processes together")
@@ -74,6 +76,12 @@ class TrainingRecipe(Strict):
     def _whole_shards(self) -> TrainingRecipe:
         if self.batch % self.shard:
             raise ValueError(f"batch: expected a multiple of shard ({self.shard}), got {self.batch}")
+        return self
+
+    @model_validator(mode="after")
+    def _pictures_to_segment(self) -> TrainingRecipe:
+        if self.segmentation.weight and not self.regressor.pictures:
+            raise ValueError("segmentation: this network looks at no pictures; leave the section out")
         return self
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from render_fit.bodies.body import Body
@@ -44,6 +44,7 @@ class Truth(Batch):
         joints: (N, J, 3) metres, relative to the pelvis.
         focal: (N,) focal length over the view's side.
         labels: (N, L) which of `LABELS` are known; losses do not look at the others, whose numbers are finite.
+        parts: (N, H, W) SMPL part + 1 of the body's pixels, 0 is background; only of people who were drawn.
     """
 
     rotations: Float[Tensor, "n j 3 3"]
@@ -54,6 +55,7 @@ class Truth(Batch):
     joints: Float[Tensor, "n j 3"]
     focal: Float[Tensor, "n"]
     labels: Bool[Tensor, "n l"]
+    parts: UInt8[Tensor, "n h w"] | None = None
 
     def __len__(self) -> int:
         return len(self.focal)
@@ -138,7 +140,7 @@ class Synthesis:
             generator: Source of randomness.
         """
         drawn = self.draw(count, generator)
-        return self.observed(drawn, generator), self.truth(drawn.people)
+        return self.observed(drawn, generator), replace(self.truth(drawn.people), parts=drawn.labels.to(torch.uint8))
 
     def observed(self, drawn: Drawn, generator: torch.Generator) -> Inputs:
         """What a regressor gets to see of drawn people: silhouettes, part maps, keypoints and their rough depths, with

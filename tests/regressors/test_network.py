@@ -14,7 +14,7 @@ from render_fit.cameras import camera_from_focal
 from render_fit.errors import InputError
 from render_fit.regressors.checkpoint import load_regressor, save_regressor
 from render_fit.regressors.config import RegressorConfig
-from render_fit.regressors.heads import IterativeHead
+from render_fit.regressors.heads import FARTHEST_STEP, IterativeHead
 from render_fit.regressors.inputs import POINTS, Inputs
 from render_fit.regressors.network import Regressor, orthonormal, pelvis_in_view, place_in_view
 from render_fit.regressors.view import view_of
@@ -100,6 +100,12 @@ def test_iterative_error_feedback_starts_at_the_mean_pose_and_is_corrected_step_
         # The second correction knows of the first one: it is not the same again.
         assert moved[1] > 1.5 * moved[0]
         assert abs(moved[1] - 3 * moved[0]) > 1e-4 * moved[0]
+        # However much it is driven, it cannot run away.
+        last.weight.mul_(1e6)
+        far = regressor(inputs)
+        assert far.betas.abs().max() > 1.9
+        for value in (far.betas, far.place):
+            assert value.abs().max() <= 3 * FARTHEST_STEP
     with pytest.raises(ValueError, match="not iterative"):
         Regressor(SMALL).begin_at(mean)
 

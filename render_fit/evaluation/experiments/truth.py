@@ -44,7 +44,7 @@ from render_fit.observations.observe import ROOM_AROUND_JOINTS
 from render_fit.skeletons import H36M_17
 
 SEEDS = (0, 1, 2)
-N_VIEWS = 200
+N_VIEWS = 500
 N_ROUND_TRIPS = 100
 PICTURED = 40
 """Views on a contact sheet."""
@@ -188,7 +188,7 @@ def held_out_views(settings: Settings, count: int) -> list[View]:
 
 
 def synthetic_views(settings: Settings) -> Outcome:
-    """200 views of held-out subjects' poses: 2D joints, K and mask given; keypoints alone and with silhouette."""
+    """500 views of held-out subjects' poses: 2D joints, K and mask given; keypoints alone and with silhouette."""
     views = held_out_views(settings, N_VIEWS)
     people = list(run_all(_synthetic_view, views, settings))
     return Outcome("synthetic-views", people, _before_and_after(people, settings), _columns_3d(("number", "clip")))
