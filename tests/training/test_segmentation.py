@@ -71,6 +71,20 @@ def test_decoder_and_backbone_learn_where_parts_are(recipe: TrainingRecipe, synt
     assert right.float().mean() > 0.9
 
 
+CONVNEXT = {"model_type": "convnextv2", "num_stages": 2, "patch_size": 4, "hidden_sizes": [8, 16], "depths": [1, 1]}
+DINO = {"model_type": "dinov2", "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 32}
+
+
+@pytest.mark.parametrize(("backbone", "places"), [(CONVNEXT, 8), (DINO | {"patch_size": 8}, 4)], ids=["conv", "tokens"])
+def test_any_backbone_can_be_taught(backbone, places: int, recipe: TrainingRecipe, synthesis: Synthesis) -> None:
+    taught = Taught(Regressor(recipe.regressor.model_copy(update={"backbone": backbone})), SETTING)
+    inputs, truth = synthesis.batch(2, torch.Generator().manual_seed(0))
+    _, logits = taught(inputs)
+    assert logits is not None and logits.shape == (2, 25, places, places)
+    segmentation_loss(logits, truth, 1.0).total.backward()
+    assert any(p.grad is not None and p.grad.any() for p in taught.regressor.backbone.parameters())
+
+
 def test_the_loss_is_what_it_says_and_asks_only_whom_it_may(synthesis: Synthesis) -> None:
     _, truth = synthesis.batch(4, torch.Generator().manual_seed(1))
     assert truth.parts is not None
