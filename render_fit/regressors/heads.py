@@ -8,7 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 FARTHEST_STEP = 2.0
-"""Of a correction, in every number of an answer: columns of rotations, standard deviations of shape, logarithms."""
+"""Of a correction, in every number of an answer, whatever its unit (columns of rotations, standard deviations of shape,
+logarithms): as far as numbers of two columns are apart. Three corrections tell shapes to six standard deviations."""
 
 
 def upright_answers(hypotheses: int, n_joints: int, size: int) -> Float[Tensor, "h a"]:
@@ -41,8 +42,7 @@ class IterativeHead(nn.Module):
         start: (H, A) the answers to begin with.
         times: Corrections.
 
-    Source: Carreira et al., CVPR 2016, whose corrections are bounded too (section 2); for bodies, Kanazawa et al., CVPR
-        2018, section 3.2.
+    Source: Carreira et al., CVPR 2016, who bound corrections too; for bodies, Kanazawa et al., CVPR 2018, section 3.2.
     """
 
     def __init__(self, width: int, start: Float[Tensor, "h a"], times: int) -> None:

@@ -24,7 +24,7 @@ class SegmentationSetting(Strict):
     """Segmentation as a second lesson of a training; what it teaches stays in the backbone, the decoder is not part of
     the regressor.
 
-    Source: auxiliary pixel-wise supervision, Zhang et al., PyMAF, ICCV 2021, section 3.3.
+    Source: auxiliary pixel-wise supervision, Zhang et al., PyMAF, ICCV 2021, there by dense correspondences.
     """
 
     weight: float = Field(default=0.0, ge=0, description="of the cross-entropy, nats a place; 0: no such lesson")
