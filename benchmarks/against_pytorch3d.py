@@ -25,7 +25,7 @@ from benchmarks.drawing import Picture, draw, forward_and_backward, picture
 from benchmarks.measure import Seconds, quotient, repeated, spread, take_turns
 from benchmarks.meshes import body_mesh
 from benchmarks.report import Report, arguments
-from render_fit.errors import MissingDependencyError
+from render_fit.core.errors import MissingDependencyError
 from render_fit.renderers import CpuRenderer, PyTorch3DRenderer
 from render_fit.renderers.base import Renderer
 

@@ -17,10 +17,11 @@ from torch import Tensor
 
 from benchmarks.meshes import Mesh, body_mesh
 from render_fit.bodies import BodyParameters, open_body
-from render_fit.cameras import Camera, camera_from_focal
-from render_fit.evaluation.scenes.poses import everyday_pose
-from render_fit.evaluation.scenes.scene import pose_in_view, sample_betas, view_rotation
-from render_fit.skeletons import SMPL_24
+from render_fit.core.cameras import Camera, camera_from_focal
+from render_fit.core.skeletons import SMPL_24
+from render_fit.synthesis.placement import pose_in_view, view_rotation
+from render_fit.synthesis.poses.named import everyday_pose
+from render_fit.synthesis.scene import sample_betas
 
 Kind = Literal["rest", "hides itself", "truncated", "close-up"]
 

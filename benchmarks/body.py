@@ -19,7 +19,7 @@ from torch import Tensor
 from benchmarks.measure import quotient, take_turns, timed
 from benchmarks.report import Report, arguments
 from render_fit.bodies import Body, BodyParameters, open_body, smpl_arrays
-from render_fit.skeletons import COCO_17
+from render_fit.core.skeletons import COCO_17
 
 BATCHES = (1, 8)
 

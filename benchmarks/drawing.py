@@ -12,7 +12,7 @@ from torch import Tensor
 
 from benchmarks.bodies import REST, Placed
 from benchmarks.measure import Seconds, Spread, spread, take_turns
-from render_fit.cameras import Camera
+from render_fit.core.cameras import Camera
 from render_fit.renderers.base import NEAR_M, Renderer, RenderSettings
 from render_fit.renderers.kernels.rasterize import hard_pass, orient
 

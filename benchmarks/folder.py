@@ -22,9 +22,9 @@ from benchmarks.bodies import VIEWS, placed
 from benchmarks.measure import Seconds, quotient, spread, take_turns
 from benchmarks.observed import write_photo
 from benchmarks.report import Report, arguments
-from render_fit.runs.folder import fit_many
-from render_fit.runs.inputs import Job
-from render_fit.runs.options import FitOptions
+from render_fit.datasets.photo_folder import Job
+from render_fit.pipelines.folder import fit_many
+from render_fit.pipelines.options import FitOptions
 
 
 def fitting(jobs: Sequence[Job], options: FitOptions, scratch: Path, n_workers: int) -> Callable[[], Seconds]:

@@ -27,7 +27,7 @@ from render_fit.bodies import BodyParameters, open_body
 from render_fit.fitting.problem import Problem
 from render_fit.fitting.recipe import load_recipe
 from render_fit.fitting.stages import Setting, search_and_refinement
-from render_fit.losses.term import Scene
+from render_fit.losses.fit_state import Scene
 from render_fit.renderers import CpuRenderer
 
 PIECES = ("body", "renderer", "terms", "backward")

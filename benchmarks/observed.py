@@ -11,11 +11,11 @@ from PIL import Image
 
 from benchmarks.bodies import Placed
 from render_fit.bodies import open_body
+from render_fit.core.parts import PART_SPACES
+from render_fit.core.skeletons import COCO_17
+from render_fit.datasets.photo_folder import Given, Job
 from render_fit.observations.observation import Observation, box_of_mask
-from render_fit.parts import PART_SPACES
 from render_fit.renderers import CpuRenderer, RenderSettings
-from render_fit.runs.inputs import Given, Job
-from render_fit.skeletons import COCO_17
 
 
 @torch.no_grad()

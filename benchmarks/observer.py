@@ -15,12 +15,12 @@ import torch
 
 from benchmarks.measure import spread
 from benchmarks.report import Report, arguments
-from render_fit.errors import NoPersonError
-from render_fit.evaluation.datasets import PhotoSample, data_folder, read_ccp, read_coco, read_up3d
-from render_fit.evaluation.metrics import iou
+from render_fit.core.errors import NoPersonError
+from render_fit.core.metrics import iou
+from render_fit.datasets.images import PhotoSample, data_folder, read_ccp, read_coco, read_up3d
 from render_fit.observations import Observer
 from render_fit.observations.images import read_photo
-from render_fit.observations.mediapipe import MediapipeObserver
+from render_fit.observations.mediapipe.observer import MediapipeObserver
 
 
 def measure(report: Report, row: str, observer: Observer, samples: Sequence[PhotoSample], with_box: bool) -> None:

@@ -17,9 +17,10 @@ import torch
 
 from benchmarks.measure import Seconds, spread, take_turns
 from render_fit.bodies import open_body
-from render_fit.training.photos import PhotoMix, photographs
-from render_fit.training.poses import PoseBank
-from render_fit.training.synthesis import Synthesis
+from render_fit.synthesis.images.training_images import PhotoMix, photographs
+from render_fit.synthesis.people_sampler import Synthesis
+from render_fit.synthesis.poses.bank import PoseBank
+from render_fit.training.samples import training_batch
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -37,8 +38,8 @@ def main(words: Sequence[str] | None = None) -> int:
         return photographs(plain.body, drawn.people.vertices, drawn.face_index, PhotoMix(), generator)
 
     cases = {
-        "without colours": spent(lambda: plain.batch(chosen.batch, generator)),
-        "with colours": spent(lambda: colourful.batch(chosen.batch, generator)),
+        "without colours": spent(lambda: training_batch(plain, chosen.batch, generator)),
+        "with colours": spent(lambda: training_batch(colourful, chosen.batch, generator)),
         "colours alone": spent(colours),
     }
     for name, seconds in take_turns(cases, chosen.runs).items():

@@ -19,19 +19,19 @@ import torch
 
 from render_fit.bodies import open_body
 from render_fit.bodies.clothing import clothing_basis
-from render_fit.cameras import camera_from_focal, default_focal_px
-from render_fit.evaluation.datasets import read_coco
-from render_fit.evaluation.scenes import everyday_pose, synthetic_scene
+from render_fit.core.cameras import camera_from_focal, default_focal_px
+from render_fit.datasets.images import read_coco
+from render_fit.fitting.initialisation import starting_points
 from render_fit.fitting.problem import Problem
 from render_fit.fitting.recipe import Stage, load_recipe
 from render_fit.fitting.solvers import LBFGS, Adam, LevenbergMarquardt, Solver
 from render_fit.fitting.stages import Setting, run_stage
-from render_fit.fitting.starts import starting_points
 from render_fit.fitting.variables import Variables
 from render_fit.losses.term import Objective
 from render_fit.observations import observe
 from render_fit.observations.observation import Observation
 from render_fit.renderers import CpuRenderer
+from render_fit.synthesis import everyday_pose, synthetic_scene
 
 POSES = ("standing", "striding", "t_pose")
 EVALUATIONS = {"coarse": 20, "fine": 60}

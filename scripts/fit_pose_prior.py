@@ -17,9 +17,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from render_fit.evaluation.mocap import MocapPoses, load_poses
+from render_fit.core.skeletons import SMPL_24
+from render_fit.datasets.mocap import MocapPoses, load_poses
 from render_fit.losses.priors.joint_limits import HINGES, twist_and_swing
-from render_fit.skeletons import SMPL_24
 
 CREDIT = "Fitted to motion capture from mocap.cs.cmu.edu, created with funding from NSF EIA-0196217."
 FLOOR_RAD = 0.06  # added in every direction: noise of the motion capture, and what its fixed collars and hinges miss

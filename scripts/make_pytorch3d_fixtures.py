@@ -32,9 +32,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from render_fit.bodies import BodyParameters, open_body
-from render_fit.cameras import Camera, camera_from_focal
+from render_fit.core.cameras import Camera, camera_from_focal
+from render_fit.core.parts import N_PARTS
 from render_fit.renderers import RenderSettings
-from render_fit.renderers.base import N_PARTS
 from tests.renderers.scenes import MESHES, part_weights, scene
 
 FOLDER = Path(__file__).resolve().parents[1] / "tests" / "renderers"

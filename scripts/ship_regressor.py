@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 
 from render_fit.regressors.checkpoint import load_regressor, save_regressor
-from render_fit.training.state import REGRESSOR
+from render_fit.training.checkpointing import REGRESSOR
 
 ASSETS = Path(__file__).parents[1] / "render_fit" / "regressors" / "assets"
 

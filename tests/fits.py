@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from render_fit.bodies import BodyParameters, open_body
-from render_fit.cameras import camera_from_focal
+from render_fit.core.cameras import camera_from_focal
 from render_fit.fitting.result import BeforeAfter, FitReport, FitResult
 from render_fit.observations import Observation
 

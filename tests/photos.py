@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 
 from render_fit.bodies import open_body
+from render_fit.core.skeletons import COCO_17
 from render_fit.export.overlays import overlay
 from render_fit.renderers import renderer_named
 from render_fit.renderers.base import RenderSettings
-from render_fit.skeletons import COCO_17
 from tests.fits import known_fit
 
 HEIGHT, WIDTH = 192, 128

@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from render_fit.bodies import BodyParameters, open_body
-from render_fit.cameras import Camera, camera_from_focal
+from render_fit.core.cameras import Camera, camera_from_focal
+from render_fit.core.parts import PART_SPACES, SMPL_24_PARTS
+from render_fit.core.skeletons import COCO_17, MEDIAPIPE_33, SKELETONS, SMPL_24
 from render_fit.export.parameters import read_params, saved_fit, write_params
 from render_fit.observations import observe
-from render_fit.parts import PART_SPACES, SMPL_24_PARTS
 from render_fit.renderers import renderer_named
 from render_fit.renderers.base import RenderSettings
-from render_fit.skeletons import COCO_17, MEDIAPIPE_33, SKELETONS, SMPL_24
 from tests.fits import known_fit
 from tests.photos import write_person
 

@@ -11,16 +11,13 @@ PACKAGE = Path(render_fit.__file__).parent
 
 # What may import what: a component may import those on lines above it, and itself.
 LAYERS = (
-    {"errors", "threads"},
-    {"cameras", "skeletons", "weights"},
-    {"parts"},
-    {"bodies", "renderers", "observations"},
+    {"core"},
+    {"bodies", "renderers", "observations", "datasets"},
     {"losses", "regressors"},
-    {"fitting"},
-    {"export"},
+    {"fitting", "synthesis"},
+    {"export", "training"},
+    {"pipelines"},
     {"evaluation"},
-    {"training"},
-    {"runs"},
     {"cli"},
     {"__main__"},
 )

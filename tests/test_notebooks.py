@@ -8,10 +8,10 @@ import pytest
 from nbclient import NotebookClient
 
 from render_fit.bodies import open_body
-from render_fit.evaluation.scenes import everyday_pose, synthetic_scene
-from render_fit.fitting.explore import compose, pull
+from render_fit.fitting.landscapes import compose, pull
 from render_fit.fitting.variables import Variables
 from render_fit.renderers import RenderSettings
+from render_fit.synthesis import everyday_pose, synthetic_scene
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))

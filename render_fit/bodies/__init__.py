@@ -7,8 +7,9 @@ from pathlib import Path
 from render_fit.bodies.body import Body
 from render_fit.bodies.open_body import open_body
 from render_fit.bodies.parameters import BodyOutput, BodyParameters
-from render_fit.bodies.pickles import BodyFileError
+from render_fit.bodies.safe_pickle import BodyFileError
 from render_fit.bodies.smpl_files import load_body, smpl_arrays
+from render_fit.core.errors import InputError
 
 __all__ = [
     "Body",
@@ -42,3 +43,15 @@ def body_named(name: str | Path, gender: str | None = None, n_betas: int = 10) -
     if not Path(name).exists():
         raise FileNotFoundError(f"no body {str(name)!r}: give 'open', or the path of a SMPL, SMPL-H or SMPL-X file")
     return load_body(name, gender, n_betas)
+
+
+def load_named_body(name: str, n_betas: int = 10) -> Body:
+    """``body_named`` for names that a user gave.
+
+    Raises:
+        InputError: if there is no such body, or the file is no body model.
+    """
+    try:
+        return body_named(name, n_betas=n_betas)
+    except (FileNotFoundError, ValueError) as error:
+        raise InputError(str(error)) from error

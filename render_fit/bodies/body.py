@@ -17,7 +17,7 @@ from render_fit.bodies.landmarks import LandmarkMoments, landmark_moments, posed
 from render_fit.bodies.marker_joints import MARKER_JOINTS
 from render_fit.bodies.parameters import BodyOutput, BodyParameters, Kinematics
 from render_fit.bodies.skinning import Skin, skin_of, skinned
-from render_fit.skeletons import SMPL_24, Skeleton
+from render_fit.core.skeletons import SMPL_24, Skeleton
 
 
 class Body(nn.Module):
@@ -287,5 +287,8 @@ class Body(nn.Module):
                 for name, weight in parts.items():
                     mix[row, columns.index(name)] += weight
             rows = [self.landmark_names.index(name) for name in used]
-            self._landmarks[skeleton.landmarks] = (landmark_moments(self, rows), mix)
+            moments = landmark_moments(
+                self.landmark_regressor[rows], self.weights, self.v_template, self.shapedirs, self.posedirs
+            )
+            self._landmarks[skeleton.landmarks] = (moments, mix)
         return self._landmarks[skeleton.landmarks]

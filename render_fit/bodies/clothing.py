@@ -18,8 +18,8 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from render_fit.bodies.body import Body
-from render_fit.bodies.surfaces import cotangent_laplacian, vertex_normals
-from render_fit.skeletons import SMPL_24
+from render_fit.bodies.mesh_operators import cotangent_laplacian, vertex_normals
+from render_fit.core.skeletons import SMPL_24
 
 UNIT_M = 0.01  # a coefficient of 1 displaces by 1 cm, root mean square over the surface
 VERSION = 1  # of the computation; part of the cache's key

@@ -8,15 +8,12 @@ points take the place of the thousands of vertices that joint-like landmarks are
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from render_fit.bodies.parameters import BodyParameters
-
-if TYPE_CHECKING:
-    from render_fit.bodies.body import Body
 
 
 class LandmarkMoments(NamedTuple):
@@ -45,11 +42,20 @@ class LandmarkMoments(NamedTuple):
     vertices: Tensor
 
 
-def landmark_moments(body: Body, rows: list[int]) -> LandmarkMoments:
-    """Prepares some rows of a body's landmark regressor."""
-    regressor = body.landmark_regressor[rows]
+def landmark_moments(
+    regressor: Tensor, weights: Tensor, v_template: Tensor, shapedirs: Tensor, posedirs: Tensor | None
+) -> LandmarkMoments:
+    """Prepares landmarks of a body.
+
+    Args:
+        regressor: (l, v) landmarks from posed vertices.
+        weights: (v, j) skinning weights.
+        v_template: (v, 3) mean shape, metres.
+        shapedirs: (v, 3, s) shape directions, metres.
+        posedirs: (v, 3, 9(j−1)) pose correctives, metres, or None.
+    """
     vertices = (regressor != 0).any(0).nonzero()[:, 0]
-    regressor, weights = regressor[:, vertices], body.weights[vertices]
+    regressor, weights = regressor[:, vertices], weights[vertices]
     both = regressor[:, None, :] * weights.T[None]  # (l, j, u)
     landmark, joint = (both != 0).any(-1).nonzero().unbind(1)
     spread = both[landmark, joint]
@@ -62,11 +68,11 @@ def landmark_moments(body: Body, rows: list[int]) -> LandmarkMoments:
     return LandmarkMoments(
         joint=joint,
         mass=spread.sum(1),
-        template=(spread @ body.v_template[vertices]).flatten(),
-        shapedirs=moments(body.shapedirs),
-        posedirs=None if body.posedirs is None else moments(body.posedirs),
+        template=(spread @ v_template[vertices]).flatten(),
+        shapedirs=moments(shapedirs),
+        posedirs=None if posedirs is None else moments(posedirs),
         spread=spread,
-        sums=(landmark == torch.arange(len(rows), device=landmark.device)[:, None]).to(spread),
+        sums=(landmark == torch.arange(len(regressor), device=landmark.device)[:, None]).to(spread),
         regressor=regressor,
         vertices=vertices,
     )

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from render_fit.skeletons import mirrored_name
+from render_fit.core.skeletons import mirrored_name
 
 
 def _both_sides(name: str, weights: Mapping[str, float]) -> dict[str, Mapping[str, float]]:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from render_fit.bodies.body import Body
-from render_fit.skeletons import SMPL_24
+from render_fit.core.skeletons import SMPL_24
 
 ASSET = files("render_fit.bodies") / "assets" / "open_body.npz"
 PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)

@@ -17,8 +17,8 @@ from smplx.joint_names import JOINT_NAMES, SMPLH_JOINT_NAMES
 from smplx.vertex_ids import vertex_ids
 
 from render_fit.bodies.body import Body
-from render_fit.bodies.pickles import BodyFileError, as_array, read_pickle
-from render_fit.skeletons import COCO_17, SMPL_24
+from render_fit.bodies.safe_pickle import BodyFileError, as_array, read_pickle
+from render_fit.core.skeletons import COCO_17, SMPL_24
 
 NEEDED = ("v_template", "shapedirs", "J_regressor", "weights", "kintree_table", "f")
 GENDERS = ("neutral", "male", "female")

@@ -18,7 +18,7 @@ from render_fit.cli.recipe import recipe_app
 from render_fit.cli.regressor import regressor_app
 from render_fit.cli.render import render
 from render_fit.cli.train import finetune, synthesize, train
-from render_fit.errors import InputError, MissingDependencyError
+from render_fit.core.errors import InputError, MissingDependencyError
 
 USER_MISTAKE = 2
 INTERRUPTED = 130

@@ -18,8 +18,8 @@ def info(
     from rich.console import Console
     from rich.table import Table
 
-    from render_fit.runs.run import load_named_body
-    from render_fit.skeletons import SKELETONS
+    from render_fit.bodies import load_named_body
+    from render_fit.core.skeletons import SKELETONS
 
     model = load_named_body(body)
     rest = model(model.zero_parameters()).vertices[0]

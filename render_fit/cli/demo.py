@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from render_fit.cli.messages import show_messages
+from render_fit.cli.logging import show_messages
 
 
 def demo(
@@ -24,7 +24,7 @@ def demo(
     from rich.markup import escape
 
     from render_fit.cli.progress import progress_bar, say
-    from render_fit.runs.demonstration import demonstrate
+    from render_fit.pipelines.demo import demonstrate
 
     console = Console(highlight=False, soft_wrap=True)
     with progress_bar(console) as bar:

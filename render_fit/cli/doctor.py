@@ -65,7 +65,7 @@ def _try_parts(console: Console) -> list[str]:
     import torch
 
     from render_fit.bodies import open_body
-    from render_fit.cameras import camera_from_focal
+    from render_fit.core.cameras import camera_from_focal
     from render_fit.fitting.recipe import load_recipe, recipe_names
     from render_fit.observations import OBSERVERS
     from render_fit.renderers import renderer_named

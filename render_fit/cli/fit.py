@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from render_fit.cli import known
+from render_fit.cli import photo_options
 
 _HOW = "How to fit"
 
@@ -22,20 +22,20 @@ class Clothing(str, enum.Enum):
 
 
 def fit(
-    images: known.Images,
-    out: known.Out = Path("out"),
-    mask: known.Mask = None,
-    keypoints: known.Keypoints = None,
-    parts: known.Parts = None,
-    part_labels: known.PartLabels = None,
-    make_parts: known.MakeParts = False,
-    occluders: known.Occluders = None,
-    observations: known.Observations = None,
-    box: known.Box = None,
-    person: known.Person = "largest",
-    camera: known.CameraFile = None,
-    focal_mm: known.FocalMm = None,
-    height_m: known.HeightM = None,
+    images: photo_options.Images,
+    out: photo_options.Out = Path("out"),
+    mask: photo_options.Mask = None,
+    keypoints: photo_options.Keypoints = None,
+    parts: photo_options.Parts = None,
+    part_labels: photo_options.PartLabels = None,
+    make_parts: photo_options.MakeParts = False,
+    occluders: photo_options.Occluders = None,
+    observations: photo_options.Observations = None,
+    box: photo_options.Box = None,
+    person: photo_options.Person = "largest",
+    camera: photo_options.CameraFile = None,
+    focal_mm: photo_options.FocalMm = None,
+    height_m: photo_options.HeightM = None,
     recipe: Annotated[
         str, typer.Option(help="Recipe: a name (see recipe list) or a YAML file.", rich_help_panel=_HOW)
     ] = "hybrid",
@@ -57,10 +57,10 @@ def fit(
         typer.Option(help="How far clothing may stand off the body; else the recipe's.", rich_help_panel=_HOW),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of everything random.", rich_help_panel=_HOW)] = 0,
-    save: known.Save = "obj,glb",
-    resume: known.Resume = None,
-    jobs: known.Jobs = 1,
-    verbose: known.Verbose = False,
+    save: photo_options.Save = "obj,glb",
+    resume: photo_options.Resume = None,
+    jobs: photo_options.Jobs = 1,
+    verbose: photo_options.Verbose = False,
 ) -> None:
     """Fit a body to the person in a photo, or in each of many.
 
@@ -82,29 +82,29 @@ def fit(
     Exit code: 0 if every photo was fitted, 1 if some failed, 2 for a mistake in what was given, 130 after Ctrl-C.
     """
     options: dict[str, Any] = {**locals(), "clothing": None if clothing is None else clothing.value}
-    known.run_photos(**options)
+    photo_options.run_photos(**options)
 
 
 def predict(
-    images: known.Images,
-    out: known.Out = Path("predicted"),
+    images: photo_options.Images,
+    out: photo_options.Out = Path("predicted"),
     regressor: Annotated[str, typer.Option(help="A regressor: a name or a .safetensors file.")] = "lifter",
-    mask: known.Mask = None,
-    keypoints: known.Keypoints = None,
-    parts: known.Parts = None,
-    part_labels: known.PartLabels = None,
-    make_parts: known.MakeParts = False,
-    occluders: known.Occluders = None,
-    observations: known.Observations = None,
-    box: known.Box = None,
-    person: known.Person = "largest",
-    camera: known.CameraFile = None,
-    focal_mm: known.FocalMm = None,
-    height_m: known.HeightM = None,
-    save: known.Save = "obj,glb",
-    resume: known.Resume = None,
-    jobs: known.Jobs = 1,
-    verbose: known.Verbose = False,
+    mask: photo_options.Mask = None,
+    keypoints: photo_options.Keypoints = None,
+    parts: photo_options.Parts = None,
+    part_labels: photo_options.PartLabels = None,
+    make_parts: photo_options.MakeParts = False,
+    occluders: photo_options.Occluders = None,
+    observations: photo_options.Observations = None,
+    box: photo_options.Box = None,
+    person: photo_options.Person = "largest",
+    camera: photo_options.CameraFile = None,
+    focal_mm: photo_options.FocalMm = None,
+    height_m: photo_options.HeightM = None,
+    save: photo_options.Save = "obj,glb",
+    resume: photo_options.Resume = None,
+    jobs: photo_options.Jobs = 1,
+    verbose: photo_options.Verbose = False,
 ) -> None:
     """Say what a regressor makes of the person in a photo, without refining it: quick, and less exact than a fit.
 
@@ -118,4 +118,4 @@ def predict(
 
     Files and exit codes are those of [bold]render-fit fit[/bold]; in report.json "before" is the likeliest hypothesis.
     """
-    known.run_photos(**locals(), recipe="predict")
+    photo_options.run_photos(**locals(), recipe="predict")

@@ -38,7 +38,7 @@ def train(
     from rich.markup import escape
 
     from render_fit.cli.progress import progress_bar
-    from render_fit.runs.priors import train_prior
+    from render_fit.training.priors.runs import train_prior
 
     console = Console(highlight=False, soft_wrap=True)
     last = 0.0
@@ -68,7 +68,7 @@ def compare(
     from rich.console import Console
     from rich.table import Table
 
-    from render_fit.runs.priors import judge_priors
+    from render_fit.evaluation.pose_priors import judge_priors
 
     judged = judge_priors(motion, vae, adversarial, seed)
     table = Table("impostors", *(name.removeprefix("pose_") for name in judged))

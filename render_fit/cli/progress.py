@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from render_fit.datasets.photo_folder import Job
 from render_fit.fitting.result import BeforeAfter
-from render_fit.runs.folder import Outcome, finished, fit_many, write_overview
-from render_fit.runs.inputs import Job
-from render_fit.runs.options import FitOptions
-from render_fit.runs.run import Fitted, Tools, fit_photo
+from render_fit.pipelines.folder import Outcome, finished, fit_many, write_overview
+from render_fit.pipelines.options import FitOptions
+from render_fit.pipelines.photo import Fitted, Tools, fit_photo
 
 COLOURS = {"ok": "green", "poor": "yellow", "failed": "red"}
 
@@ -58,7 +58,7 @@ def fit_with_progress(
 
 
 def _fit_single(job: Job, options: FitOptions, out: Path, console: Console, verbose: bool) -> bool:
-    from render_fit.export.files import prepare_output
+    from render_fit.core.files import prepare_output
 
     tools = Tools(options)
     prepare_output(out)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from render_fit.errors import InputError
+from render_fit.core.errors import InputError
 
 
 def render(
@@ -34,7 +34,8 @@ def render(
 
       render-fit render out/photo/params.npz --image photo.jpg --out pictures --save ply
     """
-    from render_fit.export.files import prepare_output
+    from render_fit.bodies import load_named_body
+    from render_fit.core.files import prepare_output
     from render_fit.export.meshes import write_mesh
     from render_fit.export.overlays import overlay, side_view, write_gif, write_image
     from render_fit.export.overlays import turntable as turned
@@ -42,7 +43,6 @@ def render(
     from render_fit.export.shading import part_colours as colours_of
     from render_fit.observations.images import read_photo
     from render_fit.renderers import renderer_named
-    from render_fit.runs.run import load_named_body
 
     path = params / "params.npz" if params.is_dir() else params
     saved = read_params(path)

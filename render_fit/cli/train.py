@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from render_fit.cli.messages import show_messages
-from render_fit.errors import MissingDependencyError
+from render_fit.cli.logging import show_messages
+from render_fit.core.errors import MissingDependencyError
 
 Motion = Annotated[
     Path | None,
@@ -52,7 +52,7 @@ def train(
     from render_fit.cli.progress import progress_bar
 
     try:
-        from render_fit.runs.training import processes, run_training
+        from render_fit.training.runs import processes, run_training
     except ImportError as error:
         raise MissingDependencyError(f"training needs {error.name}: pip install 'render-fit[train]'") from error
 
@@ -103,8 +103,8 @@ def finetune(
     from render_fit.cli.progress import progress_bar
 
     try:
-        from render_fit.runs.finetuning import finetune as run
-        from render_fit.runs.training import processes
+        from render_fit.training.finetuning import finetune as run
+        from render_fit.training.runs import processes
     except ImportError as error:
         raise MissingDependencyError(
             f"fine-tuning needs {error.name}: pip install 'render-fit[train,photo]'"
@@ -148,7 +148,7 @@ def synthesize(
     from rich.console import Console
 
     from render_fit.cli.progress import progress_bar
-    from render_fit.runs.training import write_dataset
+    from render_fit.training.runs import write_dataset
 
     console = Console(highlight=False, soft_wrap=True)
     with progress_bar(console) as progress:

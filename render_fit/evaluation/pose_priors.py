@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import roma
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from render_fit.evaluation.impostors import BODY, TAUGHT, UNTAUGHT
 from render_fit.losses.priors.adversarial import adversarial_prior_named
 from render_fit.losses.priors.gmm import default_pose_prior
 from render_fit.losses.priors.joint_limits import default_joint_limits
 from render_fit.losses.priors.vae import pose_vae_named
+from render_fit.synthesis.poses.bank import pose_bank
+from render_fit.synthesis.poses.implausible import BODY, TAUGHT, UNTAUGHT
 
 Energy = Callable[[Float[Tensor, "n 24 3"]], Float[Tensor, "n"]]
 
@@ -74,3 +76,22 @@ def pose_energies(vae: str = "default", adversarial: str = "default") -> dict[st
         "pose_adversarial": lambda pose: discriminators(roma.rotvec_to_rotmat(pose[:, 1:])),
         "pose_limits": lambda pose: limits(pose[:, BODY]),
     }
+
+
+def judge_priors(
+    motion: Path, vae: str = "default", adversarial: str = "default", seed: int = 0
+) -> dict[str, Separation]:
+    """What each prior on pose makes of the held-out subjects' poses, and of impostors made of them.
+
+    Args:
+        motion: Folder of motion capture.
+        vae: ``default`` or the path of an autoencoder.
+        adversarial: ``default`` or the path of discriminators.
+        seed: Of the impostors.
+
+    Raises:
+        InputError: if the folder holds no motion capture, or a file is no prior.
+    """
+    energies = pose_energies(vae, adversarial)
+    pose = pose_bank(motion, "held_out").pose.to(torch.float32)
+    return {name: separation(energy, pose, seed) for name, energy in energies.items()}

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from render_fit.export.files import folder_written_whole, write_json
+from render_fit.core.files import folder_written_whole, write_json
 from render_fit.export.meshes import MESH_FORMATS, write_mesh
 from render_fit.export.overlays import Pixels, fitted, overlay, side_view, to_pixels, write_gif, write_image
 from render_fit.export.parameters import saved_fit, write_params

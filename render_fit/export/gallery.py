@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from render_fit.export.files import write_bytes
+from render_fit.core.files import write_bytes
 
 SUMMARY_COLUMNS: tuple[str, ...] = (
     "name", "image", "status", "reason", "iou_before", "iou", "part_iou_before", "part_iou",

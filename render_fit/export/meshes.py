@@ -14,8 +14,8 @@ import numpy as np
 import trimesh
 from jaxtyping import Float, Integer
 
-from render_fit.errors import InputError
-from render_fit.export.files import write_bytes
+from render_fit.core.errors import InputError
+from render_fit.core.files import write_bytes
 
 MESH_FORMATS = ("obj", "ply", "glb")
 

@@ -13,8 +13,8 @@ from jaxtyping import Float, Int64, UInt8
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from render_fit.cameras import Camera
-from render_fit.export.files import write_bytes
+from render_fit.core.cameras import Camera
+from render_fit.core.files import write_bytes
 from render_fit.export.shading import shaded
 from render_fit.renderers.base import Renderer
 

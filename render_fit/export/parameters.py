@@ -12,9 +12,9 @@ import torch
 from jaxtyping import Float
 
 from render_fit.bodies import BodyParameters
-from render_fit.cameras import Camera
-from render_fit.errors import InputError
-from render_fit.export.files import write_bytes
+from render_fit.core.cameras import Camera
+from render_fit.core.errors import InputError
+from render_fit.core.files import write_bytes
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from jaxtyping import Float, Int64, Integer
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
-from render_fit.cameras import Camera
-from render_fit.parts import SMPL_24_PARTS
+from render_fit.core.cameras import Camera
+from render_fit.core.parts import SMPL_24_PARTS
+from render_fit.core.skeletons import SMPL_24
 from render_fit.renderers.base import Renderer, RenderSettings
-from render_fit.skeletons import SMPL_24
 
 BODY_COLOUR = (0.66, 0.77, 0.92)
 """Light blue (RGB 0–1): far from skin, so that what is body and what is photo is never in doubt."""

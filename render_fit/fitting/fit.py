@@ -14,11 +14,12 @@ from render_fit.bodies import body_named
 from render_fit.bodies.body import Body
 from render_fit.bodies.clothing import ClothingBasis, clothing_basis
 from render_fit.bodies.parameters import BodyParameters
-from render_fit.cameras import Camera, camera_from_focal, default_focal_px
-from render_fit.errors import InputError
+from render_fit.core.cameras import Camera
+from render_fit.core.errors import InputError
+from render_fit.fitting.initialisation import starting_points
 from render_fit.fitting.quality import Quality, judge, quality
 from render_fit.fitting.recipe import Recipe, load_recipe
-from render_fit.fitting.regressed import regressed_points, regressor_named
+from render_fit.fitting.regressor_initialisation import regressed_points, regressor_named
 from render_fit.fitting.result import BeforeAfter, FitReport, FitResult, versions
 from render_fit.fitting.stages import (
     Clothing,
@@ -29,8 +30,8 @@ from render_fit.fitting.stages import (
     run_stage,
     search_and_refinement,
 )
-from render_fit.fitting.starts import starting_points
 from render_fit.fitting.variables import Variables
+from render_fit.observations.camera_source import ASSUMED, assumed_camera
 from render_fit.observations.observation import Observation
 from render_fit.renderers import renderer_named
 from render_fit.renderers.base import Renderer
@@ -59,7 +60,7 @@ def fit_image(
         recipe: Name of a shipped recipe, path of a YAML file, or a ``Recipe``.
         body: M; the recipe's if None.
         renderer: R; the recipe's if None.
-        camera: The photo's camera. If None the observation's, else its focal length (EXIF), else an assumed one.
+        camera: Camera of the photo; if None the observation's, or an assumed one if it has none.
         height_m: Standing height of the person, metres, if it is known: fixes the scale.
         clothing: ``none``, ``smooth`` or ``free``; the recipe's if None.
         seed: Of the random turns of the starting poses.
@@ -81,7 +82,12 @@ def fit_image(
     worn: Clothing = clothing if clothing is not None else recipe.clothing
     basis = None if worn == "none" else clothing_basis(body)
     notes: list[str] = []
-    camera = camera if camera is not None else _camera(observation, notes)
+    if camera is None:
+        camera, source = observation.camera, observation.source.get("camera")
+        if camera is None or source == ASSUMED:
+            camera = assumed_camera(*observation.image_size)
+            focal = float(camera.K[0, 0, 0])
+            notes.append(f"focal length is a guess: {focal:.0f} px, the image's diagonal (a 43 mm lens on 35 mm film)")
     if height_m is None:
         notes.append("size is a guess: no standing height given, so depth and height may be scaled together")
     if observation.mask is not None and _is_cut_off(observation.mask):
@@ -140,17 +146,6 @@ def _is_cut_off(mask: Float[Tensor, "h w"]) -> bool:
     person = mask > 0.5
     at_edge = max(int(side.sum()) for side in (person[0], person[-1], person[:, 0], person[:, -1]))
     return at_edge > 0.1 * float(person.sum()) ** 0.5
-
-
-def _camera(observation: Observation, notes: list[str]) -> Camera:
-    if observation.camera is not None:
-        return observation.camera
-    height, width = observation.image_size
-    if observation.focal_px is not None:
-        return camera_from_focal(observation.focal_px, height, width)
-    focal = default_focal_px(height, width)
-    notes.append(f"focal length is a guess: {focal:.0f} px, the image's diagonal (a 43 mm lens on 35 mm film)")
-    return camera_from_focal(focal, height, width)
 
 
 def _search(

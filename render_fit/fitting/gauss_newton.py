@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from render_fit.losses.term import Objective, Scene
+from render_fit.losses.fit_state import Scene
+from render_fit.losses.term import Objective
 
 STEP = 1e-3
 """Distance of the differences, in units of the variables' scales. Points bend over about one, and float32 resolves

@@ -16,9 +16,10 @@ from render_fit.fitting.gauss_newton import picture_curvature
 from render_fit.fitting.solvers import SecondOrderSolver, Solution, Solver
 from render_fit.fitting.solvers.solution import Progress
 from render_fit.fitting.variables import CURVED, SCALES, SKELETAL, Variables
+from render_fit.losses.fit_state import Scene
 from render_fit.losses.priors.vae import PoseVAE
 from render_fit.losses.targets import Targets
-from render_fit.losses.term import Objective, Scene
+from render_fit.losses.term import Objective
 from render_fit.renderers.base import Renderer, RenderSettings
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import torch
 
-from render_fit.losses.term import Scene
+from render_fit.losses.fit_state import Scene
 
 SEEN = 0.3
 """Confidence from which a keypoint counts in the reported error."""

@@ -6,27 +6,17 @@ A recipe is data: names in it become objects through one table per kind (terms: 
 
 from __future__ import annotations
 
-import difflib
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from render_fit.errors import InputError
-from render_fit.losses.table import term_named
+from render_fit.core.config import Strict, _nearest, validated
+from render_fit.core.errors import InputError
+from render_fit.losses.registry import term_named
 
 FreeVariable = Literal["orient", "position", "pose", "latent", "betas", "clothing", "offsets"]
-
-
-class Strict(BaseModel):
-    """A section of a recipe: unknown keys are errors, values do not change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-R = TypeVar("R", bound=Strict)
 
 
 class Edge(Strict):
@@ -209,60 +199,3 @@ def load_recipe(name_or_path: str | Path | Recipe) -> Recipe:
     path = Path(name_or_path)
     text = path.read_text() if path.is_file() else recipe_text(str(name_or_path))
     return validated(text, f"recipe {name_or_path}", Recipe)
-
-
-def validated(text: str, said: str, kind: type[R]) -> R:
-    """A recipe of some kind from YAML.
-
-    Args:
-        text: The YAML.
-        said: What messages begin with.
-        kind: Which recipe.
-
-    Raises:
-        InputError: if it is no YAML, or has unknown keys or values out of range.
-    """
-    try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"{said}: not valid YAML: {str(error).splitlines()[0]}") from error
-    if not isinstance(data, dict):
-        raise InputError(f"{said}: expected a mapping of keys at the top, got {type(data).__name__}")
-    try:
-        return kind.model_validate(data)
-    except ValidationError as error:
-        raise InputError(f"{said}: {_explain(error, kind)}") from error
-
-
-def _explain(error: ValidationError, recipe: type[Strict]) -> str:
-    """The first thing that is wrong with a recipe, in one line; for a misspelt key, the nearest known one."""
-    # A misspelt key is told before the required one that it leaves missing.
-    first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
-    place = ".".join(str(step) for step in first["loc"])
-    if first["type"] == "extra_forbidden":
-        return f"unknown key {place!r}: {_nearest(str(first['loc'][-1]), _known_keys(first['loc'][:-1], recipe))}"
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{place}: {message}" if place else message
-
-
-def _known_keys(place: tuple[int | str, ...], recipe: type[BaseModel]) -> list[str]:
-    """The keys that the section at ``place`` knows."""
-    section: type[BaseModel] = recipe
-    for step in place:
-        field = section.model_fields.get(str(step))
-        if field is not None:
-            section = _section(field.annotation) or section
-    return list(section.model_fields)
-
-
-def _section(annotation: Any) -> type[BaseModel] | None:
-    """The model that a field's type is, or is made of (a mapping or sequence of it)."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next(filter(None, map(_section, get_args(annotation))), None)
-
-
-def _nearest(word: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
-    return f"not known; {hint}"

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from render_fit.bodies.parameters import BodyOutput, BodyParameters
-from render_fit.cameras import Camera
+from render_fit.core.cameras import Camera
 from render_fit.observations.observation import Observation
 
 

@@ -14,21 +14,21 @@ from torch import Tensor
 
 from render_fit.bodies.body import Body
 from render_fit.bodies.clothing import ClothingBasis
-from render_fit.cameras import Camera
-from render_fit.fitting.flips import limb_flips
+from render_fit.core.cameras import Camera
+from render_fit.core.skeletons import SMPL_24
+from render_fit.fitting.depth_flips import limb_flips
 from render_fit.fitting.problem import Problem
 from render_fit.fitting.recipe import Edge, Recipe, Stage, TermSetting
-from render_fit.fitting.regressed import Regressed
+from render_fit.fitting.regressor_initialisation import Regressed
 from render_fit.fitting.solvers import Status, solver_named
 from render_fit.fitting.variables import Variables
 from render_fit.losses.parameters import KnownHeight
 from render_fit.losses.priors.vae import PoseVAE, pose_vae_named
-from render_fit.losses.table import OBSERVED, is_observed, term_named
+from render_fit.losses.registry import OBSERVED, is_observed, term_named
 from render_fit.losses.targets import Targets, targets_from
 from render_fit.losses.term import Objective
 from render_fit.observations.observation import Observation
 from render_fit.renderers.base import Renderer, RenderSettings
-from render_fit.skeletons import SMPL_24
 
 StageProgress = Callable[[str, int, int], None]
 Clothing = Literal["none", "smooth", "free"]

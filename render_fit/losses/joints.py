@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from render_fit.losses.term import Scene
-from render_fit.skeletons import SMPL_24
+from render_fit.core.skeletons import SMPL_24
+from render_fit.losses.fit_state import Scene
 
 
 @dataclass(frozen=True)

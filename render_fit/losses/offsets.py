@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from render_fit.bodies.surfaces import mirror_vertices, uniform_laplacian, vertex_normals
-from render_fit.losses.term import Scene
+from render_fit.bodies.mesh_operators import mirror_vertices, uniform_laplacian, vertex_normals
+from render_fit.losses.fit_state import Scene
 
 
 @dataclass(frozen=True)

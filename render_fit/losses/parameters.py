@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from render_fit.losses.term import Scene
+from render_fit.losses.fit_state import Scene
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from render_fit.losses.term import Scene
-from render_fit.renderers.motion import Motion
+from render_fit.losses.fit_state import Scene
+from render_fit.renderers.image_jacobian import Motion
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pad
 
+from render_fit.losses.fit_state import Scene
 from render_fit.losses.priors.adversarial import adversarial_prior_named, doubt
 from render_fit.losses.priors.gmm import GaussianMixturePrior, default_pose_prior
 from render_fit.losses.priors.joint_limits import JointLimits, default_joint_limits, hinge_penalty
 from render_fit.losses.priors.vae import pose_vae_named
-from render_fit.losses.term import Scene
 
 BODY_JOINTS = slice(1, 22)
 """SMPL's 21 joints between pelvis and hands, which SMPL, SMPL-H and SMPL-X share."""

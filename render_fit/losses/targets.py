@@ -13,10 +13,10 @@ from jaxtyping import Bool, Float, Int
 from scipy import ndimage
 from torch import Tensor
 
-from render_fit.cameras import Camera
+from render_fit.core.cameras import Camera
+from render_fit.core.parts import PartSpace
+from render_fit.core.skeletons import Skeleton
 from render_fit.observations.observation import Observation
-from render_fit.parts import PartSpace
-from render_fit.skeletons import Skeleton
 
 
 @dataclass(frozen=True)

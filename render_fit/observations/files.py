@@ -14,11 +14,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from render_fit.errors import InputError, NoPersonError
+from render_fit.core.errors import InputError, NoPersonError
+from render_fit.core.parts import PART_SPACES, PartSpace, voc_colours
+from render_fit.core.skeletons import BODY_25, COCO_17, Skeleton
 from render_fit.observations.images import read_palette, read_pixels
 from render_fit.observations.observation import Box, box_of_keypoints, box_overlap
-from render_fit.parts import PART_SPACES, PartSpace, voc_colours
-from render_fit.skeletons import BODY_25, COCO_17, Skeleton
 
 # OpenPose's older COCO model: BODY_25's first eight points, then no mid_hip, then the rest without feet
 # (openpose, output.md: POSE_COCO_BODY_PARTS).

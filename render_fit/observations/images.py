@@ -14,8 +14,8 @@ from jaxtyping import Float
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from render_fit.cameras import focal_px_from_35mm
-from render_fit.errors import InputError
+from render_fit.core.cameras import focal_px_from_35mm
+from render_fit.core.errors import InputError
 
 MIN_SIDE_PX = 32
 """Smallest image side that is read. The observer's networks see a person at 256 px; below this nothing is

@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-from render_fit.cameras import Camera
-from render_fit.parts import PartSpace
-from render_fit.skeletons import Skeleton
+from render_fit.core.cameras import Camera
+from render_fit.core.parts import PartSpace
+from render_fit.core.skeletons import Skeleton
 
 Box = tuple[float, float, float, float]
 """Left, top, width, height in pixels."""
@@ -38,11 +38,10 @@ class Observation:
         keypoints_3d: (K, 3) the same keypoints in camera axes, metres, relative to the middle of the hips; a
             guess of the observer's, from networks that know no camera.
         confidence_3d: (K,) in [0, 1]; 0 = no such 3D keypoint.
-        camera: The photograph's camera for this image, if it is known.
-        focal_px: Focal length in pixels of this image, if it is known (from EXIF, say).
+        camera: Camera of this image. `observe` always decides one (`source["camera"]` says how).
         crop_box: Where this image lies in the photograph, in the photograph's pixels. `Camera.crop` with this
             box and ``image_size`` makes the camera of this image from the photograph's.
-        file_scale: Pixels of the photograph per pixel of its file; below 1 if it was reduced while reading.
+        file_size: (H, W) of the photo's upright file, pixels; larger than the photo if it was reduced while reading.
         source: Where each thing came from, e.g. ``{"mask": "person_mask.png", "keypoints": "mediapipe
             0.10.21"}``.
     """
@@ -60,9 +59,8 @@ class Observation:
     keypoints_3d: Float[Tensor, "k 3"] | None = None
     confidence_3d: Float[Tensor, "k"] | None = None
     camera: Camera | None = None
-    focal_px: float | None = None
     crop_box: Box | None = None
-    file_scale: float = 1.0
+    file_size: tuple[int, int] | None = None
     source: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -83,7 +81,7 @@ class Observation:
 
         Returns:
             The observation in the crop. Its ``crop_box`` says where the crop lies in the photograph, and its
-            ``camera`` and ``focal_px`` are the crop's.
+            ``camera`` is the crop's.
         """
         height, width = (size, size) if isinstance(size, int) else size
         left, top, box_width, box_height = self.box
@@ -125,7 +123,6 @@ class Observation:
             keypoints_px=None if self.keypoints_px is None else (self.keypoints_px - origin) * scale,
             labels=None if self.labels is None else resample_labels(self.labels, crop, height, width),
             camera=None if self.camera is None else self.camera.crop(torch.tensor([crop]), height, width),
-            focal_px=None if self.focal_px is None else self.focal_px * sx,
             crop_box=(
                 photo_left + left * photo_scale[0],
                 photo_top + top * photo_scale[1],

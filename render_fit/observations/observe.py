@@ -11,8 +11,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from render_fit.cameras import Camera, focal_px_from_35mm
-from render_fit.errors import InputError, NoPersonError
+from render_fit.core.cameras import Camera
+from render_fit.core.errors import InputError, NoPersonError
+from render_fit.core.parts import NBF_12, PartSpace
+from render_fit.core.skeletons import Skeleton
+from render_fit.observations.camera_source import resolve_camera
 from render_fit.observations.files import (
     Person,
     PersonChoice,
@@ -22,7 +25,7 @@ from render_fit.observations.files import (
     read_people,
 )
 from render_fit.observations.images import Photo, read_photo
-from render_fit.observations.mediapipe import MediapipeObserver
+from render_fit.observations.mediapipe.observer import MediapipeObserver
 from render_fit.observations.observation import (
     Box,
     Observation,
@@ -33,9 +36,7 @@ from render_fit.observations.observation import (
     resample,
     resample_labels,
 )
-from render_fit.observations.synthesized_parts import synthesized_parts
-from render_fit.parts import NBF_12, PartSpace
-from render_fit.skeletons import Skeleton
+from render_fit.observations.parts_from_keypoints import synthesized_parts
 
 
 @runtime_checkable
@@ -72,7 +73,7 @@ def observe(
     occluders: str | Path | None = None,
     box: Box | None = None,
     person: PersonChoice = "largest",
-    camera: Camera | None = None,
+    camera: Camera | Path | None = None,
     focal_35mm: float | None = None,
     observer: Observer | None = None,
     always_observe_3d: bool = False,
@@ -81,7 +82,7 @@ def observe(
     """Reads one image and its files, and has the observer fill in what they do not say.
 
     All pixels given here are those of the upright image file; a large photograph is reduced while reading and
-    everything is scaled with it (`Observation.file_scale`).
+    everything is scaled with it (`Observation.file_size`).
 
     Args:
         image: Photograph.
@@ -93,7 +94,7 @@ def observe(
         box: The person's box (left, top, width, height).
         person: Which of several people of the keypoint file, or else of those that the observer finds (``"all"``, or
             a number, 0 being the most prominent). With a mask or a box and no number, the one there.
-        camera: The photograph's camera, if known.
+        camera: Camera of the photo, or the path of a camera JSON file, if known (see `resolve_camera`).
         focal_35mm: 35 mm equivalent focal length, mm, if known; otherwise EXIF's.
         observer: Who observes what the files do not give; nobody if None.
         always_observe_3d: Have the observer add its 3D keypoints even if mask and keypoints are given.
@@ -107,12 +108,13 @@ def observe(
     """
     photo = read_photo(image)
     height, width = photo.image.shape[1:]
-    focal_px = photo.focal_px if focal_35mm is None else focal_px_from_35mm(focal_35mm, height, width)
-    if camera is not None and (camera.height, camera.width) != photo.file_size:
-        raise InputError(
-            f"camera: is for an image of {camera.width}×{camera.height} px, but {image} is "
-            f"{photo.file_size[1]}×{photo.file_size[0]} px"
-        )
+    decided, camera_source = resolve_camera(
+        (height, width),
+        camera=camera,
+        focal_35mm=focal_35mm,
+        exif_focal_px=photo.focal_px,
+        file_size=photo.file_size,
+    )
     if box is not None:
         box = _checked_box(box, photo)
     person_mask = None if mask is None else _fitted(read_mask(mask, photo.file_size), photo)
@@ -122,10 +124,9 @@ def observe(
         box=box or (0.0, 0.0, float(width), float(height)),
         image=photo.image,
         mask=person_mask,
-        camera=None if camera is None else camera.resize(height, width),
-        focal_px=focal_px,
-        file_scale=photo.scale,
-        source={} if mask is None else {"mask": Path(mask).name},
+        camera=decided,
+        file_size=photo.file_size,
+        source={"camera": camera_source} | ({} if mask is None else {"mask": Path(mask).name}),
     )
     if occluders is not None:
         base = replace(base, valid=_fitted(read_mask(occluders, photo.file_size), photo) < 0.5)

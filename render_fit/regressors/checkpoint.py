@@ -5,13 +5,10 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
-from render_fit.errors import InputError
-from render_fit.regressors.config import RegressorConfig
-from render_fit.regressors.hub import WEIGHTS, fetched, is_hub_id
+from render_fit.core.errors import InputError
+from render_fit.core.weights import save_weights
+from render_fit.regressors.hub import KEY, WEIGHTS, fetched, is_hub_id, read_checkpoint
 from render_fit.regressors.network import Regressor
-from render_fit.weights import load_into, read_weights, save_weights
-
-KEY = "render_fit_regressor"
 
 
 def shipped_names() -> list[str]:
@@ -60,7 +57,4 @@ def load_regressor(name_or_path: str | Path) -> Regressor:
     if not path.is_file():
         known = ", ".join(shipped_names()) or "none"
         raise InputError(f"regressor {name!r}: no such file, and none of that name ships (known: {known})")
-    config, weights = read_weights(path, KEY, RegressorConfig, "no regressor of render-fit")
-    regressor = Regressor(config)
-    load_into(regressor, weights, path)
-    return regressor.eval()
+    return read_checkpoint(Regressor, path)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 from huggingface_hub import ModelHubMixin, constants, hf_hub_download
 from huggingface_hub.errors import (
@@ -13,11 +14,16 @@ from huggingface_hub.errors import (
     LocalEntryNotFoundError,
     RepositoryNotFoundError,
 )
+from torch import nn
 
-from render_fit.errors import InputError
+from render_fit.core.errors import InputError
+from render_fit.core.weights import load_into, read_weights, save_weights
+from render_fit.regressors.config import RegressorConfig
 
-if TYPE_CHECKING:
-    from render_fit.regressors.network import Regressor
+KEY = "render_fit_regressor"
+"""Key of the configuration in the header of a checkpoint."""
+
+M = TypeVar("M", bound=nn.Module)
 
 WEIGHTS = constants.SAFETENSORS_SINGLE_FILE
 """The file of a repository, or of a folder that was saved for one, that holds the regressor."""
@@ -67,6 +73,25 @@ def fetched(hub_id: str) -> Path:
         raise InputError(f"regressor {hub_id!r}: not fetched from the Hugging Face hub: {reason}") from error
 
 
+def read_checkpoint(network: Callable[[RegressorConfig], M], path: Path) -> M:
+    """Reads a regressor from a file.
+
+    Args:
+        network: Makes the network of a configuration.
+        path: ``.safetensors``.
+
+    Returns:
+        The regressor, in evaluation mode.
+
+    Raises:
+        InputError: if the file is cut off, no checkpoint, or of another network.
+    """
+    config, weights = read_weights(path, KEY, RegressorConfig, "no regressor of render-fit")
+    regressor = network(config)
+    load_into(regressor, weights, path)
+    return regressor.eval()
+
+
 class OnHub(
     ModelHubMixin,
     library_name="render-fit",
@@ -80,9 +105,7 @@ class OnHub(
     """
 
     def _save_pretrained(self: Any, save_directory: Path) -> None:
-        from render_fit.regressors.checkpoint import save_regressor  # which needs the network, which needs this class
-
-        save_regressor(self, save_directory / WEIGHTS)
+        save_weights(self, self.config, save_directory / WEIGHTS, KEY)
         (save_directory / constants.CONFIG_NAME).write_text(self.config.model_dump_json(indent=2) + "\n")
 
     @classmethod
@@ -96,11 +119,10 @@ class OnHub(
         local_files_only: bool,
         token: str | bool | None,
         config: dict[str, Any] | None = None,
-    ) -> Regressor:
-        from render_fit.regressors.checkpoint import load_regressor
-
+    ) -> Any:
+        network: Any = cls  # a torch module beside this mixin
         if Path(model_id).is_dir():
-            return load_regressor(Path(model_id))
+            return read_checkpoint(network, Path(model_id) / WEIGHTS)
         path = hf_hub_download(
             model_id,
             WEIGHTS,
@@ -110,4 +132,4 @@ class OnHub(
             local_files_only=local_files_only,
             token=token,
         )
-        return load_regressor(Path(path))
+        return read_checkpoint(network, Path(path))

@@ -5,33 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from render_fit.cameras import Camera
-from render_fit.errors import InputError
+from render_fit.core.batch import Batch
+from render_fit.core.cameras import MARGIN, Camera
+from render_fit.core.errors import InputError
+from render_fit.core.parts import N_PARTS, part_evidence
+from render_fit.core.skeletons import POINTS, point_columns
+from render_fit.observations.keypoints import centred_depths
 from render_fit.observations.observation import Observation
-from render_fit.parts import PartSpace
-from render_fit.regressors.batch import Batch
-from render_fit.regressors.view import MARGIN, View, view_of
-from render_fit.renderers.base import N_PARTS
-from render_fit.skeletons import Skeleton
-
-POINTS = (
-    *("nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder"),
-    *("left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee"),
-    *("left_ankle", "right_ankle", "left_big_toe", "right_big_toe", "left_heel", "right_heel"),
-    *("neck", "pelvis", "spine", "head_top"),
-)
-"""Joints that a regressor knows, by the names that skeletons give them; a skeleton fills those it has."""
-
-_SYNONYMS = {
-    "left_foot_index": "left_big_toe",
-    "right_foot_index": "right_big_toe",
-    "mid_hip": "pelvis",
-    "thorax": "neck",
-}
+from render_fit.regressors.person_crop import View, view_of
 
 
 @dataclass(frozen=True)
@@ -62,25 +47,6 @@ class Inputs(Batch):
 
     def __len__(self) -> int:
         return len(self.focal)
-
-
-def point_columns(skeleton: Skeleton) -> tuple[list[int], list[int]]:
-    """Which of a skeleton's joints (first list) are which of `POINTS` (second list)."""
-    names = [_SYNONYMS.get(joint, joint) for joint in skeleton.joints]
-    pairs = [(i, POINTS.index(name)) for i, name in enumerate(names) if name in POINTS]
-    return [i for i, _ in pairs], [j for _, j in pairs]
-
-
-def part_evidence(space: PartSpace) -> Float[Tensor, "l 24"]:
-    """For every label of a space, how likely each of SMPL's parts is under it, all parts being equally likely before.
-
-    Returns:
-        (L, 24) rows that sum to the probability that the label is of the person at all; the background's is near 0.
-    """
-    emission = space.emission  # (25, L) P(label | part), background last
-    weight = torch.cat([torch.full((N_PARTS, 1), 1.0 / N_PARTS), torch.ones(1, 1)])
-    joint = emission * weight.to(emission)
-    return (joint / joint.sum(0, keepdim=True).clamp(min=1e-9))[:N_PARTS].T.contiguous()
 
 
 def inputs_from(observation: Observation, camera: Camera, size: int, *, photo: bool = False) -> tuple[Inputs, View]:
@@ -121,12 +87,6 @@ def inputs_from(observation: Observation, camera: Camera, size: int, *, photo: b
     depths, depth_confidence = _depths(observation, view)
     pixels = avg_pool2d(fine.see(_signed_pixels(crop, camera), taken_by), 2) if photo else None
     return Inputs(silhouette, parts, keypoints, confidence, depths, depth_confidence, view.focal, pixels), view
-
-
-def centred_depths(depths: Float[Tensor, "n k"], told: Bool[Tensor, "n k"]) -> Float[Tensor, "n k"]:
-    """Depths relative to the mean of those that are told; 0 where they are not."""
-    mean = (depths * told).sum(1, keepdim=True) / told.sum(1, keepdim=True).clamp(min=1)
-    return torch.where(told, depths - mean, 0.0)
 
 
 def _depths(observation: Observation, view: View) -> tuple[Float[Tensor, "1 k"], Float[Tensor, "1 k"]]:

@@ -10,15 +10,16 @@ from torch import Tensor, nn
 
 from render_fit.bodies.body import Body
 from render_fit.bodies.parameters import BodyParameters
-from render_fit.errors import InputError
+from render_fit.core.batch import Batch
+from render_fit.core.errors import InputError
+from render_fit.core.parts import N_PARTS
+from render_fit.core.skeletons import POINTS
 from render_fit.regressors.backbone import backbone_for
-from render_fit.regressors.batch import Batch
 from render_fit.regressors.config import Picture, RegressorConfig
 from render_fit.regressors.heads import IterativeHead, upright_answers
 from render_fit.regressors.hub import OnHub
-from render_fit.regressors.inputs import POINTS, Inputs
-from render_fit.regressors.view import View
-from render_fit.renderers.base import N_PARTS
+from render_fit.regressors.inputs import Inputs
+from render_fit.regressors.person_crop import View
 
 REFERENCE_M = 2.0
 """A view's side at the depth of 1.7 m people who fill it: depths are told relative to where that is."""

@@ -13,12 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from render_fit.errors import InputError, MissingDependencyError
+from render_fit.core.errors import InputError, MissingDependencyError
+from render_fit.core.parts import N_PARTS
+from render_fit.core.skeletons import POINTS
 from render_fit.regressors.checkpoint import KEY
 from render_fit.regressors.config import RegressorConfig
-from render_fit.regressors.inputs import POINTS, Inputs
+from render_fit.regressors.inputs import Inputs
 from render_fit.regressors.network import REFERENCE_M, Prediction, Regressor
-from render_fit.renderers.base import N_PARTS
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession

@@ -6,7 +6,7 @@ import importlib.util
 
 import torch
 
-from render_fit.errors import InputError
+from render_fit.core.errors import InputError
 from render_fit.renderers.base import Renderer, RenderOutput, RenderSettings
 from render_fit.renderers.cpu import CpuRenderer
 from render_fit.renderers.pytorch3d import PyTorch3DRenderer

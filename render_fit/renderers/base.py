@@ -11,8 +11,9 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from render_fit.cameras import Camera
-from render_fit.renderers.motion import Motion
+from render_fit.core.cameras import Camera
+from render_fit.core.parts import N_PARTS
+from render_fit.renderers.image_jacobian import Motion
 
 Silhouette = Literal["contour", "softras"]
 PartBorders = Literal["contour", "softmax"]
@@ -20,8 +21,6 @@ PartBorders = Literal["contour", "softmax"]
 OUTPUTS = ("silhouette", "parts", "depth", "normals", "face_index")
 """Names that a renderer's ``outputs`` may hold: the fields of ``RenderOutput``."""
 
-N_PARTS = 24
-"""Channels of a part map: SMPL's body parts, one per joint."""
 
 NEAR_M = 0.05
 """A face with a vertex nearer than this (metres of depth) is not drawn and receives no gradient. No camera

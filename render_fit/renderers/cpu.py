@@ -12,24 +12,18 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from render_fit.cameras import Camera
-from render_fit.renderers.base import (
-    N_PARTS,
-    NEAR_M,
-    RenderOutput,
-    RenderSettings,
-    check_inputs,
-    hard_normals,
-)
-from render_fit.renderers.cpu_motion import contour_motion
-from render_fit.renderers.kernels.borders import borders_backward, borders_forward
+from render_fit.core.cameras import Camera
+from render_fit.core.parts import N_PARTS
+from render_fit.renderers.base import NEAR_M, RenderOutput, RenderSettings, check_inputs, hard_normals
+from render_fit.renderers.cpu_jacobian import contour_motion
 from render_fit.renderers.kernels.contour import contour_backward, contour_forward
 from render_fit.renderers.kernels.depth import depth_backward
 from render_fit.renderers.kernels.grid import bin_soft_faces
-from render_fit.renderers.kernels.lanes import triangle_records
 from render_fit.renderers.kernels.outline import trace_outline
+from render_fit.renderers.kernels.part_borders import borders_backward, borders_forward
 from render_fit.renderers.kernels.parts import parts_backward, parts_forward
 from render_fit.renderers.kernels.rasterize import hard_pass, orient
+from render_fit.renderers.kernels.simd import triangle_records
 from render_fit.renderers.kernels.softras import nearest_faces, softras_backward, softras_forward
 from render_fit.renderers.kernels.topology import Topology, topology_of
 

@@ -10,16 +10,10 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional
 
-from render_fit.cameras import Camera
-from render_fit.errors import MissingDependencyError
-from render_fit.renderers.base import (
-    N_PARTS,
-    NEAR_M,
-    RenderOutput,
-    RenderSettings,
-    check_inputs,
-    hard_normals,
-)
+from render_fit.core.cameras import Camera
+from render_fit.core.errors import MissingDependencyError
+from render_fit.core.parts import N_PARTS
+from render_fit.renderers.base import NEAR_M, RenderOutput, RenderSettings, check_inputs, hard_normals
 from render_fit.renderers.cpu import CpuRenderer
 
 INSTALL = (

@@ -14,16 +14,10 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional
 
-from render_fit.cameras import Camera
-from render_fit.renderers.base import (
-    N_PARTS,
-    NEAR_M,
-    RenderOutput,
-    RenderSettings,
-    check_inputs,
-    hard_normals,
-)
-from render_fit.renderers.kernels.nearest import NO_AREA_PX2
+from render_fit.core.cameras import Camera
+from render_fit.core.parts import N_PARTS
+from render_fit.renderers.base import NEAR_M, RenderOutput, RenderSettings, check_inputs, hard_normals
+from render_fit.renderers.kernels.triangle_distance import NO_AREA_PX2
 
 HAIR_PX = 1e-6
 # Distance beside the middle of a piece of edge at which coverage is asked for, pixels.

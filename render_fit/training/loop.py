@@ -16,20 +16,21 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
 from torch import nn
 
-from render_fit.errors import InputError
+from render_fit.core.errors import InputError
 from render_fit.regressors.checkpoint import load_regressor, save_regressor
 from render_fit.regressors.inputs import Inputs
 from render_fit.regressors.network import Regressor
-from render_fit.training.adversary import Adversary
-from render_fit.training.in_the_loop import Fits
-from render_fit.training.lessons import Lessons
-from render_fit.training.objective import losses
+from render_fit.synthesis.people_sampler import Synthesis
+from render_fit.training.adversarial import Adversary
+from render_fit.training.auxiliary_segmentation import Taught, segmentation_loss
+from render_fit.training.checkpointing import RECIPE, REGRESSOR, GoesOn, TrainingState
+from render_fit.training.data_loading import Shards, drawn_ahead
+from render_fit.training.fitting_in_the_loop import Fits
+from render_fit.training.losses import losses
+from render_fit.training.photo_supervision import Lessons
 from render_fit.training.recipe import Optimiser, TrainingRecipe
-from render_fit.training.segmentation import Taught, segmentation_loss
-from render_fit.training.shards import Shards, drawn_ahead
-from render_fit.training.state import RECIPE, REGRESSOR, GoesOn, TrainingState
-from render_fit.training.synthesis import Synthesis, Truth
-from render_fit.training.unlabelled import Unlabelled
+from render_fit.training.render_supervision import Unlabelled
+from render_fit.training.samples import Truth
 from render_fit.training.validation import HeldOut, Score, score
 
 Watch = Callable[[int, dict[str, float]], None]

@@ -8,19 +8,19 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from render_fit.errors import InputError
-from render_fit.fitting.recipe import Strict, validated
+from render_fit.core.config import Strict, validated
+from render_fit.core.errors import InputError
 from render_fit.regressors.config import RegressorConfig
-from render_fit.training.adversary import AdversarialSetting
-from render_fit.training.corruption import ErrorMix
-from render_fit.training.in_the_loop import InTheLoop
-from render_fit.training.labels import LabelMix
-from render_fit.training.objective import LossWeights
-from render_fit.training.people import PeopleMix
-from render_fit.training.photos import PhotoMix
-from render_fit.training.poses import PoseMix
-from render_fit.training.segmentation import SegmentationSetting
-from render_fit.training.unlabelled import UnlabelledSetting
+from render_fit.synthesis.images.training_images import PhotoMix
+from render_fit.synthesis.observation_noise import ErrorMix
+from render_fit.synthesis.people import PeopleMix
+from render_fit.synthesis.poses.bank import PoseMix
+from render_fit.training.adversarial import AdversarialSetting
+from render_fit.training.auxiliary_segmentation import SegmentationSetting
+from render_fit.training.fitting_in_the_loop import InTheLoop
+from render_fit.training.label_availability import LabelMix
+from render_fit.training.losses import LossWeights
+from render_fit.training.render_supervision import UnlabelledSetting
 
 
 class Optimiser(Strict):

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import torch
 
 from render_fit.bodies.body import Body
-from render_fit.evaluation.metrics import mpjpe, pa_mpjpe
+from render_fit.core.metrics import mpjpe, pa_mpjpe
 from render_fit.regressors.inputs import Inputs
 from render_fit.regressors.network import Prediction, Regressor
-from render_fit.training.synthesis import Synthesis, Truth
+from render_fit.synthesis.people_sampler import Synthesis
+from render_fit.training.samples import Truth, training_batch
 
 CHUNK = 128
 """People judged at a time."""
@@ -41,7 +42,7 @@ class Score:
 
 def held_out_people(synthesis: Synthesis, count: int, seed: int = 7) -> HeldOut:
     """Draws people to judge by."""
-    inputs, truth = synthesis.batch(count, torch.Generator().manual_seed(seed))
+    inputs, truth = training_batch(synthesis, count, torch.Generator().manual_seed(seed))
     return HeldOut(inputs, truth)
 
 

@@ -8,7 +8,7 @@ from benchmarks.bodies import POSED, REST, VIEWS, placed
 from benchmarks.meshes import body_mesh
 from benchmarks.operations import count
 from render_fit.bodies import open_body
-from render_fit.cameras import camera_from_focal
+from render_fit.core.cameras import camera_from_focal
 from render_fit.renderers import CpuRenderer, RenderSettings
 
 

@@ -8,7 +8,7 @@ import torch
 
 from render_fit.bodies import Body, BodyParameters, open_body, smpl_arrays
 from render_fit.bodies.marker_joints import MARKER_JOINTS
-from render_fit.skeletons import BODY_25, COCO_17, MEDIAPIPE_33, SKELETONS, SMPL_24, Skeleton
+from render_fit.core.skeletons import BODY_25, COCO_17, MEDIAPIPE_33, SKELETONS, SMPL_24, Skeleton
 
 
 def random_parameters(body: Body, n: int, with_offsets: bool = False) -> BodyParameters:

@@ -8,8 +8,8 @@ import torch
 
 from render_fit.bodies import Body
 from render_fit.bodies.clothing import ClothingBasis, clothing_basis
-from render_fit.bodies.surfaces import vertex_normals
-from render_fit.skeletons import MEDIAPIPE_33
+from render_fit.bodies.mesh_operators import vertex_normals
+from render_fit.core.skeletons import MEDIAPIPE_33
 
 
 @pytest.fixture(scope="module")

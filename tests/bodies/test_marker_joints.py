@@ -8,8 +8,8 @@ import torch
 from render_fit.bodies import open_body
 from render_fit.bodies.marker_joints import MARKER_JOINTS
 from render_fit.bodies.parameters import BodyParameters
-from render_fit.evaluation import metrics
-from render_fit.skeletons import H36M_17, MPI_INF_3DHP_17, mirrored_name
+from render_fit.core import metrics
+from render_fit.core.skeletons import H36M_17, MPI_INF_3DHP_17, mirrored_name
 
 
 def test_weights_sum_to_one_so_the_points_move_with_the_body():

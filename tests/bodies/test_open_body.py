@@ -10,9 +10,9 @@ import torch
 import trimesh
 
 from render_fit.bodies import Body, BodyParameters, open_body
+from render_fit.bodies.mesh_operators import mirror_vertices
 from render_fit.bodies.open_body import ASSET
-from render_fit.bodies.surfaces import mirror_vertices
-from render_fit.skeletons import SMPL_24
+from render_fit.core.skeletons import SMPL_24
 
 # SMPL neutral's mean rest joints, child minus parent in metres, as tabulated in public code (HybrIK's SMPL_BODY_BONES,
 # MuJoCo's smpl_humanoid.xml); y up, z forward, x to the person's left.

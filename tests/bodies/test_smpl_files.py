@@ -9,7 +9,7 @@ import scipy.sparse
 import torch
 
 from render_fit.bodies import Body, BodyFileError, BodyParameters, body_named, load_body, smpl_arrays
-from render_fit.skeletons import COCO_17, MEDIAPIPE_33, SMPL_24
+from render_fit.core.skeletons import COCO_17, MEDIAPIPE_33, SMPL_24
 
 
 def write_pickle(path: Path, arrays: dict) -> Path:

@@ -12,6 +12,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from render_fit.cli import app
+from render_fit.pipelines import folder
 from tests.photos import HEIGHT, WIDTH, write_keypoints, write_person, write_recipe
 
 RUNNER = CliRunner()
@@ -140,7 +141,6 @@ def test_processes_give_the_same_fits(many, tmp_path):
 
 
 def test_ctrl_c_keeps_what_is_finished(many, tmp_path, monkeypatch):
-    from render_fit.runs import folder
 
     fit_photo = folder.fit_photo
 

@@ -17,12 +17,12 @@ from typer.testing import CliRunner
 
 from render_fit.bodies import open_body
 from render_fit.cli import app
-from render_fit.evaluation.scenes import everyday_pose, synthetic_scene
 from render_fit.fitting.fit import fit_image
 from render_fit.fitting.recipe import Recipe, load_recipe
 from render_fit.regressors.checkpoint import save_regressor
 from render_fit.regressors.config import RegressorConfig
 from render_fit.regressors.network import Regressor
+from render_fit.synthesis import everyday_pose, synthetic_scene
 from tests.photos import write_person, write_recipe
 
 RECIPE = {

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from render_fit.evaluation.impostors import TAUGHT, UNTAUGHT, impostors
-from render_fit.evaluation.mocap import load_poses
+from render_fit.datasets.mocap import load_poses
 from render_fit.evaluation.pose_priors import area_under_curve, pose_energies, separation
 from render_fit.losses.priors import default_joint_limits
-from render_fit.training.poses import PoseBank
+from render_fit.synthesis.poses.bank import PoseBank
+from render_fit.synthesis.poses.implausible import TAUGHT, UNTAUGHT, impostors
 
 MADE = TAUGHT | UNTAUGHT
 

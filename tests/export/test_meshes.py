@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from render_fit.errors import InputError
+from render_fit.core.errors import InputError
 from render_fit.export.meshes import read_mesh, write_mesh
 from tests.fits import known_fit
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from render_fit.cameras import camera_from_focal
+from render_fit.core.cameras import camera_from_focal
 from render_fit.export.overlays import around_box, contact_sheet, overlay, panel, side_view, write_gif, write_image
 from render_fit.export.shading import part_colours, shaded
 from render_fit.renderers import renderer_named

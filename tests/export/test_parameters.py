@@ -6,7 +6,7 @@ from smplx import lbs
 from smplx.utils import Struct
 
 from render_fit.bodies import open_body
-from render_fit.errors import InputError
+from render_fit.core.errors import InputError
 from render_fit.export.parameters import read_params, saved_fit, write_params
 from tests.fits import known_fit
 

@@ -10,16 +10,16 @@ import pytest
 import torch
 
 from render_fit.bodies import open_body
-from render_fit.errors import InputError
-from render_fit.evaluation import metrics
-from render_fit.evaluation.defects import LIMB_JOINTS
-from render_fit.evaluation.scenes import Scene, everyday_pose, synthetic_scene
+from render_fit.core import metrics
+from render_fit.core.errors import InputError
+from render_fit.core.skeletons import H36M_17
+from render_fit.evaluation.failure_modes import LIMB_JOINTS
 from render_fit.fitting.fit import _is_cut_off, fit_image
 from render_fit.fitting.recipe import Recipe
 from render_fit.fitting.result import FitResult
 from render_fit.observations.observation import Observation
 from render_fit.renderers import CpuRenderer, RenderSettings
-from render_fit.skeletons import H36M_17
+from render_fit.synthesis import Scene, everyday_pose, synthetic_scene
 
 LIMBS = [H36M_17.index(name) for name in LIMB_JOINTS]
 

@@ -7,15 +7,15 @@ import torch
 
 from render_fit.bodies import open_body
 from render_fit.bodies.clothing import clothing_basis
-from render_fit.evaluation.scenes import everyday_pose, synthetic_scene
 from render_fit.fitting.curvature import Whitened
-from render_fit.fitting.explore import compose
+from render_fit.fitting.landscapes import compose
 from render_fit.fitting.problem import Problem
 from render_fit.fitting.solvers import LBFGS, LevenbergMarquardt
 from render_fit.fitting.variables import SCALES, Variables
-from render_fit.losses.table import term_named
+from render_fit.losses.registry import term_named
 from render_fit.losses.term import Objective
 from render_fit.renderers import CpuRenderer, RenderSettings
+from render_fit.synthesis import everyday_pose, synthetic_scene
 
 FREE = ("orient", "position", "betas")
 OBSERVED = {"keypoints": 1.0, "silhouette_l2": 3200.0, "parts": 400.0, "pose_mixture": 1.0, "shape": 1.0}

@@ -7,11 +7,10 @@ import roma
 import torch
 
 from render_fit.bodies import open_body
-from render_fit.evaluation import metrics
-from render_fit.evaluation.scenes import everyday_pose, synthetic_scene
-from render_fit.evaluation.scenes.dressed import dressed_scene
-from render_fit.fitting.explore import compose
+from render_fit.core import metrics
+from render_fit.core.skeletons import SMPL_24
 from render_fit.fitting.fit import fit_image
+from render_fit.fitting.landscapes import compose
 from render_fit.fitting.problem import Problem
 from render_fit.fitting.recipe import Edge, Recipe, Stage, TermSetting, load_recipe
 from render_fit.fitting.solvers import LBFGS, LevenbergMarquardt
@@ -20,7 +19,8 @@ from render_fit.fitting.variables import Variables
 from render_fit.losses.priors import PoseVAE, pose_vae_named
 from render_fit.losses.priors.vae import PoseVAEConfig
 from render_fit.renderers import CpuRenderer
-from render_fit.skeletons import SMPL_24
+from render_fit.synthesis import everyday_pose, synthetic_scene
+from render_fit.synthesis.clothed_scene import dressed_scene
 
 FREE = ("orient", "position", "latent", "betas")
 

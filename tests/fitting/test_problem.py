@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from render_fit.bodies import open_body
-from render_fit.evaluation.scenes import everyday_pose, synthetic_scene
-from render_fit.fitting.explore import compose
+from render_fit.fitting.landscapes import compose
 from render_fit.fitting.problem import Problem
 from render_fit.fitting.recipe import Edge, Recipe, Stage, TermSetting, load_recipe
 from render_fit.fitting.solvers import LBFGS, Status
@@ -21,6 +20,7 @@ from render_fit.fitting.stages import (
 )
 from render_fit.fitting.variables import Variables
 from render_fit.renderers import CpuRenderer
+from render_fit.synthesis import everyday_pose, synthetic_scene
 
 PRIORS = {"pose_mixture": 1.0, "shape": 2.0}
 

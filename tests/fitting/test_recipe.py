@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from render_fit.errors import InputError
+from render_fit.core.errors import InputError
 from render_fit.fitting.recipe import load_recipe, recipe_names
 
 

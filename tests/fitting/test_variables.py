@@ -8,7 +8,7 @@ import torch
 
 from render_fit.bodies import BodyParameters, open_body
 from render_fit.bodies.clothing import clothing_basis
-from render_fit.cameras import camera_from_focal
+from render_fit.core.cameras import camera_from_focal
 from render_fit.fitting.variables import SCALES, SKELETAL, Variables
 from render_fit.losses.priors import pose_vae_named
 

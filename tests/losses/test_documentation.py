@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from render_fit.fitting import explore
+from render_fit.fitting import landscapes
 from render_fit.losses import term
-from render_fit.losses.table import TERMS
+from render_fit.losses.registry import TERMS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "losses.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
@@ -26,7 +26,7 @@ def test_every_term_has_a_line():
     assert [name for name in TERMS if f"| `{name}` |" not in PAGE] == []
 
 
-@pytest.mark.parametrize("module", [explore, term], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [landscapes, term], ids=lambda module: module.__name__)
 def test_docstring_examples_run(module):
     result = doctest.testmod(module)
     assert result.attempted > 0 and result.failed == 0

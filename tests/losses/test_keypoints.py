@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from render_fit.bodies import open_body
+from render_fit.core.skeletons import COCO_17, SMPL_24, Skeleton
+from render_fit.losses.fit_state import Scene
 from render_fit.losses.joints import BoneDirections, RegressedJoints
 from render_fit.losses.keypoints import KeypointReprojection, geman_mcclure
-from render_fit.losses.term import Scene
-from render_fit.skeletons import COCO_17, SMPL_24, Skeleton
-from tests.losses.made import camera, finite_gradient, gradients_agree, leaves, moved, standing, targets, targets64
+from tests.losses.factories import camera, finite_gradient, gradients_agree, leaves, moved, standing, targets, targets64
 
 
 def keypoint_scene(parameters, error_px=(0.0, 0.0), confidence=None, **more) -> Scene:

@@ -5,10 +5,10 @@ import torch
 
 from render_fit.bodies import BodyParameters, open_body
 from render_fit.bodies.clothing import clothing_basis
-from render_fit.bodies.surfaces import mirror_vertices, vertex_normals
+from render_fit.bodies.mesh_operators import mirror_vertices, vertex_normals
+from render_fit.losses.fit_state import Scene
 from render_fit.losses.offsets import ClothingCoefficients, OffsetLaplacian, OffsetSize, OffsetSymmetry
-from render_fit.losses.term import Scene
-from tests.losses.made import standing, targets
+from tests.losses.factories import standing, targets
 
 FREE = [OffsetSize(), OffsetLaplacian(), OffsetSymmetry()]
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from render_fit.bodies import BodyParameters, open_body
+from render_fit.losses.fit_state import Scene
 from render_fit.losses.parameters import KnownHeight, PosePrior, ShapePrior, TorsoTilt
 from render_fit.losses.pose_priors import PoseLimits, PoseMixture
-from render_fit.losses.term import Scene
-from tests.losses.made import finite_gradient, gradients_agree, leaves, standing, targets, targets64
+from tests.losses.factories import finite_gradient, gradients_agree, leaves, standing, targets, targets64
 
 
 def shaped(betas: torch.Tensor) -> Scene:

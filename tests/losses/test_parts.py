@@ -6,10 +6,22 @@ import pytest
 import torch
 
 from render_fit.bodies import BodyParameters
+from render_fit.core.parts import PART_SPACES
+from render_fit.core.skeletons import SMPL_24, mirrored_name
 from render_fit.losses.parts import PartLikelihood
-from render_fit.parts import PART_SPACES
-from render_fit.skeletons import SMPL_24, mirrored_name
-from tests.losses.made import SIZE, at, drawn, finite_gradient, joined, leaves, moved, painted, seen, standing, targets
+from tests.losses.factories import (
+    SIZE,
+    at,
+    drawn,
+    finite_gradient,
+    joined,
+    leaves,
+    moved,
+    painted,
+    seen,
+    standing,
+    targets,
+)
 
 SMPL = PART_SPACES["smpl24"]
 HEAD = SMPL_24.index("head")

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from render_fit.bodies import BodyParameters
-from render_fit.evaluation.scenes import everyday_pose
+from render_fit.core.skeletons import SMPL_24
 from render_fit.losses.priors import adversarial_prior_named, hinge_penalty, pose_vae_named
-from render_fit.losses.table import term_named
-from render_fit.skeletons import SMPL_24
-from render_fit.training.poses import PoseBank
-from tests.losses.made import at, targets
+from render_fit.losses.registry import term_named
+from render_fit.synthesis import everyday_pose
+from render_fit.synthesis.poses.bank import PoseBank
+from tests.losses.factories import at, targets
 
 NAMES = ("pose_vae", "pose_latent", "pose_adversarial", "shape_adversarial", "pose_hinges")
 

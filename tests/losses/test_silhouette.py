@@ -5,9 +5,21 @@ import pytest
 import torch
 
 from render_fit.bodies import BodyParameters, open_body
-from render_fit.bodies.surfaces import vertex_normals
+from render_fit.bodies.mesh_operators import vertex_normals
 from render_fit.losses.silhouette import SilhouetteDistance, SilhouetteIoU, SilhouetteL2
-from tests.losses.made import SIZE, at, drawn, finite_gradient, joined, leaves, moved, painted, seen, standing, targets
+from tests.losses.factories import (
+    SIZE,
+    at,
+    drawn,
+    finite_gradient,
+    joined,
+    leaves,
+    moved,
+    painted,
+    seen,
+    standing,
+    targets,
+)
 
 TERMS = [SilhouetteIoU(), SilhouetteL2(), SilhouetteL2(noise=0.03), SilhouetteDistance()]
 by_name = pytest.mark.parametrize("term", TERMS, ids=repr)

@@ -5,7 +5,7 @@ import torch
 
 from render_fit.bodies import open_body
 from render_fit.losses.targets import targets_from
-from tests.losses.made import drawn, targets
+from tests.losses.factories import drawn, targets
 
 
 def test_crop_keeps_pictures_keypoints_and_camera_together():

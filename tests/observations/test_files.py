@@ -8,9 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from render_fit.errors import InputError, NoPersonError
+from render_fit.core.errors import InputError, NoPersonError
+from render_fit.core.parts import LIP, voc_colours
 from render_fit.observations.files import choose_people, read_labels, read_mask, read_people
-from render_fit.parts import LIP, voc_colours
 
 SIZE = (40, 60)
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from render_fit.errors import InputError
+from render_fit.core.errors import InputError
 from render_fit.observations.images import read_photo, read_pixels
 
 ORANGE = (255, 128, 0)

@@ -5,10 +5,10 @@ import sys
 import pytest
 import torch
 
-from render_fit.errors import MissingDependencyError, NoPersonError
+from render_fit.core.errors import MissingDependencyError, NoPersonError
+from render_fit.core.skeletons import MEDIAPIPE_33
 from render_fit.observations.images import read_photo
-from render_fit.observations.mediapipe import MediapipeObserver
-from render_fit.skeletons import MEDIAPIPE_33
+from render_fit.observations.mediapipe.observer import MediapipeObserver
 
 pytest.importorskip("mediapipe")
 
@@ -151,7 +151,7 @@ def test_without_mediapipe_the_message_says_what_to_install(monkeypatch):
 
 def test_people_in_a_crowd(observer, shared_data):
     """COCO 227000: one of three annotated women at a parking meter, chosen by her box."""
-    from render_fit.evaluation.datasets import read_coco
+    from render_fit.datasets.images import read_coco
 
     for sample in read_coco(shared_data):
         if sample.name in ("000000227000_505930", "000000227000_2162823"):
@@ -161,7 +161,7 @@ def test_people_in_a_crowd(observer, shared_data):
 
 def test_a_find_without_extent_is_nobody(observer, monkeypatch):
     """The network sometimes reports a person of whom nothing is visible."""
-    from render_fit.observations.pose_network import Sighting
+    from render_fit.observations.mediapipe.network import Sighting
 
     confidence = torch.zeros(33)
     confidence[0] = 0.9
@@ -172,7 +172,7 @@ def test_a_find_without_extent_is_nobody(observer, monkeypatch):
 
 
 def test_keypoints_without_a_mask_are_nobody(observer, monkeypatch):
-    from render_fit.observations.pose_network import Sighting
+    from render_fit.observations.mediapipe.network import Sighting
 
     points = torch.linspace(20.0, 80.0, 33)[:, None].expand(33, 2)
     ghost = Sighting(points, torch.ones(33), torch.zeros(33, 3), torch.zeros(576, 576))

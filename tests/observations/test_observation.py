@@ -3,7 +3,9 @@
 import pytest
 import torch
 
-from render_fit.cameras import Camera
+from render_fit.core.cameras import Camera
+from render_fit.core.parts import NBF_12
+from render_fit.core.skeletons import LSP_14
 from render_fit.observations.observation import (
     Observation,
     box_of_keypoints,
@@ -13,8 +15,6 @@ from render_fit.observations.observation import (
     resample,
     resample_labels,
 )
-from render_fit.parts import NBF_12
-from render_fit.skeletons import LSP_14
 
 
 def observation(height: int = 60, width: int = 100) -> Observation:
@@ -34,7 +34,6 @@ def observation(height: int = 60, width: int = 100) -> Observation:
         labels=(mask * 3).long(),
         part_space=NBF_12,
         camera=Camera(torch.tensor([[[120.0, 0.0, 50.0], [0.0, 120.0, 30.0], [0.0, 0.0, 1.0]]]), height, width),
-        focal_px=120.0,
     )
 
 
@@ -48,7 +47,7 @@ def test_crop_keeps_everything_on_the_same_pixels():
     assert box_of_mask(crop.mask) == (40.0, 20.0, 40.0, 80.0)
     assert (crop.labels == 3).sum() == 40 * 80
     assert crop.labels[20, 40] == 3 and crop.labels[19, 40] == 0
-    assert crop.focal_px == 240.0
+    assert float(crop.camera.K[0, 0, 0]) == 240.0
     torch.testing.assert_close(crop.image[:, 60, 60], torch.tensor([1.0, 0.5, 0.25]))
 
 
@@ -82,7 +81,7 @@ def test_crops_of_crops_add_up():
     once = observation().crop_to((10.0, 5.0, 40.0, 40.0), 80, 80)
     twice = once.crop_to((20.0, 10.0, 40.0, 40.0), 40, 40)
     assert twice.crop_box == (20.0, 10.0, 20.0, 20.0)
-    assert twice.focal_px == 240.0
+    assert float(twice.camera.K[0, 0, 0]) == 240.0
 
 
 def test_invalid_pixels_stay_invalid():

@@ -8,10 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
-from render_fit.cameras import Camera
-from render_fit.errors import InputError, NoPersonError
+from render_fit.core.cameras import Camera
+from render_fit.core.errors import InputError, NoPersonError
+from render_fit.core.skeletons import MEDIAPIPE_33
 from render_fit.observations import Observation, observe
-from render_fit.skeletons import MEDIAPIPE_33
 
 
 class FakeObserver:
@@ -201,7 +201,7 @@ def test_a_reduced_photo_takes_its_files_along(tmp_path):
     camera = Camera(torch.tensor([[[1000.0, 0.0, 4096.0], [0.0, 1000.0, 32.0], [0.0, 0.0, 1.0]]]), 64, 8192)
     (seen,) = observe(tmp_path / "wide.png", mask=tmp_path / "mask.png", keypoints=path, camera=camera)
     assert seen.image_size == (32, 4096)
-    assert seen.file_scale == 0.5
+    assert (seen.file_size, seen.image_size) == ((64, 8192), (32, 4096))
     assert seen.box == (512.0, 8.0, 512.0, 16.0)
     assert seen.keypoints_px[0].tolist() == [550.0, 10.0]
     assert seen.camera.K[0, 0].tolist() == [500.0, 0.0, 2048.0]
@@ -212,4 +212,5 @@ def test_a_reduced_photo_takes_its_files_along(tmp_path):
 def test_a_given_focal_length_wins(photo, mask):
     (seen,) = observe(photo, mask=mask, focal_35mm=43.2666)
     # a lens of the film's diagonal: as many pixels as the picture's diagonal, 72.11
-    assert seen.focal_px == pytest.approx(72.11, abs=0.01)
+    assert float(seen.camera.K[0, 0, 0]) == pytest.approx(72.11, abs=0.01)
+    assert seen.source["camera"] == "focal length 43.2666 mm"

@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from render_fit.errors import InputError
+from render_fit.core.errors import InputError
 from render_fit.regressors.checkpoint import load_regressor
 from render_fit.regressors.hub import is_hub_id
 from render_fit.regressors.network import Regressor

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from render_fit.bodies import open_body
-from render_fit.errors import InputError
-from render_fit.evaluation.scenes import everyday_pose, synthetic_scene
-from render_fit.parts import PART_SPACES
-from render_fit.regressors.inputs import POINTS, Inputs, inputs_from, part_evidence, point_columns
-from render_fit.skeletons import COCO_17, H36M_17, MEDIAPIPE_33
+from render_fit.core.errors import InputError
+from render_fit.core.parts import PART_SPACES, part_evidence
+from render_fit.core.skeletons import COCO_17, H36M_17, MEDIAPIPE_33, POINTS, point_columns
+from render_fit.regressors.inputs import Inputs, inputs_from
+from render_fit.synthesis import everyday_pose, synthetic_scene
 
 
 def test_skeletons_fill_the_points_they_have() -> None:

@@ -10,14 +10,15 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from render_fit.bodies import BodyParameters, open_body
-from render_fit.cameras import camera_from_focal
-from render_fit.errors import InputError
+from render_fit.core.cameras import camera_from_focal
+from render_fit.core.errors import InputError
+from render_fit.core.skeletons import POINTS
 from render_fit.regressors.checkpoint import load_regressor, save_regressor
 from render_fit.regressors.config import RegressorConfig
 from render_fit.regressors.heads import FARTHEST_STEP, IterativeHead
-from render_fit.regressors.inputs import POINTS, Inputs
+from render_fit.regressors.inputs import Inputs
 from render_fit.regressors.network import Regressor, orthonormal, pelvis_in_view, place_in_view
-from render_fit.regressors.view import view_of
+from render_fit.regressors.person_crop import view_of
 
 SMALL = RegressorConfig(
     size=32, width=32, depth=1, n_clothing=5, hypotheses=3,

@@ -9,10 +9,10 @@ import torch
 from typer.testing import CliRunner
 
 from render_fit.cli import app
-from render_fit.errors import InputError, MissingDependencyError
+from render_fit.core.errors import InputError, MissingDependencyError
+from render_fit.core.skeletons import POINTS
 from render_fit.regressors.checkpoint import save_regressor
 from render_fit.regressors.config import RegressorConfig
-from render_fit.regressors.inputs import POINTS
 from render_fit.regressors.network import Regressor
 from render_fit.regressors.onnx import export_onnx
 from tests.regressors.test_network import SMALL, random_inputs

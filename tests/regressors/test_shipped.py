@@ -7,15 +7,16 @@ import torch
 
 from render_fit.bodies import open_body
 from render_fit.bodies.clothing import clothing_basis
-from render_fit.evaluation.metrics import mpjpe, pa_mpjpe
-from render_fit.evaluation.scenes import everyday_pose, synthetic_scene
+from render_fit.core.metrics import mpjpe, pa_mpjpe
 from render_fit.fitting.fit import fit_image
 from render_fit.regressors.checkpoint import load_regressor, shipped_names
 from render_fit.regressors.network import Regressor
-from render_fit.training.corruption import PERFECT
-from render_fit.training.poses import PoseBank
+from render_fit.synthesis import everyday_pose, synthetic_scene
+from render_fit.synthesis.observation_noise import PERFECT
+from render_fit.synthesis.people_sampler import Synthesis
+from render_fit.synthesis.poses.bank import PoseBank
 from render_fit.training.recipe import load_training_recipe
-from render_fit.training.synthesis import Synthesis
+from render_fit.training.samples import training_batch
 from render_fit.training.validation import HeldOut, Score, score
 
 
@@ -31,7 +32,7 @@ def synthesis(lifter: Regressor) -> Synthesis:
 
 
 def judged(lifter: Regressor, synthesis: Synthesis, **unseen: bool) -> Score:
-    inputs, truth = synthesis.batch(96, torch.Generator().manual_seed(5))
+    inputs, truth = training_batch(synthesis, 96, torch.Generator().manual_seed(5))
     blank = {name: torch.zeros_like(getattr(inputs, name)) for name in unseen}
     return score(lifter, HeldOut(replace(inputs, **blank), truth), synthesis.body)
 
@@ -45,18 +46,18 @@ def test_nbf_reads_poses_off_part_maps(synthesis: Synthesis) -> None:
     assert nbf.config.looks_at == {"part map"}
     errors = load_training_recipe("nbf").errors
     naked = replace(synthesis, basis=None)
-    inputs, truth = replace(naked, errors=errors).batch(96, torch.Generator().manual_seed(5))
+    inputs, truth = training_batch(replace(naked, errors=errors), 96, torch.Generator().manual_seed(5))
     rest = truth.joints[:1].expand_as(truth.joints)
     spoiled = score(nbf, HeldOut(inputs, truth), synthesis.body)
     assert spoiled.pa_mpjpe_mm < 0.75 * 1000 * float(pa_mpjpe(rest, truth.joints).mean())
     assert spoiled.mpjpe_mm < 0.6 * 1000 * float(mpjpe(rest, truth.joints, root=0).mean())
     perfect = PERFECT.model_copy(update={"twelve_parts": 1.0})
-    inputs, truth = replace(naked, errors=perfect).batch(96, torch.Generator().manual_seed(5))
+    inputs, truth = training_batch(replace(naked, errors=perfect), 96, torch.Generator().manual_seed(5))
     assert score(nbf, HeldOut(inputs, truth), synthesis.body).pa_mpjpe_mm < spoiled.pa_mpjpe_mm
 
 
 def test_it_beats_the_mean_pose_by_far_with_and_without_errors(lifter: Regressor, synthesis: Synthesis) -> None:
-    _, truth = synthesis.batch(96, torch.Generator().manual_seed(5))
+    _, truth = training_batch(synthesis, 96, torch.Generator().manual_seed(5))
     rest = truth.joints[:1].expand_as(truth.joints)  # anybody's pose is as good as another
     spoiled, perfect = judged(lifter, synthesis), judged(lifter, replace(synthesis, errors=PERFECT))
     assert perfect.pa_mpjpe_mm < spoiled.pa_mpjpe_mm < 0.75 * 1000 * float(pa_mpjpe(rest, truth.joints).mean())

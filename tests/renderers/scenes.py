@@ -9,7 +9,7 @@ import torch
 import trimesh
 from torch import Tensor
 
-from render_fit.cameras import Camera, camera_from_focal
+from render_fit.core.cameras import Camera, camera_from_focal
 
 HEIGHT, WIDTH = 22, 26
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from render_fit.cameras import camera_from_focal
+from render_fit.core.cameras import camera_from_focal
 from render_fit.renderers import CpuRenderer, RenderSettings, renderer_named
 
 FACES = torch.tensor([[0, 1, 2]])

@@ -6,7 +6,7 @@ import numba
 import pytest
 import torch
 
-from render_fit.cameras import Camera, camera_from_focal
+from render_fit.core.cameras import Camera, camera_from_focal
 from render_fit.renderers import CpuRenderer, RenderOutput, RenderSettings
 from render_fit.renderers.reference import ReferenceRenderer
 from tests.renderers.closeness import assert_close, distance

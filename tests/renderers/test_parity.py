@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from render_fit.cameras import Camera
+from render_fit.core.cameras import Camera
 from render_fit.renderers import CpuRenderer, RenderSettings
 from tests.renderers.scenes import part_weights
 

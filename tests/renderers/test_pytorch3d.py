@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from render_fit.cameras import Camera
-from render_fit.errors import MissingDependencyError
+from render_fit.core.cameras import Camera
+from render_fit.core.errors import MissingDependencyError
 from render_fit.renderers import (
     CpuRenderer,
     PyTorch3DRenderer,

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from render_fit.cameras import Camera, camera_from_focal
+from render_fit.core.cameras import Camera, camera_from_focal
 from render_fit.renderers import RenderSettings
 from render_fit.renderers.reference import ReferenceRenderer
 from tests.renderers.scenes import scene

@@ -7,7 +7,7 @@ import trimesh
 from skimage.draw import polygon
 
 from render_fit.bodies import BodyParameters, open_body
-from render_fit.cameras import camera_from_focal
+from render_fit.core.cameras import camera_from_focal
 from render_fit.renderers import CpuRenderer, RenderSettings
 
 SIZE = 224

@@ -1,13 +1,9 @@
-"""A small synthesis, network and recipe for the tests of training."""
+"""A small network and recipe for the tests of training."""
 
 import pytest
 
-from render_fit.bodies import open_body
-from render_fit.bodies.clothing import clothing_basis
 from render_fit.regressors.config import RegressorConfig
-from render_fit.training.poses import PoseBank
 from render_fit.training.recipe import Optimiser, TrainingRecipe
-from render_fit.training.synthesis import Synthesis
 
 SMALL = RegressorConfig(
     size=32,
@@ -18,17 +14,6 @@ SMALL = RegressorConfig(
     backbone={"model_type": "resnet", "embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1],
               "layer_type": "basic"},
 )  # fmt: skip
-
-
-@pytest.fixture(scope="session")
-def bank() -> PoseBank:
-    return PoseBank.from_prior(300)
-
-
-@pytest.fixture(scope="session")
-def synthesis(bank: PoseBank) -> Synthesis:
-    body = open_body()
-    return Synthesis(body, bank, clothing_basis(body, 6), size=32)
 
 
 @pytest.fixture

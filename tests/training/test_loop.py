@@ -9,17 +9,17 @@ import torch
 import torch.multiprocessing
 from safetensors.torch import load_file
 
-from render_fit.errors import InputError
-from render_fit.evaluation.scenes import everyday_pose, synthetic_scene
+from render_fit.core.errors import InputError
 from render_fit.regressors.checkpoint import load_regressor
-from render_fit.training.corruption import PERFECT
-from render_fit.training.labels import LABELS, LabelMix
+from render_fit.synthesis import everyday_pose, synthetic_scene
+from render_fit.synthesis.observation_noise import PERFECT
+from render_fit.synthesis.people_sampler import Synthesis
+from render_fit.synthesis.poses.bank import PoseBank, PoseMix
+from render_fit.training.checkpointing import RECIPE, STATE
+from render_fit.training.label_availability import LABELS, LabelMix
 from render_fit.training.loop import mixed_precision, train
-from render_fit.training.poses import PoseBank, PoseMix
 from render_fit.training.recipe import TrainingRecipe
-from render_fit.training.state import RECIPE, STATE
-from render_fit.training.synthesis import Synthesis
-from render_fit.training.unlabelled import Unlabelled, UnlabelledSetting
+from render_fit.training.render_supervision import Unlabelled, UnlabelledSetting
 from render_fit.training.validation import held_out_people
 
 

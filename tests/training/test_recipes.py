@@ -10,25 +10,26 @@ import torch
 from safetensors.torch import load_file
 
 from render_fit.bodies import open_body
-from render_fit.cameras import Camera
-from render_fit.errors import InputError
-from render_fit.evaluation.experiments.measure import error_3d
-from render_fit.evaluation.scenes import everyday_pose, synthetic_scene
+from render_fit.core.cameras import Camera
+from render_fit.core.errors import InputError
+from render_fit.core.parts import PART_SPACES, part_evidence
+from render_fit.core.skeletons import H36M_17
+from render_fit.evaluation.fit_errors import error_3d
 from render_fit.fitting.fit import fit_image
 from render_fit.fitting.recipe import load_recipe
 from render_fit.observations.observation import Observation
-from render_fit.parts import PART_SPACES
 from render_fit.regressors.checkpoint import load_regressor
-from render_fit.regressors.inputs import Inputs, part_evidence
+from render_fit.regressors.inputs import Inputs
 from render_fit.regressors.network import Regressor
-from render_fit.runs.training import synthesis_for, write_dataset
-from render_fit.skeletons import H36M_17
-from render_fit.training.labels import LABELS, LabelMix
+from render_fit.synthesis import everyday_pose, synthetic_scene
+from render_fit.synthesis.poses.bank import PoseBank
+from render_fit.training.checkpointing import REGRESSOR
+from render_fit.training.label_availability import LABELS, LabelMix
 from render_fit.training.loop import train
-from render_fit.training.poses import PoseBank
 from render_fit.training.recipe import TrainingRecipe, load_training_recipe, training_recipe_names
-from render_fit.training.state import REGRESSOR
-from render_fit.training.unlabelled import Unlabelled, UnlabelledSetting
+from render_fit.training.render_supervision import Unlabelled, UnlabelledSetting
+from render_fit.training.runs import synthesis_for, write_dataset
+from render_fit.training.samples import training_batch
 from render_fit.training.validation import held_out_people
 
 SYSTEMS = ("hmr", "nbf", "pavlakos")
@@ -118,13 +119,13 @@ def test_hmr_learns_from_people_of_whom_only_2d_is_known(bank: PoseBank) -> None
     assert carried["rotations"] == pytest.approx(0.2, abs=0.01)
     assert carried["joints"] == pytest.approx(0.5, abs=0.01)
     assert recipe.regressor.head == "iterative"
-    inputs, _ = synthesis_for(small("hmr"), bank).batch(2, torch.Generator().manual_seed(0))
+    inputs, _ = training_batch(synthesis_for(small("hmr"), bank), 2, torch.Generator().manual_seed(0))
     assert inputs.photo is not None
 
 
 def test_nbf_sees_its_twelve_parts_and_nothing_else(bank: PoseBank) -> None:
     recipe = small("nbf")
-    inputs, _ = synthesis_for(recipe, bank).batch(6, torch.Generator().manual_seed(0))
+    inputs, _ = training_batch(synthesis_for(recipe, bank), 6, torch.Generator().manual_seed(0))
     evidence = part_evidence(PART_SPACES["nbf12"])
     pixels = inputs.parts.movedim(1, -1).reshape(-1, 24)
     assert torch.isin(pixels.sum(1), evidence.sum(1)).all()
@@ -162,7 +163,7 @@ def test_inputs_are_joined_with_those_of_drawn_people(bank: PoseBank) -> None:
     seen, camera = observation()
     for name in SYSTEMS:
         recipe = small(name)
-        drawn, _ = synthesis_for(recipe, bank).batch(2, torch.Generator().manual_seed(0))
+        drawn, _ = training_batch(synthesis_for(recipe, bank), 2, torch.Generator().manual_seed(0))
         told = Unlabelled.of([seen], [camera], 32, 32, photo=recipe.regressor.sees("photo")).inputs
         assert len(Inputs.joined([drawn, told])) == 3
 

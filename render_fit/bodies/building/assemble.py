@@ -10,7 +10,7 @@ from render_fit.bodies.building.regressors import joint_regressor
 from render_fit.bodies.building.source import EYEBALL, N_SKIN, NIPPLES, Adults, Source
 from render_fit.bodies.building.surface import half_surface, mirrored, thin, triangulated
 from render_fit.bodies.building.zero_pose import joint_weights, to_zero_pose
-from render_fit.skeletons import SMPL_24
+from render_fit.core.skeletons import SMPL_24
 
 N_VERTICES = 7000
 N_COMPONENTS = 16

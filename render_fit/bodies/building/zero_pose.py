@@ -11,7 +11,7 @@ import numpy as np
 
 from render_fit.bodies.building.source import Adults
 from render_fit.bodies.open_body import PARENTS
-from render_fit.skeletons import SMPL_24
+from render_fit.core.skeletons import SMPL_24
 
 JOINTS = SMPL_24.joints
 

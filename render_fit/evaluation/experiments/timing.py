@@ -7,12 +7,12 @@ from statistics import median
 
 import torch
 
-from render_fit.evaluation.datasets import data_folder, read_coco
-from render_fit.evaluation.experiments.bench import Row, Settings, Tools, fit_person, limited, number, tools
-from render_fit.evaluation.experiments.photos import observed_photo
-from render_fit.evaluation.experiments.tables import Figures, Outcome, median_of, quantile_of
+from render_fit.datasets.images import data_folder, read_coco
+from render_fit.evaluation.experiments.photos_with_masks import observed_photo
+from render_fit.evaluation.experiments.runner import Row, Settings, Tools, fit_person, limited, number, tools
+from render_fit.evaluation.tables import Figures, Outcome, median_of, quantile_of
 from render_fit.fitting.stages import Setting, search_and_refinement
-from render_fit.losses.term import Scene
+from render_fit.losses.fit_state import Scene
 from render_fit.observations import Observation
 
 REPEATS = 15

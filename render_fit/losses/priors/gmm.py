@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from render_fit.bodies.pickles import BodyFileError, as_array, read_pickle
-from render_fit.errors import InputError
+from render_fit.bodies.safe_pickle import BodyFileError, as_array, read_pickle
+from render_fit.core.errors import InputError
 
 BODY_DIMENSIONS = 63
 """Axis-angle of SMPL's joints 1 to 21: all but the pelvis and the two hands."""

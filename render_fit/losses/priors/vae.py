@@ -13,7 +13,7 @@ from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from render_fit.weights import load_into, read_weights, save_weights
+from render_fit.core.weights import load_into, read_weights, save_weights
 
 KEY = "render_fit_pose_vae"
 N_JOINTS = 21

@@ -10,9 +10,9 @@ from numba import prange
 
 from render_fit.renderers.kernels.compiling import kernel
 from render_fit.renderers.kernels.grid import CELL
-from render_fit.renderers.kernels.lanes import LANES, place_lanes
 from render_fit.renderers.kernels.parts import N_PARTS
 from render_fit.renderers.kernels.rasterize import BANDS, TIE_PX2
+from render_fit.renderers.kernels.simd import LANES, place_lanes
 
 TILE = 32
 SUBTILE = 8

@@ -12,7 +12,8 @@ from numba import prange
 
 from render_fit.renderers.kernels.compiling import kernel
 from render_fit.renderers.kernels.grid import CELL
-from render_fit.renderers.kernels.nearest import (
+from render_fit.renderers.kernels.rasterize import BANDS
+from render_fit.renderers.kernels.triangle_distance import (
     clipped_depth,
     gather_cell,
     longest_list,
@@ -21,7 +22,6 @@ from render_fit.renderers.kernels.nearest import (
     pull_distance2,
     scatter_cell,
 )
-from render_fit.renderers.kernels.rasterize import BANDS
 
 BEHIND = 16.0
 # Faces this many γ behind the nearest are skipped: their weight, below exp(−16) = 1e-7 of it, is float32's rounding.

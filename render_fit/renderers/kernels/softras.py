@@ -9,7 +9,8 @@ from numba import prange
 
 from render_fit.renderers.kernels.compiling import kernel
 from render_fit.renderers.kernels.grid import CELL
-from render_fit.renderers.kernels.lanes import (
+from render_fit.renderers.kernels.rasterize import BANDS, TIE_PX2
+from render_fit.renderers.kernels.simd import (
     LANES,
     MOST_EXPONENT,
     RECORD,
@@ -19,8 +20,7 @@ from render_fit.renderers.kernels.lanes import (
     place_lanes,
     signed_distance2,
 )
-from render_fit.renderers.kernels.nearest import longest_list
-from render_fit.renderers.kernels.rasterize import BANDS, TIE_PX2
+from render_fit.renderers.kernels.triangle_distance import longest_list
 
 SATURATED = 1e7
 # Where 1 / (1 − alpha) passes this, the rest of the faces is skipped: alpha is within 1e-7 of 1, as near as float32

@@ -8,11 +8,11 @@ import roma
 import torch
 from safetensors import safe_open
 
-from render_fit.errors import InputError
+from render_fit.core.errors import InputError
 from render_fit.evaluation.pose_priors import area_under_curve
-from render_fit.evaluation.scenes import everyday_pose
 from render_fit.losses.priors import AdversarialPrior, adversarial_prior_named, default_pose_prior
 from render_fit.losses.priors.adversarial import AdversarialConfig, belief, doubt
+from render_fit.synthesis import everyday_pose
 
 ASSET = Path(str(resources.files("render_fit.losses.priors") / "assets" / "pose_adversarial.safetensors"))
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 from scipy.stats import multivariate_normal
 
-from render_fit.errors import InputError
-from render_fit.evaluation.mocap import load_poses
+from render_fit.core.errors import InputError
+from render_fit.core.skeletons import SMPL_24
+from render_fit.datasets.mocap import load_poses
 from render_fit.losses.priors import GaussianMixturePrior, default_pose_prior
-from render_fit.skeletons import SMPL_24
 
 ASSET = resources.files("render_fit.losses.priors") / "assets" / "pose_mixture.npz"
 

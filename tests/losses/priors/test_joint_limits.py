@@ -7,10 +7,10 @@ import pytest
 import roma
 import torch
 
-from render_fit.evaluation.mocap import load_poses
+from render_fit.core.skeletons import SMPL_24
+from render_fit.datasets.mocap import load_poses
 from render_fit.losses.priors import JointLimits, default_joint_limits, hinge_penalty
 from render_fit.losses.priors.joint_limits import BONE_AXES, twist_and_swing
-from render_fit.skeletons import SMPL_24
 
 
 def one_joint(joint: str, degrees: tuple[float, float, float]) -> torch.Tensor:

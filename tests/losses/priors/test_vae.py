@@ -8,11 +8,11 @@ import roma
 import torch
 from safetensors import safe_open
 
-from render_fit.errors import InputError
-from render_fit.evaluation.scenes import everyday_pose
+from render_fit.core.errors import InputError
 from render_fit.losses.priors import PoseVAE, default_joint_limits, default_pose_prior, pose_vae_named
 from render_fit.losses.priors.vae import FLOOR_RAD, PoseVAEConfig
-from render_fit.training.poses import mirrored
+from render_fit.synthesis import everyday_pose
+from render_fit.synthesis.poses.bank import mirrored
 
 ASSET = Path(str(resources.files("render_fit.losses.priors") / "assets" / "pose_vae.safetensors"))
 EVERYDAY = ("standing", "attention", "a_pose", "relaxed_weight_on_one_leg", "walking", "striding", "waving", "lunge")

@@ -1,0 +1,178 @@
+"""The pinhole camera, and everything that happens to it when its image is cropped or resized.
+
+Frame: OpenCV's. x right, y down, z forward, metres. ``K`` maps camera coordinates to pixels of the stated
+image; the centre of the top left pixel is at (0.5, 0.5).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+FULL_FRAME_DIAGONAL_MM = math.hypot(36.0, 24.0)
+"""Diagonal of 35 mm film (36 × 24 mm), to which "35 mm equivalent" focal lengths refer (CIPA DCG-001)."""
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A batch of pinhole cameras that share one image size.
+
+    Attributes:
+        K: (B, 3, 3) intrinsics in pixels of an image of ``height`` × ``width``.
+        height: Image height, pixels.
+        width: Image width, pixels.
+    """
+
+    K: Float[Tensor, "b 3 3"]
+    height: int
+    width: int
+
+    def __len__(self) -> int:
+        return self.K.shape[0]
+
+    def project(self, points_camera: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n 2"]:
+        """Project points to pixels.
+
+        Args:
+            points_camera: (B, N, 3) camera coordinates, metres.
+
+        Returns:
+            (B, N, 2) pixels (x, y).
+
+        Differentiability:
+            Smooth in points and K for z ≠ 0; depths below a millimetre are clamped to one, where the gradient
+            with respect to z is zero, so values and gradients stay finite behind the camera.
+        """
+        depth = points_camera[..., 2:].clamp(min=1e-3)
+        homogeneous = points_camera[..., :2] / depth
+        return homogeneous @ self.K[:, :2, :2].mT + self.K[:, None, :2, 2]
+
+    def unproject(self, points_px: Float[Tensor, "b n 2"], depth: Float[Tensor, "b n"]) -> Float[Tensor, "b n 3"]:
+        """Camera coordinates (metres) of pixels at given depths (z, metres): the inverse of ``project``."""
+        rays = (points_px - self.K[:, None, :2, 2]) @ torch.linalg.inv(self.K[:, :2, :2]).mT
+        return torch.cat([rays * depth[..., None], depth[..., None]], dim=-1)
+
+    def crop(self, boxes_xywh: Float[Tensor, "b 4"], height: int, width: int) -> Camera:
+        """The camera of a crop of the image, resized to ``height`` × ``width``.
+
+        Args:
+            boxes_xywh: (B, 4) left, top, width, height of the crop in this image's pixels; may reach outside.
+            height: Height of the resized crop, pixels.
+            width: Width of the resized crop, pixels.
+
+        Returns:
+            A camera whose projections are crop pixels. Points in camera coordinates do not change.
+        """
+        scale = torch.stack([width / boxes_xywh[:, 2], height / boxes_xywh[:, 3]], dim=-1).to(self.K)
+        K = self.K.clone()
+        K[:, :2, 2] -= boxes_xywh[:, :2].to(self.K)
+        K[:, :2, :] *= scale[:, :, None]
+        return Camera(K, height, width)
+
+    def resize(self, height: int, width: int) -> Camera:
+        """The camera of the whole image resized to ``height`` × ``width``."""
+        whole = torch.tensor([[0.0, 0.0, self.width, self.height]]).expand(len(self), 4)
+        return self.crop(whole, height, width)
+
+    def expand(self, n: int) -> Camera:
+        """One camera repeated ``n`` times (a view, no copy)."""
+        return Camera(self.K.expand(n, 3, 3), self.height, self.width)
+
+    def __getitem__(self, index: slice | Tensor) -> Camera:
+        return Camera(self.K[index], self.height, self.width)
+
+    def to(self, *args, **kwargs) -> Camera:
+        """Move or cast K, as ``torch.Tensor.to``."""
+        return Camera(self.K.to(*args, **kwargs), self.height, self.width)
+
+
+def camera_from_focal(focal_px: float, height: int, width: int, centre_px: tuple[float, float] | None = None) -> Camera:
+    """One camera with square pixels.
+
+    Args:
+        focal_px: Focal length, pixels.
+        height: Image height, pixels.
+        width: Image width, pixels.
+        centre_px: Principal point (x, y); the image centre if None.
+
+    Returns:
+        A batch of one camera.
+
+    Raises:
+        ValueError: if the focal length is not a positive finite number.
+    """
+    if not (math.isfinite(focal_px) and focal_px > 0):
+        raise ValueError(f"focal_px: expected a positive number of pixels, got {focal_px}")
+    cx, cy = centre_px if centre_px is not None else (width / 2, height / 2)
+    K = torch.tensor([[[focal_px, 0.0, cx], [0.0, focal_px, cy], [0.0, 0.0, 1.0]]])
+    return Camera(K, height, width)
+
+
+def focal_px_from_35mm(focal_35mm: float, height: int, width: int) -> float:
+    """Focal length in pixels from a 35 mm equivalent one (EXIF ``FocalLengthIn35mmFilm``), by the diagonal."""
+    return focal_35mm / FULL_FRAME_DIAGONAL_MM * math.hypot(height, width)
+
+
+def focal_px_from_sensor(focal_mm: float, sensor_width_mm: float, width: int) -> float:
+    """Focal length in pixels from the lens's millimetres and the sensor's width, for an uncropped image."""
+    return focal_mm / sensor_width_mm * width
+
+
+def focal_px_from_fov(fov_rad: float, extent_px: int) -> float:
+    """Focal length in pixels from the full field of view (radians) across ``extent_px`` pixels."""
+    return extent_px / 2 / math.tan(fov_rad / 2)
+
+
+def default_focal_px(height: int, width: int) -> float:
+    """Focal length assumed of an unknown camera: the image diagonal, about a 43 mm lens on 35 mm film.
+
+    The field of view is then 53° across the diagonal, between a phone's main lens (26 mm) and a portrait
+    lens (85 mm). It is CLIFF's choice (Li et al., ECCV 2022, sec. 3.2).
+    """
+    return math.hypot(height, width)
+
+
+def weak_perspective_to_transl(
+    scale: Float[Tensor, "b"], centre_px: Float[Tensor, "b 2"], camera: Camera
+) -> Float[Tensor, "b 3"]:
+    """Translation of a weak-perspective camera's person under the full pinhole camera.
+
+    Args:
+        scale: (B,) pixels per metre at the person's depth.
+        centre_px: (B, 2) where the body's origin lands, pixels.
+        camera: The pinhole camera.
+
+    Returns:
+        (B, 3) metres: depth is focal / scale, and the origin projects to ``centre_px``.
+    """
+    depth = camera.K[:, 0, 0] / scale
+    return camera.unproject(centre_px[:, None], depth[:, None])[:, 0]
+
+
+def transl_to_weak_perspective(
+    transl: Float[Tensor, "b 3"], camera: Camera
+) -> tuple[Float[Tensor, "b"], Float[Tensor, "b 2"]]:
+    """Scale (pixels per metre) and origin (pixels) of ``transl``: the inverse of the above."""
+    return camera.K[:, 0, 0] / transl[:, 2], camera.project(transl[:, None])[:, 0]
+
+
+MARGIN = 1.2
+"""Side of the view over the longer side of the person's box."""
+
+
+def view_camera(focal: Float[Tensor, "n"], size: int) -> Camera:
+    """Square cameras, the principal point in the middle.
+
+    Args:
+        focal: Focal length over the view's side.
+        size: Side of the picture, pixels.
+    """
+    K = focal.new_zeros(len(focal), 3, 3)
+    K[:, 0, 0] = K[:, 1, 1] = focal * size
+    K[:, :2, 2] = size / 2
+    K[:, 2, 2] = 1
+    return Camera(K, size, size)

@@ -1,0 +1,128 @@
+"""Files that appear whole or not at all: written under a temporary name beside the target, then renamed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from render_fit.core.errors import InputError
+
+
+def write_bytes(path: Path | str, content: bytes) -> Path:
+    """Write a file atomically.
+
+    Args:
+        path: Target; its folder exists.
+        content: What it holds.
+
+    Returns:
+        The path.
+
+    Raises:
+        InputError: if it cannot be written there.
+    """
+    path = Path(path)
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise InputError(f"{path}: cannot write there ({error.strerror}); choose another --out") from None
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def write_json(path: Path | str, value: Any) -> Path:
+    """Write JSON atomically, indented; NaN and infinities, for which JSON has no word, become null."""
+    return write_bytes(
+        path, (json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    )
+
+
+@contextmanager
+def folder_written_whole(path: Path | str, *, last: str, owned: Collection[str] = ()) -> Iterator[Path]:
+    """A folder whose file ``last`` is there only when everything else in it is, from one and the same writing.
+
+    Args:
+        path: The folder's final name. If it exists, what the block raises leaves it as it was; otherwise files of
+            the same name are replaced, and files that are not ours stay.
+        last: The file that marks the folder as complete.
+        owned: Names of files from an earlier writing that go if this one does not write them.
+
+    Yields:
+        A hidden folder beside it, to write into.
+
+    Raises:
+        InputError: if it is a file, or cannot be made or written.
+    """
+    path = Path(path)
+    prepare_output(path.parent)
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path}: is a file where a folder has to go; choose another --out")
+    try:
+        working = Path(tempfile.mkdtemp(prefix=f".{path.name[:40]}.", suffix=".partial", dir=path.parent))
+        try:
+            yield working
+            _move_in(working, path, last, owned)
+        finally:
+            shutil.rmtree(working, ignore_errors=True)
+    except OSError as error:
+        raise InputError(f"{path}: cannot write there ({error.strerror or error}); choose another --out") from error
+
+
+def prepare_output(path: Path | str) -> Path:
+    """Make an output folder and see that it can be written to, before any work is spent on what goes there.
+
+    Raises:
+        InputError: if it is a file, or cannot be made or written.
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except (FileExistsError, NotADirectoryError):
+        raise InputError(f"{path}: is not a folder; choose another --out") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot write there ({error.strerror}); choose another --out") from None
+    return path
+
+
+def _move_in(working: Path, path: Path, last: str, owned: Collection[str]) -> None:
+    os.chmod(working, 0o777 & ~_umask())
+    if not path.exists():
+        os.rename(working, path)
+        return
+    (path / last).unlink(missing_ok=True)
+    written = sorted(working.iterdir(), key=lambda file: file.name == last)
+    for name in set(owned) - {file.name for file in written}:
+        (path / name).unlink(missing_ok=True)
+    for file in written:
+        os.replace(file, path / file.name)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and value - value != 0:
+        return None
+    return str(value) if isinstance(value, os.PathLike) else value
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

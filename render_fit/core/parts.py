@@ -1,0 +1,337 @@
+"""Body-part and clothing label spaces, and how each one's labels come from the body's 24 parts.
+
+A label space says what the numbers of a label map mean. Its *emission matrix* E says what a labeller writes
+where it looks at a given part of the body: row p holds the probabilities of the labels at a pixel that shows
+SMPL's part p (part = the joint that moves the skin most), and the last row those at a pixel that shows no
+body. So a rendered part map gives P(label) = Σ_p E[p, label] · P(p), and clothing finds its place: a skirt
+comes from thighs and from the background between them, a coat from torso, arms and thighs, hair from the head
+and from the background around it.
+
+How the numbers were chosen: each label *claims* parts with a weight, by hand, of about the share of that
+part's pixels that carry the label in everyday photographs (trousers are commoner on a shin than a dress,
+either commoner than a bag). Only the rough ratios matter: a row is normalised, and every label keeps at least
+`OUTLIER_SHARE` / (number of labels), so that a wrong pixel costs a bounded amount.
+
+Left and right are the person's own (anatomical), in all of these spaces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from render_fit.core.skeletons import SMPL_24, mirrored_name
+
+OUTLIER_SHARE = 0.02
+"""Share of pixels whose label is taken to be any label, evenly: human parsers err on more, mostly between
+labels that share parts, which the claims already allow."""
+
+WRONG_SIDE_SHARE = 0.1
+"""Weight of a sided label on the same part of the other side, relative to its own side: parsers mix up sides,
+most of all in people seen from behind."""
+
+Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class PartSpace:
+    """The meaning of a label map.
+
+    Attributes:
+        name: Lower-case key in `PART_SPACES`.
+        labels: Names; the index is the pixel value, 0 is background.
+        emission: (25, L) row-stochastic: P(label | part) for SMPL's 24 parts in joint order, then background.
+        colours: 8-bit RGB per label, for colour maps and for display.
+        source: Where the label order comes from.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    emission: Float[Tensor, "25 l"]
+    colours: tuple[Colour, ...]
+    source: str
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def person_labels(self) -> tuple[int, ...]:
+        """Labels that are the person and what they wear: all but the background and bags."""
+        return tuple(i for i, label in enumerate(self.labels) if label not in ("background", "bag"))
+
+
+def voc_colours(count: int) -> tuple[Colour, ...]:
+    """The colour map of PASCAL VOC, which many tools write label maps with.
+
+    Args:
+        count: Number of labels, at most 256.
+
+    Returns:
+        8-bit RGB per label.
+
+    Source:
+        PASCAL VOC devkit, VOClabelcolormap.m: the label's bits, three at a time, from the colours' highest
+        bits down.
+    """
+    colours = []
+    for label in range(count):
+        channels = [0, 0, 0]
+        for bit in range(8):
+            for channel in range(3):
+                channels[channel] |= (label >> (3 * bit + channel) & 1) << (7 - bit)
+        colours.append((channels[0], channels[1], channels[2]))
+    return tuple(colours)
+
+
+_JOINTS = SMPL_24.joints
+BACKGROUND_ROW = len(_JOINTS)
+# Groups of SMPL parts that labels speak of. SMPL's "hip" part is the thigh, its "knee" the shin, its
+# "shoulder" the upper arm, its "elbow" the forearm; ankle and foot together are the foot, wrist and hand
+# together the hand.
+_SIDED_GROUPS = {
+    "thigh": ("hip",),
+    "shin": ("knee",),
+    "foot": ("ankle", "foot"),
+    "collar": ("collar",),
+    "upper_arm": ("shoulder",),
+    "forearm": ("elbow",),
+    "hand": ("wrist", "hand"),
+}
+_GROUPS: dict[str, tuple[int, ...]] = {
+    **{
+        f"{side}_{group}": tuple(_JOINTS.index(f"{side}_{joint}") for joint in joints)
+        for side in ("left", "right")
+        for group, joints in _SIDED_GROUPS.items()
+    },
+    **{joint: (_JOINTS.index(joint),) for joint in ("pelvis", "spine1", "spine2", "spine3", "neck", "head")},
+    "background": (BACKGROUND_ROW,),
+}
+
+
+def _claimed_rows(place: str) -> list[tuple[int, float]]:
+    """Rows that a claim covers, with a factor: both sides of an unsided limb; a sided one also on the wrong
+    side."""
+    if place == "torso":
+        return [(row, 1.0) for name in ("spine1", "spine2", "spine3") for row in _GROUPS[name]]
+    if place in _SIDED_GROUPS:
+        return [(row, 1.0) for side in ("left", "right") for row in _GROUPS[f"{side}_{place}"]]
+    rows = [(row, 1.0) for row in _GROUPS[place]]
+    if mirrored_name(place) != place:
+        rows += [(row, WRONG_SIDE_SHARE) for row in _GROUPS[mirrored_name(place)]]
+    return rows
+
+
+def part_space(
+    name: str, claims: Mapping[str, str], colours: tuple[Colour, ...] | None = None, source: str = ""
+) -> PartSpace:
+    """Builds a label space from what each label claims of the body.
+
+    Args:
+        name: Its name.
+        claims: For each label, in order of pixel value, its weight on parts: ``"thigh 7, left_shin 6,
+            background 0.4"``. Parts are SMPL's with plain names (torso, pelvis, thigh, shin, foot, collar,
+            upper_arm, forearm, hand, neck, head, spine1 to spine3), each limb with ``left_`` or ``right_``
+            or, without, both; and ``background``.
+        colours: 8-bit RGB per label; PASCAL VOC's colour map if None.
+        source: Where the label order comes from.
+
+    Returns:
+        The label space, its emission rows normalised.
+    """
+    weights = torch.zeros(BACKGROUND_ROW + 1, len(claims), dtype=torch.float64)
+    for label, claim in enumerate(claims.values()):
+        for item in claim.split(","):
+            place, weight = item.split()
+            for row, factor in _claimed_rows(place):
+                weights[row, label] += factor * float(weight)
+    shares = weights / weights.sum(dim=1, keepdim=True)
+    emission = (1 - OUTLIER_SHARE) * shares + OUTLIER_SHARE / len(claims)
+    return PartSpace(name, tuple(claims), emission.float(), colours or voc_colours(len(claims)), source)
+
+
+SMPL_24_PARTS = PartSpace(
+    name="smpl24",
+    labels=("background", *_JOINTS),
+    emission=((1 - OUTLIER_SHARE) * torch.eye(25).roll(1, dims=1) + OUTLIER_SHARE / 25),
+    colours=voc_colours(25),
+    source="label = SMPL joint index + 1",
+)
+
+NBF_12 = part_space(
+    "nbf12",
+    {
+        "background": "background 1",
+        "head": "head 1",
+        "upper torso": "spine1 0.2, spine2 1, spine3 1, collar 0.9",
+        "left lower arm": "left_forearm 1, left_hand 1",
+        "right upper arm": "right_upper_arm 1, right_collar 0.1",
+        "left upper leg": "left_thigh 1",
+        "right upper leg": "right_thigh 1",
+        "neck": "neck 1",
+        "lower torso": "pelvis 1, spine1 0.8",
+        "left upper arm": "left_upper_arm 1, left_collar 0.1",
+        "right lower arm": "right_forearm 1, right_hand 1",
+        "left lower leg": "left_shin 1, left_foot 1",
+        "right lower leg": "right_shin 1, right_foot 1",
+    },
+    colours=(
+        (0, 0, 0), (98, 255, 255), (255, 159, 255), (197, 255, 0), (0, 134, 167), (213, 95, 0), (41, 128, 0),
+        (104, 0, 147), (181, 203, 255), (0, 68, 215), (255, 214, 0), (0, 66, 83), (134, 126, 0),
+    ),
+    source="Neural Body Fitting (Omran et al. 2018), colour map and labelled template of the public demo",
+)  # fmt: skip
+
+# Order of LIP_JPPNet's label_colours, which SCHP-style tools and CIHP_PGN share; ATR's maps use its first 18.
+_LIP_COLOURS: tuple[Colour, ...] = (
+    (0, 0, 0), (128, 0, 0), (255, 0, 0), (0, 85, 0), (170, 0, 51), (255, 85, 0), (0, 0, 85), (0, 119, 221), (85, 85, 0),
+    (0, 85, 85), (85, 51, 0), (52, 86, 128), (0, 128, 0), (0, 0, 255), (51, 170, 221), (0, 255, 255), (85, 255, 170),
+    (170, 255, 85), (255, 255, 0), (255, 170, 0),
+)  # fmt: skip
+
+# Claims that ATR and LIP share.
+_HAT = "head 3, background 0.2"
+_HAIR = "head 7, neck 0.5, collar 0.1, background 0.5"
+_GLASSES = "head 0.5"
+_TOP = "torso 8, collar 8, pelvis 4, upper_arm 6, forearm 4, hand 0.3, neck 1, thigh 0.7, background 0.6"
+_DRESS = "torso 1.5, collar 1, pelvis 1.5, thigh 1.5, shin 0.5, upper_arm 0.5, forearm 0.2, background 0.5"
+_SKIRT = "pelvis 1.5, thigh 2.5, shin 0.7, background 0.5"
+_TROUSERS = "pelvis 5, thigh 7, shin 6, foot 0.5, background 0.4"
+_SCARF = "neck 1.5, torso 0.5, collar 0.5, head 0.1, background 0.1"
+_FACE = "head 8, neck 3, collar 0.2, background 0.1"
+_LEFT_ARM = "left_upper_arm 2.5, left_forearm 5, left_hand 9, left_collar 0.3, background 0.2"
+_LEFT_LEG = "left_thigh 2, left_shin 3, left_foot 1, background 0.2"
+_LEFT_SHOE = "left_foot 8, left_shin 0.7, background 0.2"
+_BACKGROUND = "background 30"
+
+
+def _mirrored(claim: str) -> str:
+    return ", ".join(f"{mirrored_name(place)} {weight}" for place, weight in (c.split() for c in claim.split(",")))
+
+
+ATR = part_space(
+    "atr",
+    {
+        "background": _BACKGROUND,
+        "hat": _HAT,
+        "hair": _HAIR,
+        "sunglasses": _GLASSES,
+        "upper-clothes": _TOP,
+        "skirt": _SKIRT,
+        "pants": _TROUSERS,
+        "dress": _DRESS,
+        "belt": "pelvis 0.4, spine1 0.4",
+        "left-shoe": _LEFT_SHOE,
+        "right-shoe": _mirrored(_LEFT_SHOE),
+        "face": _FACE,
+        "left-leg": _LEFT_LEG,
+        "right-leg": _mirrored(_LEFT_LEG),
+        "left-arm": _LEFT_ARM,
+        "right-arm": _mirrored(_LEFT_ARM),
+        "bag": "torso 0.3, pelvis 0.3, thigh 0.2, upper_arm 0.1, forearm 0.1, hand 0.1, background 0.7",
+        "scarf": _SCARF,
+    },
+    colours=_LIP_COLOURS[:18],
+    source="ATR (Liang et al. 2015) in the order of SCHP's simple_extractor.py",
+)
+
+LIP = part_space(
+    "lip",
+    {
+        "background": _BACKGROUND,
+        "hat": _HAT,
+        "hair": _HAIR,
+        "glove": "hand 0.7, forearm 0.1, background 0.1",
+        "sunglasses": _GLASSES,
+        "upper-clothes": _TOP,
+        "dress": _DRESS,
+        "coat": "torso 4, collar 4, pelvis 3, thigh 1.5, shin 0.2, upper_arm 4, forearm 4, hand 0.3, neck 0.5, "
+        "background 0.5",
+        "socks": "foot 0.7, shin 0.7, background 0.1",
+        "pants": _TROUSERS,
+        "jumpsuits": "torso 0.4, collar 0.4, pelvis 0.4, thigh 0.4, shin 0.3, upper_arm 0.3, forearm 0.2, "
+        "background 0.2",
+        "scarf": _SCARF,
+        "skirt": _SKIRT,
+        "face": _FACE,
+        "left-arm": _LEFT_ARM,
+        "right-arm": _mirrored(_LEFT_ARM),
+        "left-leg": _LEFT_LEG,
+        "right-leg": _mirrored(_LEFT_LEG),
+        "left-shoe": _LEFT_SHOE,
+        "right-shoe": _mirrored(_LEFT_SHOE),
+    },
+    colours=_LIP_COLOURS,
+    source="Look into Person (Gong et al. 2017) in the order of SCHP's simple_extractor.py",
+)
+
+PASCAL = part_space(
+    "pascal",
+    {
+        "background": _BACKGROUND,
+        "head": "head 10, neck 5, collar 0.2, background 0.8",
+        "torso": "torso 10, pelvis 7, collar 9, neck 4, thigh 1, upper_arm 0.7, background 0.8",
+        "upper arms": "upper_arm 9, collar 1, forearm 0.7, background 0.5",
+        "lower arms": "forearm 9, hand 10, upper_arm 0.5, background 0.5",
+        "upper legs": "thigh 9, pelvis 3, shin 0.5, background 0.6",
+        "lower legs": "shin 10, foot 10, thigh 0.3, background 0.5",
+    },
+    source="PASCAL-Person-Part (Chen et al. 2014) in the order of SCHP's simple_extractor.py",
+)
+
+# DensePose cuts limbs lengthwise (front and back, or inside and outside), SMPL's parts do not: each half gets
+# the same.
+DENSEPOSE_24 = part_space(
+    "densepose24",
+    {
+        "background": "background 50",
+        "torso back": "torso 1, pelvis 1, collar 0.9, neck 0.3, background 0.5",
+        "torso front": "torso 1, pelvis 1, collar 0.9, neck 0.3, background 0.5",
+        "right hand": "right_hand 1, right_forearm 0.05, background 0.2",
+        "left hand": "left_hand 1, left_forearm 0.05, background 0.2",
+        "left foot": "left_foot 1, left_shin 0.05, background 0.2",
+        "right foot": "right_foot 1, right_shin 0.05, background 0.2",
+        "right upper leg back": "right_thigh 1, pelvis 0.1, background 0.2",
+        "left upper leg back": "left_thigh 1, pelvis 0.1, background 0.2",
+        "right upper leg front": "right_thigh 1, pelvis 0.1, background 0.2",
+        "left upper leg front": "left_thigh 1, pelvis 0.1, background 0.2",
+        "right lower leg back": "right_shin 1, right_foot 0.05, background 0.2",
+        "left lower leg back": "left_shin 1, left_foot 0.05, background 0.2",
+        "right lower leg front": "right_shin 1, right_foot 0.05, background 0.2",
+        "left lower leg front": "left_shin 1, left_foot 0.05, background 0.2",
+        "left upper arm inside": "left_upper_arm 1, left_collar 0.1, background 0.2",
+        "right upper arm inside": "right_upper_arm 1, right_collar 0.1, background 0.2",
+        "left upper arm outside": "left_upper_arm 1, left_collar 0.1, background 0.2",
+        "right upper arm outside": "right_upper_arm 1, right_collar 0.1, background 0.2",
+        "left lower arm inside": "left_forearm 1, left_hand 0.05, background 0.2",
+        "right lower arm inside": "right_forearm 1, right_hand 0.05, background 0.2",
+        "left lower arm outside": "left_forearm 1, left_hand 0.05, background 0.2",
+        "right lower arm outside": "right_forearm 1, right_hand 0.05, background 0.2",
+        "right head": "head 1, neck 0.4, background 0.3",
+        "left head": "head 1, neck 0.4, background 0.3",
+    },
+    source="DensePose-COCO (Güler et al. 2018), dp_I in data_format.md",
+)
+
+PART_SPACES: dict[str, PartSpace] = {
+    space.name: space for space in (SMPL_24_PARTS, NBF_12, ATR, LIP, PASCAL, DENSEPOSE_24)
+}
+
+
+N_PARTS = 24
+"""Channels of a part map: SMPL's body parts, one per joint."""
+
+
+def part_evidence(space: PartSpace) -> Float[Tensor, "l 24"]:
+    """For every label of a space, how likely each of SMPL's parts is under it, all parts being equally likely before.
+
+    Returns:
+        (L, 24) rows that sum to the probability that the label is of the person at all; the background's is near 0.
+    """
+    emission = space.emission  # (25, L) P(label | part), background last
+    weight = torch.cat([torch.full((N_PARTS, 1), 1.0 / N_PARTS), torch.ones(1, 1)])
+    joint = emission * weight.to(emission)
+    return (joint / joint.sum(0, keepdim=True).clamp(min=1e-9))[:N_PARTS].T.contiguous()

@@ -1,0 +1,213 @@
+"""Real poses for priors and tests: CMU motion capture on SMPL's skeleton, deduplicated, split by subject.
+
+The data used here was obtained from mocap.cs.cmu.edu. The database was created with funding from NSF EIA-0196217.
+It is free for all uses; the frames themselves stay out of this repository.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.spatial.transform import Rotation
+
+from render_fit.datasets.mocap_formats import BONES, SourceMotion, read_source
+from render_fit.datasets.mocap_retargeting import retarget
+
+Split = Literal["train", "held_out", "all"]
+
+FILES = ("cmu_amc_01_02_03_05_88_90.npz", "cmu_expmap_8actions.npz", "cmu_bvh_walkcycles.npz")
+"""Of two near-equal poses the one read first stays. AMC files are the database's own, the expmap file's wrists agree
+with them, the BVH file's wrists come from another solve."""
+
+HELD_OUT_SUBJECTS = ("02", "07", "08", "10", "39", "expmap_soccer")
+"""Subjects kept from every fit: 02 walks, runs, jumps, punches, bends and washes; 07, 08 and 39 walk; 10 and the expmap
+file's unnamed footballers (CMU's football takes are subjects 10 and 11) kick."""
+
+SAME_POSE_M = 0.03  # RMS joint distance under which two poses of a split count as one
+WALKING_SHARE = 0.25  # at most, of a split
+
+# The expmap file's walking clips are takes of the BVH file shifted by one frame (most joints agree to a degree). Their
+# subjects, in the order of the clips' numbers from 13:
+_TRAIN_WALKERS = (
+    *("08",) * 5 + ("10",) + ("12",) * 3 + ("26", "27", "29") + ("32",) * 2 + ("16",) * 8 + ("38",) * 2 + ("39",) * 10,
+    *("43", "45", "46", "47", "49", "55"),
+)
+_EXPMAP_WALKERS = {
+    "test/walking/walking_1": "35",
+    **{f"test/walking_extra/walking_{n}": "35" for n in range(6, 24)},
+    **{f"train/walking/walking_{n}": subject for n, subject in enumerate(("02", "05", "06", "07", "07"), start=1)},
+    **{f"train/walking_extra/walking_{n}": subject for n, subject in enumerate(_TRAIN_WALKERS, start=13)},
+}
+_AMC_WALKING = ("02_01", "02_02", "03_01", "03_02", "03_03", "03_04")  # 03 walks over uneven ground
+
+
+@dataclass(frozen=True)
+class MocapPoses:
+    """Poses on SMPL's skeleton.
+
+    Attributes:
+        pose: (n, 24, 3) local axis-angle, radians. The pelvis's is relative to a person who stands upright and faces +z
+            (SMPL's zero pose): heading is removed, leaning and lying stay. Hands (22, 23) are zero.
+        subject: n names: CMU's subject number, or ``expmap_<action>`` where the file does not say.
+        clip: n clip names.
+        source: n file stems.
+    """
+
+    pose: Float[np.ndarray, "n 24 3"]
+    subject: tuple[str, ...]
+    clip: tuple[str, ...]
+    source: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.pose)
+
+
+def load_poses(shared_data_folder: Path, split: Split = "all") -> MocapPoses:
+    """Reads the three motion-capture files and returns a split's distinct poses, always the same in the same order.
+
+    Args:
+        shared_data_folder: the folder that holds `mocap/` and `smpl_rest_bones.json`.
+        split: "train", "held_out" (`HELD_OUT_SUBJECTS`), or "all" (train then held-out, each deduplicated by itself).
+
+    Returns:
+        Poses with broken frames dropped, near-equal ones merged and walking capped.
+
+    Raises:
+        FileNotFoundError: if a file is missing.
+        ValueError: if `split` is not one of the three.
+    """
+    if split not in ("train", "held_out", "all"):
+        raise ValueError(f"split: expected 'train', 'held_out' or 'all', got {split!r}")
+    folder = Path(shared_data_folder)
+    bones = json.loads((folder / "smpl_rest_bones.json").read_text())
+    offsets, parents = np.array(bones["offsets_m"]), bones["parents"]
+    pose, subject, clip, source = [], [], [], []
+    for name in FILES:
+        motion = read_source(folder / "mocap" / name)
+        good = usable_frames(motion)
+        pose.append(_upright(retarget(motion.rotations[good], offsets, parents), motion, good))
+        clip += [motion.clip_names[c] for c in motion.clip[good]]
+        source += [motion.file] * int(good.sum())
+    every = np.concatenate(pose)
+    subject = [_subject(c) for c in clip]
+    held_out = np.isin(subject, HELD_OUT_SUBJECTS)
+    walking = np.array([_is_walking(c) for c in clip])
+    positions = joint_positions(every, offsets, parents)
+    chosen: list[int] = []
+    for member in (~held_out,) if split == "train" else (held_out,) if split == "held_out" else (~held_out, held_out):
+        index = np.flatnonzero(member)
+        distinct = index[distinct_poses(positions[index], SAME_POSE_M)]
+        walks, others = distinct[walking[distinct]], distinct[~walking[distinct]]
+        limit = int(len(others) * WALKING_SHARE / (1 - WALKING_SHARE))
+        if len(walks) > limit:
+            walks = walks[np.linspace(0, len(walks) - 1, limit).round().astype(int)]
+        chosen += np.sort(np.concatenate([walks, others])).tolist()
+    return MocapPoses(
+        pose=every[chosen].astype(np.float32),
+        subject=tuple(subject[i] for i in chosen),
+        clip=tuple(clip[i] for i in chosen),
+        source=tuple(source[i] for i in chosen),
+    )
+
+
+def usable_frames(motion: SourceMotion) -> Bool[np.ndarray, "n"]:
+    """Frames without the defects found in these files.
+
+    Dropped: a leg or arm left in the base pose (unsolved: all of basketball_signal_3 and 4, single frames elsewhere);
+    an ankle turned by more than 75 degrees, a hand or forearm by more than 110 (upside down in 01_12, 05_06, 90_11).
+
+    Args:
+        motion: a file's frames.
+
+    Returns:
+        (n,) True where the frame is usable.
+    """
+    angle = Rotation.from_matrix(motion.rotations.reshape(-1, 3, 3)).magnitude().reshape(-1, len(BONES))
+    unsolved = np.any([angle[:, BONES.index(b)] < 1e-4 for b in ("lfemur", "rfemur", "lhumerus", "rhumerus")], axis=0)
+    feet = np.any([angle[:, BONES.index(b)] > np.radians(75) for b in ("lfoot", "rfoot")], axis=0)
+    hands = np.any([angle[:, BONES.index(b)] > np.radians(110) for b in ("lwrist", "rwrist", "lhand", "rhand")], axis=0)
+    return ~(unsolved | feet | hands)
+
+
+def distinct_poses(positions_m: Float[np.ndarray, "n 24 3"], threshold_m: float) -> Int[np.ndarray, "m"]:
+    """Indices of poses that differ from every earlier kept pose.
+
+    Args:
+        positions_m: (n, 24, 3) joint positions.
+        threshold_m: RMS joint distance that makes a pose a new one.
+
+    Returns:
+        (m,) ascending indices; the first pose is always kept.
+    """
+    points = positions_m.reshape(len(positions_m), -1).astype(np.float32) / np.sqrt(positions_m.shape[1])
+    squares = (points**2).sum(axis=1)
+    kept = np.empty(len(points), dtype=np.int64)
+    count = 0
+    for start in range(0, len(points), 256):
+        block = np.arange(start, min(start + 256, len(points)))
+        older = kept[:count]
+        far = np.ones(len(block), dtype=bool)
+        if count:
+            distance = squares[block, None] + squares[None, older] - 2 * points[block] @ points[older].T
+            far = distance.min(axis=1) > threshold_m**2
+        first = count
+        for i in block[far]:
+            fresh = kept[first:count]
+            if count == first or ((points[fresh] - points[i]) ** 2).sum(axis=1).min() > threshold_m**2:
+                kept[count] = i
+                count += 1
+    return kept[:count].copy()
+
+
+def joint_positions(
+    pose: Float[np.ndarray, "n 24 3"], rest_offsets_m: Float[np.ndarray, "24 3"], parents: list[int]
+) -> Float[np.ndarray, "n 24 3"]:
+    """Joint positions of a posed skeleton, pelvis at the origin.
+
+    Args:
+        pose: (n, 24, 3) local axis-angle.
+        rest_offsets_m: (24, 3) rest-pose bones, child minus parent.
+        parents: 24 parent indices, -1 for the pelvis.
+
+    Returns:
+        (n, 24, 3) metres.
+    """
+    world = Rotation.from_rotvec(pose.reshape(-1, 3)).as_matrix().reshape(-1, 24, 3, 3)
+    positions = np.zeros((len(pose), 24, 3))
+    for joint, parent in enumerate(parents):
+        if parent >= 0:
+            positions[:, joint] = positions[:, parent] + world[:, parent] @ rest_offsets_m[joint]
+            world[:, joint] = world[:, parent] @ world[:, joint]
+    return positions
+
+
+def _upright(pose: np.ndarray, motion: SourceMotion, good: np.ndarray) -> np.ndarray:
+    """Removes the heading. The expmap file flips the sign of its root after half a turn: such clips are set upright."""
+    pelvis = Rotation.from_rotvec(pose[:, 0])
+    quaternion = pelvis.as_quat()
+    heading = 2 * np.arctan2(quaternion[:, 1], quaternion[:, 3])
+    upright = (Rotation.from_rotvec(-heading[:, None] * np.array([0.0, 1.0, 0.0])) * pelvis).as_rotvec()
+    if motion.file.startswith("cmu_expmap"):
+        angle = Rotation.from_matrix(motion.rotations[:, 0]).magnitude()
+        turned = np.isin(motion.clip, np.unique(motion.clip[angle > 2.5]))[good]
+        upright[turned] = 0.0
+    return np.concatenate([upright[:, None], pose[:, 1:]], axis=1)
+
+
+def _subject(clip: str) -> str:
+    if clip in _EXPMAP_WALKERS:
+        return _EXPMAP_WALKERS[clip]
+    return "expmap_" + clip.split("/")[1] if "/" in clip else clip.split("_")[0]
+
+
+def _is_walking(clip: str) -> bool:
+    return (
+        "walking" in clip
+        if "/" in clip
+        else not clip.startswith(("01", "02", "03", "05", "88", "90")) or clip in _AMC_WALKING
+    )

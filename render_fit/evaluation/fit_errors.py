@@ -1,0 +1,133 @@
+"""Figures of one fit against what a person annotated or a scene knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from render_fit.bodies.body import Body
+from render_fit.bodies.parameters import BodyParameters
+from render_fit.core import metrics
+from render_fit.core.cameras import Camera
+from render_fit.core.skeletons import SMPL_24, Skeleton
+from render_fit.evaluation import failure_modes
+from render_fit.export.overlays import Pixels, around_box, overlay, side_view, to_pixels
+from render_fit.renderers.base import Renderer
+from render_fit.synthesis.independent_rasterizer import draw_mask
+
+TORSO = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
+
+
+def silhouette_iou(body: Body, parameters: BodyParameters, camera: Camera, mask: Float[Tensor, "h w"]) -> float:
+    """IoU of a fit's outline with a mask at the photo's own resolution, drawn by the second rasteriser.
+
+    A pixel counts as covered from half its area on.
+    """
+    vertices = body(parameters).vertices[0].detach().double().numpy()
+    drawn = draw_mask(vertices, body.faces.numpy(), camera.K[0].double().numpy(), camera.height, camera.width, 2)
+    covered = torch.from_numpy(drawn >= 0.5)[None]
+    return float(metrics.iou(covered, (mask >= 0.5)[None]))
+
+
+@dataclass(frozen=True)
+class Defects:
+    """What is wrong with a fit at a glance; None where nothing tells.
+
+    Attributes:
+        upside_down: The torso points the other way than the keypoints' torso.
+        back_to_front: It faces the camera where left and right in the image say the reverse.
+        spiky: A vertex stands off its neighbours by ``failure_modes.SPIKE_M`` more than at rest.
+        inside_out: The mesh encloses a negative volume.
+    """
+
+    upside_down: bool | None
+    back_to_front: bool | None
+    spiky: bool
+    inside_out: bool
+
+    @property
+    def count(self) -> int:
+        return sum(bool(value) for value in (self.upside_down, self.back_to_front, self.spiky, self.inside_out))
+
+
+def find_defects(
+    body: Body,
+    parameters: BodyParameters,
+    skeleton: Skeleton | None,
+    keypoints_px: Float[Tensor, "k 2"] | None,
+    confidence: Float[Tensor, "k"] | None,
+) -> Defects:
+    """Count the defects that an annotated torso and the mesh itself give away."""
+    output = body(parameters)
+    rest = body.rest_vertices(parameters.betas)
+    spiky = failure_modes.spike_height(output.vertices, rest, body.faces) > failure_modes.SPIKE_M
+    inside_out = failure_modes.signed_volume(output.vertices - parameters.transl[:, None], body.faces) <= 0
+    turned, flipped = None, None
+    if skeleton is not None and keypoints_px is not None and confidence is not None:
+        picked = [skeleton.index(name) for name in TORSO]
+        if bool((confidence[picked] > 0).all()):
+            torso = output.joints[:, [SMPL_24.index(name) for name in TORSO]]
+            torso_px = keypoints_px[picked][None]
+            turned = bool(failure_modes.upside_down(torso, torso_px))
+            flipped = bool(failure_modes.facing_contradicts_keypoints(torso, torso_px))
+    return Defects(turned, flipped, bool(spiky), bool(inside_out))
+
+
+@dataclass(frozen=True)
+class Error3D:
+    """Errors of a fit's limb joints.
+
+    Attributes:
+        pa_mpjpe_mm: Mean error of the 12 limb joints after Procrustes alignment, mm.
+        mpjpe_mm: The same after aligning the middle of the hips only, mm.
+        limb_flips: Limbs (of 8) whose order in depth is wrong.
+        facing_flipped: The torso faces more than 90° away.
+    """
+
+    pa_mpjpe_mm: float
+    mpjpe_mm: float
+    limb_flips: int
+    facing_flipped: bool
+
+
+def error_3d(body: Body, parameters: BodyParameters, skeleton: Skeleton, joints_true: Float[Tensor, "k 3"]) -> Error3D:
+    """Compare a fit's joints with true ones of the same skeleton, both in camera coordinates."""
+    chosen = [skeleton.index(name) for name in failure_modes.LIMB_JOINTS]
+    joints = body.keypoints(parameters, skeleton).detach()[:, chosen]
+    true = joints_true[None, chosen]
+    at = {name: position for position, name in enumerate(failure_modes.LIMB_JOINTS)}
+    limbs = tuple((at[near], at[far]) for near, far in failure_modes.LIMBS)
+    torso = [at[name] for name in TORSO]
+    hips = [at["left_hip"], at["right_hip"]]
+    centred = joints - joints[:, hips].mean(dim=1, keepdim=True)
+    centred_true = true - true[:, hips].mean(dim=1, keepdim=True)
+    return Error3D(
+        pa_mpjpe_mm=round(1000 * float(metrics.pa_mpjpe(joints, true)), 2),
+        mpjpe_mm=round(1000 * float(metrics.mpjpe(centred, centred_true)), 2),
+        limb_flips=int(failure_modes.limb_depth_flips(joints, true, limbs).sum()),
+        facing_flipped=bool(failure_modes.facing_flipped(joints[:, torso], true[:, torso])),
+    )
+
+
+def pictures_of(
+    image: Float[Tensor, "3 h w"],
+    body: Body,
+    parameters: BodyParameters,
+    camera: Camera,
+    box_xywh: Float[Tensor, "4"],
+    renderer: Renderer,
+    side_px: int = 640,
+) -> tuple[Pixels, Pixels, Pixels]:
+    """Input, overlay and side view of one person, cut to the person."""
+    vertices = body(parameters).vertices[0].detach()
+    drawn = overlay(image, vertices, body.faces, camera, renderer, max_side_px=max(image.shape[1:]))
+    photo = to_pixels(image.permute(1, 2, 0).numpy())
+    box = box_xywh.tolist()
+    return (
+        around_box(photo, box),
+        around_box(drawn, box),
+        side_view(vertices, body.faces, renderer, size_px=min(side_px, 320)),
+    )

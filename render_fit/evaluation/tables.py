@@ -1,0 +1,113 @@
+"""Figures of many people as a printed table, JSON, CSV and a contact sheet."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import mean, median
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from render_fit.core.files import write_json
+from render_fit.export.overlays import Pixels, contact_sheet, write_image
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One person's results.
+
+    Attributes:
+        values: Name → number, text, truth value, or None where it does not apply.
+        pictures: What to show of this person, left to right.
+        caption: Written above the pictures.
+    """
+
+    values: dict[str, Any]
+    pictures: tuple[Pixels, ...] = ()
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """An experiment's results.
+
+    Attributes:
+        name: The experiment's; names its files.
+        people: One entry per person.
+        summary: What the experiment is about, in a few figures.
+        columns: Columns to print; all values go to the files.
+        about: How it was made (command, recipe, versions).
+    """
+
+    name: str
+    people: Sequence[Figures]
+    summary: dict[str, Any]
+    columns: Sequence[str]
+    about: dict[str, Any] = field(default_factory=dict)
+
+
+def column(people: Sequence[Figures], name: str) -> list[float]:
+    """A column's finite numbers."""
+    values = [person.values.get(name) for person in people]
+    return [float(value) for value in values if value is not None and math.isfinite(float(value))]
+
+
+def mean_of(people: Sequence[Figures], name: str, digits: int = 4) -> float | None:
+    """Mean of a column's finite numbers, None if there are none."""
+    values = column(people, name)
+    return round(mean(values), digits) if values else None
+
+
+def median_of(people: Sequence[Figures], name: str, digits: int = 4) -> float | None:
+    """Median of a column's finite numbers, None if there are none."""
+    values = column(people, name)
+    return round(median(values), digits) if values else None
+
+
+def quantile_of(people: Sequence[Figures], name: str, share: float, digits: int = 4) -> float | None:
+    """The value that ``share`` of a column's numbers do not exceed (nearest rank), None if there are none."""
+    values = sorted(column(people, name))
+    if not values:
+        return None
+    return round(values[max(0, math.ceil(share * len(values)) - 1)], digits)
+
+
+def count_of(people: Sequence[Figures], name: str) -> int:
+    """How many people a column is true (or how much it adds up to) for."""
+    return int(sum(column(people, name)))
+
+
+def write_outcome(outcome: Outcome, out: Path, console: Console, columns_of_sheet: int = 4) -> None:
+    """Print the table, and write ``<name>.json``, ``<name>.csv`` and ``<name>.png`` into a folder."""
+    table = Table(title=outcome.name)
+    for name in outcome.columns:
+        table.add_column(name, overflow="fold")
+    for person in outcome.people:
+        table.add_row(*(_text(person.values.get(name)) for name in outcome.columns))
+    console.print(table)
+    for name, value in outcome.summary.items():
+        console.print(f"[bold]{name}[/bold]  {_text(value)}")
+    rows = [person.values for person in outcome.people]
+    write_json(out / f"{outcome.name}.json", {"summary": outcome.summary, "about": outcome.about, "people": rows})
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    with (out / f"{outcome.name}.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        writer.writerows(rows)
+    shown = [(person.caption, person.pictures) for person in outcome.people if person.pictures]
+    if shown:
+        write_image(out / f"{outcome.name}.png", contact_sheet(shown, columns=columns_of_sheet))
+    console.print(f"written to {out}/{outcome.name}.json, .csv" + (", .png" if shown else ""))
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,78 @@
+"""The motion of the cpu renderer's ``contour`` pictures, from what its forward passes left behind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from render_fit.core.parts import N_PARTS
+from render_fit.renderers.image_jacobian import Motion
+from render_fit.renderers.kernels.contour_jacobian import contour_rows
+from render_fit.renderers.kernels.part_borders import beyond
+
+LEAST_SLOPE = 2e-3
+"""alpha (1 − alpha) below which a pixel has no row: 6.2 σ from the line, where its share in a sum of squares is less
+than 10⁻⁴ of the line's own pixels'."""
+
+
+def contour_motion(outline: tuple[Any, ...], borders: tuple[Any, ...] | None, dtype: torch.dtype) -> Motion:
+    """Rows of the outline's pixels, and of those at borders between parts.
+
+    Args:
+        outline: What ``contour_backward`` takes after the gradient: alpha, nearest piece, face index, projected
+            vertices, edges, pieces and σ of the outline.
+        borders: The same of the borders, then the part that every pixel shows and its nearest border's pair; None if
+            no parts were drawn.
+        dtype: Of the result.
+    """
+    alpha = outline[0]
+    pixel, vertices, slopes = contour_rows(LEAST_SLOPE, *outline)
+    silhouette = np.ones(len(pixel))
+    if borders is None:
+        return _motion(alpha, pixel, vertices, slopes, silhouette, None, dtype)
+    *lines, own, pair = borders
+    keep = lines[0].reshape(-1)
+    own, other = own.reshape(-1), beyond(own.reshape(-1), pair.reshape(-1))
+    at_border, border_vertices, border_slopes = contour_rows(LEAST_SLOPE, *lines)
+    useful = (other[at_border] >= 0) & (alpha.reshape(-1)[at_border] > LEAST_SLOPE)
+    at_border = at_border[useful]
+
+    moved = np.concatenate([pixel, at_border])
+    rows = np.arange(len(moved))
+    kept = np.where(other[pixel] >= 0, keep[pixel], 1.0)
+    height = alpha.reshape(-1)[at_border]
+    change = np.zeros((len(moved), N_PARTS + 1), np.float32)  # the last column takes what belongs to no part
+    change[rows, own[moved]] = np.concatenate([kept, height])
+    change[rows, other[moved]] += np.concatenate([1 - kept, -height])
+    return _motion(
+        alpha,
+        moved,
+        np.concatenate([vertices, border_vertices[useful]]),
+        np.concatenate([slopes, border_slopes[useful]]),
+        np.concatenate([silhouette, np.zeros(len(at_border))]),
+        torch.from_numpy(change[:, :N_PARTS]).to(dtype),
+        dtype,
+    )
+
+
+def _motion(
+    alpha: np.ndarray,
+    pixel: np.ndarray,
+    vertices: np.ndarray,
+    slopes: np.ndarray,
+    silhouette: np.ndarray,
+    parts: Tensor | None,
+    dtype: torch.dtype,
+) -> Motion:
+    area = alpha.shape[1] * alpha.shape[2]
+    return Motion(
+        torch.from_numpy(pixel // area),
+        torch.from_numpy(pixel % area),
+        torch.from_numpy(vertices),
+        torch.from_numpy(slopes).to(dtype),
+        torch.from_numpy(silhouette).to(dtype),
+        parts,
+    )

@@ -1,1 +1,0 @@
-"""Photos in, output folders out: what the command line does, callable from Python."""

@@ -1,0 +1,73 @@
+"""Keypoints and part labels as an annotator would give them."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from render_fit.bodies.body import Body
+from render_fit.bodies.parameters import BodyParameters
+from render_fit.core.cameras import Camera
+from render_fit.core.skeletons import Skeleton
+from render_fit.synthesis.independent_rasterizer import draw_parts
+
+HIDDEN_DEPTH_M = 0.12
+"""A joint with the visible surface this much nearer is hidden by another part; a torso is about 0.24 m deep, so
+a joint's own flesh is nearer than that."""
+
+
+def annotate_keypoints(
+    body: Body,
+    parameters: BodyParameters,
+    camera: Camera,
+    skeleton: Skeleton,
+    depth: Float[np.ndarray, "h w"],
+    rng: np.random.Generator,
+    jitter_px: float,
+) -> tuple[Float[Tensor, "k 2"], Float[Tensor, "k"]]:
+    """Keypoints as an annotator would click them.
+
+    Visible points are off by a Gaussian of ``jitter_px`` per axis, hidden ones by twice that; half of the hidden
+    ones are not annotated, like those outside the image.
+
+    Args:
+        body: The body.
+        parameters: One body in camera coordinates.
+        camera: One camera.
+        skeleton: Which keypoints.
+        depth: (H, W) nearest depth per pixel, metres; infinite for the background.
+        rng: Source of the noise.
+        jitter_px: Standard deviation, pixels.
+
+    Returns:
+        (K, 2) pixels and (K,) confidence: 1 visible, 0.5 hidden, 0 not annotated.
+    """
+    points = body.keypoints(parameters, skeleton)
+    exact = camera.project(points)[0].numpy()
+    z = points[0, :, 2].numpy()
+    pixel = np.floor(exact).astype(int)
+    inside = ((pixel >= 0) & (pixel < (camera.width, camera.height))).all(axis=1)
+    column, row = pixel.clip(0, (camera.width - 1, camera.height - 1)).T
+    hidden = depth[row, column] < z - HIDDEN_DEPTH_M
+    spread = jitter_px * np.where(hidden, 2.0, 1.0)[:, None]
+    clicked = exact + rng.standard_normal(exact.shape) * spread
+    given = inside & body.supports(skeleton).numpy() & ~(hidden & (rng.random(len(z)) < 0.5))
+    confidence = np.where(given, np.where(hidden, 0.5, 1.0), 0.0)
+    return torch.tensor(clicked, dtype=torch.float32), torch.tensor(confidence, dtype=torch.float32)
+
+
+def labels_at_another_resolution(
+    vertices_camera: Float[np.ndarray, "v 3"],
+    faces: Int[np.ndarray, "f 3"],
+    face_parts: Int[np.ndarray, "f"],
+    camera: Camera,
+    scale: float,
+) -> Int[Tensor, "h w"]:
+    """A part map drawn ``scale`` times as large as the image and brought to its size by nearest neighbour."""
+    small = camera.resize(round(camera.height * scale), round(camera.width * scale))
+    drawn = draw_parts(vertices_camera, faces, face_parts, small.K[0].numpy(), small.height, small.width)
+    rows = (np.arange(camera.height) + 0.5) * small.height // camera.height
+    columns = (np.arange(camera.width) + 0.5) * small.width // camera.width
+    return torch.from_numpy(drawn[rows.astype(int)][:, columns.astype(int)].astype(np.int64))

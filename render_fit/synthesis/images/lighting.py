@@ -1,0 +1,67 @@
+"""A lamp with a shadow map, and ambient light."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from render_fit.synthesis.garments.outfits import Layers
+from render_fit.synthesis.independent_rasterizer import rasterize
+
+SHADOW_MAP_SIZE = 768
+"""Side of the shadow map, samples: 4 mm over a person."""
+
+
+@dataclass(frozen=True)
+class Light:
+    """Sun or lamp with a shadow map, and sky.
+
+    Attributes:
+        direction: (3,) unit vector towards the light, camera axes.
+        up: (3,) unit vector towards the sky, camera axes.
+        K: (3, 3) intrinsics of the shadow map.
+        rotation: (3, 3) camera axes to the shadow map's axes.
+        centre: (3,) where the shadow map is taken from, camera coordinates.
+        depth: (S, S) nearest depth in the shadow map, metres.
+    """
+
+    direction: Float[np.ndarray, "3"]
+    up: Float[np.ndarray, "3"]
+    K: Float[np.ndarray, "3 3"]
+    rotation: Float[np.ndarray, "3 3"]
+    centre: Float[np.ndarray, "3"]
+    depth: Float[np.ndarray, "s s"]
+
+    def reaches(self, points: Float[np.ndarray, "*n 3"], bias_m: float) -> Float[np.ndarray, "*n"]:
+        """Share of light that gets to points: 0 in shadow, 1 in the open, between at edges."""
+        local = (points - self.centre) @ self.rotation.T
+        px = local @ self.K.T
+        px = px[..., :2] / np.maximum(px[..., 2:], 1e-6)
+        size = len(self.depth)
+        total = np.zeros(points.shape[:-1])
+        taps = [(dx, dy) for dx in (-2.0, 0.0, 2.0) for dy in (-2.0, 0.0, 2.0)]
+        for dx, dy in taps:
+            column = np.floor(px[..., 0] + dx).clip(0, size - 1).astype(int)
+            row = np.floor(px[..., 1] + dy).clip(0, size - 1).astype(int)
+            total += local[..., 2] < self.depth[row, column] + bias_m
+        return total / len(taps)
+
+
+def set_light(layers: Layers, up: Float[np.ndarray, "3"], rng: np.random.Generator, distance_m: float = 20.0) -> Light:
+    """A light above and in front of the person, to one side."""
+    side = rng.uniform(0.3, 0.9) * rng.choice([-1.0, 1.0])
+    direction = up * rng.uniform(0.7, 1.3) + np.array([side, 0.0, -rng.uniform(0.5, 1.0)])
+    direction /= np.linalg.norm(direction)
+    middle = 0.5 * (layers.vertices_camera.min(axis=0) + layers.vertices_camera.max(axis=0))
+    forward = -direction
+    sideways = np.cross(up, forward)
+    sideways /= np.linalg.norm(sideways)
+    rotation = np.stack([sideways, np.cross(forward, sideways), forward])
+    centre = middle + direction * distance_m
+    focal = SHADOW_MAP_SIZE * distance_m / 3.2
+    K = np.array([[focal, 0, SHADOW_MAP_SIZE / 2], [0, focal, SHADOW_MAP_SIZE / 2], [0, 0, 1]])
+    local = (layers.vertices_camera - centre) @ rotation.T
+    raster = rasterize(local, layers.faces, K, SHADOW_MAP_SIZE, SHADOW_MAP_SIZE)
+    return Light(direction, up, K, rotation, centre, raster.depth)

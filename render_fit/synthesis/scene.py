@@ -1,0 +1,143 @@
+"""Synthetic people with known truth: posed, placed before a camera and drawn without the project's renderers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from render_fit.bodies.body import Body
+from render_fit.bodies.parameters import BodyParameters
+from render_fit.core.cameras import Camera, camera_from_focal, default_focal_px
+from render_fit.core.parts import PART_SPACES
+from render_fit.core.skeletons import COCO_17, Skeleton
+from render_fit.observations.observation import Observation, box_of_mask
+from render_fit.synthesis.annotations import annotate_keypoints, labels_at_another_resolution
+from render_fit.synthesis.independent_rasterizer import draw_mask, rasterize
+from render_fit.synthesis.placement import pose_in_view, view_rotation
+
+BETA_LIMIT = 2.0
+"""Sampled betas are standard normal, cut here: 95 % of real adults in each component."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One synthetic person, what was drawn of them, and the truth.
+
+    Attributes:
+        parameters: True body parameters (a batch of one) in camera coordinates; no clothing.
+        camera: True camera (a batch of one).
+        vertices_camera: (V, 3) true body surface, metres.
+        joints_camera: (24, 3) true joints, metres.
+        mask: (H, W) antialiased coverage in [0, 1] of everything that is the person, garments included.
+        labels: (H, W) SMPL-24 labels, drawn at another resolution and brought to this one by nearest neighbour.
+        skeleton: What the keypoints are.
+        keypoints_px: (K, 2) keypoints as an annotator would give them: jittered.
+        confidence: (K,) 1 visible, 0.5 hidden but annotated, 0 not annotated.
+        image: (3, H, W) photograph-like RGB in [0, 1], or None.
+    """
+
+    parameters: BodyParameters
+    camera: Camera
+    vertices_camera: Float[Tensor, "v 3"]
+    joints_camera: Float[Tensor, "j 3"]
+    mask: Float[Tensor, "h w"]
+    labels: Int[Tensor, "h w"]
+    skeleton: Skeleton
+    keypoints_px: Float[Tensor, "k 2"]
+    confidence: Float[Tensor, "k"]
+    image: Float[Tensor, "3 h w"] | None = None
+
+    def observation(
+        self, *, mask: bool = True, parts: bool = True, keypoints: bool = True, camera: bool = True
+    ) -> Observation:
+        """What a fit is given: the drawn mask, part map and keypoints, and the camera; each can be withheld.
+
+        Raises:
+            ValueError: if the person is outside the image.
+        """
+        box = box_of_mask(self.mask)
+        if box is None:
+            raise ValueError("scene: the person covers no pixel of the image")
+        return Observation(
+            image_size=(self.camera.height, self.camera.width),
+            valid=torch.ones_like(self.mask, dtype=torch.bool),
+            box=box,
+            image=self.image,
+            mask=self.mask if mask else None,
+            keypoints_px=self.keypoints_px if keypoints else None,
+            confidence=self.confidence if keypoints else None,
+            skeleton=self.skeleton if keypoints else None,
+            labels=self.labels if parts else None,
+            part_space=PART_SPACES["smpl24"] if parts else None,
+            camera=self.camera if camera else None,
+            source={"mask": "drawn", "labels": "drawn", "keypoints": "drawn", "camera": "drawn"},
+        )
+
+
+def sample_betas(body: Body, rng: np.random.Generator) -> Float[Tensor, "s"]:
+    """A random adult's shape: standard normal betas within ± ``BETA_LIMIT``."""
+    betas = rng.standard_normal(body.n_betas).clip(-BETA_LIMIT, BETA_LIMIT)
+    return torch.tensor(betas, dtype=torch.float32)
+
+
+@torch.no_grad()
+def synthetic_scene(
+    body: Body,
+    pose: Float[Tensor, "24 3"],
+    seed: int,
+    *,
+    betas: Float[Tensor, "s"] | None = None,
+    yaw_rad: float | None = None,
+    image_size: tuple[int, int] = (256, 256),
+    skeleton: Skeleton = COCO_17,
+    jitter: float = 0.01,
+) -> Scene:
+    """An unclothed person in a random view, with mask, part map and keypoints but without a photograph.
+
+    Args:
+        body: The body.
+        pose: (24, 3) axis-angle, radians; the pelvis in the body's own axes.
+        seed: Decides view, shape and noise.
+        betas: (S,) shape; sampled if None.
+        yaw_rad: 0 faces the camera; anywhere around if None.
+        image_size: (H, W) pixels.
+        skeleton: Which keypoints are annotated.
+        jitter: Standard deviation of the keypoints' noise, as a share of the longer side of the person's box.
+
+    Returns:
+        The scene.
+    """
+    rng = np.random.default_rng(seed)
+    height, width = image_size
+    # From a wide lens (70 % of the default focal length) to a portrait lens.
+    camera = camera_from_focal(default_focal_px(height, width) * rng.uniform(0.7, 2.0), height, width)
+    sampled = sample_betas(body, rng)
+    sampled_yaw, pitch, roll = rng.uniform(-math.pi, math.pi), rng.normal(0, 0.12), rng.normal(0, 0.03)
+    centre = (0.5 + rng.uniform(-0.06, 0.06), 0.5 + rng.uniform(-0.06, 0.06))
+    rotation = view_rotation(sampled_yaw if yaw_rad is None else yaw_rad, pitch, roll)
+    betas = sampled if betas is None else betas
+    parameters = pose_in_view(body, pose, betas, camera, rotation, centre=centre)
+    output = body(parameters)
+    vertices, faces = output.vertices[0].numpy(), body.faces.numpy()
+    K = camera.K[0].numpy()
+    mask = draw_mask(vertices, faces, K, height, width)
+    depth = rasterize(vertices, faces, K, height, width).depth
+    points = camera.project(output.vertices)[0]
+    box_side = float((points.amax(dim=0) - points.amin(dim=0)).amax())
+    keypoints_px, confidence = annotate_keypoints(body, parameters, camera, skeleton, depth, rng, jitter * box_side)
+    return Scene(
+        parameters=parameters,
+        camera=camera,
+        vertices_camera=output.vertices[0],
+        joints_camera=output.joints[0],
+        mask=torch.from_numpy(mask.astype(np.float32)),
+        labels=labels_at_another_resolution(vertices, faces, body.face_parts.numpy(), camera, 0.7),
+        skeleton=skeleton,
+        keypoints_px=keypoints_px,
+        confidence=confidence,
+    )

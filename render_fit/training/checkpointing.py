@@ -1,0 +1,118 @@
+"""A training on disk: all that it takes to go on as if it had not stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from pydantic import ValidationError
+
+from render_fit.core.errors import InputError
+from render_fit.regressors.checkpoint import save_regressor
+from render_fit.regressors.network import Regressor
+from render_fit.training.recipe import TrainingRecipe
+from render_fit.training.validation import Score
+
+STATE, REGRESSOR, RECIPE = "state.pt", "regressor.safetensors", "recipe.json"
+"""What a training folder holds: the state, the best averaged weights so far, what was asked for."""
+
+
+@runtime_checkable
+class GoesOn(Protocol):
+    """What else a training remembers from step to step."""
+
+    def state(self) -> dict[str, Any]: ...
+
+    def take_up(self, content: dict[str, Any]) -> None: ...
+
+
+class TrainingState:
+    """All that a training consists of.
+
+    Args:
+        recipe: What was asked for.
+        folder: Where it is kept.
+        model: The regressor that learns.
+        averaged: Its averaged weights.
+        optimiser: Whatever has ``state_dict`` and ``load_state_dict``.
+        others: What else learns or remembers, by name.
+    """
+
+    def __init__(
+        self,
+        recipe: TrainingRecipe,
+        folder: Path,
+        model: Regressor,
+        averaged: Regressor,
+        optimiser: Any,
+        others: Mapping[str, GoesOn],
+    ) -> None:
+        self.recipe, self.folder = recipe, folder
+        self.model, self.averaged, self.optimiser, self.others = model, averaged, optimiser, others
+        self.step = 0
+        self.best: Score | None = None
+
+    def save(self) -> None:
+        """Writes everything, under a temporary name first."""
+        content = {
+            "recipe": self.recipe.model_dump_json(),
+            "step": self.step,
+            "best": None if self.best is None else self.best.__dict__,
+            "model": self.model.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "random": torch.get_rng_state(),
+            "others": {name: other.state() for name, other in self.others.items()},
+        }
+        partial = self.folder / f".{STATE}.partial"
+        torch.save(content, partial)
+        partial.replace(self.folder / STATE)
+
+    def load(self, device: torch.device) -> None:
+        """Takes up what the folder holds, if it holds anything.
+
+        Raises:
+            InputError: if it cannot be read, or is the state of another recipe, or of other photos.
+        """
+        path = self.folder / STATE
+        if not path.is_file():
+            return
+        try:
+            content = torch.load(path, map_location=device, weights_only=True)
+        except Exception as error:  # torch reports a damaged file in many ways
+            raise InputError(f"{path}: not a readable training state, or cut off; remove it to begin anew") from error
+        if not _is_of(content["recipe"], self.recipe):
+            raise InputError(f"{self.folder}: holds the training of another recipe; choose another --out, or remove it")
+        remembered = content.get("others", {})
+        if remembered.keys() != self.others.keys():
+            raise InputError(
+                f"{self.folder}: began {_with(remembered)} and would go on {_with(self.others)}; choose another --out"
+            )
+        for name, other in self.others.items():
+            other.take_up(remembered[name])
+        self.step = content["step"]
+        self.best = None if content["best"] is None else Score(**content["best"])
+        self.model.load_state_dict(content["model"])
+        self.averaged.load_state_dict(content["averaged"])
+        self.optimiser.load_state_dict(content["optimiser"])
+        torch.set_rng_state(content["random"].cpu())
+
+    def keep_if_best(self, now: Score) -> None:
+        """Writes the averaged weights if none before were better."""
+        if self.best is None or now.pa_mpjpe_mm < self.best.pa_mpjpe_mm:
+            self.best = now
+            save_regressor(self.averaged, self.folder / REGRESSOR, note=f"{self.recipe.name}, step {self.step}")
+
+
+def _is_of(saved: str, recipe: TrainingRecipe) -> bool:
+    """Whether a state was saved by a recipe, perhaps before recipes had all of today's keys."""
+    try:
+        return TrainingRecipe.model_validate_json(saved) == recipe
+    except ValidationError:
+        return False
+
+
+def _with(names: Mapping[str, Any]) -> str:
+    return f"with {' and '.join(names)}" if names else "with drawn people alone"

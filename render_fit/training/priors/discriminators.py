@@ -1,0 +1,77 @@
+"""Training of the adversarial prior alone, against impostors."""
+
+from __future__ import annotations
+
+import roma
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from render_fit.losses.priors.adversarial import AdversarialConfig, AdversarialPrior, belief, doubt
+from render_fit.synthesis.poses.bank import PoseBank
+from render_fit.synthesis.poses.implausible import impostors
+from render_fit.training.priors.steps import Watch, seeded, taught
+
+STEPS = 4000
+"""About a minute on one core."""
+
+NOISE_RAD = 0.03
+"""Standard deviation of turns of every joint, of real and unreal poses alike: what motion capture cannot tell."""
+
+
+def train_adversarial_prior(
+    bank: PoseBank,
+    *,
+    config: AdversarialConfig | None = None,
+    steps: int = STEPS,
+    batch: int = 256,
+    learning_rate: float = 1e-3,
+    seed: int = 0,
+    watch: Watch | None = None,
+) -> AdversarialPrior:
+    """Teaches discriminators to tell poses and shapes of people from impostors.
+
+    Args:
+        bank: Real poses, of SMPL's 24 joints.
+        config: The networks' sizes.
+        steps: Of AdamW, the rate rising and falling.
+        batch: Real poses in a step, and as many impostors.
+        learning_rate: The highest.
+        seed: Of everything random.
+        watch: Called with the step and its loss.
+
+    Returns:
+        The discriminators.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    prior = seeded(lambda: AdversarialPrior(config), seed)
+
+    def loss() -> Tensor:
+        real = _turns(bank.plausible(batch, generator), generator)
+        fake = _turns(impostors(bank.plausible(batch, generator), generator), generator)
+        shapes = real_shapes(batch, prior.config.n_betas, generator)
+        others = impossible_shapes(batch, prior.config.n_betas, generator)
+        return (doubt(prior.judge(real, shapes)) + belief(prior.judge(fake, others))).mean()
+
+    return taught(prior, loss, steps, learning_rate, 1e-3, watch)
+
+
+def real_shapes(count: int, n_betas: int, generator: torch.Generator) -> Float[Tensor, "n s"]:
+    """Shapes of real adults: the body's coefficients are standard normal over them."""
+    return torch.randn(count, n_betas, generator=generator)
+
+
+def impossible_shapes(count: int, n_betas: int, generator: torch.Generator) -> Float[Tensor, "n s"]:
+    """Shapes that estimators fall into: all coefficients 2 to 4 times too large, or one to three of them 3 to 6."""
+    usual = torch.randn(count, n_betas, generator=generator)
+    large = (2 + 2 * torch.rand(count, 1, generator=generator)) * usual
+    few = torch.rand(count, n_betas, generator=generator).argsort(1).argsort(1)
+    few = few < torch.randint(1, 4, (count, 1), generator=generator)
+    far = (3 + 3 * torch.rand(count, n_betas, generator=generator)) * usual.sign()
+    return torch.where(torch.rand(count, 1, generator=generator) < 0.5, large, torch.where(few, far, usual))
+
+
+def _turns(pose: Float[Tensor, "n 24 3"], generator: torch.Generator) -> Float[Tensor, "n 23 3 3"]:
+    """Rotations of all joints but the pelvis, with noise."""
+    noise = NOISE_RAD * torch.randn(pose.shape, generator=generator)
+    return roma.rotvec_to_rotmat((pose + noise)[:, 1:])

@@ -1,0 +1,109 @@
+"""Synthetic people as a regressor's inputs and targets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Float, UInt8
+from torch import Tensor
+
+from render_fit.core.batch import Batch
+from render_fit.core.parts import PART_SPACES, part_evidence
+from render_fit.regressors.inputs import Inputs
+from render_fit.regressors.network import place_in_view
+from render_fit.synthesis.images.training_images import photographs
+from render_fit.synthesis.observation_noise import spoiled_depths, spoiled_keypoints, spoiled_labels
+from render_fit.synthesis.people import People
+from render_fit.synthesis.people_sampler import Drawn, Synthesis
+from render_fit.training.label_availability import LABELS
+
+
+@dataclass(frozen=True)
+class Truth(Batch):
+    """What N people are, in the axes of their views.
+
+    Attributes:
+        rotations: (N, J, 3, 3) local rotations, the global one first.
+        betas: (N, S) shape.
+        clothing: (N, M) coefficients of the clothing basis.
+        place: (N, 3) see `regressors.network.Prediction`.
+        pelvis: (N, 3) metres.
+        joints: (N, J, 3) metres, relative to the pelvis.
+        focal: (N,) focal length over the view's side.
+        labels: (N, L) which of `LABELS` are known; losses do not look at the others, whose numbers are finite.
+        parts: (N, H, W) SMPL part + 1 of the body's pixels, 0 is background; only of people who were drawn.
+    """
+
+    rotations: Float[Tensor, "n j 3 3"]
+    betas: Float[Tensor, "n s"]
+    clothing: Float[Tensor, "n m"]
+    place: Float[Tensor, "n 3"]
+    pelvis: Float[Tensor, "n 3"]
+    joints: Float[Tensor, "n j 3"]
+    focal: Float[Tensor, "n"]
+    labels: Bool[Tensor, "n l"]
+    parts: UInt8[Tensor, "n h w"] | None = None
+
+    def __len__(self) -> int:
+        return len(self.focal)
+
+
+@torch.no_grad()
+def training_batch(sampler: Synthesis, count: int, generator: torch.Generator) -> tuple[Inputs, Truth]:
+    """Samples synthetic people: noisy observations of them, and their ground truth.
+
+    Args:
+        sampler: Samples and renders the people.
+        count: Number of people.
+        generator: Source of randomness.
+    """
+    drawn = sampler.draw(count, generator)
+    truth = ground_truth(sampler, drawn.people)
+    return observed_inputs(sampler, drawn, generator), replace(truth, parts=drawn.labels.to(torch.uint8))
+
+
+def observed_inputs(sampler: Synthesis, drawn: Drawn, generator: torch.Generator) -> Inputs:
+    """Inputs of a regressor: silhouettes, part maps, keypoints and their rough depths, with observation noise.
+
+    RGB images are added where the sampler renders them. Their occluders are independent of those of the masks.
+
+    Args:
+        sampler: The sampler that rendered the people.
+        drawn: The people.
+        generator: Source of randomness.
+    """
+    silhouette, parts_seen = spoiled_labels(drawn.labels, drawn.photographed, sampler.errors, generator)
+    keypoints, confidence = spoiled_keypoints(drawn.keypoints, drawn.visible, drawn.known, sampler.errors, generator)
+    count, size = len(silhouette), sampler.size
+    parts = torch.zeros(count, 24, size, size)
+    coarse = torch.rand(count, generator=generator) < sampler.errors.twelve_parts
+    for space, chosen in (("smpl24", ~coarse), ("nbf12", coarse)):
+        evidence = part_evidence(PART_SPACES[space])
+        relabel = PART_SPACES[space].emission.argmax(1).roll(1)  # background first, as in `Drawn.labels`
+        rows = (chosen & parts_seen.flatten(1).any(1)).nonzero()[:, 0]
+        if len(rows):
+            parts[rows] = evidence[relabel[parts_seen[rows]]].movedim(-1, 1)
+    depths, sure = spoiled_depths(drawn.points, drawn.visible, drawn.known, sampler.errors, generator)
+    photo = None
+    if sampler.photos is not None:
+        pixels = photographs(sampler.body, drawn.people.vertices, drawn.face_index, sampler.photos, generator)
+        photo = (2 * pixels - 1) * drawn.photographed[:, None]
+    focal = drawn.people.camera.K[:, 0, 0] / size
+    return Inputs(silhouette, parts, keypoints, confidence, depths, sure, focal, photo)
+
+
+def ground_truth(sampler: Synthesis, who: People) -> Truth:
+    """Ground truth of synthetic people; every label is available."""
+    focal = who.camera.K[:, 0, 0] / sampler.size
+    pelvis = who.joints[:, 0]
+    return Truth(
+        who.parameters.rotations,
+        who.parameters.betas,
+        who.clothing,
+        place_in_view(pelvis, focal),
+        pelvis,
+        who.joints - pelvis[:, None],
+        focal,
+        torch.ones(len(focal), len(LABELS), dtype=torch.bool),
+    )

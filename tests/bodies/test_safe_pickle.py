@@ -1,0 +1,129 @@
+"""The restricted unpickler: what it reads, and that hostile files run nothing."""
+
+import io
+import pickle
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+from render_fit.bodies.safe_pickle import BodyFileError, as_array, read_pickle
+
+
+def read(data: bytes) -> dict:
+    return read_pickle(io.BytesIO(data), Path("model.pkl"))
+
+
+@pytest.fixture()
+def chumpy(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
+    """A module with chumpy's names, present while writing only."""
+    package, ch, reordering = (types.ModuleType(name) for name in ("chumpy", "chumpy.ch", "chumpy.reordering"))
+
+    class Ch:
+        def __init__(self, **state: object) -> None:
+            self.__dict__.update(state)
+
+    class Select(Ch):
+        pass
+
+    Ch.__module__, Select.__module__ = "chumpy.ch", "chumpy.reordering"
+    Ch.__qualname__, Select.__qualname__ = "Ch", "Select"
+    package.ch, package.reordering, ch.Ch, reordering.Select = ch, reordering, Ch, Select  # type: ignore[attr-defined]
+    for module in (package, ch, reordering):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    return package
+
+
+@pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])
+def test_arrays_and_sparse_matrices_are_read(protocol: int) -> None:
+    dense = np.arange(6, dtype=np.float64).reshape(2, 3)
+    content = {
+        "a": dense,
+        "fortran": np.asfortranarray(dense),
+        "csc": scipy.sparse.csc_matrix(dense),
+        "csr": scipy.sparse.csr_matrix(dense),
+        "coo": scipy.sparse.coo_matrix(dense),
+        "number": np.float64(2.5),
+        "text": "lrotmin",
+    }
+    back = read(pickle.dumps(content, protocol=protocol))
+    for key in ("a", "fortran", "csc", "csr", "coo"):
+        np.testing.assert_array_equal(as_array(back[key], key), dense)
+    assert as_array(back["number"], "number") == 2.5
+
+
+@pytest.mark.parametrize("protocol", [0, 2])
+def test_chumpy_objects_give_their_array_without_chumpy(
+    protocol: int, chumpy: types.ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    array = np.arange(12.0).reshape(3, 4)
+    inner = chumpy.ch.Ch(x=array, _dirty_vars=set(), _itr=None)
+    chosen = chumpy.reordering.Select(a=inner, idxs=np.array([0, 5, 6]), preferred_shape=(3,))
+    data = pickle.dumps({"shapedirs": inner, "v": chosen}, protocol=protocol)
+    for name in ("chumpy", "chumpy.ch", "chumpy.reordering"):
+        monkeypatch.delitem(sys.modules, name)
+    back = read(data)
+    assert "chumpy" not in sys.modules
+    np.testing.assert_array_equal(as_array(back["shapedirs"], "shapedirs"), array)
+    np.testing.assert_array_equal(as_array(back["v"], "v"), [0.0, 5.0, 6.0])
+
+
+class Calls:
+    """Pickles as a call of a function."""
+
+    def __init__(self, function: object, *arguments: object) -> None:
+        self.call = (function, arguments)
+
+    def __reduce__(self) -> tuple:
+        return self.call
+
+
+def hostile(path: Path) -> dict[str, bytes]:
+    import builtins
+    import os
+
+    command = f"touch {path}"
+    return {
+        "posix.system": pickle.dumps({"v_template": Calls(os.system, command)}),
+        "builtins.eval": pickle.dumps({"v": Calls(builtins.eval, f"open({str(path)!r}, 'w')")}),
+        "builtins.getattr": pickle.dumps({"v": Calls(getattr, np.zeros(3), "tofile")}),
+        "numpy.load": pickle.dumps({"v": Calls(np.load, str(path), None, True)}),
+        "numpy.memmap": b"cnumpy\nmemmap\n(S'" + str(path).encode() + b"'\nS'uint8'\nS'w+'\nI0\n(I1\nttR.",
+        "os.system": b"cos\nsystem\n(S'" + command.encode() + b"'\ntR.",
+        "numpy.core.multiarray._reconstruct.__class__": b"\x80\x04\x8c\x15numpy.core.multiarray\x8c\x16"
+        b"_reconstruct.__class__\x93.",
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["posix.system", "builtins.eval", "builtins.getattr", "numpy.load", "numpy.memmap", "os.system",
+     "numpy.core.multiarray._reconstruct.__class__"],
+)  # fmt: skip
+def test_hostile_pickles_run_nothing(name: str, tmp_path: Path) -> None:
+    mark = tmp_path / "ran"
+    with pytest.raises(BodyFileError, match="only arrays"):
+        read(hostile(mark)[name])
+    assert not mark.exists()
+
+
+def test_the_refusal_says_file_name_and_way_out() -> None:
+    with pytest.raises(BodyFileError) as error:
+        read(b"cos\nsystem\n(S'true'\ntR.")
+    message = str(error.value)
+    assert "model.pkl" in message and "os.system" in message and "numpy.savez" in message
+
+
+@pytest.mark.parametrize("data", [b"", b"not a pickle", pickle.dumps({"a": 1})[:-3], pickle.dumps([1, 2])])
+def test_what_is_no_dictionary_is_said(data: bytes) -> None:
+    with pytest.raises(BodyFileError, match=r"model\.pkl"):
+        read(data)
+
+
+def test_objects_in_arrays_are_no_numbers() -> None:
+    back = read(pickle.dumps({"v": np.array([{}, "x"], dtype=object)}))
+    with pytest.raises(BodyFileError, match="not an array of numbers"):
+        as_array(back["v"], "model.pkl: v")

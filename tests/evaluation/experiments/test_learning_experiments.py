@@ -1,0 +1,140 @@
+"""The experiments about learning run at small size; the figures themselves are measured, not tested."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from render_fit.bodies import open_body
+from render_fit.core.skeletons import COCO_17, SMPL_24
+from render_fit.evaluation.experiments import domain_adaptation, regressor_baselines, two_d_supervision
+from render_fit.evaluation.experiments.fits_of_synthetic_people import observations_of, people_to_fit
+from render_fit.evaluation.experiments.learning_main import main
+from render_fit.evaluation.experiments.settings import Settings
+from render_fit.evaluation.regressors import figures_of
+from render_fit.regressors.checkpoint import save_regressor
+from render_fit.regressors.config import RegressorConfig
+from render_fit.regressors.network import Regressor
+from render_fit.synthesis.observation_noise import PERFECT, ErrorMix
+from render_fit.synthesis.people_sampler import Synthesis
+from render_fit.synthesis.poses.bank import PoseBank
+from render_fit.training.recipe import load_training_recipe
+from render_fit.training.samples import training_batch
+from render_fit.training.validation import held_out_people
+
+TINY = RegressorConfig(
+    size=32, width=16, depth=0, hypotheses=2, n_clothing=0, pictures=("silhouette",),
+    backbone={"model_type": "resnet", "embedding_size": 4, "hidden_sizes": [8], "depths": [1], "layer_type": "basic"},
+)  # fmt: skip
+
+
+@pytest.fixture
+def few_poses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Poses of the prior in place of motion capture."""
+
+    def bank(_: Settings, split: str) -> PoseBank:
+        poses = PoseBank.from_prior(200, seed=len(split)).pose
+        poses[:40, 1:9] *= 0.2  # some who stand
+        return PoseBank(poses)
+
+    monkeypatch.setattr(Settings, "bank", bank)
+
+
+def run(name: str, out: Path, *more: str) -> dict:
+    main([name, "--out", str(out), "--people", "12", "--workers", "0", *more])
+    return json.loads((out / f"{name}.json").read_text())
+
+
+def test_a_person_is_most_like_themselves_and_like_who_takes_the_same_pose() -> None:
+    bank = PoseBank.from_prior(60)
+    synthesis = Synthesis(open_body(), bank, None, 32, errors=PERFECT)
+    looks = regressor_baselines.Look.of(training_batch(synthesis, 40, torch.Generator().manual_seed(0))[0])
+    for weights in regressor_baselines.KINDS.values():
+        assert regressor_baselines.most_similar(looks[slice(5, 9)], looks, *weights).tolist() == [5, 6, 7, 8]
+
+
+def test_the_mean_pose_is_upright_and_the_truth_has_no_error() -> None:
+    bank = PoseBank.from_prior(50)
+    mean = regressor_baselines.mean_pose(bank, 3)
+    assert mean.shape == (3, 24, 3, 3)
+    assert float(mean[0, 0, 1, 1]) == pytest.approx(-1, abs=1e-4)  # y points down in the camera's axes
+    synthesis = Synthesis(open_body(), bank, None, 32)
+    _, truth = training_batch(synthesis, 6, torch.Generator().manual_seed(0))
+    assert max(regressor_baselines._errors(truth.rotations, truth, synthesis, truth.betas).values()) < 0.1
+
+
+def test_silhouettes_overlap_wholly_where_the_answer_is_the_truth(monkeypatch: pytest.MonkeyPatch) -> None:
+    synthesis = Synthesis(open_body(), PoseBank.from_prior(50), None, 32)
+    held_out, regressor = held_out_people(synthesis, 4), Regressor(TINY)
+    assert 0 < figures_of(regressor, held_out, synthesis)["iou"] < 0.9
+
+    def oracle(inputs):
+        said = Regressor(TINY)(inputs)
+        truth = held_out.truth
+        for name in ("rotations", "betas", "place"):
+            getattr(said, name).data.copy_(getattr(truth, name)[:, None].expand_as(getattr(said, name)))
+        return said
+
+    monkeypatch.setattr(regressor, "forward", oracle)
+    figures = figures_of(regressor, held_out, synthesis)
+    assert figures["iou"] > 0.999 and figures["pa_mpjpe_mm"] < 0.1
+
+
+def test_baselines_judge_given_regressors(few_poses: None, tmp_path: Path) -> None:
+    save_regressor(Regressor(TINY), tmp_path / "tiny.safetensors")
+    table = run("baselines", tmp_path, "--scale", "0.01", "--regressors", str(tmp_path / "tiny.safetensors"))
+    assert [row["what"].split()[0] for row in table["people"][:4]] == ["mean", "most", "most", "most"]
+    assert all(row["pa_mpjpe_mm"] > 0 for row in table["people"])
+    assert table["people"][4]["iou"] > 0
+
+
+def test_regressors_are_judged_by_the_errors_they_know(tmp_path: Path) -> None:
+    nbf = load_training_recipe("nbf")
+    assert regressor_baselines.errors_known_to("nbf") == nbf.errors != ErrorMix()
+    assert regressor_baselines.errors_known_to(str(tmp_path / "regressor.safetensors")) == ErrorMix()
+    (tmp_path / "recipe.json").write_text(nbf.model_dump_json())
+    assert regressor_baselines.errors_known_to(str(tmp_path / "regressor.safetensors")) == nbf.errors
+
+
+def test_baselines_fit_people_by_recipes(few_poses: None, tmp_path: Path) -> None:
+    options = ("--scale", "0.01", "--regressors", "--recipes", "predict", "--fits", "3")
+    *_, mean, predicted = run("baselines", tmp_path, *options)["people"]
+    assert (mean["what"], predicted["what"]) == ("mean pose", "predict")
+    assert mean["people"] == predicted["people"] == 3
+    assert 0 < predicted["pa_mpjpe_mm"] <= predicted["mpjpe_mm"]
+
+
+def test_people_to_fit_are_observed_as_a_regressor_sees_them() -> None:
+    errors = PERFECT.model_copy(update={"no_mask": 0.5, "no_keypoints": 0.5})
+    synthesis = Synthesis(open_body(), PoseBank.from_prior(50), None, 32, errors=errors)
+    seen, truth = people_to_fit(synthesis, 24)
+    assert len(seen) == len(truth) == 24
+    joints = [SMPL_24.index(name) for name in ("left_knee", "right_elbow")]
+    points = [COCO_17.index(name) for name in ("left_knee", "right_elbow")]
+    for row, one in enumerate(observations_of(seen)):
+        assert one.mask is not None or bool((one.confidence > 0).any())
+        there = one.camera.project((truth.joints[row] + truth.pelvis[row])[None, joints])[0]
+        known = one.confidence[points] > 0
+        # Knees and elbows are where SMPL has them, but for a finger's breadth; a pixel is about 7 cm.
+        assert (there - one.keypoints_px[points]).norm(dim=-1)[known].lt(1.0).all()
+
+
+def test_adaptation_compares_every_way_to_learn(
+    few_poses: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # One precision for all trainings of a process, as accelerate has it.
+    monkeypatch.setattr(domain_adaptation, "PRECISION", "no")
+    monkeypatch.setattr(domain_adaptation, "NETWORK", TINY.model_copy(update={"n_clothing": 6}))
+    table = run("adaptation", tmp_path, "--scale", "0.002")
+    rows = {row["what"]: row for row in table["people"]}
+    assert set(domain_adaptation.ARMS) | {"narrow", "all labels of the wide world"} < set(rows)
+    assert all(row["refined_pa_mpjpe_mm"] > 0 for row in rows.values())
+    assert all(f"of the gap, {name}" in table["summary"] for name in domain_adaptation.ARMS)
+
+
+def test_monsters_are_looked_at(few_poses: None, tmp_path: Path) -> None:
+    table = run("monsters", tmp_path, "--scale", "0.002")
+    assert [row["what"] for row in table["people"]][:3] == list(two_d_supervision.ARMS)
+    assert all(0 <= row["impossible"] <= 1 for row in table["people"])
+    assert (tmp_path / "monsters.png").stat().st_size > 0

@@ -1,0 +1,54 @@
+from dataclasses import replace
+
+import pytest
+
+from render_fit.bodies import open_body
+from render_fit.export.parameters import saved_fit
+from render_fit.pipelines.demo import distance_from_truth, fit_synthetic, real_photo, synthetic_person
+from render_fit.pipelines.options import FitOptions
+from render_fit.pipelines.photo import Tools
+from tests.photos import write_recipe
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    return synthetic_person(tmp_path_factory.mktemp("demo"), seed=1)
+
+
+def test_the_truth_is_at_no_distance_from_itself_but_for_the_clothes(drawn):
+    path, scene = drawn
+    assert path.is_file()
+    saved = saved_fit(scene.parameters, scene.joints_camera[None], scene.camera, "open")
+    truth = distance_from_truth(saved, scene, Tools(FitOptions()))
+    assert max(truth.mpjpe_mm, truth.pa_mpjpe_mm, truth.pve_mm) < 0.1
+    assert 0.75 < truth.iou < 0.99  # the mask has garments, the body has not
+
+
+def test_what_moves_and_grows_the_body_is_seen(drawn):
+    _, scene = drawn
+    tools = Tools(FitOptions())
+    saved = saved_fit(scene.parameters, scene.joints_camera[None], scene.camera, "open")
+    moved = distance_from_truth(replace(saved, trans=saved.trans + 0.1), scene, tools)
+    assert moved.iou < 0.75
+    assert moved.mpjpe_mm < 0.1  # its pelvis is aligned
+    bent = saved.poses.copy()
+    bent[0, 3 * 18 : 3 * 18 + 3] += 0.8  # left elbow
+    assert distance_from_truth(replace(saved, poses=bent), scene, tools).pa_mpjpe_mm > 3
+    wide = saved.betas.copy()
+    wide[1] += 2
+    assert distance_from_truth(replace(saved, betas=wide), scene, tools).pve_mm > 3
+    assert open_body().n_betas == len(wide)
+
+
+def test_a_drawn_person_is_found_and_fitted_from_the_image_alone(tmp_path):
+    pytest.importorskip("mediapipe")
+    fit, truth = fit_synthetic(tmp_path, Tools(FitOptions(recipe=str(write_recipe(tmp_path)), save=())))
+    assert fit.report.sources["mask"].startswith("mediapipe")
+    assert (fit.folder / "comparison.png").is_file()
+    assert truth.iou > 0.5  # the quick recipe is no good fit
+
+
+def test_the_real_photo_is_the_public_domain_one(tmp_path):
+    pytest.importorskip("skimage")
+    path = real_photo(tmp_path)
+    assert path is not None and path.stat().st_size > 100_000

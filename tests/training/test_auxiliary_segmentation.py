@@ -1,0 +1,138 @@
+"""Segmentation as a second lesson: off it changes nothing; on it teaches the backbone, stops, goes on and shares work
+like the rest."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import torch.multiprocessing
+from pydantic import ValidationError
+from safetensors.torch import load_file
+
+from render_fit.regressors.config import RegressorConfig
+from render_fit.regressors.network import Regressor
+from render_fit.synthesis.observation_noise import PERFECT
+from render_fit.synthesis.people_sampler import Synthesis
+from render_fit.training.auxiliary_segmentation import SegmentationSetting, Taught, segmentation_loss
+from render_fit.training.checkpointing import REGRESSOR, STATE
+from render_fit.training.label_availability import LabelMix
+from render_fit.training.loop import train
+from render_fit.training.recipe import TrainingRecipe
+from render_fit.training.samples import training_batch
+from tests.training.test_loop import _member, same_gradients
+
+SETTING = SegmentationSetting(weight=1.0, channels=16)
+
+
+@pytest.fixture
+def segmenting(recipe: TrainingRecipe) -> TrainingRecipe:
+    return recipe.model_copy(update={"segmentation": SETTING})
+
+
+def test_off_unless_asked_for(recipe: TrainingRecipe, synthesis: Synthesis, tmp_path: Path) -> None:
+    assert TrainingRecipe.model_fields["segmentation"].default.weight == 0
+    told: list[dict[str, float]] = []
+    train(recipe, tmp_path, synthesis, workers=0, stop_after=1, watch=lambda _, figures: told.append(figures))
+    assert "segmentation" not in told[0]
+    assert "segmentation" not in torch.load(tmp_path / STATE, weights_only=True)["others"]
+
+
+def test_a_network_without_pictures_has_nothing_to_segment(recipe: TrainingRecipe) -> None:
+    asked = recipe.model_dump() | {"segmentation": {"weight": 1.0}}
+    asked["regressor"] = RegressorConfig(pictures=()).model_dump()
+    with pytest.raises(ValidationError, match="looks at no pictures"):
+        TrainingRecipe.model_validate(asked)
+
+
+def test_decoder_and_backbone_learn_where_parts_are(recipe: TrainingRecipe, synthesis: Synthesis) -> None:
+    torch.manual_seed(0)
+    taught = Taught(Regressor(recipe.regressor), SETTING)
+    inputs, truth = training_batch(replace(synthesis, errors=PERFECT), 8, torch.Generator().manual_seed(0))
+    optimiser = torch.optim.Adam(taught.parameters(), 1e-2)
+    told: list[float] = []
+    for _ in range(60):
+        _, logits = taught(inputs)
+        assert logits is not None and logits.shape == (8, 25, 8, 8)
+        loss = segmentation_loss(logits, truth, 1.0)
+        optimiser.zero_grad()
+        loss.total.backward()
+        optimiser.step()
+        told.append(float(loss.total.detach()))
+    assert told[-1] < 0.35 * told[0]
+    assert any(p.grad is not None and p.grad.any() for p in taught.regressor.backbone.parameters())
+    assert all(p.grad is None for p in taught.regressor.head.parameters())
+    # Where most of a cell is of one part, that part is what is said.
+    _, logits = taught(inputs)
+    assert logits is not None and truth.parts is not None
+    cells = truth.parts.view(8, 8, 4, 8, 4).movedim(3, 2).flatten(3)
+    whole = (cells == cells[..., :1]).all(-1)
+    right = logits.argmax(1)[whole] == cells[..., 0][whole]
+    assert (cells[..., 0][whole] > 0).any()
+    assert right.float().mean() > 0.9
+
+
+CONVNEXT = {"model_type": "convnextv2", "num_stages": 2, "patch_size": 4, "hidden_sizes": [8, 16], "depths": [1, 1]}
+DINO = {"model_type": "dinov2", "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 32}
+
+
+@pytest.mark.parametrize(("backbone", "places"), [(CONVNEXT, 8), (DINO | {"patch_size": 8}, 4)], ids=["conv", "tokens"])
+def test_any_backbone_can_be_taught(backbone, places: int, recipe: TrainingRecipe, synthesis: Synthesis) -> None:
+    taught = Taught(Regressor(recipe.regressor.model_copy(update={"backbone": backbone})), SETTING)
+    inputs, truth = training_batch(synthesis, 2, torch.Generator().manual_seed(0))
+    _, logits = taught(inputs)
+    assert logits is not None and logits.shape == (2, 25, places, places)
+    segmentation_loss(logits, truth, 1.0).total.backward()
+    assert any(p.grad is not None and p.grad.any() for p in taught.regressor.backbone.parameters())
+
+
+def test_the_loss_is_what_it_says_and_asks_only_whom_it_may(synthesis: Synthesis) -> None:
+    _, truth = training_batch(synthesis, 4, torch.Generator().manual_seed(1))
+    assert truth.parts is not None
+    certain = torch.nn.functional.one_hot(truth.parts.long(), 25).movedim(-1, 1) * 50.0
+    assert float(segmentation_loss(certain, truth, 1.0).total) < 1e-6
+    even = torch.zeros(4, 25, 32, 32, requires_grad=True)
+    loss = segmentation_loss(even, truth, 2.0)
+    assert float(loss.total.detach()) == pytest.approx(2 * torch.tensor(25.0).log().item(), rel=1e-5)
+    assert float(loss.terms["segmentation"]) == pytest.approx(0.5 * float(loss.total.detach()), rel=1e-5)
+    labels = LabelMix(latent=0, joints=0, projection=0.5).carried(torch.arange(4))
+    known = labels.any(1)
+    assert 0 < known.sum() < 4
+    segmentation_loss(even, replace(truth, labels=labels), 1.0).total.backward()
+    assert even.grad is not None
+    assert torch.equal(even.grad.flatten(1).any(1), known)
+    nobody = segmentation_loss(even, replace(truth, labels=torch.zeros_like(labels)), 1.0)
+    assert float(nobody.total.detach()) == 0
+    with pytest.raises(ValueError, match="parts are not told"):
+        segmentation_loss(even, replace(truth, parts=None), 1.0)
+
+
+def test_it_goes_on_bit_for_bit_and_leaves_no_decoder_behind(
+    recipe: TrainingRecipe, segmenting: TrainingRecipe, synthesis: Synthesis, tmp_path: Path
+) -> None:
+    told: list[dict[str, float]] = []
+    train(segmenting, tmp_path / "whole", synthesis, workers=0, watch=lambda _, figures: told.append(figures))
+    assert told[0]["segmentation"] > 0
+    train(segmenting, tmp_path / "stopped", synthesis, workers=0, stop_after=3)
+    train(segmenting, tmp_path / "stopped", synthesis, workers=0)
+    whole, stopped = (load_file(tmp_path / name / REGRESSOR) for name in ("whole", "stopped"))
+    assert all(torch.equal(value, stopped[name]) for name, value in whole.items())
+    assert whole.keys() == Regressor(recipe.regressor).state_dict().keys()
+    whole, stopped = (
+        torch.load(tmp_path / n / STATE, weights_only=True)["others"]["segmentation"] for n in ("whole", "stopped")
+    )
+    assert whole and all(torch.equal(value, stopped[name]) for name, value in whole.items())
+
+
+def test_two_processes_train_as_one(
+    recipe: TrainingRecipe, segmenting: TrainingRecipe, synthesis: Synthesis, tmp_path: Path
+) -> None:
+    segmenting = segmenting.model_copy(update={"steps": 1})
+    train(segmenting, tmp_path / "one", synthesis, workers=0)
+    torch.multiprocessing.spawn(_member, (segmenting, tmp_path / "two", synthesis), nprocs=2)
+    assert same_gradients(tmp_path / "one", tmp_path / "two")
+    train(recipe, tmp_path / "without", synthesis, workers=0, stop_after=1)
+    moments = [
+        torch.load(tmp_path / name / STATE, weights_only=True)["optimiser"]["state"] for name in ("one", "without")
+    ]
+    assert len(moments[0]) > len(moments[1])  # the decoder's weights learn as well

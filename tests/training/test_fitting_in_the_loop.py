@@ -1,0 +1,146 @@
+"""SPIN's loop: fits of many images at once, the best one kept, the regressor taught by it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from render_fit.bodies import open_body
+from render_fit.bodies.parameters import BodyParameters
+from render_fit.core.errors import InputError
+from render_fit.core.skeletons import COCO_17
+from render_fit.fitting.recipe import TermSetting
+from render_fit.fitting.variables import Variables
+from render_fit.regressors.network import Regressor, pelvis_in_view
+from render_fit.synthesis.observation_noise import PERFECT
+from render_fit.synthesis.people_sampler import Synthesis
+from render_fit.training.fitting_in_the_loop import Fits, InTheLoop, fit_loss, fitted, refined
+from render_fit.training.loop import train
+from render_fit.training.losses import LossWeights
+from render_fit.training.recipe import TrainingRecipe
+from render_fit.training.render_supervision import Unlabelled, UnlabelledSetting
+from render_fit.training.samples import Truth
+from render_fit.training.synthetic_photos import unlabelled_people
+
+
+@pytest.fixture(scope="module")
+def seen(synthesis: Synthesis) -> tuple[Unlabelled, Truth]:
+    perfect = replace(synthesis, annotators=(COCO_17,), errors=PERFECT)
+    return unlabelled_people(perfect, 6, torch.Generator().manual_seed(0))
+
+
+def near(truth: Truth) -> Variables:
+    """Starts a little off the truth."""
+    body = open_body()
+    pelvis = pelvis_in_view(truth.place, truth.focal)
+    true = BodyParameters(truth.rotations, truth.betas, pelvis - body.rest_joints(truth.betas)[:, 0])
+    variables = Variables.from_parameters(body, true)
+    return variables.with_values({"pose": variables.pose + 0.1, "betas": torch.zeros_like(variables.betas)})
+
+
+def test_observations_agree_with_the_truth_behind_them(seen: tuple[Unlabelled, Truth]) -> None:
+    photos, truth = seen
+    fits = Fits(truth.rotations, truth.betas, truth.pelvis, torch.zeros(6))
+    again = fits.truth(photos.view, open_body(), truth.clothing.shape[1], torch.ones(6, dtype=torch.bool))
+    torch.testing.assert_close(again.joints, truth.joints, atol=2e-5, rtol=0)
+    torch.testing.assert_close(again.place, truth.place)
+    body = open_body()
+    points = body.keypoints(near(truth).with_values({"betas": truth.betas}).parameters(body), COCO_17)
+    assert photos.targets.keypoints_px is not None and photos.targets.confidence is not None
+    off = (photos.targets.camera.project(points) - photos.targets.keypoints_px).norm(dim=-1)
+    # Poses a tenth of a radian off: points are a few of 32 pixels away, not on another limb.
+    assert float(off[photos.targets.confidence > 0].median()) < 3
+
+
+def test_many_images_are_fitted_at_once_as_they_are_alone(seen: tuple[Unlabelled, Truth]) -> None:
+    photos, truth = seen
+    setting, body = InTheLoop(iterations=6), open_body()
+    start = near(truth)
+    together = refined(start, photos.targets, body, setting)
+    for index in range(3):
+        row = torch.tensor([index])
+        alone = refined(start[row], photos.targets[row], body, setting)
+        torch.testing.assert_close(alone.value[0], together.value[index], rtol=2e-3, atol=1e-2)
+    from_start = refined(start, photos.targets, body, InTheLoop(iterations=1))
+    assert (together.value < from_start.value).all()
+
+
+def test_the_best_fit_of_every_image_is_kept() -> None:
+    best = Fits.none(3, 24, 10)
+    first = Fits.none(2, 24, 10)
+    first = replace(first, betas=first.betas + 1, value=torch.tensor([5.0, torch.inf]))
+    best.improve(torch.tensor([2, 0]), first)
+    assert best.value.tolist() == [torch.inf, torch.inf, 5.0]
+    worse = replace(first, betas=first.betas + 1, value=torch.tensor([6.0, 7.0]))
+    best.improve(torch.tensor([2, 1]), worse)
+    assert best.value.tolist() == [torch.inf, 7.0, 5.0]
+    assert best.betas[:, 0].tolist() == [0.0, 2.0, 1.0]
+
+
+def test_good_fits_teach_and_bad_ones_do_not(recipe: TrainingRecipe, seen: tuple[Unlabelled, Truth]) -> None:
+    torch.manual_seed(0)
+    photos, truth = seen
+    body, regressor = open_body(), Regressor(recipe.regressor)
+    fits = Fits(truth.rotations, truth.betas, truth.pelvis, torch.tensor([1.0, 1.0, 1.0, 1.0, 1.0, 1e6]))
+
+    def taught(which: Fits):
+        prediction = regressor(photos.inputs)
+        return fit_loss(prediction, photos, which, body, LossWeights(), InTheLoop(), lambda count: count)
+
+    regressor.zero_grad()
+    taught(fits).total.backward()
+    some = [w.grad.clone() for w in regressor.parameters() if w.grad is not None]
+    fits.betas[5] += 3.0
+    regressor.zero_grad()
+    taught(fits).total.backward()
+    assert all(torch.equal(a, w.grad) for a, w in zip(some, regressor.parameters(), strict=True))
+    nobody = replace(fits, value=torch.full((6,), torch.inf))
+    loss = taught(nobody)
+    assert loss.total.item() == 0 and float(loss.terms["taught"]) == 0
+    loss.total.backward()
+    optimiser = torch.optim.Adam(regressor.parameters(), 3e-3)
+    values = []
+    for _ in range(12):
+        loss = taught(fits)
+        optimiser.zero_grad()
+        loss.total.backward()
+        optimiser.step()
+        values.append(loss.total.item())
+    assert values[-1] < 0.7 * values[0]
+
+
+def test_the_loop_goes_on_with_the_fits_it_had(
+    recipe: TrainingRecipe, synthesis: Synthesis, seen: tuple[Unlabelled, Truth], tmp_path: Path
+) -> None:
+    photos, _ = seen
+    setting = UnlabelledSetting(weight=0.0, batch=4, resolution=32)
+    recipe = recipe.model_copy(
+        update={"unlabelled": setting, "in_the_loop": InTheLoop(iterations=3, worst_nats=1e5), "steps": 4}
+    )
+    whole = train(recipe, tmp_path / "whole", synthesis, photos=photos, workers=0)
+    train(recipe, tmp_path / "stopped", synthesis, photos=photos, workers=0, stop_after=2)
+    stopped = train(recipe, tmp_path / "stopped", synthesis, photos=photos, workers=0)
+    assert whole.fits is not None and stopped.fits is not None
+    assert whole.fits.value.isfinite().all()
+    for name, value in whole.fits.__dict__.items():
+        assert torch.equal(value, getattr(stopped.fits, name)), name
+    fewer = photos[torch.arange(3)]
+    with pytest.raises(InputError, match="began with 6 people in them, now there are 3"):
+        train(recipe.model_copy(), tmp_path / "stopped", synthesis, photos=fewer, workers=0)
+
+
+def test_hypotheses_that_explain_the_keypoints_start_the_fit(
+    recipe: TrainingRecipe, seen: tuple[Unlabelled, Truth]
+) -> None:
+    torch.manual_seed(0)
+    photos, truth = seen
+    regressor = Regressor(recipe.regressor)
+    prediction = regressor(photos.inputs)
+    # The second hypothesis is the truth.
+    rotations, betas, place = prediction.rotations.clone(), prediction.betas.clone(), prediction.place.clone()
+    rotations[:, 1], betas[:, 1], place[:, 1] = truth.rotations, truth.betas, truth.place
+    told = replace(prediction, rotations=rotations.detach(), betas=betas.detach(), place=place.detach())
+    keypoints = {"keypoints": TermSetting(weight=1.0, options={"scale": 0.1})}
+    found = fitted(told, photos, open_body(), InTheLoop(iterations=1, terms=keypoints))
+    torch.testing.assert_close(found.rotations, truth.rotations, atol=1e-4, rtol=0)
