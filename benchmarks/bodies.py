@@ -1,7 +1,7 @@
 """The bodies that every rendering figure is taken on: the rest pose, and 20 posed ones that are harder or nearer.
 
 Eight hide parts of themselves, six are partly outside the image or behind the near plane, six are close-ups. The
-poses are ``evaluation.scenes.poses`` and two more; shapes and small turns of every joint are drawn from a fixed seed.
+poses are ``synthesis.poses.named`` and two more; shapes and small turns of every joint are drawn from a fixed seed.
 """
 
 from __future__ import annotations

@@ -22,12 +22,12 @@ from benchmarks.bodies import VIEWS, placed
 from benchmarks.measure import Seconds, quotient, spread, take_turns
 from benchmarks.observed import write_photo
 from benchmarks.report import Report, arguments
-from render_fit.datasets.photo_folder import Job
+from render_fit.datasets.photo_folder import PhotoJob
 from render_fit.pipelines.folder import fit_many
 from render_fit.pipelines.options import FitOptions
 
 
-def fitting(jobs: Sequence[Job], options: FitOptions, scratch: Path, n_workers: int) -> Callable[[], Seconds]:
+def fitting(jobs: Sequence[PhotoJob], options: FitOptions, scratch: Path, n_workers: int) -> Callable[[], Seconds]:
     """A case: a run over all photos, into a new folder each time.
 
     Raises:

@@ -26,8 +26,8 @@ from benchmarks.report import Report, arguments
 from render_fit.bodies import BodyParameters, open_body
 from render_fit.fitting.problem import Problem
 from render_fit.fitting.recipe import load_recipe
-from render_fit.fitting.stages import Setting, search_and_refinement
-from render_fit.losses.fit_state import Scene
+from render_fit.fitting.stages import FitContext, search_and_refinement
+from render_fit.losses.fit_state import FitState
 from render_fit.renderers import CpuRenderer
 
 PIECES = ("body", "renderer", "terms", "backward")
@@ -51,9 +51,9 @@ class Iteration:
     problem: Problem
     start: tuple[Tensor, Tensor, Tensor]
 
-    def scene(self, leaves: Sequence[Tensor]) -> Scene:
+    def scene(self, leaves: Sequence[Tensor]) -> FitState:
         problem = self.problem
-        return Scene(
+        return FitState(
             problem.body,
             BodyParameters.from_rotvec(*leaves),
             problem.targets,
@@ -100,7 +100,7 @@ def iteration_of(one: Placed) -> Iteration:
     """The default recipe's largest stage, without clothing; parameters a little off the truth."""
     recipe = load_recipe("hybrid")
     stage = max(search_and_refinement(recipe, "none")[1], key=lambda stage: stage.resolution)
-    setting = Setting(recipe, open_body(), CpuRenderer(), observation_of(one), one.camera)
+    setting = FitContext(recipe, open_body(), CpuRenderer(), observation_of(one), one.camera)
     generator = torch.Generator().manual_seed(0)
 
     def beside(true: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from benchmarks.bodies import Placed
 from render_fit.bodies import open_body
 from render_fit.core.parts import PART_SPACES
 from render_fit.core.skeletons import COCO_17
-from render_fit.datasets.photo_folder import Given, Job
+from render_fit.datasets.photo_folder import PhotoFiles, PhotoJob
 from render_fit.observations.observation import Observation, box_of_mask
 from render_fit.renderers import CpuRenderer, RenderSettings
 
@@ -51,7 +51,7 @@ def observation_of(one: Placed) -> Observation:
     )
 
 
-def write_photo(one: Placed, folder: Path, stem: str) -> Job:
+def write_photo(one: Placed, folder: Path, stem: str) -> PhotoJob:
     """A photo, its mask and its keypoints as files, and the job of fitting them."""
     seen = observation_of(one)
     assert seen.mask is not None and seen.keypoints_px is not None and seen.confidence is not None
@@ -64,5 +64,5 @@ def write_photo(one: Placed, folder: Path, stem: str) -> Job:
         for number in (x, y, 2 * int(given))
     ]
     (folder / f"{stem}_keypoints.json").write_text(json.dumps([{"keypoints": flat}]))
-    given = Given(mask=folder / f"{stem}_mask.png", keypoints=folder / f"{stem}_keypoints.json")
-    return Job(folder / f"{stem}.png", stem, given)
+    given = PhotoFiles(mask=folder / f"{stem}_mask.png", keypoints=folder / f"{stem}_keypoints.json")
+    return PhotoJob(folder / f"{stem}.png", stem, given)

@@ -17,8 +17,8 @@ import torch
 
 from benchmarks.measure import Seconds, spread, take_turns
 from render_fit.bodies import open_body
-from render_fit.synthesis.images.training_images import PhotoMix, photographs
-from render_fit.synthesis.people_sampler import Synthesis
+from render_fit.synthesis.images.training_images import ImageAugmentation, render_rgb
+from render_fit.synthesis.people_sampler import PeopleSampler
 from render_fit.synthesis.poses.bank import PoseBank
 from render_fit.training.samples import training_batch
 
@@ -30,12 +30,12 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--runs", type=int, default=10, help="turns that count")
     chosen = parser.parse_args(words)
     torch.set_num_threads(1)
-    plain = Synthesis(open_body(), PoseBank.from_prior(), size=chosen.size)
-    colourful, generator = replace(plain, photos=PhotoMix()), torch.Generator().manual_seed(0)
+    plain = PeopleSampler(open_body(), PoseBank.from_prior(), size=chosen.size)
+    colourful, generator = replace(plain, photos=ImageAugmentation()), torch.Generator().manual_seed(0)
     drawn = plain.draw(chosen.batch, generator)
 
     def colours() -> object:
-        return photographs(plain.body, drawn.people.vertices, drawn.face_index, PhotoMix(), generator)
+        return render_rgb(plain.body, drawn.people.vertices, drawn.face_index, ImageAugmentation(), generator)
 
     cases = {
         "without colours": spent(lambda: training_batch(plain, chosen.batch, generator)),

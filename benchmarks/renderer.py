@@ -21,7 +21,7 @@ from benchmarks.drawing import HARD_PASS, Picture, Timings, forward_and_backward
 from benchmarks.gradients import WrongGradient, check_gradients
 from benchmarks.measure import Seconds, quotient, take_turns
 from benchmarks.report import Report, arguments
-from render_fit.renderers import Renderer, RenderSettings, renderer_named
+from render_fit.renderers import Renderer, RenderSettings, make_renderer
 
 PICTURES = (
     picture("contour", 1.0),
@@ -53,7 +53,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--bodies", type=int, default=len(VIEWS), help="how many, the rest pose first (default all)")
     chosen = parser.parse_args(words)
     torch.set_num_threads(chosen.threads)
-    renderer = renderer_named(chosen.renderer)
+    renderer = make_renderer(chosen.renderer)
     report = Report("renderer")
     try:
         report.facts["gradients checked"] = check_gradients(renderer, PICTURES)

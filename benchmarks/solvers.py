@@ -21,11 +21,11 @@ from render_fit.bodies import open_body
 from render_fit.bodies.clothing import clothing_basis
 from render_fit.core.cameras import camera_from_focal, default_focal_px
 from render_fit.datasets.images import read_coco
-from render_fit.fitting.initialisation import starting_points
+from render_fit.fitting.initialisation import default_hypotheses
 from render_fit.fitting.problem import Problem
 from render_fit.fitting.recipe import Stage, load_recipe
 from render_fit.fitting.solvers import LBFGS, Adam, LevenbergMarquardt, Solver
-from render_fit.fitting.stages import Setting, run_stage
+from render_fit.fitting.stages import FitContext, run_stage
 from render_fit.fitting.variables import Variables
 from render_fit.losses.term import Objective
 from render_fit.observations import observe
@@ -123,8 +123,8 @@ def main() -> None:
     for person, observation in observed(arguments):
         height, width = observation.image_size
         camera = camera_from_focal(default_focal_px(height, width), height, width)
-        setting = Setting(recipe, body, CpuRenderer(), observation, observation.camera or camera, basis)
-        state = starting_points(
+        setting = FitContext(recipe, body, CpuRenderer(), observation, observation.camera or camera, basis)
+        state = default_hypotheses(
             body, setting.targets(0), 10, recipe.starts.yaws_deg, recipe.starts.poses, basis.directions.shape[-1]
         )
         for stage in recipe.stages[:3]:

@@ -11,7 +11,7 @@ install_import_hook("render_fit", "beartype.beartype")
 # after the hook, which checks what is imported after it
 from render_fit.bodies import open_body  # noqa: E402
 from render_fit.bodies.clothing import clothing_basis  # noqa: E402
-from render_fit.synthesis.people_sampler import Synthesis  # noqa: E402
+from render_fit.synthesis.people_sampler import PeopleSampler  # noqa: E402
 from render_fit.synthesis.poses.bank import PoseBank  # noqa: E402
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -32,10 +32,10 @@ def bank() -> PoseBank:
 
 
 @pytest.fixture(scope="session")
-def synthesis(bank: PoseBank) -> Synthesis:
+def synthesis(bank: PoseBank) -> PeopleSampler:
     """Synthetic people of those poses, at 32 pixels."""
     body = open_body()
-    return Synthesis(body, bank, clothing_basis(body, 6), size=32)
+    return PeopleSampler(body, bank, clothing_basis(body, 6), size=32)
 
 
 @pytest.fixture(autouse=True)

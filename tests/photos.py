@@ -13,7 +13,7 @@ from PIL import Image
 from render_fit.bodies import open_body
 from render_fit.core.skeletons import COCO_17
 from render_fit.export.overlays import overlay
-from render_fit.renderers import renderer_named
+from render_fit.renderers import make_renderer
 from render_fit.renderers.base import RenderSettings
 from tests.fits import known_fit
 
@@ -44,7 +44,7 @@ final:
 def _person() -> tuple[np.ndarray, np.ndarray, list[list[float]]]:
     """Picture, mask and COCO keypoints."""
     fit = known_fit(offsets=False, height=HEIGHT, width=WIDTH)
-    renderer = renderer_named("cpu")
+    renderer = make_renderer("cpu")
     drawn = renderer(fit.output.vertices, fit.faces, fit.camera, RenderSettings()).silhouette
     assert drawn is not None
     picture = overlay(torch.full((3, HEIGHT, WIDTH), 0.4), fit.output.vertices[0], fit.faces, fit.camera, renderer)

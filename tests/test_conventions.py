@@ -14,7 +14,7 @@ from render_fit.core.parts import PART_SPACES, SMPL_24_PARTS
 from render_fit.core.skeletons import COCO_17, MEDIAPIPE_33, SKELETONS, SMPL_24
 from render_fit.export.parameters import read_params, saved_fit, write_params
 from render_fit.observations import observe
-from render_fit.renderers import renderer_named
+from render_fit.renderers import make_renderer
 from render_fit.renderers.base import RenderSettings
 from tests.fits import known_fit
 from tests.photos import write_person
@@ -49,7 +49,7 @@ def test_pixel_centres():
     # a square from pixel (2, 1) to (3, 2): with f = 10 and z = 10 a metre is a pixel, the middle of 6 × 4 px is (3, 2)
     x = torch.tensor([[-1.0, -1.0, 10.0], [0.0, -1.0, 10.0], [0.0, 0.0, 10.0], [-1.0, 0.0, 10.0]])[None]
     faces = torch.tensor([[0, 2, 1], [0, 3, 2]])
-    drawn = renderer_named("cpu")(
+    drawn = make_renderer("cpu")(
         x, faces, camera_from_focal(10.0, 4, 6), RenderSettings(sigma_px=0.01), outputs=("silhouette", "face_index")
     )
     expected = np.zeros((4, 6))
@@ -156,7 +156,7 @@ def test_silhouettes(sigma_px):
     # a half plane whose edge passes through pixel centres: x = 8.5
     x = torch.tensor([[0.5, -50.0, 10.0], [50.0, -50.0, 10.0], [50.0, 50.0, 10.0], [0.5, 50.0, 10.0]])[None]
     faces = torch.tensor([[0, 2, 1], [0, 3, 2]])
-    alpha = renderer_named("cpu")(
+    alpha = make_renderer("cpu")(
         x, faces, camera_from_focal(10.0, 16, 16), RenderSettings("contour", sigma_px)
     ).silhouette
     assert float(alpha[0, 8, 8]) == pytest.approx(0.5, abs=1e-4)

@@ -65,7 +65,7 @@ _STANDS_FOR = {
 }
 
 
-def load_body(path: Path | str, gender: str | None = None, n_betas: int = 10) -> Body:
+def load_smpl_file(path: Path | str, gender: str | None = None, n_betas: int = 10) -> Body:
     """Loads a SMPL, SMPL-H or SMPL-X body from its owner's file.
 
     Which of the three it is follows from the number of joints (24, 52, 55). Poses are rotations from the flat hand, as
@@ -128,7 +128,7 @@ def smpl_arrays(body: Body) -> dict[str, np.ndarray]:
 
     Returns:
         ``v_template``, ``shapedirs``, ``posedirs`` (zeros where the body has none), ``J_regressor``, ``weights``,
-        ``kintree_table`` and ``f``; `load_body` reads them back from a .npz.
+        ``kintree_table`` and ``f``; `load_smpl_file` reads them back from a .npz.
     """
     n_joints = len(body.parents)
     posedirs = body.posedirs

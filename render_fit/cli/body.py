@@ -18,10 +18,10 @@ def info(
     from rich.console import Console
     from rich.table import Table
 
-    from render_fit.bodies import load_named_body
+    from render_fit.bodies import load_body_or_fail
     from render_fit.core.skeletons import SKELETONS
 
-    model = load_named_body(body)
+    model = load_body_or_fail(body)
     rest = model(model.zero_parameters()).vertices[0]
     extent = rest.amax(dim=0) - rest.amin(dim=0)
     table = Table(show_header=False, box=None, pad_edge=False)

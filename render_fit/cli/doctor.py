@@ -68,7 +68,7 @@ def _try_parts(console: Console) -> list[str]:
     from render_fit.core.cameras import camera_from_focal
     from render_fit.fitting.recipe import load_recipe, recipe_names
     from render_fit.observations import OBSERVERS
-    from render_fit.renderers import renderer_named
+    from render_fit.renderers import make_renderer
     from render_fit.renderers.base import RenderSettings
 
     problems = []
@@ -84,7 +84,7 @@ def _try_parts(console: Console) -> list[str]:
         try:
             vertices = body(body.zero_parameters()).vertices + torch.tensor([0.0, 0.0, 3.0])
             camera = camera_from_focal(64.0, 64, 64)
-            drawn = renderer_named(name)(vertices, body.faces, camera, RenderSettings()).silhouette
+            drawn = make_renderer(name)(vertices, body.faces, camera, RenderSettings()).silhouette
             covered = 0.0 if drawn is None else float(drawn.mean())
             works = 0 < covered < 1
         except Exception as error:  # whatever is wrong with a backend is what the user wants to hear

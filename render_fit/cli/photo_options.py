@@ -100,7 +100,7 @@ def run_photos(
         resume: See there.
         jobs: See there.
         verbose: See there.
-        how: The other fields of `runs.options.FitOptions`.
+        how: The other fields of `pipelines.options.FitOptions`.
 
     Raises:
         Exit: with code 1 if a photo failed.
@@ -110,7 +110,7 @@ def run_photos(
     show_messages(verbose)
     from render_fit.cli.progress import fit_with_progress
     from render_fit.core.errors import InputError
-    from render_fit.datasets.photo_folder import Given, find_images, plan
+    from render_fit.datasets.photo_folder import PhotoFiles, find_images, plan_jobs
     from render_fit.pipelines.options import FitOptions, parse_box
 
     options = FitOptions(
@@ -121,8 +121,8 @@ def run_photos(
     found = find_images(images)
     if box is not None and len(found) > 1:
         raise InputError("--box belongs to one photo; fit the photos one by one, or give keypoints with --observations")
-    given = Given(mask, keypoints, parts, part_labels, occluders)
-    planned = plan(found, given=given, observations=observations, several_people=options.person == "all")
+    given = PhotoFiles(mask, keypoints, parts, part_labels, occluders)
+    planned = plan_jobs(found, given=given, observations=observations, several_people=options.person == "all")
     single = len(found) == 1 and not any(path.is_dir() for path in images)
     if fit_with_progress(planned, options, out, single=single, resume=resume, n_workers=jobs, verbose=verbose):
         raise typer.Exit(1)

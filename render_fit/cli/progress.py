@@ -9,17 +9,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from render_fit.datasets.photo_folder import Job
+from render_fit.datasets.photo_folder import PhotoJob
 from render_fit.fitting.result import BeforeAfter
 from render_fit.pipelines.folder import Outcome, finished, fit_many, write_overview
 from render_fit.pipelines.options import FitOptions
-from render_fit.pipelines.photo import Fitted, Tools, fit_photo
+from render_fit.pipelines.photo import FitComponents, WrittenFit, fit_photo
 
 COLOURS = {"ok": "green", "poor": "yellow", "failed": "red"}
 
 
 def fit_with_progress(
-    jobs: Sequence[Job],
+    jobs: Sequence[PhotoJob],
     options: FitOptions,
     out: Path,
     *,
@@ -57,10 +57,10 @@ def fit_with_progress(
     return _fit_several(to_do, options, out, console, n_workers)
 
 
-def _fit_single(job: Job, options: FitOptions, out: Path, console: Console, verbose: bool) -> bool:
+def _fit_single(job: PhotoJob, options: FitOptions, out: Path, console: Console, verbose: bool) -> bool:
     from render_fit.core.files import prepare_output
 
-    tools = Tools(options)
+    tools = FitComponents(options)
     prepare_output(out)
     with progress_bar(console) as progress:
         task = progress.add_task(f"{escape(job.name)}: reading", total=None)
@@ -74,7 +74,7 @@ def _fit_single(job: Job, options: FitOptions, out: Path, console: Console, verb
     return any(fit.report.status == "failed" for fit in fits)
 
 
-def _fit_several(jobs: Sequence[Job], options: FitOptions, out: Path, console: Console, n_workers: int) -> bool:
+def _fit_several(jobs: Sequence[PhotoJob], options: FitOptions, out: Path, console: Console, n_workers: int) -> bool:
     counts = dict.fromkeys(COLOURS, 0)
     failures: list[Outcome] = []
     with progress_bar(console) as progress:
@@ -103,7 +103,7 @@ def _fit_several(jobs: Sequence[Job], options: FitOptions, out: Path, console: C
     return bool(failures)
 
 
-def _still_to_do(jobs: Sequence[Job], options: FitOptions, out: Path, console: Console) -> list[Job]:
+def _still_to_do(jobs: Sequence[PhotoJob], options: FitOptions, out: Path, console: Console) -> list[PhotoJob]:
     states = {job: finished(job, out, options) for job in jobs}
     kept = sum(state is not False for state in states.values())
     others = sum(state is None for state in states.values())
@@ -113,7 +113,7 @@ def _still_to_do(jobs: Sequence[Job], options: FitOptions, out: Path, console: C
     return [job for job, state in states.items() if state is False]
 
 
-def say(fit: Fitted, console: Console, verbose: bool = False) -> None:
+def say(fit: WrittenFit, console: Console, verbose: bool = False) -> None:
     """Print how a fit went: status, figures before and after refinement, notes, where it is."""
     report = fit.report
     console.print(_line(fit.name, report.status, report.reason))

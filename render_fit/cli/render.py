@@ -34,7 +34,7 @@ def render(
 
       render-fit render out/photo/params.npz --image photo.jpg --out pictures --save ply
     """
-    from render_fit.bodies import load_named_body
+    from render_fit.bodies import load_body_or_fail
     from render_fit.core.files import prepare_output
     from render_fit.export.meshes import write_mesh
     from render_fit.export.overlays import overlay, side_view, write_gif, write_image
@@ -42,19 +42,19 @@ def render(
     from render_fit.export.parameters import read_params
     from render_fit.export.shading import part_colours as colours_of
     from render_fit.observations.images import read_photo
-    from render_fit.renderers import renderer_named
+    from render_fit.renderers import make_renderer
 
     path = params / "params.npz" if params.is_dir() else params
     saved = read_params(path)
     folder = prepare_output(out if out is not None else path.parent)
-    model = load_named_body(body or saved.body, len(saved.betas))
+    model = load_body_or_fail(body or saved.body, len(saved.betas))
     if saved.offsets is not None and len(saved.offsets) != model.n_vertices:
         raise InputError(
             f"{path}: was fitted with another body ({len(saved.offsets)} vertices, not "
             f"{model.n_vertices}); name it with --body"
         )
     vertices = model(saved.parameters()).vertices[0]
-    draw = renderer_named(renderer)
+    draw = make_renderer(renderer)
     colours = colours_of(model.vertex_parts) if part_colours else None
     photo = image if image is not None else path.parent / "input.jpg"
     written = []

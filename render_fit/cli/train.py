@@ -52,11 +52,11 @@ def train(
     from render_fit.cli.progress import progress_bar
 
     try:
-        from render_fit.training.runs import processes, run_training
+        from render_fit.training.runs import process_state, run_training
     except ImportError as error:
         raise MissingDependencyError(f"training needs {error.name}: pip install 'render-fit[train]'") from error
 
-    console = Console(highlight=False, soft_wrap=True, quiet=not processes().is_main_process)
+    console = Console(highlight=False, soft_wrap=True, quiet=not process_state().is_main_process)
     with progress_bar(console) as progress:
         task = progress.add_task("reading", total=None)
 
@@ -104,13 +104,13 @@ def finetune(
 
     try:
         from render_fit.training.finetuning import finetune as run
-        from render_fit.training.runs import processes
+        from render_fit.training.runs import process_state
     except ImportError as error:
         raise MissingDependencyError(
             f"fine-tuning needs {error.name}: pip install 'render-fit[train,photo]'"
         ) from error
 
-    console = Console(highlight=False, soft_wrap=True, quiet=not processes().is_main_process)
+    console = Console(highlight=False, soft_wrap=True, quiet=not process_state().is_main_process)
     with progress_bar(console) as progress:
         task = progress.add_task("reading", total=None)
 

@@ -160,7 +160,7 @@ def transl_to_weak_perspective(
     return camera.K[:, 0, 0] / transl[:, 2], camera.project(transl[:, None])[:, 0]
 
 
-MARGIN = 1.2
+PERSON_MARGIN = 1.2
 """Side of the view over the longer side of the person's box."""
 
 

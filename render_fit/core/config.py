@@ -11,16 +11,16 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from render_fit.core.errors import InputError
 
 
-class Strict(BaseModel):
+class StrictModel(BaseModel):
     """A section of a recipe: unknown keys are errors, values do not change after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-R = TypeVar("R", bound=Strict)
+R = TypeVar("R", bound=StrictModel)
 
 
-def validated(text: str, said: str, kind: type[R]) -> R:
+def parse_yaml(text: str, said: str, kind: type[R]) -> R:
     """A recipe of some kind from YAML.
 
     Args:
@@ -43,13 +43,13 @@ def validated(text: str, said: str, kind: type[R]) -> R:
         raise InputError(f"{said}: {_explain(error, kind)}") from error
 
 
-def _explain(error: ValidationError, recipe: type[Strict]) -> str:
+def _explain(error: ValidationError, recipe: type[StrictModel]) -> str:
     """The first thing that is wrong with a recipe, in one line; for a misspelt key, the nearest known one."""
     # A misspelt key is told before the required one that it leaves missing.
     first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
     place = ".".join(str(step) for step in first["loc"])
     if first["type"] == "extra_forbidden":
-        return f"unknown key {place!r}: {_nearest(str(first['loc'][-1]), _known_keys(first['loc'][:-1], recipe))}"
+        return f"unknown key {place!r}: {nearest(str(first['loc'][-1]), _known_keys(first['loc'][:-1], recipe))}"
     message = first["msg"].removeprefix("Value error, ")
     return f"{place}: {message}" if place else message
 
@@ -71,7 +71,8 @@ def _section(annotation: Any) -> type[BaseModel] | None:
     return next(filter(None, map(_section, get_args(annotation))), None)
 
 
-def _nearest(word: str, known: list[str]) -> str:
+def nearest(word: str, known: list[str]) -> str:
+    """Sentence that names the known word nearest to an unknown one, or all known words."""
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
     return f"not known; {hint}"

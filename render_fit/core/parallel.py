@@ -11,7 +11,7 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 @contextmanager
-def threads_of_new_processes(threads: int) -> Iterator[None]:
+def limit_threads_of_new_processes(threads: int) -> Iterator[None]:
     """Processes started in the block have thread pools of this size.
 
     A pool that is larger than what is used of it is no matter of taste: its idle threads spin between two kernels,

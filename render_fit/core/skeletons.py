@@ -235,7 +235,7 @@ SKELETONS: dict[str, Skeleton] = {
 }
 
 
-POINTS = (
+CANONICAL_KEYPOINTS = (
     *("nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder"),
     *("left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee"),
     *("left_ankle", "right_ankle", "left_big_toe", "right_big_toe", "left_heel", "right_heel"),
@@ -252,8 +252,8 @@ _SYNONYMS = {
 }
 
 
-def point_columns(skeleton: Skeleton) -> tuple[list[int], list[int]]:
-    """Which of a skeleton's joints (first list) are which of `POINTS` (second list)."""
+def canonical_columns(skeleton: Skeleton) -> tuple[list[int], list[int]]:
+    """Which of a skeleton's joints (first list) are which of `CANONICAL_KEYPOINTS` (second list)."""
     names = [_SYNONYMS.get(joint, joint) for joint in skeleton.joints]
-    pairs = [(i, POINTS.index(name)) for i, name in enumerate(names) if name in POINTS]
+    pairs = [(i, CANONICAL_KEYPOINTS.index(name)) for i, name in enumerate(names) if name in CANONICAL_KEYPOINTS]
     return [i for i, _ in pairs], [j for _, j in pairs]

@@ -26,7 +26,7 @@ RESERVED = ("index.html", "summary.csv")
 
 
 @dataclass(frozen=True)
-class Given:
+class PhotoFiles:
     """Files about the person in one photo; None is observed.
 
     Attributes:
@@ -54,7 +54,7 @@ class Given:
 
 
 @dataclass(frozen=True)
-class Job:
+class PhotoJob:
     """One photo to fit.
 
     Attributes:
@@ -65,7 +65,7 @@ class Job:
 
     image: Path
     name: str
-    given: Given = Given()
+    given: PhotoFiles = PhotoFiles()
 
 
 def find_images(paths: Sequence[Path]) -> list[Path]:
@@ -90,13 +90,13 @@ def find_images(paths: Sequence[Path]) -> list[Path]:
     return list(dict.fromkeys(images))
 
 
-def plan(
+def plan_jobs(
     images: Sequence[Path],
     *,
-    given: Given = Given(),
+    given: PhotoFiles = PhotoFiles(),
     observations: Path | None = None,
     several_people: bool = False,
-) -> list[Job]:
+) -> list[PhotoJob]:
     """One job per photo, each with a folder name of its own.
 
     Args:
@@ -124,7 +124,7 @@ def plan(
     if observations is not None and all(one.is_empty for one in files):
         endings = ", ".join(f"<stem>{ending}" for ending in OBSERVATION_ENDINGS.values())
         raise InputError(f"{observations}: holds no {endings}")
-    return [Job(image, name, one) for image, name, one in zip(images, names, files, strict=True)]
+    return [PhotoJob(image, name, one) for image, name, one in zip(images, names, files, strict=True)]
 
 
 def _folder_names(images: Sequence[Path], several_people: bool) -> list[str]:
@@ -156,7 +156,7 @@ def _images_in(folder: Path) -> list[Path]:
     return [path for path in images if not beside_its_photo(path)]
 
 
-def _given_in(folder: Path, stem: str, given: Given) -> Given:
+def _given_in(folder: Path, stem: str, given: PhotoFiles) -> PhotoFiles:
     found = {key: folder / f"{stem}{ending}" for key, ending in OBSERVATION_ENDINGS.items()}
     files = {key: path if path.is_file() else getattr(given, key) for key, path in found.items()}
-    return Given(**files, part_labels=given.part_labels)
+    return PhotoFiles(**files, part_labels=given.part_labels)

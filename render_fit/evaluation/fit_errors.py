@@ -16,7 +16,7 @@ from render_fit.core.skeletons import SMPL_24, Skeleton
 from render_fit.evaluation import failure_modes
 from render_fit.export.overlays import Pixels, around_box, overlay, side_view, to_pixels
 from render_fit.renderers.base import Renderer
-from render_fit.synthesis.independent_rasterizer import draw_mask
+from render_fit.synthesis.independent_rasterizer import rasterize_mask
 
 TORSO = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 
@@ -27,13 +27,13 @@ def silhouette_iou(body: Body, parameters: BodyParameters, camera: Camera, mask:
     A pixel counts as covered from half its area on.
     """
     vertices = body(parameters).vertices[0].detach().double().numpy()
-    drawn = draw_mask(vertices, body.faces.numpy(), camera.K[0].double().numpy(), camera.height, camera.width, 2)
+    drawn = rasterize_mask(vertices, body.faces.numpy(), camera.K[0].double().numpy(), camera.height, camera.width, 2)
     covered = torch.from_numpy(drawn >= 0.5)[None]
     return float(metrics.iou(covered, (mask >= 0.5)[None]))
 
 
 @dataclass(frozen=True)
-class Defects:
+class FailureModes:
     """What is wrong with a fit at a glance; None where nothing tells.
 
     Attributes:
@@ -53,13 +53,13 @@ class Defects:
         return sum(bool(value) for value in (self.upside_down, self.back_to_front, self.spiky, self.inside_out))
 
 
-def find_defects(
+def find_failure_modes(
     body: Body,
     parameters: BodyParameters,
     skeleton: Skeleton | None,
     keypoints_px: Float[Tensor, "k 2"] | None,
     confidence: Float[Tensor, "k"] | None,
-) -> Defects:
+) -> FailureModes:
     """Count the defects that an annotated torso and the mesh itself give away."""
     output = body(parameters)
     rest = body.rest_vertices(parameters.betas)
@@ -73,7 +73,7 @@ def find_defects(
             torso_px = keypoints_px[picked][None]
             turned = bool(failure_modes.upside_down(torso, torso_px))
             flipped = bool(failure_modes.facing_contradicts_keypoints(torso, torso_px))
-    return Defects(turned, flipped, bool(spiky), bool(inside_out))
+    return FailureModes(turned, flipped, bool(spiky), bool(inside_out))
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def error_3d(body: Body, parameters: BodyParameters, skeleton: Skeleton, joints_
     )
 
 
-def pictures_of(
+def render_views(
     image: Float[Tensor, "3 h w"],
     body: Body,
     parameters: BodyParameters,

@@ -11,12 +11,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from render_fit.losses.priors.adversarial import adversarial_prior_named
+from render_fit.losses.priors.adversarial import load_adversarial_prior
 from render_fit.losses.priors.gmm import default_pose_prior
 from render_fit.losses.priors.joint_limits import default_joint_limits
-from render_fit.losses.priors.vae import pose_vae_named
-from render_fit.synthesis.poses.bank import pose_bank
-from render_fit.synthesis.poses.implausible import BODY, TAUGHT, UNTAUGHT
+from render_fit.losses.priors.vae import load_pose_vae
+from render_fit.synthesis.poses.bank import load_pose_bank
+from render_fit.synthesis.poses.implausible import BODY, HELD_OUT, SEEN_IN_TRAINING
 
 Energy = Callable[[Float[Tensor, "n 24 3"]], Float[Tensor, "n"]]
 
@@ -53,7 +53,10 @@ def separation(energy: Energy, pose: Float[Tensor, "n 24 3"], seed: int = 0) -> 
     """
     generator = torch.Generator().manual_seed(seed)
     real = energy(pose)
-    auc = {name: area_under_curve(real, energy(make(pose, generator))) for name, make in {**TAUGHT, **UNTAUGHT}.items()}
+    auc = {
+        name: area_under_curve(real, energy(make(pose, generator)))
+        for name, make in {**SEEN_IN_TRAINING, **HELD_OUT}.items()
+    }
     return Separation(float(real.median()), auc)
 
 
@@ -68,7 +71,7 @@ def pose_energies(vae: str = "default", adversarial: str = "default") -> dict[st
         InputError: if a file is not one.
     """
     mixture, limits = default_pose_prior(), default_joint_limits()
-    autoencoder, discriminators = pose_vae_named(vae), adversarial_prior_named(adversarial)
+    autoencoder, discriminators = load_pose_vae(vae), load_adversarial_prior(adversarial)
     return {
         "pose_mixture": lambda pose: mixture(pose[:, BODY].flatten(1)),
         "pose_vae": lambda pose: autoencoder(pose[:, BODY].flatten(1)),
@@ -93,5 +96,5 @@ def judge_priors(
         InputError: if the folder holds no motion capture, or a file is no prior.
     """
     energies = pose_energies(vae, adversarial)
-    pose = pose_bank(motion, "held_out").pose.to(torch.float32)
+    pose = load_pose_bank(motion, "held_out").pose.to(torch.float32)
     return {name: separation(energy, pose, seed) for name, energy in energies.items()}

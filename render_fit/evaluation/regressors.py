@@ -12,11 +12,11 @@ from render_fit.core.metrics import iou
 from render_fit.regressors.network import Prediction, Regressor
 from render_fit.renderers.base import RenderSettings
 from render_fit.renderers.cpu import CpuRenderer
-from render_fit.synthesis.people_sampler import Synthesis
+from render_fit.synthesis.people_sampler import PeopleSampler
 from render_fit.training.validation import CHUNK, HeldOut, score
 
 
-def figures_of(regressor: Regressor, held_out: HeldOut, synthesis: Synthesis) -> dict[str, float]:
+def regressor_metrics(regressor: Regressor, held_out: HeldOut, synthesis: PeopleSampler) -> dict[str, float]:
     """How good a regressor is on held-out people: errors in millimetres, and silhouette IoU with the true ones."""
     result = score(regressor, held_out, synthesis.body)
     return {name: round(value, 1) for name, value in result.__dict__.items()} | {
@@ -25,7 +25,7 @@ def figures_of(regressor: Regressor, held_out: HeldOut, synthesis: Synthesis) ->
 
 
 @torch.no_grad()
-def silhouette_overlap(regressor: Regressor, held_out: HeldOut, synthesis: Synthesis) -> float:
+def silhouette_overlap(regressor: Regressor, held_out: HeldOut, synthesis: PeopleSampler) -> float:
     """Mean IoU of the likeliest hypotheses' silhouettes with the true people's, whole, in the regressor's views."""
     values = []
     for start in range(0, len(held_out.truth), CHUNK):
@@ -43,13 +43,13 @@ def silhouette_overlap(regressor: Regressor, held_out: HeldOut, synthesis: Synth
     return float(torch.cat(values).mean())
 
 
-def _worn(clothing: Tensor, synthesis: Synthesis) -> Tensor | None:
+def _worn(clothing: Tensor, synthesis: PeopleSampler) -> Tensor | None:
     return None if synthesis.basis is None or not clothing.shape[1] else synthesis.basis(clothing)
 
 
 @torch.no_grad()
 def covered(
-    who: BodyParameters, focal: Float[Tensor, "n"], synthesis: Synthesis, size: int
+    who: BodyParameters, focal: Float[Tensor, "n"], synthesis: PeopleSampler, size: int
 ) -> Bool[Tensor, "n size size"]:
     """Which pixels of their views people cover, clothes and all."""
     body = synthesis.body

@@ -18,7 +18,7 @@ from render_fit.export.overlays import Pixels, contact_sheet, write_image
 
 
 @dataclass(frozen=True)
-class Figures:
+class Metrics:
     """One person's results.
 
     Attributes:
@@ -33,7 +33,7 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ExperimentResult:
     """An experiment's results.
 
     Attributes:
@@ -45,31 +45,31 @@ class Outcome:
     """
 
     name: str
-    people: Sequence[Figures]
+    people: Sequence[Metrics]
     summary: dict[str, Any]
     columns: Sequence[str]
     about: dict[str, Any] = field(default_factory=dict)
 
 
-def column(people: Sequence[Figures], name: str) -> list[float]:
+def column(people: Sequence[Metrics], name: str) -> list[float]:
     """A column's finite numbers."""
     values = [person.values.get(name) for person in people]
     return [float(value) for value in values if value is not None and math.isfinite(float(value))]
 
 
-def mean_of(people: Sequence[Figures], name: str, digits: int = 4) -> float | None:
+def mean_of(people: Sequence[Metrics], name: str, digits: int = 4) -> float | None:
     """Mean of a column's finite numbers, None if there are none."""
     values = column(people, name)
     return round(mean(values), digits) if values else None
 
 
-def median_of(people: Sequence[Figures], name: str, digits: int = 4) -> float | None:
+def median_of(people: Sequence[Metrics], name: str, digits: int = 4) -> float | None:
     """Median of a column's finite numbers, None if there are none."""
     values = column(people, name)
     return round(median(values), digits) if values else None
 
 
-def quantile_of(people: Sequence[Figures], name: str, share: float, digits: int = 4) -> float | None:
+def quantile_of(people: Sequence[Metrics], name: str, share: float, digits: int = 4) -> float | None:
     """The value that ``share`` of a column's numbers do not exceed (nearest rank), None if there are none."""
     values = sorted(column(people, name))
     if not values:
@@ -77,12 +77,12 @@ def quantile_of(people: Sequence[Figures], name: str, share: float, digits: int 
     return round(values[max(0, math.ceil(share * len(values)) - 1)], digits)
 
 
-def count_of(people: Sequence[Figures], name: str) -> int:
+def count_of(people: Sequence[Metrics], name: str) -> int:
     """How many people a column is true (or how much it adds up to) for."""
     return int(sum(column(people, name)))
 
 
-def write_outcome(outcome: Outcome, out: Path, console: Console, columns_of_sheet: int = 4) -> None:
+def write_result(outcome: ExperimentResult, out: Path, console: Console, columns_of_sheet: int = 4) -> None:
     """Print the table, and write ``<name>.json``, ``<name>.csv`` and ``<name>.png`` into a folder."""
     table = Table(title=outcome.name)
     for name in outcome.columns:

@@ -10,20 +10,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from render_fit.bodies import body_named
+from render_fit.bodies import load_body
 from render_fit.bodies.body import Body
 from render_fit.bodies.clothing import ClothingBasis, clothing_basis
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.core.cameras import Camera
 from render_fit.core.errors import InputError
-from render_fit.fitting.initialisation import starting_points
+from render_fit.fitting.initialisation import default_hypotheses
 from render_fit.fitting.quality import Quality, judge, quality
 from render_fit.fitting.recipe import Recipe, load_recipe
-from render_fit.fitting.regressor_initialisation import regressed_points, regressor_named
+from render_fit.fitting.regressor_initialisation import cached_regressor, regressor_hypotheses
 from render_fit.fitting.result import BeforeAfter, FitReport, FitResult, versions
 from render_fit.fitting.stages import (
     Clothing,
-    Setting,
+    FitContext,
     StageProgress,
     StageRecord,
     keypoint_continuation,
@@ -33,7 +33,7 @@ from render_fit.fitting.stages import (
 from render_fit.fitting.variables import Variables
 from render_fit.observations.camera_source import ASSUMED, assumed_camera
 from render_fit.observations.observation import Observation
-from render_fit.renderers import renderer_named
+from render_fit.renderers import make_renderer
 from render_fit.renderers.base import Renderer
 
 START_JITTER_RAD = 0.1
@@ -77,8 +77,8 @@ def fit_image(
     recipe = load_recipe(recipe)
     if not _sees_anything(observation):
         raise InputError("nothing to fit to: neither mask nor keypoints were observed")
-    body = body if body is not None else body_named(recipe.body, n_betas=recipe.n_betas)
-    renderer = renderer if renderer is not None else renderer_named(recipe.renderer)
+    body = body if body is not None else load_body(recipe.body, n_betas=recipe.n_betas)
+    renderer = renderer if renderer is not None else make_renderer(recipe.renderer)
     worn: Clothing = clothing if clothing is not None else recipe.clothing
     basis = None if worn == "none" else clothing_basis(body)
     notes: list[str] = []
@@ -95,9 +95,9 @@ def fit_image(
     clock = time.perf_counter()
     regressed = None
     if recipe.starts.regressor:
-        regressor, dimension = regressor_named(recipe.starts.regressor), _dimension(basis)
-        regressed = regressed_points(body, observation, camera, regressor, recipe.n_betas, dimension)
-    setting = Setting(recipe, body, renderer, observation, camera, basis, height_m, regressed)
+        regressor, dimension = cached_regressor(recipe.starts.regressor), _dimension(basis)
+        regressed = regressor_hypotheses(body, observation, camera, regressor, recipe.n_betas, dimension)
+    setting = FitContext(recipe, body, renderer, observation, camera, basis, height_m, regressed)
 
     generator = torch.Generator().manual_seed(seed)
     search, refinement = search_and_refinement(recipe, worn)
@@ -149,7 +149,7 @@ def _is_cut_off(mask: Float[Tensor, "h w"]) -> bool:
 
 
 def _search(
-    setting: Setting,
+    setting: FitContext,
     stages: list,
     variables: Variables,
     progress: StageProgress | None,
@@ -165,13 +165,13 @@ def _search(
     return variables, records
 
 
-def _starts(setting: Setting, generator: torch.Generator) -> Variables:
+def _starts(setting: FitContext, generator: torch.Generator) -> Variables:
     """What a regressor says, then poses and yaws of the recipe, turned a little at random."""
     recipe, starts = setting.recipe, setting.recipe.starts
     dimension = _dimension(setting.clothing_basis)
     found = [] if setting.regressed is None else [setting.regressed.variables]
     if starts.yaws_deg and starts.poses and (starts.posed or not found):
-        posed = starting_points(
+        posed = default_hypotheses(
             setting.body, setting.targets(0), recipe.n_betas, starts.yaws_deg, starts.poses, dimension
         )
         noise = START_JITTER_RAD * torch.randn(posed.pose.shape, generator=generator)
@@ -185,7 +185,7 @@ def _dimension(basis: ClothingBasis | None) -> int:
 
 
 def _result(
-    setting: Setting, before: Variables, after: Variables, seconds: dict[str, float], notes: list[str]
+    setting: FitContext, before: Variables, after: Variables, seconds: dict[str, float], notes: list[str]
 ) -> FitResult:
     body, problem = setting.body, setting.final
     was, now = quality(problem.scene(before)), quality(problem.scene(after))

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from render_fit.losses.fit_state import Scene
+from render_fit.losses.fit_state import FitState
 from render_fit.losses.term import Objective
 
 STEP = 1e-3
@@ -18,7 +18,7 @@ STEP = 1e-3
 Points = Callable[[Float[Tensor, "n d"], Int64[Tensor, "v"], int], Float[Tensor, "n v 2"]]
 
 
-def picture_curvature(objective: Objective, scene: Scene, points: Points, dimension: int) -> Float[Tensor, "b d d"]:
+def picture_curvature(objective: Objective, scene: FitState, points: Points, dimension: int) -> Float[Tensor, "b d d"]:
     """JᵀWJ of the silhouette's and the parts' pixels, for each problem of a batch.
 
     J is the product of ``Motion`` (pixels by vertices) and the vertices' own derivatives; W is what the terms say.

@@ -13,10 +13,10 @@ from torch import Tensor
 from render_fit.bodies.body import Body
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.fitting.variables import Variables
-from render_fit.losses.targets import Targets
+from render_fit.losses.targets import FitTargets
 from render_fit.observations.observation import box_of_mask
 
-START_POSES: dict[str, dict[str, tuple[float, float, float]]] = {
+DEFAULT_POSES: dict[str, dict[str, tuple[float, float, float]]] = {
     "zero": {},
     "standing": {
         "left_shoulder": (0.0, 0.0, -1.1),
@@ -49,9 +49,9 @@ elbows bend about y (left −), knees about +x, hips forward about −x."""
 TORSO = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 
 
-def starting_points(
+def default_hypotheses(
     body: Body,
-    targets: Targets,
+    targets: FitTargets,
     n_betas: int,
     yaws_deg: Sequence[float],
     poses: Sequence[str],
@@ -68,7 +68,7 @@ def starting_points(
         targets: z(I) of one image.
         n_betas: Shape coefficients.
         yaws_deg: Turns about the body's axis, degrees; 0 faces the camera.
-        poses: Names in ``START_POSES``.
+        poses: Names in ``DEFAULT_POSES``.
         clothing_dim: Number of clothing coefficients, starting at zero; 0: none.
 
     Returns:
@@ -78,7 +78,7 @@ def starting_points(
     orients, body_poses = [], []
     for name in poses:
         pose = torch.zeros(len(body.joint_names), 3)
-        for joint, rotvec in START_POSES[name].items():
+        for joint, rotvec in DEFAULT_POSES[name].items():
             pose[body.joint_names.index(joint)] = torch.tensor(rotvec)
         for yaw in yaws_deg:
             upright = roma.rotvec_to_rotmat(torch.tensor([math.pi, 0.0, 0.0]))
@@ -99,7 +99,7 @@ def starting_points(
     )
 
 
-def _seen_joints(targets: Targets, names: Sequence[str]) -> dict[str, Tensor]:
+def _seen_joints(targets: FitTargets, names: Sequence[str]) -> dict[str, Tensor]:
     """Pixel positions of those of the named joints that were seen."""
     if targets.skeleton is None or targets.keypoints_px is None or targets.confidence is None:
         return {}
@@ -110,7 +110,7 @@ def _seen_joints(targets: Targets, names: Sequence[str]) -> dict[str, Tensor]:
     return seen
 
 
-def _torso_roll(targets: Targets) -> float:
+def _torso_roll(targets: FitTargets) -> float:
     """Rotation of the torso in the image plane from upright, radians; 0 where the torso was not seen well."""
     seen = _seen_joints(targets, TORSO)
     shoulders = [seen[name] for name in TORSO[:2] if name in seen]
@@ -125,7 +125,7 @@ def _torso_roll(targets: Targets) -> float:
 
 
 @torch.no_grad()
-def _place(body: Body, centred: BodyParameters, targets: Targets) -> Float[Tensor, "b 3"]:
+def _place(body: Body, centred: BodyParameters, targets: FitTargets) -> Float[Tensor, "b 3"]:
     """(x/z, y/z, log z) of the pelvis for bodies given around the origin."""
     camera = targets.camera
     focal = camera.K[0, 0, 0]
@@ -163,7 +163,7 @@ def _plausible(
     return ((seen_px - middle).norm(dim=-1) < 2 * size_px).to(confidence)
 
 
-def _place_by_mask(body: Body, centred: BodyParameters, targets: Targets) -> Float[Tensor, "b 3"]:
+def _place_by_mask(body: Body, centred: BodyParameters, targets: FitTargets) -> Float[Tensor, "b 3"]:
     camera = targets.camera
     focal = camera.K[0, 0, 0]
     box = box_of_mask(targets.seen_mask[0])

@@ -3,7 +3,7 @@
 Example:
     >>> import torch
     >>> from render_fit.bodies import open_body
-    >>> from render_fit.evaluation.scenes import everyday_pose, synthetic_scene
+    >>> from render_fit.synthesis import everyday_pose, synthetic_scene
     >>> from render_fit.fitting.variables import Variables
     >>> scene = synthetic_scene(open_body(), everyday_pose("walking"), seed=1)
     >>> problem = compose(scene.observation(), {"silhouette_l2": 200.0, "keypoints": 1.0}, size=64)
@@ -22,17 +22,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from render_fit.bodies import body_named
+from render_fit.bodies import load_body
 from render_fit.bodies.body import Body
 from render_fit.core.cameras import Camera
 from render_fit.fitting.problem import Problem
 from render_fit.fitting.variables import SKELETAL, Variables
-from render_fit.losses.registry import term_named
+from render_fit.losses.registry import make_term
 from render_fit.losses.targets import targets_from
 from render_fit.losses.term import Objective, Term
 from render_fit.observations.camera_source import assumed_camera
 from render_fit.observations.observation import Observation
-from render_fit.renderers import renderer_named
+from render_fit.renderers import make_renderer
 from render_fit.renderers.base import Renderer, RenderSettings
 
 Number = float | int
@@ -60,7 +60,7 @@ def compose(
 
     Args:
         observation: What was seen, in pixels of the photo.
-        terms: name → weight, for a term of ``losses.table`` with its defaults, or name → (weight, term).
+        terms: name → weight, for a term of ``losses.registry`` with its defaults, or name → (weight, term).
         body: M; the open body if None.
         renderer: R; the one for this machine if None.
         camera: The photo's camera; the observation's, or an assumed one, if None.
@@ -79,14 +79,14 @@ def compose(
     if camera is None:
         camera = assumed_camera(*observation.image_size)
     chosen = {
-        name: value if isinstance(value, tuple) else (float(value), term_named(name, {}))
+        name: value if isinstance(value, tuple) else (float(value), make_term(name, {}))
         for name, value in terms.items()
     }
     return Problem(
-        body if body is not None else body_named("open"),
+        body if body is not None else load_body("open"),
         targets_from(observation, camera, size, margin),
         Objective(chosen),
-        renderer if renderer is not None else renderer_named("auto"),
+        renderer if renderer is not None else make_renderer("auto"),
         settings if settings is not None else RenderSettings(),
     )
 

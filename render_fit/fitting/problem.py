@@ -16,9 +16,9 @@ from render_fit.fitting.gauss_newton import picture_curvature
 from render_fit.fitting.solvers import SecondOrderSolver, Solution, Solver
 from render_fit.fitting.solvers.solution import Progress
 from render_fit.fitting.variables import CURVED, SCALES, SKELETAL, Variables
-from render_fit.losses.fit_state import Scene
+from render_fit.losses.fit_state import FitState
 from render_fit.losses.priors.vae import PoseVAE
-from render_fit.losses.targets import Targets
+from render_fit.losses.targets import FitTargets
 from render_fit.losses.term import Objective
 from render_fit.renderers.base import Renderer, RenderSettings
 
@@ -38,16 +38,16 @@ class Problem:
     """
 
     body: Body
-    targets: Targets
+    targets: FitTargets
     objective: Objective
     renderer: Renderer | None = None
     settings: RenderSettings | None = None
     clothing_basis: ClothingBasis | None = None
     pose_vae: PoseVAE | None = None
 
-    def scene(self, variables: Variables) -> Scene:
+    def scene(self, variables: Variables) -> FitState:
         """The variables beside what was observed."""
-        return Scene(
+        return FitState(
             self.body,
             variables.parameters(self.body, self.clothing_basis),
             self.targets,
@@ -106,7 +106,7 @@ class Problem:
         if whiten > 0 and curved and not second_order:
             W = whitening(self._curvature(start, curved), whiten)
         whitened = Whitened(moving, SCALES, W)
-        last: list[Scene] = []
+        last: list[FitState] = []
 
         def function(values: Mapping[str, Tensor]) -> Tensor:
             last[:] = [self.scene(start.with_values(whitened.unpack(values["y"])))]
@@ -124,7 +124,7 @@ class Problem:
             solution = solver(function, y, {}, iterations, tolerance, progress)
         return start.with_values(whitened.unpack(solution.values["y"])).recentred(), solution
 
-    def curvature(self, state: Variables, free: Sequence[str], scene: Scene | None = None) -> Float[Tensor, "b d d"]:
+    def curvature(self, state: Variables, free: Sequence[str], scene: FitState | None = None) -> Float[Tensor, "b d d"]:
         """Positive semidefinite curvature of the objective, as far as its terms know theirs.
 
         Keypoints, bones and priors: second derivatives, by differences. Silhouettes and parts: what
@@ -142,7 +142,9 @@ class Problem:
         return positive(self._curvature(state, free, scene))
 
     @torch.no_grad()
-    def _curvature(self, state: Variables, free: Sequence[str], scene: Scene | None = None) -> Float[Tensor, "b d d"]:
+    def _curvature(
+        self, state: Variables, free: Sequence[str], scene: FitState | None = None
+    ) -> Float[Tensor, "b d d"]:
         """``curvature`` with the directions that bend down as they are."""
         state = state.detached()
         moving = state.free(free)

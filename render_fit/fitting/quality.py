@@ -7,7 +7,7 @@ from typing import Literal
 
 import torch
 
-from render_fit.losses.fit_state import Scene
+from render_fit.losses.fit_state import FitState
 
 SEEN = 0.3
 """Confidence from which a keypoint counts in the reported error."""
@@ -31,7 +31,7 @@ class Quality:
 
 
 @torch.no_grad()
-def quality(scene: Scene) -> Quality:
+def quality(scene: FitState) -> Quality:
     """Measure one hypothesis (B = 1)."""
     targets = scene.targets
     return Quality(
@@ -42,7 +42,7 @@ def quality(scene: Scene) -> Quality:
     )
 
 
-def _iou(scene: Scene) -> float:
+def _iou(scene: FitState) -> float:
     valid = scene.targets.valid[0]
     body = (scene.render("silhouette")[0] > 0.5) & valid
     mask = (scene.targets.seen_mask[0] > 0.5) & valid
@@ -50,7 +50,7 @@ def _iou(scene: Scene) -> float:
     return float((body & mask).sum() / union) if union > 0 else 0.0
 
 
-def _part_iou(scene: Scene) -> float:
+def _part_iou(scene: FitState) -> float:
     targets = scene.targets
     assert targets.labels is not None and targets.part_space is not None
     parts = scene.render("parts")[0]
@@ -67,7 +67,7 @@ def _part_iou(scene: Scene) -> float:
     return sum(ious) / len(ious) if ious else 0.0
 
 
-def _keypoint_error(scene: Scene) -> float | None:
+def _keypoint_error(scene: FitState) -> float | None:
     targets = scene.targets
     if targets.keypoints_px is None or targets.confidence is None:
         return None

@@ -1,6 +1,6 @@
 """Recipes: one validated file that says what is fitted, with which terms, in which stages.
 
-A recipe is data: names in it become objects through one table per kind (terms: ``losses.table``; solvers:
+A recipe is data: names in it become objects through one table per kind (terms: ``losses.registry``; solvers:
 ``fitting.solvers``; bodies and renderers: their packages).
 """
 
@@ -12,14 +12,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from render_fit.core.config import Strict, _nearest, validated
+from render_fit.core.config import StrictModel, nearest, parse_yaml
 from render_fit.core.errors import InputError
-from render_fit.losses.registry import term_named
+from render_fit.losses.registry import make_term
 
 FreeVariable = Literal["orient", "position", "pose", "latent", "betas", "clothing", "offsets"]
 
 
-class Edge(Strict):
+class Edge(StrictModel):
     """How the silhouette's edge is drawn."""
 
     silhouette: Literal["contour", "softras"] = "contour"
@@ -27,7 +27,7 @@ class Edge(Strict):
     gamma_m: float = Field(default=0.05, gt=0, description="depth blending of parts, metres")
 
 
-class TermSetting(Strict):
+class TermSetting(StrictModel):
     """A term's weight and options."""
 
     weight: float = Field(ge=0)
@@ -36,14 +36,14 @@ class TermSetting(Strict):
 
 def _check_terms(terms: dict[str, TermSetting]) -> dict[str, TermSetting]:
     for name, setting in terms.items():
-        term_named(name, setting.options)
+        make_term(name, setting.options)
     return terms
 
 
 TermSettings = Annotated[dict[str, TermSetting], AfterValidator(_check_terms)]
 
 
-class SolverSetting(Strict):
+class SolverSetting(StrictModel):
     """Which solver, for how long."""
 
     name: Literal["adam", "lbfgs", "lm"] = "lbfgs"
@@ -53,7 +53,7 @@ class SolverSetting(Strict):
     options: dict[str, Any] = Field(default_factory=dict)
 
 
-class Stage(Strict):
+class Stage(StrictModel):
     """One optimisation: which variables move, under which terms, at which resolution."""
 
     name: str
@@ -90,7 +90,7 @@ NO_REGRESSOR = "none"
 """Named in a regressor's place, it takes the recipe's away."""
 
 
-class Starts(Strict):
+class Initialisation(StrictModel):
     """Where the search begins."""
 
     regressor: str = Field(
@@ -106,13 +106,13 @@ class Starts(Strict):
     poses: tuple[Literal["standing", "sitting", "arms_up", "zero"], ...] = ("standing",)
 
     @model_validator(mode="after")
-    def _something_to_begin_with(self) -> Starts:
+    def _something_to_begin_with(self) -> Initialisation:
         if not self.regressor and not (self.yaws_deg and self.poses):
             raise ValueError("starts: give a regressor, or at least one yaw and one pose")
         return self
 
 
-class Final(Strict):
+class Final(StrictModel):
     """The fixed objective by which *before* and *after* are compared, and hypotheses in the end."""
 
     resolution: int = 224
@@ -120,7 +120,7 @@ class Final(Strict):
     terms: TermSettings
 
 
-class Recipe(Strict):
+class Recipe(StrictModel):
     """A whole system."""
 
     name: str
@@ -136,7 +136,7 @@ class Recipe(Strict):
     )
     crop_margin: float = Field(default=1.2, gt=1.0, description="crop side over the person's longer side")
     clothing: Literal["none", "smooth", "free"] = "none"
-    starts: Starts = Starts()
+    starts: Initialisation = Initialisation()
     stages: tuple[Stage, ...] = Field(description="none: the start that `final` likes best is the fit")
     final: Final
 
@@ -147,7 +147,7 @@ class Recipe(Strict):
         names = [stage.name for stage in self.stages]
         for stage in self.stages:
             if stage.judge and stage.judge not in names:
-                raise ValueError(f"stage {stage.name!r}: judge {stage.judge!r}: {_nearest(stage.judge, names)}")
+                raise ValueError(f"stage {stage.name!r}: judge {stage.judge!r}: {nearest(stage.judge, names)}")
         return self
 
     def begun_by(self, regressor: str) -> Recipe:
@@ -183,7 +183,7 @@ def recipe_text(name: str) -> str:
         InputError: if there is no such recipe; names the nearest one.
     """
     if name not in recipe_names():
-        raise InputError(f"recipe {name!r}: {_nearest(name, recipe_names())}, nor is it a file")
+        raise InputError(f"recipe {name!r}: {nearest(name, recipe_names())}, nor is it a file")
     return (resources.files("render_fit.fitting") / "recipes" / f"{name}.yaml").read_text()
 
 
@@ -198,4 +198,4 @@ def load_recipe(name_or_path: str | Path | Recipe) -> Recipe:
         return name_or_path
     path = Path(name_or_path)
     text = path.read_text() if path.is_file() else recipe_text(str(name_or_path))
-    return validated(text, f"recipe {name_or_path}", Recipe)
+    return parse_yaml(text, f"recipe {name_or_path}", Recipe)

@@ -17,17 +17,17 @@ from render_fit.core.cameras import Camera
 from render_fit.core.skeletons import SMPL_24
 from render_fit.fitting.recipe import Recipe
 from render_fit.fitting.variables import Variables
-from render_fit.losses.targets import Targets
+from render_fit.losses.targets import FitTargets
 from render_fit.observations.observation import Observation
 from render_fit.regressors.checkpoint import load_regressor
-from render_fit.regressors.inputs import inputs_from
+from render_fit.regressors.inputs import inputs_from_observation
 from render_fit.regressors.network import Regressor
 
 LEAST_SPREAD_M = 0.01
 """No joint is believed to be known better than this, metres."""
 
 
-def regressor_named(name: str) -> Regressor:
+def cached_regressor(name: str) -> Regressor:
     """A regressor by name, path or place on the hub, read once, and again when its file has changed."""
     path = Path(name)
     return _read(name, path.stat().st_mtime_ns if path.is_file() else 0)
@@ -47,7 +47,7 @@ def with_regressor(recipe: Recipe, name: str | None) -> Recipe:
         return recipe
     begun = recipe.begun_by(name)
     if begun.starts.regressor:
-        regressor_named(begun.starts.regressor)
+        cached_regressor(begun.starts.regressor)
     return begun
 
 
@@ -57,7 +57,7 @@ def _read(name: str, changed_ns: int) -> Regressor:
 
 
 @dataclass(frozen=True)
-class Regressed:
+class RegressorHypotheses:
     """What a regressor says of one person.
 
     Attributes:
@@ -71,7 +71,7 @@ class Regressed:
     log_likelihood: Float[Tensor, "h"]
 
     @torch.no_grad()
-    def believed(self, targets: Targets, body: Body) -> Targets:
+    def believed(self, targets: FitTargets, body: Body) -> FitTargets:
         """Targets that tell `regressed_joints` what the regressor says."""
         joints = body.keypoints(self.variables.parameters(body), SMPL_24)
         return replace(
@@ -83,14 +83,14 @@ class Regressed:
 
 
 @torch.no_grad()
-def regressed_points(
+def regressor_hypotheses(
     body: Body,
     observation: Observation,
     camera: Camera,
     regressor: Regressor,
     n_betas: int,
     clothing_dim: int = 0,
-) -> Regressed:
+) -> RegressorHypotheses:
     """A regressor's hypotheses for one person.
 
     Args:
@@ -108,7 +108,9 @@ def regressed_points(
         InputError: if the observation has nothing of what the regressor looks at, or it looks at pixels and there are
             none.
     """
-    inputs, view = inputs_from(observation, camera, regressor.config.size, photo=regressor.config.sees("photo"))
+    inputs, view = inputs_from_observation(
+        observation, camera, regressor.config.size, photo=regressor.config.sees("photo")
+    )
     regressor.require_sight(inputs)
     prediction = regressor(inputs).ranked()
     told, pelvis = prediction.in_photo(view)
@@ -122,7 +124,7 @@ def regressed_points(
     variables = Variables.from_parameters(body, BodyParameters(turns, betas, pelvis - body.rest_joints(betas)[:, 0]))
     if clothing_dim:
         variables = variables.with_values({"clothing": known * _columns(prediction.clothing[0], clothing_dim)})
-    return Regressed(variables, prediction.spread[0], prediction.log_likelihood[0])
+    return RegressorHypotheses(variables, prediction.spread[0], prediction.log_likelihood[0])
 
 
 def _columns(values: Float[Tensor, "h n"], count: int) -> Float[Tensor, "h m"]:

@@ -19,13 +19,13 @@ from render_fit.core.skeletons import SMPL_24
 from render_fit.fitting.depth_flips import limb_flips
 from render_fit.fitting.problem import Problem
 from render_fit.fitting.recipe import Edge, Recipe, Stage, TermSetting
-from render_fit.fitting.regressor_initialisation import Regressed
-from render_fit.fitting.solvers import Status, solver_named
+from render_fit.fitting.regressor_initialisation import RegressorHypotheses
+from render_fit.fitting.solvers import Status, make_solver
 from render_fit.fitting.variables import Variables
 from render_fit.losses.parameters import KnownHeight
-from render_fit.losses.priors.vae import PoseVAE, pose_vae_named
-from render_fit.losses.registry import OBSERVED, is_observed, term_named
-from render_fit.losses.targets import Targets, targets_from
+from render_fit.losses.priors.vae import PoseVAE, load_pose_vae
+from render_fit.losses.registry import OBSERVED, is_observed, make_term
+from render_fit.losses.targets import FitTargets, targets_from
 from render_fit.losses.term import Objective
 from render_fit.observations.observation import Observation
 from render_fit.renderers.base import Renderer, RenderSettings
@@ -37,15 +37,15 @@ SEARCH_SIZE = 256
 """Side of the crop in which keypoints are compared when nothing is rendered, pixels; any size gives the same fit."""
 
 
-FLIPPED = 3
+N_FLIPPED = 3
 """How many of the best hypotheses have their limbs flipped."""
 
-JUDGED = 5
+RANKED_PER_KEPT = 5
 """How many times as many hypotheses as it keeps a stage shows to its judge, who has to draw them."""
 
 
 @dataclass
-class Setting:
+class FitContext:
     """One image, one body, one recipe: everything that the stages share.
 
     Attributes:
@@ -66,10 +66,10 @@ class Setting:
     camera: Camera
     clothing_basis: ClothingBasis | None = None
     height_m: float | None = None
-    regressed: Regressed | None = None
-    _targets: dict[int, Targets] = field(default_factory=dict)
+    regressed: RegressorHypotheses | None = None
+    _targets: dict[int, FitTargets] = field(default_factory=dict)
 
-    def targets(self, resolution: int) -> Targets:
+    def targets(self, resolution: int) -> FitTargets:
         """The observation in a crop of one size, made once."""
         size = resolution or SEARCH_SIZE
         if size not in self._targets:
@@ -91,7 +91,7 @@ class Setting:
                     options.setdefault("path", self.recipe.pose_prior)
                 if name in ("pose_vae", "pose_latent"):
                     options.setdefault("path", self.recipe.pose_vae)
-                chosen[name] = (setting.weight, term_named(name, options))
+                chosen[name] = (setting.weight, make_term(name, options))
         if self.height_m is not None:
             chosen["height"] = (1.0, KnownHeight(self.height_m))
         settings = RenderSettings(edge.silhouette, edge.sigma_px, edge.gamma_m)
@@ -103,7 +103,7 @@ class Setting:
     def _pose_vae(self) -> PoseVAE | None:
         """Whose latent vector stages move, if any does."""
         moved = any("latent" in stage.free for stage in self.recipe.stages)
-        return pose_vae_named(self.recipe.pose_vae) if moved else None
+        return load_pose_vae(self.recipe.pose_vae) if moved else None
 
     @cached_property
     def final(self) -> Problem:
@@ -139,7 +139,7 @@ class StageRecord:
 
 
 def run_stage(
-    setting: Setting, stage: Stage, variables: Variables, progress: StageProgress | None = None
+    setting: FitContext, stage: Stage, variables: Variables, progress: StageProgress | None = None
 ) -> tuple[Variables, StageRecord]:
     """One stage: propose flips, solve, keep the best.
 
@@ -156,7 +156,7 @@ def run_stage(
     problem = setting.problem(stage.terms, stage.resolution, stage.edge)
     if stage.flips:
         variables = variables.joined(propose_flips(problem, variables, stage.flips, stage.apart_m))
-    solver = solver_named(stage.solver.name, stage.solver.options)
+    solver = make_solver(stage.solver.name, stage.solver.options)
     variables, solution = problem.minimise(
         variables,
         stage.free,
@@ -174,7 +174,7 @@ def run_stage(
 
 
 @torch.no_grad()
-def chosen(setting: Setting, stage: Stage, variables: Variables) -> Int64[Tensor, "kept"]:
+def chosen(setting: FitContext, stage: Stage, variables: Variables) -> Int64[Tensor, "kept"]:
     """Which hypotheses a stage keeps: the best in the eyes of its judge, no two of them nearly the same.
 
     Args:
@@ -188,7 +188,7 @@ def chosen(setting: Setting, stage: Stage, variables: Variables) -> Int64[Tensor
     order = torch.arange(len(variables))
     judge = next((other for other in setting.recipe.stages if other.name == stage.judge), None)
     if judge is not None and setting.can_run(judge):
-        order = order[: JUDGED * stage.keep]
+        order = order[: RANKED_PER_KEPT * stage.keep]
         judged = setting.problem(judge.terms, judge.resolution, judge.edge).loss(variables[order])
         order = order[judged.nan_to_num(torch.inf).argsort(stable=True)]
     return order[_distinct(setting.body, variables[order], stage.keep, stage.apart_m)]
@@ -221,7 +221,7 @@ def propose_flips(problem: Problem, variables: Variables, count: int, apart_m: f
     Returns:
         Hypotheses, best first, none of them one of those given.
     """
-    sources = [variables[i : i + 1] for i in range(min(FLIPPED, len(variables)))]
+    sources = [variables[i : i + 1] for i in range(min(N_FLIPPED, len(variables)))]
     flipped = [limb_flips(problem.body, source)[1:] for source in sources]
     candidates = flipped[0]
     for more in flipped[1:]:

@@ -11,12 +11,12 @@ from torch import Tensor
 from render_fit.bodies.body import Body
 from render_fit.bodies.parameters import BodyOutput, BodyParameters, Kinematics
 from render_fit.core.skeletons import Skeleton
-from render_fit.losses.targets import Targets
+from render_fit.losses.targets import FitTargets
 from render_fit.renderers.base import Renderer, RenderOutput, RenderSettings
 from render_fit.renderers.image_jacobian import Motion
 
 
-class Scene:
+class FitState:
     """One state of a fit beside what was observed: a body, its parameters, and z(I).
 
     The mesh is posed and rendered when a term first asks for it, once, so an objective of keypoints alone never
@@ -38,7 +38,7 @@ class Scene:
         self,
         body: Body,
         parameters: BodyParameters,
-        targets: Targets,
+        targets: FitTargets,
         renderer: Renderer | None = None,
         settings: RenderSettings | None = None,
         pose_rotvec: Float[Tensor, "b j 3"] | None = None,

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from render_fit.core.skeletons import SMPL_24
-from render_fit.losses.fit_state import Scene
+from render_fit.losses.fit_state import FitState
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class BoneDirections:
 
     scale: float = 0.7
 
-    def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
+    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
         targets = scene.targets
         if targets.keypoints_3d is None or targets.confidence_3d is None or targets.skeleton is None:
             raise ValueError("keypoints_3d: the observation has none; leave joint terms out of the objective")
@@ -70,7 +70,7 @@ class RegressedJoints:
 
     smooth_m: float = 0.01
 
-    def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
+    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
         targets = scene.targets
         if targets.believed_joints is None or targets.believed_spread is None or targets.believed_log is None:
             raise ValueError("believed_joints: no regressor was asked; leave regressed_joints out of the objective")

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from render_fit.losses.fit_state import Scene
+from render_fit.losses.fit_state import FitState
 
 
 def geman_mcclure(squared: Tensor, scale: float) -> Tensor:
@@ -42,7 +42,7 @@ class KeypointReprojection:
     sigma: float = 0.015
     joints: tuple[str, ...] = ()
 
-    def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
+    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
         targets = scene.targets
         if targets.keypoints_px is None or targets.confidence is None or targets.skeleton is None:
             raise ValueError("keypoints: the observation has none; leave terms on keypoints out of the objective")

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from render_fit.bodies.mesh_operators import mirror_vertices, uniform_laplacian, vertex_normals
-from render_fit.losses.fit_state import Scene
+from render_fit.losses.fit_state import FitState
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class ClothingCoefficients:
     sigma: float = 2.0
     inward: float = 10.0
 
-    def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
+    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
         if scene.clothing is None:
             raise ValueError("clothing: this scene has no clothing coefficients")
         size = 0.5 * (scene.clothing / self.sigma).square().sum(dim=-1)
@@ -38,7 +38,7 @@ class ClothingCoefficients:
         inward_cm = 100 * along_normal.clamp(max=0)
         return size + self.inward * (inward_cm / self.sigma).square().mean(dim=-1)
 
-    def clothing_curvature(self, scene: Scene, directions: Float[Tensor, "v 3 m"]) -> Float[Tensor, "b m m"]:
+    def clothing_curvature(self, scene: FitState, directions: Float[Tensor, "v 3 m"]) -> Float[Tensor, "b m m"]:
         """Second derivative in the coefficients; ``directions`` are the offsets' change per coefficient, metres."""
         own = torch.eye(directions.shape[2]).to(directions) / self.sigma**2
         if scene.parameters.offsets is None:
@@ -56,7 +56,7 @@ class OffsetSize:
 
     sigma_m: float = 0.02
 
-    def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
+    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
         return (_offsets(scene) / self.sigma_m).square().sum(dim=-1).mean(dim=-1)
 
 
@@ -69,7 +69,7 @@ class OffsetLaplacian:
 
     sigma_m: float = 0.002
 
-    def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
+    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
         offsets = _offsets(scene)
         batch, vertices, _ = offsets.shape
         flat = offsets.permute(1, 0, 2).reshape(vertices, batch * 3)
@@ -86,13 +86,13 @@ class OffsetSymmetry:
 
     sigma_m: float = 0.02
 
-    def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
+    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
         offsets = _offsets(scene)
         mirrored = offsets[:, _mirror(scene.body.v_template)] * offsets.new_tensor([-1.0, 1.0, 1.0])
         return ((offsets - mirrored) / self.sigma_m).square().sum(dim=-1).mean(dim=-1)
 
 
-def _offsets(scene: Scene) -> Float[Tensor, "b v 3"]:
+def _offsets(scene: FitState) -> Float[Tensor, "b v 3"]:
     if scene.parameters.offsets is None:
         raise ValueError("offsets: this scene has no clothing offsets")
     return scene.parameters.offsets

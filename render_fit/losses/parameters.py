@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from render_fit.losses.fit_state import Scene
+from render_fit.losses.fit_state import FitState
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class ShapePrior:
     wall: float = 2.0
     steepness: float = 10.0
 
-    def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
+    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
         betas = scene.parameters.betas
         beyond = (betas.abs() - self.wall).clamp(min=0)
         return 0.5 * betas.square().sum(dim=-1) + self.steepness * beyond.square().sum(dim=-1)
@@ -53,7 +53,7 @@ class KnownHeight:
     height_m: float
     sigma_m: float = 0.01
 
-    def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
+    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
         rest = scene.body.v_template[:, 1]
         top, sole = rest.argmax(), rest.argmin()
         per_beta = scene.body.shapedirs[top, 1] - scene.body.shapedirs[sole, 1]
@@ -73,7 +73,7 @@ class PosePrior:
 
     joints: tuple[str, ...] = ()
 
-    def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
+    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
         names = scene.body.joint_names
         chosen = [i for i, name in enumerate(names) if i > 0 and (not self.joints or name in self.joints)]
         return scene.pose_rotvec[:, torch.tensor(chosen)].square().sum(dim=(1, 2))
@@ -92,7 +92,7 @@ class TorsoTilt:
 
     skeletal: ClassVar[bool] = True
 
-    def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
+    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
         names = scene.body.joint_names
         pelvis = scene.parameters.rotations[:, 0]
         chest = pelvis

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from render_fit.losses.fit_state import Scene
+from render_fit.losses.fit_state import FitState
 from render_fit.renderers.image_jacobian import Motion
 
 
@@ -26,14 +26,14 @@ class PartLikelihood:
     Differentiability: smooth in the rendered probabilities.
     """
 
-    def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
+    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
         targets = scene.targets
         parts_rather, background = targets.label_evidence
         # Σ P(part) E(part, label) over parts and background, whose probability is what the parts leave.
         likelihood = ((scene.render("parts") * parts_rather).sum(dim=1) + background).clamp(min=1e-6)
         return -(targets.valid_float * likelihood.log()).sum(dim=(1, 2)) / targets.labelled_area
 
-    def picture_curvature(self, scene: Scene, motion: Motion) -> Float[Tensor, "n"]:
+    def picture_curvature(self, scene: FitState, motion: Motion) -> Float[Tensor, "n"]:
         """Second derivative along each row."""
         targets = scene.targets
         if targets.labels is None or targets.part_space is None or motion.parts is None:

@@ -10,11 +10,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pad
 
-from render_fit.losses.fit_state import Scene
-from render_fit.losses.priors.adversarial import adversarial_prior_named, doubt
+from render_fit.losses.fit_state import FitState
+from render_fit.losses.priors.adversarial import load_adversarial_prior, real_target_loss
 from render_fit.losses.priors.gmm import GaussianMixturePrior, default_pose_prior
 from render_fit.losses.priors.joint_limits import JointLimits, default_joint_limits, hinge_penalty
-from render_fit.losses.priors.vae import pose_vae_named
+from render_fit.losses.priors.vae import load_pose_vae
 
 BODY_JOINTS = slice(1, 22)
 """SMPL's 21 joints between pelvis and hands, which SMPL, SMPL-H and SMPL-X share."""
@@ -35,7 +35,7 @@ class PoseMixture:
 
     path: str = "default"
 
-    def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
+    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
         return _mixture(self.path)(scene.pose_rotvec[:, BODY_JOINTS].flatten(1))
 
 
@@ -45,7 +45,7 @@ class PoseLimits:
 
     skeletal: ClassVar[bool] = True
 
-    def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
+    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
         return _limits()(scene.pose_rotvec[:, BODY_JOINTS])
 
 
@@ -55,7 +55,7 @@ class PoseHinges:
 
     skeletal: ClassVar[bool] = True
 
-    def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
+    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
         return hinge_penalty(scene.pose_rotvec[:, BODY_JOINTS])
 
 
@@ -74,8 +74,8 @@ class PoseAutoencoder:
 
     path: str = "default"
 
-    def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
-        return pose_vae_named(self.path)(scene.pose_rotvec[:, BODY_JOINTS].flatten(1))
+    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
+        return load_pose_vae(self.path)(scene.pose_rotvec[:, BODY_JOINTS].flatten(1))
 
 
 @dataclass(frozen=True)
@@ -97,10 +97,10 @@ class PoseLatent:
 
     path: str = "default"
 
-    def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
+    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
         latent = scene.latent
         if latent is None:
-            latent = pose_vae_named(self.path).encode(scene.parameters.rotations[:, BODY_JOINTS]).mean
+            latent = load_pose_vae(self.path).encode(scene.parameters.rotations[:, BODY_JOINTS]).mean
         return 0.5 * latent.square().sum(dim=1)
 
 
@@ -119,8 +119,8 @@ class PoseAdversarial:
 
     path: str = "default"
 
-    def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
-        prior = adversarial_prior_named(self.path)
+    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
+        prior = load_adversarial_prior(self.path)
         return prior(scene.parameters.rotations[:, 1 : 1 + prior.config.n_joints])
 
 
@@ -139,10 +139,10 @@ class ShapeAdversarial:
 
     path: str = "default"
 
-    def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
-        prior, betas = adversarial_prior_named(self.path), scene.parameters.betas
+    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
+        prior, betas = load_adversarial_prior(self.path), scene.parameters.betas
         known = prior.config.n_betas
-        return doubt(prior.judge_shape(pad(betas[:, :known], (0, max(0, known - betas.shape[1])))))
+        return real_target_loss(prior.judge_shape(pad(betas[:, :known], (0, max(0, known - betas.shape[1])))))
 
 
 @lru_cache(maxsize=4)

@@ -21,7 +21,7 @@ from render_fit.losses.pose_priors import (
     ShapeAdversarial,
 )
 from render_fit.losses.silhouette import SilhouetteDistance, SilhouetteIoU, SilhouetteL2
-from render_fit.losses.targets import Targets
+from render_fit.losses.targets import FitTargets
 from render_fit.losses.term import Term
 
 TERMS: Mapping[str, type] = {
@@ -58,10 +58,10 @@ OBSERVED: Mapping[str, str] = {
     "silhouette_distance": "mask",
     "parts": "labels",
 }
-"""Which field of ``Targets`` a term compares with; terms not named here compare with nothing observed."""
+"""Which field of ``FitTargets`` a term compares with; terms not named here compare with nothing observed."""
 
 
-def term_named(name: str, options: Mapping[str, Any]) -> Term:
+def make_term(name: str, options: Mapping[str, Any]) -> Term:
     """Make a term from a recipe's name and options.
 
     Raises:
@@ -76,7 +76,7 @@ def term_named(name: str, options: Mapping[str, Any]) -> Term:
     return TERMS[name](**{key: tuple(v) if isinstance(v, list) else v for key, v in options.items()})
 
 
-def is_observed(name: str, targets: Targets) -> bool:
+def is_observed(name: str, targets: FitTargets) -> bool:
     """Whether ``targets`` hold what the term compares with, keypoints that nobody saw left aside."""
     if name not in OBSERVED:
         return True

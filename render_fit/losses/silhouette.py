@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from render_fit.losses.fit_state import Scene
+from render_fit.losses.fit_state import FitState
 from render_fit.renderers.image_jacobian import Motion
 
 
@@ -23,7 +23,7 @@ class SilhouetteIoU:
     Source: Kato et al., Neural 3D Mesh Renderer, CVPR 2018, eq. 9.
     """
 
-    def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
+    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
         silhouette, mask = scene.render("silhouette"), scene.targets.seen_mask
         valid = scene.targets.valid_float
         product = silhouette * mask
@@ -55,16 +55,16 @@ class SilhouetteL2:
 
     noise: float = 0.0
 
-    def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
+    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
         error = self._error(scene)
         return error if self.noise == 0 else self.noise * torch.log1p(error / self.noise)
 
     @staticmethod
-    def _error(scene: Scene) -> Float[Tensor, "b"]:
+    def _error(scene: FitState) -> Float[Tensor, "b"]:
         difference = scene.render("silhouette") - scene.targets.seen_mask
         return (scene.targets.valid_float * difference.square()).sum(dim=(1, 2)) / scene.targets.mask_area
 
-    def picture_curvature(self, scene: Scene, motion: Motion) -> Float[Tensor, "n"]:
+    def picture_curvature(self, scene: FitState, motion: Motion) -> Float[Tensor, "n"]:
         """Second derivative along each row; the logarithm's own bend, which couples all pixels, is left out (IRLS)."""
         targets = scene.targets
         weight = 2 / targets.mask_area
@@ -98,7 +98,7 @@ class SilhouetteDistance:
     cap: float = 0.5
     vertex_stride: int = 8
 
-    def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
+    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
         targets = scene.targets
         size = targets.person_size_px
         silhouette = scene.render("silhouette") * targets.valid_float

@@ -20,7 +20,7 @@ from render_fit.observations.observation import Observation
 
 
 @dataclass(frozen=True)
-class Targets:
+class FitTargets:
     """z(I) of N images (or of one, shared by a batch of hypotheses) in crops of one size.
 
     Attributes:
@@ -59,16 +59,16 @@ class Targets:
     def __len__(self) -> int:
         return len(self.person_size_px)
 
-    def __getitem__(self, rows: Tensor) -> Targets:
+    def __getitem__(self, rows: Tensor) -> FitTargets:
         """Some of the images, in any order, repeated or not."""
         values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
         for name, value in values.items():
             if isinstance(value, (Tensor, Camera)):
                 values[name] = value[rows]
-        return Targets(**values)
+        return FitTargets(**values)
 
     @staticmethod
-    def joined(parts: Sequence[Targets]) -> Targets:
+    def joined(parts: Sequence[FitTargets]) -> FitTargets:
         """Images one after the other.
 
         Raises:
@@ -86,7 +86,7 @@ class Targets:
                 raise ValueError(f"targets: images differ in {f.name}, and cannot be compared with in one batch")
             else:
                 values[f.name] = found[0]
-        return Targets(**values)
+        return FitTargets(**values)
 
     @cached_property
     def valid_float(self) -> Float[Tensor, "n h w"]:
@@ -142,7 +142,7 @@ class Targets:
         return outlines
 
 
-def targets_from(observation: Observation, camera: Camera, size: int, margin: float) -> Targets:
+def targets_from(observation: Observation, camera: Camera, size: int, margin: float) -> FitTargets:
     """What the terms compare with, for one image.
 
     Args:
@@ -166,7 +166,7 @@ def targets_from(observation: Observation, camera: Camera, size: int, margin: fl
     def one(value: Tensor | None) -> Tensor | None:
         return None if value is None else value[None]
 
-    return Targets(
+    return FitTargets(
         camera=camera.crop(torch.tensor([crop.crop_box]), size, size),
         person_size_px=torch.tensor([max(crop.box[2], crop.box[3])]),
         valid=crop.valid[None],

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from render_fit.losses.fit_state import Scene
+from render_fit.losses.fit_state import FitState
 from render_fit.renderers.image_jacobian import Motion
 
 
@@ -27,7 +27,7 @@ class Term(Protocol):
     ``directions`` (V, 3, M) are the offsets' change per coefficient, metres.
     """
 
-    def __call__(self, scene: Scene) -> Float[Tensor, "b"]: ...
+    def __call__(self, scene: FitState) -> Float[Tensor, "b"]: ...
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Objective:
     def __init__(self, terms: Mapping[str, tuple[float, Term]]) -> None:
         self.terms = {name: Weighted(weight, term) for name, (weight, term) in terms.items() if weight != 0}
 
-    def __call__(self, scene: Scene) -> Float[Tensor, "b"]:
+    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
         """The weighted sum, (B,)."""
         values = [weighted.weight * weighted.term(scene) for weighted in self.terms.values()]
         if not values:
@@ -82,7 +82,7 @@ class Objective:
             {name: (w.weight, w.term) for name, w in self.terms.items() if hasattr(w.term, "picture_curvature")}
         )
 
-    def picture_curvature(self, scene: Scene, motion: Motion) -> Float[Tensor, "n"]:
+    def picture_curvature(self, scene: FitState, motion: Motion) -> Float[Tensor, "n"]:
         """Weighted curvature of the terms that say theirs along each row of ``motion``, (N,), ≥ 0."""
         total = torch.zeros_like(motion.silhouette)
         for weighted in self.terms.values():
@@ -91,7 +91,7 @@ class Objective:
                 total = total + weighted.weight * curvature(scene, motion)
         return total
 
-    def clothing_curvature(self, scene: Scene, directions: Float[Tensor, "v 3 m"]) -> Float[Tensor, "b m m"]:
+    def clothing_curvature(self, scene: FitState, directions: Float[Tensor, "v 3 m"]) -> Float[Tensor, "b m m"]:
         """Weighted curvature of the terms that say theirs in the clothing coefficients; see ``Term``."""
         total = directions.new_zeros(len(scene.parameters), directions.shape[-1], directions.shape[-1])
         for weighted in self.terms.values():
@@ -100,6 +100,6 @@ class Objective:
                 total = total + weighted.weight * curvature(scene, directions)
         return total
 
-    def breakdown(self, scene: Scene) -> dict[str, Float[Tensor, "b"]]:
+    def breakdown(self, scene: FitState) -> dict[str, Float[Tensor, "b"]]:
         """Each term's weighted value, (B,), by name."""
         return {name: weighted.weight * weighted.term(scene) for name, weighted in self.terms.items()}

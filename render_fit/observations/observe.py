@@ -36,7 +36,7 @@ from render_fit.observations.observation import (
     resample,
     resample_labels,
 )
-from render_fit.observations.parts_from_keypoints import synthesized_parts
+from render_fit.observations.parts_from_keypoints import parts_from_keypoints
 
 
 @runtime_checkable
@@ -98,7 +98,7 @@ def observe(
         focal_35mm: 35 mm equivalent focal length, mm, if known; otherwise EXIF's.
         observer: Who observes what the files do not give; nobody if None.
         always_observe_3d: Have the observer add its 3D keypoints even if mask and keypoints are given.
-        make_parts: Without a part map, make one from mask and keypoints (`synthesized_parts`).
+        make_parts: Without a part map, make one from mask and keypoints (`parts_from_keypoints`).
 
     Returns:
         One observation per chosen person.
@@ -177,7 +177,7 @@ def _with_parts(seen: Observation) -> Observation:
     if seen.labels is not None or seen.mask is None or seen.keypoints_px is None:
         return seen
     assert seen.confidence is not None and seen.skeleton is not None
-    labels = synthesized_parts(seen.mask, seen.keypoints_px, seen.confidence, seen.skeleton)
+    labels = parts_from_keypoints(seen.mask, seen.keypoints_px, seen.confidence, seen.skeleton)
     if labels is None:
         return seen
     source = {**seen.source, "parts": "made from mask and keypoints"}

@@ -62,7 +62,7 @@ _BONES = (
 )
 
 
-def synthesized_parts(
+def parts_from_keypoints(
     mask: Float[Tensor, "h w"],
     keypoints_px: Float[Tensor, "k 2"],
     confidence: Float[Tensor, "k"],

@@ -17,12 +17,12 @@ from pathlib import Path
 
 from render_fit.core.errors import InputError, MissingDependencyError
 from render_fit.core.files import prepare_output
-from render_fit.core.parallel import threads_of_new_processes
-from render_fit.datasets.photo_folder import Job
+from render_fit.core.parallel import limit_threads_of_new_processes
+from render_fit.datasets.photo_folder import PhotoJob
 from render_fit.export.fit_folder import REPORT, write_failure
 from render_fit.export.gallery import read_entries, write_gallery, write_summary
 from render_fit.pipelines.options import FitOptions
-from render_fit.pipelines.photo import Tools, fit_photo
+from render_fit.pipelines.photo import FitComponents, fit_photo
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class Outcome:
         reason: Of the first that is not ``ok``, else empty.
     """
 
-    job: Job
+    job: PhotoJob
     statuses: tuple[str, ...]
     reason: str = ""
 
@@ -47,7 +47,7 @@ class Outcome:
         return "failed" in self.statuses
 
 
-def finished(job: Job, out: Path, options: FitOptions) -> bool | None:
+def finished(job: PhotoJob, out: Path, options: FitOptions) -> bool | None:
     """Whether a photo has been fitted before.
 
     Returns:
@@ -61,7 +61,7 @@ def finished(job: Job, out: Path, options: FitOptions) -> bool | None:
 
 
 def fit_many(
-    jobs: Sequence[Job],
+    jobs: Sequence[PhotoJob],
     options: FitOptions,
     out: Path,
     *,
@@ -109,8 +109,10 @@ def write_overview(out: Path) -> None:
     write_gallery(out / "index.html", entries, title=out.resolve().name)
 
 
-def _outcomes(jobs: Sequence[Job], options: FitOptions, out: Path, n_workers: int) -> Generator[Outcome, None, None]:
-    tools = Tools(options)
+def _outcomes(
+    jobs: Sequence[PhotoJob], options: FitOptions, out: Path, n_workers: int
+) -> Generator[Outcome, None, None]:
+    tools = FitComponents(options)
     _ = tools.renderer  # an invalid recipe, or a renderer that is not here, is said once and before any work
     if n_workers <= 1:
         for job in jobs:
@@ -120,7 +122,7 @@ def _outcomes(jobs: Sequence[Job], options: FitOptions, out: Path, n_workers: in
     threads = max(1, (os.cpu_count() or 1) // n_workers)
     pool = ProcessPoolExecutor(n_workers, context, _start_worker, (options, out, threads))
     try:
-        with threads_of_new_processes(threads):
+        with limit_threads_of_new_processes(threads):
             futures = [pool.submit(_fit_in_worker, job) for job in jobs]
         for future in as_completed(futures):
             yield future.result()
@@ -138,7 +140,7 @@ def _outcomes(jobs: Sequence[Job], options: FitOptions, out: Path, n_workers: in
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _fit_one(job: Job, out: Path, tools: Tools) -> Outcome:
+def _fit_one(job: PhotoJob, out: Path, tools: FitComponents) -> Outcome:
     try:
         reports = [fit.report for fit in fit_photo(job, out, tools)]
     except (MissingDependencyError, KeyboardInterrupt):
@@ -152,13 +154,13 @@ def _fit_one(job: Job, out: Path, tools: Tools) -> Outcome:
     return Outcome(job, tuple(report.status for report in reports), doubts[0] if doubts else "")
 
 
-def _failure(job: Job, out: Path, options: FitOptions, reason: str) -> Outcome:
+def _failure(job: PhotoJob, out: Path, options: FitOptions, reason: str) -> Outcome:
     about = {"image": str(job.image), "image_size": None, "person": 0, "people": 1, "options": options.plain()}
     write_failure(out / job.name, reason, about)
     return Outcome(job, ("failed",), reason)
 
 
-def _reports(job: Job, out: Path) -> list[dict]:
+def _reports(job: PhotoJob, out: Path) -> list[dict]:
     """Reports of this photo's people that can be read."""
     paths = [out / job.name / REPORT, *out.glob(f"{_escaped(job.name)}_[0-9]*/{REPORT}")]
     reports = []
@@ -176,7 +178,7 @@ def _escaped(name: str) -> str:
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
 
 
-_worker: tuple[Path, Tools] | None = None
+_worker: tuple[Path, FitComponents] | None = None
 
 
 def _start_worker(options: FitOptions, out: Path, threads: int) -> None:
@@ -186,16 +188,16 @@ def _start_worker(options: FitOptions, out: Path, threads: int) -> None:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(threads)
-    _worker = (out, Tools(options))
+    _worker = (out, FitComponents(options))
 
 
-def _fit_in_worker(job: Job) -> Outcome:
+def _fit_in_worker(job: PhotoJob) -> Outcome:
     assert _worker is not None
     out, tools = _worker
     return _fit_one(job, out, tools)
 
 
-def _end_workers(jobs: Sequence[Job], out: Path) -> None:
+def _end_workers(jobs: Sequence[PhotoJob], out: Path) -> None:
     """Kill this run's workers where they are, and clear away the folders that they were writing."""
     children = multiprocessing.active_children()
     for child in children:

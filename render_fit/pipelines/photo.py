@@ -9,10 +9,10 @@ from pathlib import Path
 
 import torch
 
-from render_fit.bodies import BodyParameters, load_named_body
+from render_fit.bodies import BodyParameters, load_body_or_fail
 from render_fit.bodies.body import Body
 from render_fit.core.errors import InputError, MissingDependencyError, NoPersonError
-from render_fit.datasets.photo_folder import Given, Job
+from render_fit.datasets.photo_folder import PhotoFiles, PhotoJob
 from render_fit.export.fit_folder import write_fit
 from render_fit.export.overlays import Pixels, overlay, panel, side_view
 from render_fit.fitting.fit import fit_image
@@ -21,14 +21,14 @@ from render_fit.fitting.regressor_initialisation import with_regressor
 from render_fit.fitting.result import FitReport, FitResult
 from render_fit.observations import OBSERVERS, Observer, observe
 from render_fit.pipelines.options import FitOptions
-from render_fit.renderers import renderer_named
+from render_fit.renderers import make_renderer
 from render_fit.renderers.base import Renderer
 
 Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class Fitted:
+class WrittenFit:
     """One person's fit, as it was written.
 
     Attributes:
@@ -42,7 +42,7 @@ class Fitted:
     report: FitReport
 
 
-class Tools:
+class FitComponents:
     """What the fits of one run share, loaded when first needed.
 
     Args:
@@ -59,13 +59,13 @@ class Tools:
     @cached_property
     def body(self) -> Body:
         """M."""
-        return load_named_body(self.options.body or self.recipe.body, self.recipe.n_betas)
+        return load_body_or_fail(self.options.body or self.recipe.body, self.recipe.n_betas)
 
     @cached_property
     def renderer(self) -> Renderer:
         """R."""
         try:
-            return renderer_named(self.options.renderer or self.recipe.renderer)
+            return make_renderer(self.options.renderer or self.recipe.renderer)
         except ValueError as error:
             raise InputError(str(error)) from error
 
@@ -81,7 +81,7 @@ class Tools:
         """Whether the recipe compares with the observer's rough 3D keypoints, which no file gives."""
         return any("bone_directions" in stage.terms for stage in self.recipe.stages)
 
-    def observer_for(self, given: Given) -> Observer | None:
+    def observer_for(self, given: PhotoFiles) -> Observer | None:
         """Who observes what files do not give; nobody where the files give all that cannot be done without."""
         if given.mask is None or given.keypoints is None:
             return self.observer
@@ -91,7 +91,7 @@ class Tools:
             return None
 
 
-def fit_photo(job: Job, out: Path, tools: Tools, progress: Progress | None = None) -> list[Fitted]:
+def fit_photo(job: PhotoJob, out: Path, tools: FitComponents, progress: Progress | None = None) -> list[WrittenFit]:
     """Fit the chosen people of one photo and write a folder for each.
 
     Args:
@@ -151,12 +151,12 @@ def fit_photo(job: Job, out: Path, tools: Tools, progress: Progress | None = Non
             frames=_film(states, result, tools) if "gif" in options.save else (),
             about={**about, "options": options.plain()},
         )
-        fits.append(Fitted(name, folder, result.report))
+        fits.append(WrittenFit(name, folder, result.report))
     return fits
 
 
 @torch.no_grad()
-def _film(states: list[tuple[str, BodyParameters]], result: FitResult, tools: Tools) -> list[Pixels]:
+def _film(states: list[tuple[str, BodyParameters]], result: FitResult, tools: FitComponents) -> list[Pixels]:
     """A picture of each state of a fit: over the photo, and from the side."""
     image = result.observation.image
     assert image is not None

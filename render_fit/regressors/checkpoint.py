@@ -7,7 +7,7 @@ from pathlib import Path
 
 from render_fit.core.errors import InputError
 from render_fit.core.weights import save_weights
-from render_fit.regressors.hub import KEY, WEIGHTS, fetched, is_hub_id, read_checkpoint
+from render_fit.regressors.hub import KEY, WEIGHTS, download, is_hub_id, read_checkpoint
 from render_fit.regressors.network import Regressor
 
 
@@ -53,7 +53,7 @@ def load_regressor(name_or_path: str | Path) -> Regressor:
         if not path.is_file():
             raise InputError(f"regressor {name!r}: a folder without {WEIGHTS}; give the .safetensors file itself")
     elif not path.exists() and isinstance(name_or_path, str) and is_hub_id(name):
-        path = fetched(name)
+        path = download(name)
     if not path.is_file():
         known = ", ".join(shipped_names()) or "none"
         raise InputError(f"regressor {name!r}: no such file, and none of that name ships (known: {known})")

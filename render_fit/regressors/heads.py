@@ -12,7 +12,7 @@ FARTHEST_STEP = 2.0
 logarithms): as far as numbers of two columns are apart. Three corrections tell shapes to six standard deviations."""
 
 
-def upright_answers(hypotheses: int, n_joints: int, size: int) -> Float[Tensor, "h a"]:
+def upright_output(hypotheses: int, n_joints: int, size: int) -> Float[Tensor, "h a"]:
     """Answers to begin with: the zero pose, standing upright before the camera, facing it or turned about evenly.
 
     Args:

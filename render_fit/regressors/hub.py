@@ -47,7 +47,7 @@ def is_hub_id(name: str) -> bool:
     return re.fullmatch(f"{one}/{one}", name) is not None and not name.endswith(".safetensors")
 
 
-def fetched(hub_id: str) -> Path:
+def download(hub_id: str) -> Path:
     """The weights of a repository on the hub, from the hub's cache where they have not changed.
 
     Args:

@@ -10,23 +10,23 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from render_fit.core.batch import Batch
-from render_fit.core.cameras import MARGIN, Camera
+from render_fit.core.cameras import PERSON_MARGIN, Camera
 from render_fit.core.errors import InputError
 from render_fit.core.parts import N_PARTS, part_evidence
-from render_fit.core.skeletons import POINTS, point_columns
+from render_fit.core.skeletons import CANONICAL_KEYPOINTS, canonical_columns
 from render_fit.observations.keypoints import centred_depths
 from render_fit.observations.observation import Observation
-from render_fit.regressors.person_crop import View, view_of
+from render_fit.regressors.person_crop import PersonCrop, person_crop
 
 
 @dataclass(frozen=True)
-class Inputs(Batch):
+class RegressorInputs(Batch):
     """N people as a regressor may see them; what was not observed is zero, which no observation is.
 
     Attributes:
         silhouette: (N, S, S) 1 where the person is, −1 where they are not, 0 where that is not known.
         parts: (N, 24, S, S) how likely each of SMPL's parts is, zero where no label map says.
-        keypoints: (N, K, 2) `POINTS` in units of half the view's side from its middle; 0 where not seen.
+        keypoints: (N, K, 2) `CANONICAL_KEYPOINTS` in units of half the view's side from its middle; 0 where not seen.
         confidence: (N, K) in [0, 1]; 0 where not seen.
         depths: (N, K) how much further away than the middle of them all an observer's rough 3D keypoints are, metres; 0
             where not told.
@@ -49,7 +49,9 @@ class Inputs(Batch):
         return len(self.focal)
 
 
-def inputs_from(observation: Observation, camera: Camera, size: int, *, photo: bool = False) -> tuple[Inputs, View]:
+def inputs_from_observation(
+    observation: Observation, camera: Camera, size: int, *, photo: bool = False
+) -> tuple[RegressorInputs, PersonCrop]:
     """One person's inputs.
 
     Args:
@@ -64,10 +66,10 @@ def inputs_from(observation: Observation, camera: Camera, size: int, *, photo: b
     Raises:
         InputError: if pixels are asked for and the observation has none.
     """
-    view = view_of(camera, observation.box, size)
-    crop = observation.crop(2 * size, (1.15 * MARGIN - 1) / 2)
+    view = person_crop(camera, observation.box, size)
+    crop = observation.crop(2 * size, (1.15 * PERSON_MARGIN - 1) / 2)
     assert crop.crop_box is not None
-    fine = View(view.camera.resize(2 * size, 2 * size), view.turn)
+    fine = PersonCrop(view.camera.resize(2 * size, 2 * size), view.turn)
     taken_by = camera.crop(torch.tensor([crop.crop_box]), 2 * size, 2 * size)
     silhouette, parts = torch.zeros(1, size, size), torch.zeros(1, N_PARTS, size, size)
     if crop.mask is not None:
@@ -76,9 +78,9 @@ def inputs_from(observation: Observation, camera: Camera, size: int, *, photo: b
     if crop.labels is not None and crop.part_space is not None:
         evidence = part_evidence(crop.part_space)[crop.labels].movedim(-1, 0) * crop.valid
         parts = avg_pool2d(fine.see(evidence[None], taken_by), 2)
-    keypoints, confidence = torch.zeros(1, len(POINTS), 2), torch.zeros(1, len(POINTS))
+    keypoints, confidence = torch.zeros(1, len(CANONICAL_KEYPOINTS), 2), torch.zeros(1, len(CANONICAL_KEYPOINTS))
     if observation.keypoints_px is not None and observation.confidence is not None and observation.skeleton is not None:
-        theirs, ours = point_columns(observation.skeleton)
+        theirs, ours = canonical_columns(observation.skeleton)
         seen_px = view.see_points(observation.keypoints_px[None, theirs].nan_to_num(0.0), camera)
         known = observation.keypoints_px[theirs].isfinite().all(-1) & observation.confidence[theirs].isfinite()
         given = torch.where(known, observation.confidence[theirs].nan_to_num(0.0).clamp(0, 1), 0.0)
@@ -86,15 +88,15 @@ def inputs_from(observation: Observation, camera: Camera, size: int, *, photo: b
         keypoints[0, ours] = torch.where(given[:, None] > 0, 2 * seen_px[0] / size - 1, 0.0).clamp(-3, 3)
     depths, depth_confidence = _depths(observation, view)
     pixels = avg_pool2d(fine.see(_signed_pixels(crop, camera), taken_by), 2) if photo else None
-    return Inputs(silhouette, parts, keypoints, confidence, depths, depth_confidence, view.focal, pixels), view
+    return RegressorInputs(silhouette, parts, keypoints, confidence, depths, depth_confidence, view.focal, pixels), view
 
 
-def _depths(observation: Observation, view: View) -> tuple[Float[Tensor, "1 k"], Float[Tensor, "1 k"]]:
-    """An observation's 3D keypoints as `Inputs.depths` and `Inputs.depth_confidence`."""
-    depths, confidence = torch.zeros(1, len(POINTS)), torch.zeros(1, len(POINTS))
+def _depths(observation: Observation, view: PersonCrop) -> tuple[Float[Tensor, "1 k"], Float[Tensor, "1 k"]]:
+    """An observation's 3D keypoints as `RegressorInputs.depths` and `RegressorInputs.depth_confidence`."""
+    depths, confidence = torch.zeros(1, len(CANONICAL_KEYPOINTS)), torch.zeros(1, len(CANONICAL_KEYPOINTS))
     if observation.keypoints_3d is None or observation.confidence_3d is None or observation.skeleton is None:
         return depths, confidence
-    theirs, ours = point_columns(observation.skeleton)
+    theirs, ours = canonical_columns(observation.skeleton)
     points, sure = observation.keypoints_3d[theirs], observation.confidence_3d[theirs]
     known = points.isfinite().all(-1) & sure.isfinite()
     confidence[0, ours] = torch.where(known, sure.nan_to_num(0.0).clamp(0, 1), 0.0)

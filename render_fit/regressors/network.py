@@ -13,13 +13,13 @@ from render_fit.bodies.parameters import BodyParameters
 from render_fit.core.batch import Batch
 from render_fit.core.errors import InputError
 from render_fit.core.parts import N_PARTS
-from render_fit.core.skeletons import POINTS
+from render_fit.core.skeletons import CANONICAL_KEYPOINTS
 from render_fit.regressors.backbone import backbone_for
 from render_fit.regressors.config import Picture, RegressorConfig
-from render_fit.regressors.heads import IterativeHead, upright_answers
+from render_fit.regressors.heads import IterativeHead, upright_output
 from render_fit.regressors.hub import OnHub
-from render_fit.regressors.inputs import Inputs
-from render_fit.regressors.person_crop import View
+from render_fit.regressors.inputs import RegressorInputs
+from render_fit.regressors.person_crop import PersonCrop
 
 REFERENCE_M = 2.0
 """A view's side at the depth of 1.7 m people who fill it: depths are told relative to where that is."""
@@ -27,7 +27,7 @@ REFERENCE_M = 2.0
 FARTHEST_LOG = 5.0
 """Depths are told in logarithms; this many times e nearer or further than the reference is as far as answers reach."""
 
-_CHANNELS: dict[Picture, int] = {"silhouette": 1, "parts": N_PARTS, "heatmaps": len(POINTS), "photo": 3}
+_CHANNELS: dict[Picture, int] = {"silhouette": 1, "parts": N_PARTS, "heatmaps": len(CANONICAL_KEYPOINTS), "photo": 3}
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Prediction(Batch):
         pelvis = pelvis_in_view(self.place, focal[:, None].expand_as(self.log_likelihood)).flatten(0, 1)
         return BodyParameters(rotations, betas, pelvis - body.rest_joints(betas)[:, 0])
 
-    def in_photo(self, view: View) -> tuple[Float[Tensor, "nh j 3 3"], Float[Tensor, "nh 3"]]:
+    def in_photo(self, view: PersonCrop) -> tuple[Float[Tensor, "nh j 3 3"], Float[Tensor, "nh 3"]]:
         """Rotations and the pelvis's place (metres) in the axes of the photo's camera, ordered as in `parameters`."""
         pelvis = pelvis_in_view(self.place, view.focal[:, None].expand_as(self.log_likelihood)).flatten(0, 1)
         back = view.turn.mT.repeat_interleave(self.betas.shape[1], 0)
@@ -146,7 +146,7 @@ class Regressor(nn.Module, OnHub):
         features = 0
         if config.pictures:
             self.backbone, features = backbone_for(config.backbone, _channels(config.pictures))
-        numbers = 1 + (3 * config.keypoints + 2 * config.depths) * len(POINTS)
+        numbers = 1 + (3 * config.keypoints + 2 * config.depths) * len(CANONICAL_KEYPOINTS)
         self.numbers = nn.Sequential(nn.Linear(numbers, config.width), nn.GELU(), nn.Linear(config.width, config.width))
         self.join = nn.Linear(features + config.width, config.width)
         self.trunk = nn.Sequential(*(_Residual(config.width) for _ in range(config.depth)), nn.LayerNorm(config.width))
@@ -155,7 +155,7 @@ class Regressor(nn.Module, OnHub):
         sizes |= {"score": 1, "spread": config.n_joints}
         self.shape_sizes = shape if config.shape_pictures else {}
         self.sizes = {name: size for name, size in sizes.items() if name not in self.shape_sizes}
-        start = upright_answers(config.hypotheses, config.n_joints, sum(self.sizes.values()))
+        start = upright_output(config.hypotheses, config.n_joints, sum(self.sizes.values()))
         if config.head == "direct":
             self.head = nn.Linear(config.width, start.numel())
             nn.init.normal_(self.head.weight, std=1e-2)
@@ -169,7 +169,7 @@ class Regressor(nn.Module, OnHub):
                 nn.Linear(features, config.width), nn.GELU(), nn.Linear(config.width, sum(shape.values()))
             )
 
-    def require_sight(self, inputs: Inputs) -> None:
+    def require_sight(self, inputs: RegressorInputs) -> None:
         """Makes sure that everybody shows something of what this regressor looks at.
 
         Raises:
@@ -202,7 +202,7 @@ class Regressor(nn.Module, OnHub):
         six = rotations[..., :2].flatten()
         self.head.start[:, 6 : 6 + len(six)] = six.to(self.head.start)
 
-    def forward(self, inputs: Inputs) -> Prediction:
+    def forward(self, inputs: RegressorInputs) -> Prediction:
         """Hypotheses for every person.
 
         Args:
@@ -245,10 +245,10 @@ class Regressor(nn.Module, OnHub):
             nn.functional.softplus(told["spread"]),
         )
 
-    def _pictures(self, names: tuple[Picture, ...], inputs: Inputs) -> Tensor:
+    def _pictures(self, names: tuple[Picture, ...], inputs: RegressorInputs) -> Tensor:
         return torch.cat([self._picture(name, inputs) for name in names], 1)
 
-    def _picture(self, name: Picture, inputs: Inputs) -> Tensor:
+    def _picture(self, name: Picture, inputs: RegressorInputs) -> Tensor:
         if name == "silhouette":
             return inputs.silhouette[:, None]
         if name == "parts":
@@ -264,7 +264,7 @@ def _channels(pictures: tuple[Picture, ...]) -> int:
     return sum(_CHANNELS[picture] for picture in pictures)
 
 
-def heatmaps(inputs: Inputs, sigma: float) -> Float[Tensor, "n k s s"]:
+def heatmaps(inputs: RegressorInputs, sigma: float) -> Float[Tensor, "n k s s"]:
     """A Gaussian spot for every keypoint that was seen, as high as it is sure.
 
     Args:

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from render_fit.core.errors import InputError, MissingDependencyError
 from render_fit.core.parts import N_PARTS
-from render_fit.core.skeletons import POINTS
+from render_fit.core.skeletons import CANONICAL_KEYPOINTS
 from render_fit.regressors.checkpoint import KEY
 from render_fit.regressors.config import RegressorConfig
-from render_fit.regressors.inputs import Inputs
+from render_fit.regressors.inputs import RegressorInputs
 from render_fit.regressors.network import REFERENCE_M, Prediction, Regressor
 
 if TYPE_CHECKING:
@@ -32,12 +32,12 @@ TOLERANCE = 1e-4
 
 
 def input_names(config: RegressorConfig) -> list[str]:
-    """Those of `Inputs` that a regressor looks at."""
+    """Those of `RegressorInputs` that a regressor looks at."""
     points = config.keypoints or config.sees("heatmaps")
     pictures = {*config.pictures, *config.shape_pictures}
     used = {"focal", *pictures, *(("keypoints", "confidence") if points else ())}
     used |= {"depths", "depth_confidence"} if config.depths else set()
-    return [field.name for field in fields(Inputs) if field.name in used]
+    return [field.name for field in fields(RegressorInputs) if field.name in used]
 
 
 def output_names(config: RegressorConfig) -> list[str]:
@@ -48,9 +48,9 @@ def output_names(config: RegressorConfig) -> list[str]:
 def export_onnx(regressor: Regressor, path: Path) -> None:
     """Writes a regressor as one ONNX file, under a temporary name until onnxruntime has said the same as torch.
 
-    Inputs and outputs have the names and shapes of `Inputs` and `Prediction`, with any number of people; what the
-    configuration leaves out is no input. Hypotheses come in the order of the heads, as from `Regressor.forward`. The
-    metadata hold the configuration (``render_fit_regressor``, JSON), the keypoints' names in order (``points``, JSON)
+    Inputs and outputs have the names and shapes of `RegressorInputs` and `Prediction`, with any number of people; what
+    the configuration leaves out is no input. Hypotheses come in the order of the heads, as from `Regressor.forward`.
+    The metadata hold the configuration (``render_fit_regressor``, JSON), the keypoints' names in order (``points``, JSON)
     and `REFERENCE_M` (``reference_m``), by which `Prediction.place` tells depth.
 
     Args:
@@ -72,7 +72,11 @@ def export_onnx(regressor: Regressor, path: Path) -> None:
     try:
         _trace(network, partial)
         model = onnx.load(str(partial))
-        told = {KEY: config.model_dump_json(), "points": json.dumps(POINTS), "reference_m": str(REFERENCE_M)}
+        told = {
+            KEY: config.model_dump_json(),
+            "points": json.dumps(CANONICAL_KEYPOINTS),
+            "reference_m": str(REFERENCE_M),
+        }
         onnx.helper.set_model_props(model, told)
         onnx.save(model, str(partial))
         session = onnxruntime.InferenceSession(str(partial), providers=["CPUExecutionProvider"])
@@ -101,28 +105,28 @@ class _ByName(nn.Module):
         unseen = {
             "silhouette": (config.size, config.size),
             "parts": (N_PARTS, config.size, config.size),
-            "keypoints": (len(POINTS), 2),
-            "confidence": (len(POINTS),),
-            "depths": (len(POINTS),),
-            "depth_confidence": (len(POINTS),),
+            "keypoints": (len(CANONICAL_KEYPOINTS), 2),
+            "confidence": (len(CANONICAL_KEYPOINTS),),
+            "depths": (len(CANONICAL_KEYPOINTS),),
+            "depth_confidence": (len(CANONICAL_KEYPOINTS),),
         }
         for name, shape in unseen.items():
             if name not in given:
                 given[name] = focal.new_zeros(n, *shape)
-        prediction = self.regressor(Inputs(**given))
+        prediction = self.regressor(RegressorInputs(**given))
         return tuple(getattr(prediction, name) for name in output_names(config))
 
 
 def _people(config: RegressorConfig, n: int) -> dict[str, Tensor]:
     """Random people, as many as asked for, some of whose keypoints are not seen."""
     generator = torch.Generator().manual_seed(n)
-    size, seen = config.size, torch.rand(n, len(POINTS), generator=generator)
+    size, seen = config.size, torch.rand(n, len(CANONICAL_KEYPOINTS), generator=generator)
     everything = {
         "silhouette": torch.rand(n, size, size, generator=generator).round() * 2 - 1,
         "parts": torch.rand(n, N_PARTS, size, size, generator=generator),
-        "keypoints": torch.rand(n, len(POINTS), 2, generator=generator) * 2 - 1,
+        "keypoints": torch.rand(n, len(CANONICAL_KEYPOINTS), 2, generator=generator) * 2 - 1,
         "confidence": torch.where(seen < 0.2, 0.0, seen),
-        "depths": torch.rand(n, len(POINTS), generator=generator) - 0.5,
+        "depths": torch.rand(n, len(CANONICAL_KEYPOINTS), generator=generator) - 0.5,
         "depth_confidence": torch.where(seen < 0.3, 0.0, seen),
         "photo": torch.rand(n, 3, size, size, generator=generator) * 2 - 1,
         "focal": torch.rand(n, generator=generator) + 1,

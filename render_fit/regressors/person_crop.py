@@ -17,12 +17,12 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import grid_sample, normalize
 
-from render_fit.core.cameras import MARGIN, Camera
+from render_fit.core.cameras import PERSON_MARGIN, Camera
 from render_fit.observations.observation import Box
 
 
 @dataclass(frozen=True)
-class View:
+class PersonCrop:
     """N cameras that look straight at their person.
 
     Attributes:
@@ -33,8 +33,8 @@ class View:
     camera: Camera
     turn: Float[Tensor, "n 3 3"]
 
-    def __getitem__(self, rows: Tensor) -> View:
-        return View(self.camera[rows], self.turn[rows])
+    def __getitem__(self, rows: Tensor) -> PersonCrop:
+        return PersonCrop(self.camera[rows], self.turn[rows])
 
     @property
     def focal(self) -> Float[Tensor, "n"]:
@@ -69,7 +69,7 @@ class View:
         return grid_sample(picture, grid.view(-1, size, size, 2), padding_mode="zeros", align_corners=False)
 
 
-def view_of(photo: Camera, box: Box, size: int, margin: float = MARGIN) -> View:
+def person_crop(photo: Camera, box: Box, size: int, margin: float = PERSON_MARGIN) -> PersonCrop:
     """The camera that looks at the middle of a box.
 
     Args:
@@ -94,4 +94,4 @@ def view_of(photo: Camera, box: Box, size: int, margin: float = MARGIN) -> View:
     reach = (seen[:, :2] / seen[:, 2:].clamp(min=1e-3)).abs().amax().clamp(min=1e-6)
     focal = size / (2 * margin * float(reach))
     K = photo.K.new_tensor([[[focal, 0.0, size / 2], [0.0, focal, size / 2], [0.0, 0.0, 1.0]]])
-    return View(Camera(K, size, size), turn[None])
+    return PersonCrop(Camera(K, size, size), turn[None])

@@ -19,14 +19,14 @@ __all__ = [
     "RenderOutput",
     "RenderSettings",
     "Renderer",
-    "renderer_named",
+    "make_renderer",
 ]
 
 RENDERERS = {"cpu": CpuRenderer, "pytorch3d": PyTorch3DRenderer, "reference": ReferenceRenderer}
 """Every backend by its name."""
 
 
-def renderer_named(name: str = "auto") -> Renderer:
+def make_renderer(name: str = "auto") -> Renderer:
     """The renderer that a recipe or the command line calls by name.
 
     Args:

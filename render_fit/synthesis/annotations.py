@@ -11,7 +11,7 @@ from render_fit.bodies.body import Body
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.core.cameras import Camera
 from render_fit.core.skeletons import Skeleton
-from render_fit.synthesis.independent_rasterizer import draw_parts
+from render_fit.synthesis.independent_rasterizer import rasterize_parts
 
 HIDDEN_DEPTH_M = 0.12
 """A joint with the visible surface this much nearer is hidden by another part; a torso is about 0.24 m deep, so
@@ -58,7 +58,7 @@ def annotate_keypoints(
     return torch.tensor(clicked, dtype=torch.float32), torch.tensor(confidence, dtype=torch.float32)
 
 
-def labels_at_another_resolution(
+def resampled_part_labels(
     vertices_camera: Float[np.ndarray, "v 3"],
     faces: Int[np.ndarray, "f 3"],
     face_parts: Int[np.ndarray, "f"],
@@ -67,7 +67,7 @@ def labels_at_another_resolution(
 ) -> Int[Tensor, "h w"]:
     """A part map drawn ``scale`` times as large as the image and brought to its size by nearest neighbour."""
     small = camera.resize(round(camera.height * scale), round(camera.width * scale))
-    drawn = draw_parts(vertices_camera, faces, face_parts, small.K[0].numpy(), small.height, small.width)
+    drawn = rasterize_parts(vertices_camera, faces, face_parts, small.K[0].numpy(), small.height, small.width)
     rows = (np.arange(camera.height) + 0.5) * small.height // camera.height
     columns = (np.arange(camera.width) + 0.5) * small.width // camera.width
     return torch.from_numpy(drawn[rows.astype(int)][:, columns.astype(int)].astype(np.int64))

@@ -12,21 +12,21 @@ from torch import Tensor
 from render_fit.bodies.body import Body
 from render_fit.core.cameras import camera_from_focal, default_focal_px
 from render_fit.core.skeletons import COCO_17, Skeleton
-from render_fit.synthesis.annotations import annotate_keypoints, labels_at_another_resolution
-from render_fit.synthesis.appearance.materials import sample_look
-from render_fit.synthesis.garments.outfits import dress, pose_layers, rest_body
-from render_fit.synthesis.images.compositing import paint
+from render_fit.synthesis.annotations import annotate_keypoints, resampled_part_labels
+from render_fit.synthesis.appearance.materials import sample_appearance
+from render_fit.synthesis.garments.outfits import pose_layers, rest_body, sample_outfit
+from render_fit.synthesis.images.compositing import render_image
 from render_fit.synthesis.images.environments import PLACES
 from render_fit.synthesis.independent_rasterizer import rasterize
 from render_fit.synthesis.placement import pose_in_view, view_rotation
-from render_fit.synthesis.scene import Scene, sample_betas
+from render_fit.synthesis.scene import SyntheticScene, sample_betas
 
 FILL = 0.8
 """Share of the image's height that the person fills: a full-length portrait."""
 
 
 @torch.no_grad()
-def dressed_scene(
+def clothed_scene(
     body: Body,
     pose: Float[Tensor, "24 3"],
     seed: int,
@@ -37,7 +37,7 @@ def dressed_scene(
     image_size: tuple[int, int] = (640, 480),
     skeleton: Skeleton = COCO_17,
     jitter: float = 0.005,
-) -> Scene:
+) -> SyntheticScene:
     """A photograph-like scene: ``mask`` is the dressed person's, body and joints are those underneath.
 
     Args:
@@ -66,21 +66,21 @@ def dressed_scene(
     )
     output = body(parameters)
     rest = rest_body(body, parameters)
-    layers = pose_layers(body, parameters, rest, dress(rest, rng))
+    layers = pose_layers(body, parameters, rest, sample_outfit(rest, rng))
     up = view_rotation(0.0, pitch).numpy() @ np.array([0.0, 1.0, 0.0])
-    picture, coverage = paint(layers, rest, sample_look(rng), camera, up, place or sampled_place, rng)
+    picture, coverage = render_image(layers, rest, sample_appearance(rng), camera, up, place or sampled_place, rng)
     vertices, faces = output.vertices[0].numpy(), body.faces.numpy()
     depth = rasterize(vertices, faces, camera.K[0].numpy(), height, width).depth
     points = camera.project(output.vertices)[0]
     box_side = float((points.amax(dim=0) - points.amin(dim=0)).amax())
     keypoints_px, confidence = annotate_keypoints(body, parameters, camera, skeleton, depth, rng, jitter * box_side)
-    return Scene(
+    return SyntheticScene(
         parameters=parameters,
         camera=camera,
         vertices_camera=output.vertices[0],
         joints_camera=output.joints[0],
         mask=torch.from_numpy(coverage.astype(np.float32)),
-        labels=labels_at_another_resolution(vertices, faces, body.face_parts.numpy(), camera, 0.7),
+        labels=resampled_part_labels(vertices, faces, body.face_parts.numpy(), camera, 0.7),
         skeleton=skeleton,
         keypoints_px=keypoints_px,
         confidence=confidence,

@@ -157,7 +157,7 @@ def average_samples(
     return blocks.mean(axis=(1, 3))
 
 
-def draw_mask(
+def rasterize_mask(
     vertices_camera: Float[np.ndarray, "v 3"],
     faces: Int[np.ndarray, "f 3"],
     K: Float[np.ndarray, "3 3"],
@@ -173,7 +173,7 @@ def draw_mask(
     return average_samples(covered.reshape(rows, columns), samples)
 
 
-def draw_parts(
+def rasterize_parts(
     vertices_camera: Float[np.ndarray, "v 3"],
     faces: Int[np.ndarray, "f 3"],
     face_parts: Int[np.ndarray, "f"],

@@ -9,13 +9,15 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import interpolate, max_pool2d
 
-from render_fit.core.config import Strict
-from render_fit.core.skeletons import POINTS, mirrored_name
+from render_fit.core.config import StrictModel
+from render_fit.core.skeletons import CANONICAL_KEYPOINTS, mirrored_name
 from render_fit.observations.keypoints import centred_depths
 
-_SWAPPED = torch.tensor([POINTS.index(mirrored_name(name)) for name in POINTS])
-_ARMS = torch.tensor([any(word in name for word in ("elbow", "wrist")) for name in POINTS])
-_LEGS = torch.tensor([any(word in name for word in ("hip", "knee", "ankle", "toe", "heel")) for name in POINTS])
+_SWAPPED = torch.tensor([CANONICAL_KEYPOINTS.index(mirrored_name(name)) for name in CANONICAL_KEYPOINTS])
+_ARMS = torch.tensor([any(word in name for word in ("elbow", "wrist")) for name in CANONICAL_KEYPOINTS])
+_LEGS = torch.tensor(
+    [any(word in name for word in ("hip", "knee", "ankle", "toe", "heel")) for name in CANONICAL_KEYPOINTS]
+)
 _LIMBS = ((18, 20, 22), (19, 21, 23), (4, 7, 10), (5, 8, 11), (20, 22), (21, 23), (7, 10), (8, 11), (15, 12))
 """SMPL parts that a segmenter loses together: forearms with hands, shins with feet, hands, feet, the head."""
 
@@ -26,17 +28,17 @@ for _number, _parts in enumerate(_LIMBS):
 
 
 _HANGING = [
-    (POINTS.index(f"{side}_{root}"), [POINTS.index(f"{side}_{name}") for name in limb])
+    (CANONICAL_KEYPOINTS.index(f"{side}_{root}"), [CANONICAL_KEYPOINTS.index(f"{side}_{name}") for name in limb])
     for side in ("left", "right")
     for root, limb in (("shoulder", ("elbow", "wrist")), ("hip", ("knee", "ankle", "big_toe", "heel")))
 ]
 """Points of arms and legs behind those that they hang on."""
 
-STRAY = 0.4
+OUTLIER_SPREAD = 0.4
 """Standard deviation of how far off a stray keypoint is, share of half the view's side: about another limb's place."""
 
 
-class ErrorMix(Strict):
+class ObservationNoise(StrictModel):
     """How often observers err, and by how much. Shares are probabilities per person unless it says otherwise.
 
     Attributes:
@@ -85,8 +87,8 @@ class ErrorMix(Strict):
     depth_flipped: float = 0.08
 
 
-PERFECT = ErrorMix(
-    **{name: 0.0 for name in ErrorMix.model_fields if name not in ("jitter", "depth_scale", "depth_noise_m")},
+NO_NOISE = ObservationNoise(
+    **{name: 0.0 for name in ObservationNoise.model_fields if name not in ("jitter", "depth_scale", "depth_noise_m")},
     jitter=(1e-6, 1e-6),
     depth_scale=(1.0, 1.0),
     depth_noise_m=(1e-6, 1e-6),
@@ -94,8 +96,11 @@ PERFECT = ErrorMix(
 """An observer without errors that sees everything."""
 
 
-def spoiled_labels(
-    labels: Int[Tensor, "n s s"], photographed: Bool[Tensor, "n s s"], errors: ErrorMix, generator: torch.Generator
+def add_mask_noise(
+    labels: Int[Tensor, "n s s"],
+    photographed: Bool[Tensor, "n s s"],
+    errors: ObservationNoise,
+    generator: torch.Generator,
 ) -> tuple[Float[Tensor, "n s s"], Int[Tensor, "n s s"]]:
     """A silhouette and a part map as segmenters give them.
 
@@ -121,9 +126,9 @@ def spoiled_labels(
     noise = interpolate(torch.randn(count, 1, 9, 9, generator=generator), size, mode="bicubic", align_corners=True)
     mask = _moved(mask, grown + errors.ragged * size * noise)[:, 0] > 0.5
 
-    blob = blobs(count, size, 0.05, 0.2, generator)
+    blob = random_blobs(count, size, 0.05, 0.2, generator)
     mask = mask | (blob & chance(errors.stained))
-    thing = blobs(count, size, 0.08, 0.35, generator) & chance(errors.occluded)
+    thing = random_blobs(count, size, 0.08, 0.35, generator) & chance(errors.occluded)
     told = torch.rand(count, generator=generator)[:, None, None] < 0.5
     mask = mask & ~thing
     unknown = (thing & told) | ~photographed
@@ -143,7 +148,9 @@ def _moved(mask: Float[Tensor, "n 1 s s"], outwards_px: Float[Tensor, "n 1 s s"]
     return result
 
 
-def blobs(count: int, size: int, smallest: float, largest: float, generator: torch.Generator) -> Bool[Tensor, "n s s"]:
+def random_blobs(
+    count: int, size: int, smallest: float, largest: float, generator: torch.Generator
+) -> Bool[Tensor, "n s s"]:
     """One ellipse or box each, anywhere, turned any way.
 
     Args:
@@ -164,11 +171,11 @@ def blobs(count: int, size: int, smallest: float, largest: float, generator: tor
     return torch.where(square, torch.maximum(u, v), (u * u + v * v).sqrt()) < 1
 
 
-def spoiled_keypoints(
+def add_keypoint_noise(
     keypoints: Float[Tensor, "n k 2"],
     visible: Bool[Tensor, "n k"],
     known: Bool[Tensor, "n k"],
-    errors: ErrorMix,
+    errors: ObservationNoise,
     generator: torch.Generator,
 ) -> tuple[Float[Tensor, "n k 2"], Float[Tensor, "n k"]]:
     """Keypoints as detectors give them.
@@ -193,24 +200,26 @@ def spoiled_keypoints(
     jitter = jitter * torch.where(visible, 1.0, 2.0)
     moved = keypoints + jitter[..., None] * torch.randn(keypoints.shape, generator=generator)
     stray = chance(count, n_points) < errors.stray
-    moved = torch.where(stray[..., None], moved + STRAY * torch.randn(keypoints.shape, generator=generator), moved)
+    moved = torch.where(
+        stray[..., None], moved + OUTLIER_SPREAD * torch.randn(keypoints.shape, generator=generator), moved
+    )
     missed = chance(count, n_points) < torch.where(visible, errors.missing, errors.hidden_missing)
     found = known & ~missed & (chance(count, 1) >= errors.no_keypoints)
     which = torch.randint(3, (count,), generator=generator)
     swap = (chance(count) < errors.swapped)[:, None] & torch.stack([_ARMS, _LEGS, torch.ones_like(_ARMS)])[which]
     moved = torch.where(swap[..., None], moved[:, _SWAPPED], moved)
     found = torch.where(swap, found[:, _SWAPPED], found)
-    sure = _sureness(visible, generator)
+    sure = _confidences(visible, generator)
     exact = (chance(count) < 0.4)[:, None]  # annotations come without doubt
     confidence = torch.where(found, torch.where(exact, 1.0, sure), 0.0)
     return torch.where(found[..., None], moved.clamp(-3, 3), 0.0), confidence
 
 
-def spoiled_depths(
+def add_depth_noise(
     points: Float[Tensor, "n k 3"],
     visible: Bool[Tensor, "n k"],
     known: Bool[Tensor, "n k"],
-    errors: ErrorMix,
+    errors: ObservationNoise,
     generator: torch.Generator,
 ) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k"]]:
     """How far away keypoints are, as networks guess it from a photo: the signs mostly right, the sizes not.
@@ -243,10 +252,10 @@ def spoiled_depths(
     low, high = (math.log(limit) for limit in errors.depth_noise_m)
     noise = between((low, high), count, 1).exp() * torch.where(visible, 1.0, 2.0)
     depths = between(errors.depth_scale, count, 1) * depths + noise * torch.randn(count, n_points, generator=generator)
-    return centred_depths(depths, told), torch.where(told, _sureness(visible, generator), 0.0)
+    return centred_depths(depths, told), torch.where(told, _confidences(visible, generator), 0.0)
 
 
-def _sureness(visible: Bool[Tensor, "n k"], generator: torch.Generator) -> Float[Tensor, "n k"]:
+def _confidences(visible: Bool[Tensor, "n k"], generator: torch.Generator) -> Float[Tensor, "n k"]:
     """Confidences of what was found: hidden points have less."""
     seen, guessed = (torch.rand(visible.shape, generator=generator) for _ in range(2))
     return torch.where(visible, 0.6 + 0.4 * seen, 0.2 + 0.7 * guessed)

@@ -13,14 +13,14 @@ from torch import Tensor
 from render_fit.bodies.body import Body
 from render_fit.bodies.clothing import ClothingBasis
 from render_fit.bodies.parameters import BodyParameters
-from render_fit.core.cameras import MARGIN, Camera, view_camera
-from render_fit.core.config import Strict
+from render_fit.core.cameras import PERSON_MARGIN, Camera, view_camera
+from render_fit.core.config import StrictModel
 
 NEAREST_M = 0.3
 """Nobody's nearest point is closer to the camera than this, whatever fills the picture."""
 
 
-class PeopleMix(Strict):
+class PeopleDistribution(StrictModel):
     """What people wear and how they are seen. Shares are probabilities.
 
     Attributes:
@@ -75,11 +75,11 @@ class People:
 
 
 @torch.no_grad()
-def people(
+def sample_people(
     body: Body,
     pose: Float[Tensor, "n 24 3"],
     size: int,
-    mix: PeopleMix,
+    mix: PeopleDistribution,
     generator: torch.Generator,
     basis: ClothingBasis | None = None,
 ) -> People:
@@ -122,7 +122,7 @@ def people(
     focal = (low + (high - low) * uniform()).exp()
     camera = view_camera(focal, size)
     cut = _cuts(count, mix, generator)
-    fill = (mix.zoom * normal()).exp() / MARGIN
+    fill = (mix.zoom * normal()).exp() / PERSON_MARGIN
     middle = mix.shift * normal(2)
     transl, box = _placed(output.vertices, camera, cut, fill, middle)
     far = 10.0 * size
@@ -139,7 +139,7 @@ def _about(axis: int, angle: Float[Tensor, "n 1"]) -> Float[Tensor, "n 3 3"]:
     return roma.rotvec_to_rotmat(rotvec)
 
 
-def _cuts(count: int, mix: PeopleMix, generator: torch.Generator) -> Float[Tensor, "n 4"]:
+def _cuts(count: int, mix: PeopleDistribution, generator: torch.Generator) -> Float[Tensor, "n 4"]:
     """Shares of the person's box that the photo's left, top, right and bottom edges cut off; mostly the bottom's."""
     which = torch.multinomial(torch.tensor([0.12, 0.08, 0.12, 0.68]), count, replacement=True, generator=generator)
     share = 0.1 + 0.5 * torch.rand(count, generator=generator)

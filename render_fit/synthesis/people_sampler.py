@@ -13,30 +13,30 @@ from render_fit.bodies.clothing import ClothingBasis
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.core.skeletons import (
     BODY_25,
+    CANONICAL_KEYPOINTS,
     COCO_17,
     H36M_17,
     MEDIAPIPE_33,
     MPI_INF_3DHP_17,
-    POINTS,
     Skeleton,
-    point_columns,
+    canonical_columns,
 )
 from render_fit.renderers.base import RenderSettings
 from render_fit.renderers.cpu import CpuRenderer
-from render_fit.synthesis.images.training_images import PhotoMix
-from render_fit.synthesis.observation_noise import ErrorMix
-from render_fit.synthesis.people import People, PeopleMix, people
-from render_fit.synthesis.poses.bank import PoseBank, PoseMix
+from render_fit.synthesis.images.training_images import ImageAugmentation
+from render_fit.synthesis.observation_noise import ObservationNoise
+from render_fit.synthesis.people import People, PeopleDistribution, sample_people
+from render_fit.synthesis.poses.bank import PoseAugmentation, PoseBank
 
 HIDDEN_DEPTH_M = 0.12
 """A keypoint with the visible surface this much nearer is hidden; a torso is about 0.24 m deep."""
 
-ANNOTATORS = (COCO_17, MEDIAPIPE_33, BODY_25, H36M_17, MPI_INF_3DHP_17)
+KEYPOINT_FORMATS = (COCO_17, MEDIAPIPE_33, BODY_25, H36M_17, MPI_INF_3DHP_17)
 """Who tells keypoints: formats that mean other points by the same names."""
 
 
 @dataclass(frozen=True)
-class Drawn:
+class RenderedPeople:
     """N people as a perfect observer would see them.
 
     Attributes:
@@ -44,7 +44,7 @@ class Drawn:
         face_index: (N, S, S) the body's face that a pixel sees; −1 is background.
         labels: (N, S, S) SMPL part + 1; 0 is background.
         photographed: (N, S, S) pixels inside of the photo.
-        keypoints: (N, K, 2) `POINTS`, units of half the view from its middle.
+        keypoints: (N, K, 2) `CANONICAL_KEYPOINTS`, units of half the view from its middle.
         points: (N, K, 3) the same in space, metres.
         visible: (N, K) not hidden by the body, and inside the photo.
         known: (N, K) told by the annotator's skeleton and inside the photo.
@@ -61,7 +61,7 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class Synthesis:
+class PeopleSampler:
     """People drawn on the spot.
 
     Attributes:
@@ -80,14 +80,14 @@ class Synthesis:
     bank: PoseBank
     basis: ClothingBasis | None = None
     size: int = 64
-    poses: PoseMix = field(default_factory=PoseMix)
-    people: PeopleMix = field(default_factory=PeopleMix)
-    errors: ErrorMix = field(default_factory=ErrorMix)
-    annotators: tuple[Skeleton, ...] = ANNOTATORS
-    photos: PhotoMix | None = None
+    poses: PoseAugmentation = field(default_factory=PoseAugmentation)
+    people: PeopleDistribution = field(default_factory=PeopleDistribution)
+    errors: ObservationNoise = field(default_factory=ObservationNoise)
+    annotators: tuple[Skeleton, ...] = KEYPOINT_FORMATS
+    photos: ImageAugmentation | None = None
 
     @torch.no_grad()
-    def draw(self, count: int, generator: torch.Generator) -> Drawn:
+    def draw(self, count: int, generator: torch.Generator) -> RenderedPeople:
         """Draws people without errors.
 
         Args:
@@ -95,7 +95,7 @@ class Synthesis:
             generator: Source of randomness; the same state gives the same people.
         """
         pose = self.bank.draw(count, self.poses, generator)
-        who = people(self.body, pose, self.size, self.people, generator, self.basis)
+        who = sample_people(self.body, pose, self.size, self.people, generator, self.basis)
         seen = CpuRenderer()(
             who.vertices, self.body.faces, who.camera, RenderSettings(), outputs=("face_index", "depth")
         )
@@ -103,7 +103,9 @@ class Synthesis:
         labels = torch.where(seen.face_index >= 0, self.body.face_parts[seen.face_index.clamp(min=0)] + 1, 0)
         photographed = self._photographed(who.inside)
         keypoints, points, visible, known = self._annotated(who, seen.depth, generator)
-        return Drawn(who, seen.face_index, labels * photographed, photographed, keypoints, points, visible, known)
+        return RenderedPeople(
+            who, seen.face_index, labels * photographed, photographed, keypoints, points, visible, known
+        )
 
     def _photographed(self, inside: Float[Tensor, "n 4"]) -> Bool[Tensor, "n s s"]:
         centres = torch.arange(self.size) + 0.5
@@ -116,8 +118,8 @@ class Synthesis:
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Keypoints by one annotator's meaning of the joints for each person."""
         count = len(who.vertices)
-        pixels, places = torch.zeros(count, len(POINTS), 2), torch.ones(count, len(POINTS), 3)
-        told = torch.zeros(count, len(POINTS), dtype=torch.bool)
+        pixels, places = torch.zeros(count, len(CANONICAL_KEYPOINTS), 2), torch.ones(count, len(CANONICAL_KEYPOINTS), 3)
+        told = torch.zeros(count, len(CANONICAL_KEYPOINTS), dtype=torch.bool)
         annotator = torch.randint(len(self.annotators), (count,), generator=generator)
         for number, skeleton in enumerate(self.annotators):
             rows = (annotator == number).nonzero()[:, 0]
@@ -138,9 +140,9 @@ class Synthesis:
 
 
 def _supported(body: Body, skeleton: Skeleton) -> tuple[list[int], list[int]]:
-    """`point_columns` of the joints that the body has."""
+    """`canonical_columns` of the joints that the body has."""
     has = body.supports(skeleton).tolist()
-    pairs = [(i, j) for i, j in zip(*point_columns(skeleton), strict=True) if has[i]]
+    pairs = [(i, j) for i, j in zip(*canonical_columns(skeleton), strict=True) if has[i]]
     return [i for i, _ in pairs], [j for _, j in pairs]
 
 

@@ -12,7 +12,7 @@ from scipy import ndimage
 from render_fit.observations.observation import Observation, box_of_keypoints, box_of_mask, box_union
 
 
-def keypoints_off(seen: Observation, share: float, rng: np.random.Generator) -> Observation:
+def keypoint_jitter(seen: Observation, share: float, rng: np.random.Generator) -> Observation:
     """Gaussian noise on the keypoints; its deviation per axis is a share of the box's longer side."""
     assert seen.keypoints_px is not None
     noise = torch.from_numpy(rng.standard_normal(seen.keypoints_px.shape)).to(seen.keypoints_px)
@@ -26,7 +26,7 @@ def sides_swapped(seen: Observation) -> Observation:
     return replace(seen, keypoints_px=seen.keypoints_px[swap], confidence=seen.confidence[swap])
 
 
-def limb_on_the_other(seen: Observation, rng: np.random.Generator) -> Observation:
+def limb_on_other_side(seen: Observation, rng: np.random.Generator) -> Observation:
     """The lower two keypoints of an arm or a leg moved onto those of the other side, the better seen one."""
     assert seen.keypoints_px is not None and seen.confidence is not None and seen.skeleton is not None
     skeleton, confidence = seen.skeleton, seen.confidence
@@ -70,13 +70,13 @@ def mask_dilated(seen: Observation, share: float) -> Observation:
     return replace(seen, mask=torch.from_numpy((distance_px <= share * max(seen.box[2:])).astype(np.float32)))
 
 
-WRONGS: dict[str, Callable[[Observation, Observation, np.random.Generator], Observation]] = {
+PERTURBATIONS: dict[str, Callable[[Observation, Observation, np.random.Generator], Observation]] = {
     "nothing": lambda seen, other, rng: seen,
-    "keypoints 3 % off": lambda seen, other, rng: keypoints_off(seen, 0.03, rng),
-    "keypoints 6 % off": lambda seen, other, rng: keypoints_off(seen, 0.06, rng),
-    "keypoints 12 % off": lambda seen, other, rng: keypoints_off(seen, 0.12, rng),
+    "keypoints 3 % off": lambda seen, other, rng: keypoint_jitter(seen, 0.03, rng),
+    "keypoints 6 % off": lambda seen, other, rng: keypoint_jitter(seen, 0.06, rng),
+    "keypoints 12 % off": lambda seen, other, rng: keypoint_jitter(seen, 0.12, rng),
     "left and right swapped": lambda seen, other, rng: sides_swapped(seen),
-    "limb on the other": lambda seen, other, rng: limb_on_the_other(seen, rng),
+    "limb on the other": lambda seen, other, rng: limb_on_other_side(seen, rng),
     "keypoints of another": lambda seen, other, rng: replace(
         seen, keypoints_px=other.keypoints_px, confidence=other.confidence
     ),
@@ -89,9 +89,9 @@ WRONGS: dict[str, Callable[[Observation, Observation, np.random.Generator], Obse
 """Name → the observation made wrong, from itself, that of another view and a source of chance."""
 
 
-def made_wrong(wrong: str, seen: Observation, other: Observation, rng: np.random.Generator) -> Observation:
-    """An observation made wrong in one of the ways of ``WRONGS``, with the box that ``observe`` would give it."""
-    made = WRONGS[wrong](seen, other, rng)
+def perturb(kind: str, seen: Observation, other: Observation, rng: np.random.Generator) -> Observation:
+    """An observation with one of the `PERTURBATIONS`, and the box that `observe` would give it."""
+    made = PERTURBATIONS[kind](seen, other, rng)
     assert made.mask is not None and made.keypoints_px is not None and made.confidence is not None
     box = box_union(box_of_mask(made.mask), box_of_keypoints(made.keypoints_px, made.confidence))
     return replace(made, box=box or seen.box)

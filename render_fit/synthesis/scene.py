@@ -16,8 +16,8 @@ from render_fit.core.cameras import Camera, camera_from_focal, default_focal_px
 from render_fit.core.parts import PART_SPACES
 from render_fit.core.skeletons import COCO_17, Skeleton
 from render_fit.observations.observation import Observation, box_of_mask
-from render_fit.synthesis.annotations import annotate_keypoints, labels_at_another_resolution
-from render_fit.synthesis.independent_rasterizer import draw_mask, rasterize
+from render_fit.synthesis.annotations import annotate_keypoints, resampled_part_labels
+from render_fit.synthesis.independent_rasterizer import rasterize, rasterize_mask
 from render_fit.synthesis.placement import pose_in_view, view_rotation
 
 BETA_LIMIT = 2.0
@@ -25,7 +25,7 @@ BETA_LIMIT = 2.0
 
 
 @dataclass(frozen=True)
-class Scene:
+class SyntheticScene:
     """One synthetic person, what was drawn of them, and the truth.
 
     Attributes:
@@ -96,7 +96,7 @@ def synthetic_scene(
     image_size: tuple[int, int] = (256, 256),
     skeleton: Skeleton = COCO_17,
     jitter: float = 0.01,
-) -> Scene:
+) -> SyntheticScene:
     """An unclothed person in a random view, with mask, part map and keypoints but without a photograph.
 
     Args:
@@ -125,18 +125,18 @@ def synthetic_scene(
     output = body(parameters)
     vertices, faces = output.vertices[0].numpy(), body.faces.numpy()
     K = camera.K[0].numpy()
-    mask = draw_mask(vertices, faces, K, height, width)
+    mask = rasterize_mask(vertices, faces, K, height, width)
     depth = rasterize(vertices, faces, K, height, width).depth
     points = camera.project(output.vertices)[0]
     box_side = float((points.amax(dim=0) - points.amin(dim=0)).amax())
     keypoints_px, confidence = annotate_keypoints(body, parameters, camera, skeleton, depth, rng, jitter * box_side)
-    return Scene(
+    return SyntheticScene(
         parameters=parameters,
         camera=camera,
         vertices_camera=output.vertices[0],
         joints_camera=output.joints[0],
         mask=torch.from_numpy(mask.astype(np.float32)),
-        labels=labels_at_another_resolution(vertices, faces, body.face_parts.numpy(), camera, 0.7),
+        labels=resampled_part_labels(vertices, faces, body.face_parts.numpy(), camera, 0.7),
         skeleton=skeleton,
         keypoints_px=keypoints_px,
         confidence=confidence,

@@ -11,8 +11,13 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from render_fit.core.config import Strict
-from render_fit.losses.priors.adversarial import AdversarialConfig, AdversarialPrior, belief, doubt
+from render_fit.core.config import StrictModel
+from render_fit.losses.priors.adversarial import (
+    DiscriminatorConfig,
+    PoseShapeDiscriminators,
+    fake_target_loss,
+    real_target_loss,
+)
 from render_fit.regressors.network import Prediction
 from render_fit.synthesis.poses.bank import PoseBank
 from render_fit.training.losses import Count, Losses
@@ -22,7 +27,7 @@ BODY_JOINTS = slice(1, 24)
 """All of SMPL's joints but the pelvis."""
 
 
-class AdversarialSetting(Strict):
+class AdversarialConfig(StrictModel):
     """The adversarial prior of a training."""
 
     weight: float = Field(default=0.0, ge=0, description="of the regressor's share; 0: no adversary")
@@ -32,7 +37,7 @@ class AdversarialSetting(Strict):
     width: int = Field(default=256, gt=0, description="of the discriminator that sees all joints")
 
 
-class Adversary:
+class AdversarialPriorTraining:
     """Discriminators that learn beside a regressor.
 
     Args:
@@ -49,7 +54,7 @@ class Adversary:
 
     def __init__(
         self,
-        setting: AdversarialSetting,
+        setting: AdversarialConfig,
         bank: PoseBank,
         n_betas: int,
         seed: int,
@@ -59,10 +64,10 @@ class Adversary:
     ) -> None:
         self.setting, self.bank, self.seed = setting, bank, seed
         self.device, self.everybody, self.together = device, everybody, together
-        config = AdversarialConfig(n_betas=n_betas, features=setting.features, width=setting.width)
+        config = DiscriminatorConfig(n_betas=n_betas, features=setting.features, width=setting.width)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.discriminators = AdversarialPrior(config).to(device)
+            self.discriminators = PoseShapeDiscriminators(config).to(device)
         self.discriminators.requires_grad_(False)
         self.optimiser = torch.optim.Adam(
             self.discriminators.parameters(), setting.learning_rate, weight_decay=setting.weight_decay
@@ -74,7 +79,11 @@ class Adversary:
         Args:
             prediction: H hypotheses for each of N people, labelled or not.
         """
-        far = doubt(self.discriminators.judge(*_bodies(prediction))).view(prediction.log_likelihood.shape).mean(1)
+        far = (
+            real_target_loss(self.discriminators.judge(*_bodies(prediction)))
+            .view(prediction.log_likelihood.shape)
+            .mean(1)
+        )
         total = self.setting.weight * far.sum() / self.everybody(_people(far))
         return Losses(total, {"adversarial": far.detach().mean()})
 
@@ -92,8 +101,8 @@ class Adversary:
         """
         discriminators = self.discriminators.requires_grad_(True)
         pose, betas = zip(*(self._real(shard, people) for shard in shards), strict=True)
-        real = doubt(discriminators.judge(torch.cat(pose).to(self.device), torch.cat(betas).to(self.device)))
-        fake = belief(discriminators.judge(*(value.detach() for value in _bodies(prediction))))
+        real = real_target_loss(discriminators.judge(torch.cat(pose).to(self.device), torch.cat(betas).to(self.device)))
+        fake = fake_target_loss(discriminators.judge(*(value.detach() for value in _bodies(prediction))))
         fake = fake.view(prediction.log_likelihood.shape).mean(1)
         loss = real.sum() / self.everybody(_people(real)) + fake.sum() / self.everybody(_people(fake))
         parameters = list(discriminators.parameters())

@@ -11,16 +11,16 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, interpolate, one_hot
 
-from render_fit.core.config import Strict
+from render_fit.core.config import StrictModel
 from render_fit.core.parts import N_PARTS
-from render_fit.regressors.inputs import Inputs
+from render_fit.regressors.inputs import RegressorInputs
 from render_fit.regressors.network import Prediction, Regressor
 from render_fit.training.label_availability import LABELS
 from render_fit.training.losses import Count, Losses
-from render_fit.training.samples import Truth
+from render_fit.training.samples import GroundTruth
 
 
-class SegmentationSetting(Strict):
+class SegmentationConfig(StrictModel):
     """Segmentation as a second lesson of a training; what it teaches stays in the backbone, the decoder is not part of
     the regressor.
 
@@ -68,7 +68,7 @@ class Decoder(nn.Module):
         self.load_state_dict(content)
 
 
-class Taught(nn.Module):
+class RegressorWithSegmentation(nn.Module):
     """A regressor as it is trained: beside a decoder of its backbone's maps, where segmentation is a lesson.
 
     Args:
@@ -76,7 +76,7 @@ class Taught(nn.Module):
         setting: Of segmentation.
     """
 
-    def __init__(self, regressor: Regressor, setting: SegmentationSetting) -> None:
+    def __init__(self, regressor: Regressor, setting: SegmentationConfig) -> None:
         super().__init__()
         self.regressor = regressor
         self.decoder: Decoder | None = None
@@ -90,7 +90,7 @@ class Taught(nn.Module):
                 backbone(torch.zeros(1, config.num_channels, size, size))
             self.decoder = Decoder([shown.shape[1] for shown in self._maps], setting.channels)
 
-    def forward(self, inputs: Inputs) -> tuple[Prediction, Tensor | None]:
+    def forward(self, inputs: RegressorInputs) -> tuple[Prediction, Tensor | None]:
         """The regressor's answers, and the decoder's logits if there is one.
 
         Differentiability: smooth in the inputs and weights.
@@ -104,7 +104,7 @@ class Taught(nn.Module):
 
 
 def segmentation_loss(
-    logits: Float[Tensor, "n 25 s s"], truth: Truth, weight: float, count: Count | None = None
+    logits: Float[Tensor, "n 25 s s"], truth: GroundTruth, weight: float, count: Count | None = None
 ) -> Losses:
     """Cross-entropy between what a decoder says of every place and which parts the body's pixels there are of.
 

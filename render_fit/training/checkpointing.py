@@ -20,7 +20,7 @@ STATE, REGRESSOR, RECIPE = "state.pt", "regressor.safetensors", "recipe.json"
 
 
 @runtime_checkable
-class GoesOn(Protocol):
+class Stateful(Protocol):
     """What else a training remembers from step to step."""
 
     def state(self) -> dict[str, Any]: ...
@@ -47,7 +47,7 @@ class TrainingState:
         model: Regressor,
         averaged: Regressor,
         optimiser: Any,
-        others: Mapping[str, GoesOn],
+        others: Mapping[str, Stateful],
     ) -> None:
         self.recipe, self.folder = recipe, folder
         self.model, self.averaged, self.optimiser, self.others = model, averaged, optimiser, others

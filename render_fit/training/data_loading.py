@@ -9,21 +9,21 @@ from dataclasses import replace
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from render_fit.core.parallel import threads_of_new_processes
-from render_fit.regressors.inputs import Inputs
-from render_fit.synthesis.people_sampler import Synthesis
-from render_fit.training.label_availability import LabelMix
-from render_fit.training.samples import Truth, training_batch
+from render_fit.core.parallel import limit_threads_of_new_processes
+from render_fit.regressors.inputs import RegressorInputs
+from render_fit.synthesis.people_sampler import PeopleSampler
+from render_fit.training.label_availability import LabelAvailability
+from render_fit.training.samples import GroundTruth, training_batch
 
 
-class Shards(Dataset[tuple[Inputs, Truth]]):
+class Shards(Dataset[tuple[RegressorInputs, GroundTruth]]):
     """People, some at a time. A shard's number decides who is in it: nothing needs to remember where it was, and any
     number of processes draws the same."""
 
-    def __init__(self, synthesis: Synthesis, people: int, seed: int, labels: LabelMix) -> None:
+    def __init__(self, synthesis: PeopleSampler, people: int, seed: int, labels: LabelAvailability) -> None:
         self.synthesis, self.people, self.seed, self.labels = synthesis, people, seed, labels
 
-    def __getitem__(self, index: int) -> tuple[Inputs, Truth]:
+    def __getitem__(self, index: int) -> tuple[RegressorInputs, GroundTruth]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + index)
         inputs, truth = training_batch(self.synthesis, self.people, generator)
         numbers = index * self.people + torch.arange(self.people)
@@ -34,7 +34,7 @@ class Shards(Dataset[tuple[Inputs, Truth]]):
 
 
 @contextmanager
-def drawn_ahead(data: Shards, numbers: range, workers: int) -> Iterator[Iterator[tuple[Inputs, Truth]]]:
+def prefetch(data: Shards, numbers: range, workers: int) -> Iterator[Iterator[tuple[RegressorInputs, GroundTruth]]]:
     """Some shards, one after the other.
 
     Args:
@@ -42,7 +42,7 @@ def drawn_ahead(data: Shards, numbers: range, workers: int) -> Iterator[Iterator
         numbers: Which.
         workers: Processes that draw them; 0: this one does.
     """
-    with threads_of_new_processes(1):
+    with limit_threads_of_new_processes(1):
         loader = DataLoader(
             data,
             batch_size=None,

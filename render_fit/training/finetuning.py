@@ -18,15 +18,20 @@ from render_fit.regressors.checkpoint import load_regressor
 from render_fit.regressors.network import Regressor
 from render_fit.renderers import CpuRenderer
 from render_fit.renderers.base import RenderSettings
-from render_fit.synthesis.people_sampler import Synthesis
-from render_fit.synthesis.poses.bank import pose_bank
+from render_fit.synthesis.people_sampler import PeopleSampler
+from render_fit.synthesis.poses.bank import load_pose_bank
 from render_fit.training.checkpointing import REGRESSOR
-from render_fit.training.fitting_in_the_loop import Fits
+from render_fit.training.fitting_in_the_loop import BestFits
 from render_fit.training.loop import train
 from render_fit.training.observed_photos import observed_people
 from render_fit.training.recipe import load_training_recipe
-from render_fit.training.render_supervision import Unlabelled, UnlabelledSetting, objective_for, render_losses
-from render_fit.training.runs import processes, synthesis_for
+from render_fit.training.render_supervision import (
+    RenderSupervisionConfig,
+    UnlabelledPhotos,
+    objective_for,
+    render_losses,
+)
+from render_fit.training.runs import people_sampler, process_state
 
 OBSERVED = "observed"
 """Folder of what the photos show, kept for runs that go on."""
@@ -36,7 +41,7 @@ FITS = "fits.npz"
 
 
 @dataclass(frozen=True)
-class Explains:
+class PhotoAgreement:
     """How well a regressor's answers explain a folder's observations.
 
     Attributes:
@@ -49,7 +54,7 @@ class Explains:
 
 
 @dataclass(frozen=True)
-class Finetuned:
+class FinetuningResult:
     """What fine-tuning did.
 
     Attributes:
@@ -63,8 +68,8 @@ class Finetuned:
     regressor: Path
     people: int
     skipped: dict[Path, str]
-    before: Explains
-    after: Explains
+    before: PhotoAgreement
+    after: PhotoAgreement
 
 
 def finetune(
@@ -77,7 +82,7 @@ def finetune(
     steps: int | None = None,
     workers: int = 1,
     watch: Callable[[str, int, int, dict[str, float]], None] | None = None,
-) -> Finetuned:
+) -> FinetuningResult:
     """Adapts a regressor to photos without labels.
 
     Args:
@@ -108,13 +113,13 @@ def finetune(
         if watch is not None:
             watch("observing", done, total, {})
 
-    people, skipped = observed_people(found, first, setting.resolution, out / OBSERVED, processes(), observed)
+    people, skipped = observed_people(found, first, setting.resolution, out / OBSERVED, process_state(), observed)
     if not people:
         reason = next(iter(skipped.values()), "")
         raise InputError(f"{images[0]}: nobody was found in any of {len(found)} photos ({reason})")
-    photos = Unlabelled.joined(list(people.values()))
-    synthesis = synthesis_for(chosen, pose_bank(motion))
-    before = explains(first, photos, synthesis, setting)
+    photos = UnlabelledPhotos.joined(list(people.values()))
+    synthesis = people_sampler(chosen, load_pose_bank(motion))
+    before = measure_agreement(first, photos, synthesis, setting)
 
     def tell(step: int, figures: dict[str, float]) -> None:
         if watch is not None:
@@ -123,11 +128,11 @@ def finetune(
     done = train(chosen, out, synthesis, photos=photos, workers=workers, watch=tell)
     if done.fits is not None:
         _write_fits(done.fits, [str(path) for path in people], synthesis.body, out / FITS)
-    after = explains(load_regressor(out / REGRESSOR), photos, synthesis, setting)
-    return Finetuned(out / REGRESSOR, len(people), skipped, before, after)
+    after = measure_agreement(load_regressor(out / REGRESSOR), photos, synthesis, setting)
+    return FinetuningResult(out / REGRESSOR, len(people), skipped, before, after)
 
 
-def _write_fits(fits: Fits, names: Sequence[str], body: Body, path: Path) -> None:
+def _write_fits(fits: BestFits, names: Sequence[str], body: Body, path: Path) -> None:
     """Writes fits as SMPL's parameters in the photos' camera axes, under a temporary name first."""
     partial = path.with_suffix(".partial")
     with partial.open("wb") as file:
@@ -143,9 +148,13 @@ def _write_fits(fits: Fits, names: Sequence[str], body: Body, path: Path) -> Non
 
 
 @torch.no_grad()
-def explains(
-    regressor: Regressor, photos: Unlabelled, synthesis: Synthesis, setting: UnlabelledSetting, chunk: int = 32
-) -> Explains:
+def measure_agreement(
+    regressor: Regressor,
+    photos: UnlabelledPhotos,
+    synthesis: PeopleSampler,
+    setting: RenderSupervisionConfig,
+    chunk: int = 32,
+) -> PhotoAgreement:
     """Judges a regressor by observations alone.
 
     Args:
@@ -173,4 +182,4 @@ def explains(
         if some.targets.mask is not None:
             overlaps.append(iou(scored.scene.render("silhouette"), some.targets.mask, some.targets.valid))
     overlap = float(torch.cat(overlaps).mean()) if overlaps else float("nan")
-    return Explains(float(torch.cat(values).mean()), overlap)
+    return PhotoAgreement(float(torch.cat(values).mean()), overlap)

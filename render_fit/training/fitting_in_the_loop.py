@@ -19,20 +19,20 @@ from torch import Tensor
 from render_fit.bodies.body import Body
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.core.batch import Batch
-from render_fit.core.config import Strict
+from render_fit.core.config import StrictModel
 from render_fit.fitting.problem import Problem
 from render_fit.fitting.recipe import Edge, TermSetting, TermSettings
-from render_fit.fitting.solvers import solver_named
+from render_fit.fitting.solvers import make_solver
 from render_fit.fitting.variables import Variables
-from render_fit.losses.targets import Targets
+from render_fit.losses.targets import FitTargets
 from render_fit.regressors.network import Prediction, place_in_view
-from render_fit.regressors.person_crop import View
+from render_fit.regressors.person_crop import PersonCrop
 from render_fit.renderers.base import RenderSettings
 from render_fit.renderers.cpu import CpuRenderer
 from render_fit.training.label_availability import LABELS
 from render_fit.training.losses import Count, Losses, LossWeights, losses
-from render_fit.training.render_supervision import Unlabelled, objective_for
-from render_fit.training.samples import Truth
+from render_fit.training.render_supervision import UnlabelledPhotos, objective_for
+from render_fit.training.samples import GroundTruth
 
 _TERMS: Mapping[str, TermSetting] = {
     "keypoints": TermSetting(weight=1.0, options={"scale": 0.1}),
@@ -44,7 +44,7 @@ _TERMS: Mapping[str, TermSetting] = {
 """SMPLify's: keypoints and priors, which need no picture."""
 
 
-class InTheLoop(Strict):
+class FittingInTheLoopConfig(StrictModel):
     """Fits that teach the regressor, beside drawn people."""
 
     weight: float = Field(default=1.0, ge=0, description="of what is learnt from fits, beside drawn people")
@@ -57,7 +57,7 @@ class InTheLoop(Strict):
 
 
 @dataclass(frozen=True)
-class Fits(Batch):
+class BestFits(Batch):
     """Fits of P images, in the photos' camera axes.
 
     Attributes:
@@ -73,28 +73,28 @@ class Fits(Batch):
     value: Float[Tensor, "p"]
 
     @staticmethod
-    def none(count: int, n_joints: int, n_betas: int) -> Fits:
+    def none(count: int, n_joints: int, n_betas: int) -> BestFits:
         """No fit yet of any image."""
-        return Fits(
+        return BestFits(
             torch.eye(3).repeat(count, n_joints, 1, 1),
             torch.zeros(count, n_betas),
             torch.tensor([0.0, 0.0, 1.0]).repeat(count, 1),
             torch.full((count,), torch.inf),
         )
 
-    def improve(self, rows: Tensor, found: Fits) -> None:
+    def improve(self, rows: Tensor, found: BestFits) -> None:
         """Puts other fits of some images in these ones' places where the objective is lower."""
         better = found.value < self.value[rows]
         for name, value in found.tensors().items():
             getattr(self, name)[rows[better]] = value[better]
 
-    def truth(self, view: View, body: Body, n_clothing: int, good: Bool[Tensor, "p"]) -> Truth:
+    def truth(self, view: PersonCrop, body: Body, n_clothing: int, good: Bool[Tensor, "p"]) -> GroundTruth:
         """The fits as what a regressor should say, in the axes of the views: nothing of clothes, and nothing at all
         where a fit is not good."""
         pelvis = (view.turn @ self.pelvis[..., None])[..., 0]
         rotations = torch.cat([view.turn[:, None] @ self.rotations[:, :1], self.rotations[:, 1:]], 1)
         joints = body.kinematics(BodyParameters(rotations, self.betas, torch.zeros_like(pelvis))).joints
-        return Truth(
+        return GroundTruth(
             rotations,
             self.betas,
             self.betas.new_zeros(len(pelvis), n_clothing),
@@ -106,7 +106,7 @@ class Fits(Batch):
         )
 
 
-def fitted(prediction: Prediction, seen: Unlabelled, body: Body, setting: InTheLoop) -> Fits:
+def fit_batch(prediction: Prediction, seen: UnlabelledPhotos, body: Body, setting: FittingInTheLoopConfig) -> BestFits:
     """Fits N people, each from the hypothesis of theirs that the terms without pictures like best.
 
     Args:
@@ -123,24 +123,24 @@ def fitted(prediction: Prediction, seen: Unlabelled, body: Body, setting: InTheL
             body, BodyParameters(rotations, betas, pelvis - body.rest_joints(betas)[:, 0])
         )
         everyone = torch.arange(n).repeat_interleave(h)
-        value = problem_for(setting, seen.targets[everyone], body, skeletal=True).loss(start).view(n, h)
+        value = fit_problem(setting, seen.targets[everyone], body, skeletal=True).loss(start).view(n, h)
         best = torch.arange(n) * h + value.nan_to_num(torch.inf).argmin(1)
-    return refined(start[best].detached(), seen.targets, body, setting)
+    return refine(start[best].detached(), seen.targets, body, setting)
 
 
-def refined(start: Variables, targets: Targets, body: Body, setting: InTheLoop) -> Fits:
+def refine(start: Variables, targets: FitTargets, body: Body, setting: FittingInTheLoopConfig) -> BestFits:
     """Fits N people from given starts, all at once."""
-    problem = problem_for(setting, targets, body)
+    problem = fit_problem(setting, targets, body)
     free = ("orient", "position", "pose", "betas")
-    found, solution = problem.minimise(start, free, solver_named("lbfgs", {}), setting.iterations)
+    found, solution = problem.minimise(start, free, make_solver("lbfgs", {}), setting.iterations)
     with torch.no_grad():
         parameters = found.parameters(body)
         pelvis = parameters.transl + body.rest_joints(parameters.betas)[:, 0]
     value = solution.loss.detach().nan_to_num(torch.inf)
-    return Fits(parameters.rotations.detach(), parameters.betas.detach(), pelvis, value)
+    return BestFits(parameters.rotations.detach(), parameters.betas.detach(), pelvis, value)
 
 
-def problem_for(setting: InTheLoop, targets: Targets, body: Body, skeletal: bool = False) -> Problem:
+def fit_problem(setting: FittingInTheLoopConfig, targets: FitTargets, body: Body, skeletal: bool = False) -> Problem:
     """What fits of some images minimise."""
     objective, edge = objective_for(setting.terms, targets), setting.edge
     settings = RenderSettings(edge.silhouette, edge.sigma_px, edge.gamma_m)
@@ -149,11 +149,11 @@ def problem_for(setting: InTheLoop, targets: Targets, body: Body, skeletal: bool
 
 def fit_loss(
     prediction: Prediction,
-    seen: Unlabelled,
-    fits: Fits,
+    seen: UnlabelledPhotos,
+    fits: BestFits,
     body: Body,
     weights: LossWeights,
-    setting: InTheLoop,
+    setting: FittingInTheLoopConfig,
     count: Count,
 ) -> Losses:
     """What the regressor learns from fits.

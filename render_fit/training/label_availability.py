@@ -6,7 +6,7 @@ from jaxtyping import Bool, Int64
 from pydantic import Field
 from torch import Tensor, stack
 
-from render_fit.core.config import Strict
+from render_fit.core.config import StrictModel
 
 LABELS = ("rotations", "betas", "clothing", "joints", "place", "projection")
 """What may be known of a person, by the names of the losses that compare with it (`objective.LossWeights`)."""
@@ -15,7 +15,7 @@ _GOLDEN = 0.6180339887498949
 """Multiples of the golden section, modulo one, are spread evenly, however many of them are taken."""
 
 
-class LabelMix(Strict):
+class LabelAvailability(StrictModel):
     """Shares of people who carry labels. Who carries a rarer one carries the commoner ones too.
 
     The joints' projection is that of M's own joints, as an annotator without error would mark them, whatever is wrong

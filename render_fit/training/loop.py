@@ -18,26 +18,26 @@ from torch import nn
 
 from render_fit.core.errors import InputError
 from render_fit.regressors.checkpoint import load_regressor, save_regressor
-from render_fit.regressors.inputs import Inputs
+from render_fit.regressors.inputs import RegressorInputs
 from render_fit.regressors.network import Regressor
-from render_fit.synthesis.people_sampler import Synthesis
-from render_fit.training.adversarial import Adversary
-from render_fit.training.auxiliary_segmentation import Taught, segmentation_loss
-from render_fit.training.checkpointing import RECIPE, REGRESSOR, GoesOn, TrainingState
-from render_fit.training.data_loading import Shards, drawn_ahead
-from render_fit.training.fitting_in_the_loop import Fits
+from render_fit.synthesis.people_sampler import PeopleSampler
+from render_fit.training.adversarial import AdversarialPriorTraining
+from render_fit.training.auxiliary_segmentation import RegressorWithSegmentation, segmentation_loss
+from render_fit.training.checkpointing import RECIPE, REGRESSOR, Stateful, TrainingState
+from render_fit.training.data_loading import Shards, prefetch
+from render_fit.training.fitting_in_the_loop import BestFits
 from render_fit.training.losses import losses
-from render_fit.training.photo_supervision import Lessons
+from render_fit.training.photo_supervision import PhotoSupervision
 from render_fit.training.recipe import Optimiser, TrainingRecipe
-from render_fit.training.render_supervision import Unlabelled
-from render_fit.training.samples import Truth
+from render_fit.training.render_supervision import UnlabelledPhotos
+from render_fit.training.samples import GroundTruth
 from render_fit.training.validation import HeldOut, Score, score
 
 Watch = Callable[[int, dict[str, float]], None]
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainingResult:
     """How a training ended.
 
     Attributes:
@@ -50,20 +50,20 @@ class Trained:
     folder: Path
     steps: int
     best: Score | None
-    fits: Fits | None = None
+    fits: BestFits | None = None
 
 
 def train(
     recipe: TrainingRecipe,
     folder: Path,
-    synthesis: Synthesis,
+    synthesis: PeopleSampler,
     held_out: HeldOut | None = None,
-    photos: Unlabelled | None = None,
+    photos: UnlabelledPhotos | None = None,
     *,
     workers: int = 1,
     watch: Watch | None = None,
     stop_after: int | None = None,
-) -> Trained:
+) -> TrainingResult:
     """Trains a regressor, or goes on where the folder's training stopped.
 
     Args:
@@ -92,12 +92,12 @@ def train(
     if recipe.regressor.head == "iterative":
         regressor.begin_at(synthesis.bank.mean_rotations())
     if recipe.start:
-        regressor.load_state_dict(_started(recipe).state_dict())
+        regressor.load_state_dict(_pretrained(recipe).state_dict())
     averaged.load_state_dict(regressor.state_dict())
     # On a processor the lifter's forward and backward pass takes 0.25 s in place of 0.37 (64 people, one thread).
     regressor.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     averaged.requires_grad_(False).eval().to(accelerator.device)
-    taught = Taught(regressor, recipe.segmentation)
+    taught = RegressorWithSegmentation(regressor, recipe.segmentation)
     optimiser = torch.optim.AdamW(
         taught.parameters(), recipe.optimiser.learning_rate, weight_decay=recipe.optimiser.weight_decay
     )
@@ -116,14 +116,16 @@ def train(
         rows: Any = accelerator.gather(value.to(accelerator.device))
         return rows.to(value.device)
 
-    others: dict[str, GoesOn] = {}
+    others: dict[str, Stateful] = {}
     adversary, lessons = None, None
     if recipe.adversarial.weight:
         n_betas, device = recipe.regressor.n_betas, accelerator.device
-        adversary = Adversary(recipe.adversarial, synthesis.bank, n_betas, recipe.seed, device, everybody, together)
+        adversary = AdversarialPriorTraining(
+            recipe.adversarial, synthesis.bank, n_betas, recipe.seed, device, everybody, together
+        )
         others["adversary"] = adversary
     if photos is not None:
-        lessons = others["photos"] = Lessons(recipe, photos, synthesis, everybody, gathered)
+        lessons = others["photos"] = PhotoSupervision(recipe, photos, synthesis, everybody, gathered)
     if taught.decoder is not None:
         others["segmentation"] = taught.decoder
     state = TrainingState(recipe, folder, regressor, averaged, optimiser, others)
@@ -141,17 +143,17 @@ def train(
     if shards % processes:
         raise InputError(f"batch: {shards} shards of {recipe.shard} cannot be shared evenly by {processes} processes")
     mine = range(state.step * shards + rank, last * shards, processes)
-    with drawn_ahead(Shards(synthesis, recipe.shard, recipe.seed, recipe.labels), mine, workers) as drawn:
+    with prefetch(Shards(synthesis, recipe.shard, recipe.seed, recipe.labels), mine, workers) as drawn:
         while state.step < last:
             parts = [next(drawn) for _ in range(shards // processes)]
-            inputs = Inputs.joined([part for part, _ in parts])
-            truth = Truth.joined([part for _, part in parts]).to(accelerator.device)
+            inputs = RegressorInputs.joined([part for part, _ in parts])
+            truth = GroundTruth.joined([part for _, part in parts]).to(accelerator.device)
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(recipe.optimiser, state.step, recipe.steps)
             rows = torch.empty(0, dtype=torch.long)
             if lessons is not None:
                 rows = lessons.rows(state.step, rank, processes)
-                inputs = Inputs.joined([inputs, lessons.photos.inputs[rows]])
+                inputs = RegressorInputs.joined([inputs, lessons.photos.inputs[rows]])
             with accelerator.autocast():
                 prediction, seen = model(inputs.to(accelerator.device))
             loss = losses(prediction[: len(truth)], truth, body, recipe.losses, everybody)
@@ -190,7 +192,7 @@ def train(
     if accelerator.is_main_process and state.best is None and state.step == recipe.steps:
         save_regressor(averaged, folder / REGRESSOR)
     accelerator.wait_for_everyone()
-    return Trained(folder, state.step, state.best, None if lessons is None else lessons.fits)
+    return TrainingResult(folder, state.step, state.best, None if lessons is None else lessons.fits)
 
 
 def mixed_precision(asked: str) -> str:
@@ -214,7 +216,7 @@ def learning_rate(setting: Optimiser, step: int, steps: int) -> float:
     return 0.5 * setting.learning_rate * (1 + math.cos(math.pi * min(1.0, done)))
 
 
-def _started(recipe: TrainingRecipe) -> Regressor:
+def _pretrained(recipe: TrainingRecipe) -> Regressor:
     """The regressor that a recipe begins with."""
     found = load_regressor(recipe.start)
     if found.config != recipe.regressor:

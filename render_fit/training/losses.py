@@ -14,7 +14,7 @@ from render_fit.bodies.body import Body
 from render_fit.core.cameras import view_camera
 from render_fit.regressors.network import Prediction
 from render_fit.training.label_availability import LABELS
-from render_fit.training.samples import Truth
+from render_fit.training.samples import GroundTruth
 
 Count = Callable[[Tensor], Tensor]
 
@@ -58,7 +58,7 @@ class Losses:
         return Losses(total, self.terms | other.terms | {"total": total.detach()})
 
 
-def distances(prediction: Prediction, truth: Truth, body: Body) -> dict[str, Float[Tensor, "n h"]]:
+def distances(prediction: Prediction, truth: GroundTruth, body: Body) -> dict[str, Float[Tensor, "n h"]]:
     """How far every hypothesis is from the truth, by term.
 
     Args:
@@ -90,7 +90,7 @@ def distances(prediction: Prediction, truth: Truth, body: Body) -> dict[str, Flo
 
 
 def losses(
-    prediction: Prediction, truth: Truth, body: Body, weights: LossWeights, count: Count | None = None
+    prediction: Prediction, truth: GroundTruth, body: Body, weights: LossWeights, count: Count | None = None
 ) -> Losses:
     """The training loss: the best hypothesis of each person learns, and which one it was.
 

@@ -17,12 +17,12 @@ from render_fit.core.cameras import Camera
 from render_fit.core.errors import InputError
 from render_fit.core.parts import PART_SPACES, PartSpace
 from render_fit.core.skeletons import SKELETONS, Skeleton
-from render_fit.losses.targets import Targets
+from render_fit.losses.targets import FitTargets
 from render_fit.observations import OBSERVERS, Observer, observe
-from render_fit.regressors.inputs import Inputs
+from render_fit.regressors.inputs import RegressorInputs
 from render_fit.regressors.network import Regressor
-from render_fit.regressors.person_crop import View
-from render_fit.training.render_supervision import Unlabelled
+from render_fit.regressors.person_crop import PersonCrop
+from render_fit.training.render_supervision import UnlabelledPhotos
 
 OBSERVER = "mediapipe"
 
@@ -37,7 +37,7 @@ def observed_people(
     folder: Path,
     together: PartialState,
     watch: Callable[[int, int], None] | None = None,
-) -> tuple[dict[Path, Unlabelled], dict[Path, str]]:
+) -> tuple[dict[Path, UnlabelledPhotos], dict[Path, str]]:
     """The largest person of every photo as a regressor sees them, and the photos without one.
 
     A part map is made only for regressors that look at nothing else. What a photo shows is read from ``folder`` where
@@ -68,21 +68,21 @@ def observed_people(
     people, skipped = {}, {}
     for path, file in files.items():
         found = _read(file)
-        if isinstance(found, Unlabelled):
+        if isinstance(found, UnlabelledPhotos):
             people[path] = found
         else:
             skipped[path] = found or "not observed"
     return people, skipped
 
 
-def _observed(path: Path, observer: Observer, regressor: Regressor, resolution: int) -> Unlabelled | str:
+def _observed(path: Path, observer: Observer, regressor: Regressor, resolution: int) -> UnlabelledPhotos | str:
     config = regressor.config
     try:
         seen = observe(path, observer=observer, make_parts=config.looks_at == {"part map"})[0]
         if seen.mask is None or seen.keypoints_px is None:
             return "no mask or no keypoints"
         assert seen.camera is not None  # `observe` always decides one
-        one = Unlabelled.of([seen], [seen.camera], config.size, resolution, photo=config.sees("photo"))
+        one = UnlabelledPhotos.of([seen], [seen.camera], config.size, resolution, photo=config.sees("photo"))
         regressor.require_sight(one.inputs)
     except InputError as error:
         return str(error)
@@ -96,13 +96,13 @@ def _key(path: Path, regressor: Regressor, resolution: int) -> str:
     return hashlib.sha256(json.dumps([_VERSION, OBSERVER, *told]).encode()).hexdigest()[:24]
 
 
-def _write(found: Unlabelled | str, path: Path) -> None:
+def _write(found: UnlabelledPhotos | str, path: Path) -> None:
     partial = path.with_suffix(".partial")
     torch.save({"reason": found} if isinstance(found, str) else _plain(found), partial)
     partial.replace(path)
 
 
-def _read(path: Path) -> Unlabelled | str | None:
+def _read(path: Path) -> UnlabelledPhotos | str | None:
     """What was kept; None if nothing was, or the file is damaged."""
     try:
         kept = torch.load(path, weights_only=True)
@@ -114,8 +114,8 @@ def _read(path: Path) -> Unlabelled | str | None:
     targets["camera"] = Camera(**targets["camera"])
     targets["skeleton"] = SKELETONS.get(targets["skeleton"])
     targets["part_space"] = PART_SPACES.get(targets["part_space"])
-    view = View(Camera(**kept["view"]["camera"]), kept["view"]["turn"])
-    return Unlabelled(Inputs(**kept["inputs"]), view, Targets(**targets))
+    view = PersonCrop(Camera(**kept["view"]["camera"]), kept["view"]["turn"])
+    return UnlabelledPhotos(RegressorInputs(**kept["inputs"]), view, FitTargets(**targets))
 
 
 def _plain(value: Any) -> Any:

@@ -10,16 +10,16 @@ from torch import Tensor
 
 from render_fit.core.errors import InputError
 from render_fit.regressors.network import Prediction
-from render_fit.synthesis.people_sampler import Synthesis
-from render_fit.training.fitting_in_the_loop import Fits, fit_loss, fitted
+from render_fit.synthesis.people_sampler import PeopleSampler
+from render_fit.training.fitting_in_the_loop import BestFits, fit_batch, fit_loss
 from render_fit.training.losses import Count, Losses
 from render_fit.training.recipe import TrainingRecipe
-from render_fit.training.render_supervision import Unlabelled, render_loss
+from render_fit.training.render_supervision import UnlabelledPhotos, render_loss
 
 Gather = Callable[[Tensor], Tensor]
 
 
-class Lessons:
+class PhotoSupervision:
     """Observations, the best fits of them so far, and what a step learns from them. All of it stays on the CPU, where
     people are drawn.
 
@@ -32,12 +32,17 @@ class Lessons:
     """
 
     def __init__(
-        self, recipe: TrainingRecipe, photos: Unlabelled, synthesis: Synthesis, everybody: Count, gather: Gather
+        self,
+        recipe: TrainingRecipe,
+        photos: UnlabelledPhotos,
+        synthesis: PeopleSampler,
+        everybody: Count,
+        gather: Gather,
     ) -> None:
         self.recipe, self.photos, self.synthesis = recipe, photos, synthesis
         self.everybody, self.gather = everybody, gather
         config = recipe.regressor
-        self.fits = None if recipe.in_the_loop is None else Fits.none(len(photos), config.n_joints, config.n_betas)
+        self.fits = None if recipe.in_the_loop is None else BestFits.none(len(photos), config.n_joints, config.n_betas)
 
     def rows(self, step: int, rank: int, processes: int) -> Tensor:
         """Whom a step's process looks at: all get their turn, in a new order every time around."""
@@ -62,9 +67,9 @@ class Lessons:
         setting = self.recipe.in_the_loop
         if setting is None or self.fits is None:
             return loss
-        found = fitted(prediction, seen, body, setting)
+        found = fit_batch(prediction, seen, body, setting)
         everywhere = {name: self.gather(value) for name, value in found.__dict__.items()}
-        self.fits.improve(self.gather(rows), Fits(**everywhere))
+        self.fits.improve(self.gather(rows), BestFits(**everywhere))
         return loss.plus(fit_loss(prediction, seen, self.fits[rows], body, self.recipe.losses, setting, self.everybody))
 
     def state(self) -> dict[str, Any]:
@@ -83,4 +88,4 @@ class Lessons:
                 f"{len(self.photos)}; give the same photos, or choose another --out"
             )
         if self.fits is not None:
-            self.fits = Fits(**{name: value.cpu() for name, value in content["fits"].items()})
+            self.fits = BestFits(**{name: value.cpu() for name, value in content["fits"].items()})

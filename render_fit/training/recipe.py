@@ -8,22 +8,22 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from render_fit.core.config import Strict, validated
+from render_fit.core.config import StrictModel, parse_yaml
 from render_fit.core.errors import InputError
 from render_fit.regressors.config import RegressorConfig
-from render_fit.synthesis.images.training_images import PhotoMix
-from render_fit.synthesis.observation_noise import ErrorMix
-from render_fit.synthesis.people import PeopleMix
-from render_fit.synthesis.poses.bank import PoseMix
-from render_fit.training.adversarial import AdversarialSetting
-from render_fit.training.auxiliary_segmentation import SegmentationSetting
-from render_fit.training.fitting_in_the_loop import InTheLoop
-from render_fit.training.label_availability import LabelMix
+from render_fit.synthesis.images.training_images import ImageAugmentation
+from render_fit.synthesis.observation_noise import ObservationNoise
+from render_fit.synthesis.people import PeopleDistribution
+from render_fit.synthesis.poses.bank import PoseAugmentation
+from render_fit.training.adversarial import AdversarialConfig
+from render_fit.training.auxiliary_segmentation import SegmentationConfig
+from render_fit.training.fitting_in_the_loop import FittingInTheLoopConfig
+from render_fit.training.label_availability import LabelAvailability
 from render_fit.training.losses import LossWeights
-from render_fit.training.render_supervision import UnlabelledSetting
+from render_fit.training.render_supervision import RenderSupervisionConfig
 
 
-class Optimiser(Strict):
+class Optimiser(StrictModel):
     """AdamW with a linear warm-up and a cosine to zero."""
 
     learning_rate: float = Field(default=1e-3, gt=0)
@@ -33,7 +33,7 @@ class Optimiser(Strict):
     average: float = Field(default=0.999, ge=0, lt=1, description="decay of the averaged weights, which are the result")
 
 
-class TrainingRecipe(Strict):
+class TrainingRecipe(StrictModel):
     """A whole training."""
 
     name: str
@@ -42,25 +42,26 @@ class TrainingRecipe(Strict):
     body: str = "open"
     clothing: bool = Field(default=True, description="people wear clothes (offsets)")
     regressor: RegressorConfig = RegressorConfig()
-    poses: PoseMix = PoseMix()
-    people: PeopleMix = PeopleMix()
-    errors: ErrorMix = ErrorMix()
-    photos: PhotoMix = Field(
-        default=PhotoMix(), description="pictures in colour, drawn only for networks that look at them"
+    poses: PoseAugmentation = PoseAugmentation()
+    people: PeopleDistribution = PeopleDistribution()
+    errors: ObservationNoise = ObservationNoise()
+    photos: ImageAugmentation = Field(
+        default=ImageAugmentation(), description="pictures in colour, drawn only for networks that look at them"
     )
-    labels: LabelMix = Field(default=LabelMix(), description="which people's truth is known")
+    labels: LabelAvailability = Field(default=LabelAvailability(), description="which people's truth is known")
     losses: LossWeights = LossWeights()
     start: str = Field(
         default="", description="a regressor to begin with, by name, path or place on the hub; random if empty"
     )
-    unlabelled: UnlabelledSetting = Field(
-        default=UnlabelledSetting(), description="for observations of people whom nobody labelled, where they are given"
+    unlabelled: RenderSupervisionConfig = Field(
+        default=RenderSupervisionConfig(),
+        description="for observations of people whom nobody labelled, where they are given",
     )
-    in_the_loop: InTheLoop | None = Field(
+    in_the_loop: FittingInTheLoopConfig | None = Field(
         default=None, description="fits of those people that teach the regressor (SPIN); none if left out"
     )
-    adversarial: AdversarialSetting = AdversarialSetting()
-    segmentation: SegmentationSetting = SegmentationSetting()
+    adversarial: AdversarialConfig = AdversarialConfig()
+    segmentation: SegmentationConfig = SegmentationConfig()
     optimiser: Optimiser = Optimiser()
     steps: int = Field(gt=0)
     batch: int = Field(default=64, gt=0, description="people in a step, of all processes together")
@@ -105,4 +106,4 @@ def load_training_recipe(name_or_path: str | Path) -> TrainingRecipe:
     else:
         known = ", ".join(training_recipe_names())
         raise InputError(f"training recipe {str(name_or_path)!r}: neither a file nor one of {known}")
-    return validated(text, f"training recipe {name_or_path}", TrainingRecipe)
+    return parse_yaml(text, f"training recipe {name_or_path}", TrainingRecipe)

@@ -20,19 +20,19 @@ from render_fit.bodies.body import Body
 from render_fit.bodies.clothing import ClothingBasis
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.core.cameras import Camera
-from render_fit.core.config import Strict
+from render_fit.core.config import StrictModel
 from render_fit.fitting.recipe import Edge, TermSetting, TermSettings
-from render_fit.losses.fit_state import Scene
-from render_fit.losses.registry import is_observed, term_named
-from render_fit.losses.targets import Targets, targets_from
+from render_fit.losses.fit_state import FitState
+from render_fit.losses.registry import is_observed, make_term
+from render_fit.losses.targets import FitTargets, targets_from
 from render_fit.losses.term import Objective
 from render_fit.observations.observation import Observation
-from render_fit.regressors.inputs import Inputs, inputs_from
+from render_fit.regressors.inputs import RegressorInputs, inputs_from_observation
 from render_fit.regressors.network import Prediction
-from render_fit.regressors.person_crop import View
+from render_fit.regressors.person_crop import PersonCrop
 from render_fit.renderers.base import Renderer, RenderSettings
 from render_fit.renderers.cpu import CpuRenderer
-from render_fit.synthesis.people_sampler import Synthesis
+from render_fit.synthesis.people_sampler import PeopleSampler
 from render_fit.training.losses import Count, Losses
 
 DEFAULT_TERMS: Mapping[str, TermSetting] = {
@@ -48,7 +48,7 @@ DEFAULT_TERMS: Mapping[str, TermSetting] = {
 """The default recipe's refinement (`hybrid`), with the mask trusted half as much: here it is a detector's."""
 
 
-class UnlabelledSetting(Strict):
+class RenderSupervisionConfig(StrictModel):
     """How a regressor learns from observations alone, beside drawn people."""
 
     weight: float = Field(default=0.01, ge=0, description="of the terms' sum (nats), beside the losses of drawn people")
@@ -59,7 +59,7 @@ class UnlabelledSetting(Strict):
 
 
 @dataclass(frozen=True)
-class Unlabelled:
+class UnlabelledPhotos:
     """N people and what was observed of them.
 
     Attributes:
@@ -68,15 +68,15 @@ class Unlabelled:
         targets: What its answer is compared with.
     """
 
-    inputs: Inputs
-    view: View
-    targets: Targets
+    inputs: RegressorInputs
+    view: PersonCrop
+    targets: FitTargets
 
     def __len__(self) -> int:
         return len(self.inputs)
 
-    def __getitem__(self, rows: Tensor) -> Unlabelled:
-        return Unlabelled(self.inputs[rows], self.view[rows], self.targets[rows])
+    def __getitem__(self, rows: Tensor) -> UnlabelledPhotos:
+        return UnlabelledPhotos(self.inputs[rows], self.view[rows], self.targets[rows])
 
     @staticmethod
     def of(
@@ -87,7 +87,7 @@ class Unlabelled:
         margin: float = 0.1,
         *,
         photo: bool = False,
-    ) -> Unlabelled:
+    ) -> UnlabelledPhotos:
         """Prepares observations.
 
         Args:
@@ -102,15 +102,18 @@ class Unlabelled:
             ValueError: if they were not observed by the same means.
             InputError: if pixels are asked for and there are none.
         """
-        return Unlabelled.joined(
+        return UnlabelledPhotos.joined(
             [
-                Unlabelled(*inputs_from(one, camera, size, photo=photo), targets_from(one, camera, resolution, margin))
+                UnlabelledPhotos(
+                    *inputs_from_observation(one, camera, size, photo=photo),
+                    targets_from(one, camera, resolution, margin),
+                )
                 for one, camera in zip(observations, cameras, strict=True)
             ]
         )
 
     @staticmethod
-    def joined(parts: Sequence[Unlabelled]) -> Unlabelled:
+    def joined(parts: Sequence[UnlabelledPhotos]) -> UnlabelledPhotos:
         """People one after the other.
 
         Raises:
@@ -119,14 +122,14 @@ class Unlabelled:
         views = [part.view for part in parts]
         size = views[0].camera.width
         camera = Camera(torch.cat([view.camera.K for view in views]), size, size)
-        return Unlabelled(
-            Inputs.joined([part.inputs for part in parts]),
-            View(camera, torch.cat([view.turn for view in views])),
-            Targets.joined([part.targets for part in parts]),
+        return UnlabelledPhotos(
+            RegressorInputs.joined([part.inputs for part in parts]),
+            PersonCrop(camera, torch.cat([view.turn for view in views])),
+            FitTargets.joined([part.targets for part in parts]),
         )
 
 
-class Scored(NamedTuple):
+class RenderComparison(NamedTuple):
     """What was compared.
 
     Attributes:
@@ -137,21 +140,23 @@ class Scored(NamedTuple):
 
     values: Float[Tensor, "n"]
     best: Int64[Tensor, "n"]
-    scene: Scene
+    scene: FitState
 
 
-def objective_for(terms: Mapping[str, TermSetting], targets: Targets) -> Objective:
+def objective_for(terms: Mapping[str, TermSetting], targets: FitTargets) -> Objective:
     """The terms that have something to compare with."""
     chosen = {
-        name: (term.weight, term_named(name, term.options))
-        for name, term in terms.items()
-        if is_observed(name, targets)
+        name: (term.weight, make_term(name, term.options)) for name, term in terms.items() if is_observed(name, targets)
     }
     return Objective(chosen)
 
 
 def render_loss(
-    prediction: Prediction, seen: Unlabelled, synthesis: Synthesis, setting: UnlabelledSetting, count: Count
+    prediction: Prediction,
+    seen: UnlabelledPhotos,
+    synthesis: PeopleSampler,
+    setting: RenderSupervisionConfig,
+    count: Count,
 ) -> Losses:
     """A step's loss of people whom nobody labelled.
 
@@ -180,13 +185,13 @@ def render_loss(
 
 def render_losses(
     prediction: Prediction,
-    seen: Unlabelled,
+    seen: UnlabelledPhotos,
     body: Body,
     basis: ClothingBasis | None,
     objective: Objective,
     renderer: Renderer,
     settings: RenderSettings,
-) -> Scored:
+) -> RenderComparison:
     """How badly what a regressor says explains what was observed.
 
     Args:
@@ -209,13 +214,13 @@ def render_losses(
     clothing = prediction.clothing.flatten(0, 1)
     parameters = BodyParameters(rotations, betas, pelvis - body.rest_joints(betas)[:, 0])
 
-    def scene(rows: Tensor, people: Tensor, dressed: bool) -> Scene:
+    def scene(rows: Tensor, people: Tensor, dressed: bool) -> FitState:
         who = parameters[rows]
         worn = clothing[rows] if dressed and basis is not None and clothing.shape[1] else None
         offsets = None if worn is None or basis is None else basis(worn)
         turns = roma.rotmat_to_rotvec(who.rotations[:, 1:])
         pose = torch.cat([torch.zeros_like(turns[:, :1]), turns], 1)
-        return Scene(
+        return FitState(
             body,
             replace(who, offsets=offsets),
             seen.targets[people],
@@ -230,4 +235,4 @@ def render_losses(
         value = objective.skeletal()(scene(torch.arange(n * h), everyone.repeat_interleave(h), False)).view(n, h)
         best = value.nan_to_num(torch.inf).argmin(1)
     drawn = scene(everyone * h + best, everyone, True)
-    return Scored(objective(drawn), best, drawn)
+    return RenderComparison(objective(drawn), best, drawn)

@@ -13,21 +13,21 @@ import torch
 from accelerate import PartialState
 from accelerate.utils import parse_flag_from_env
 
-from render_fit.bodies import load_named_body
+from render_fit.bodies import load_body_or_fail
 from render_fit.bodies.clothing import clothing_basis
 from render_fit.core.errors import InputError
-from render_fit.synthesis.people_sampler import Synthesis
-from render_fit.synthesis.poses.bank import PoseBank, pose_bank
-from render_fit.training.loop import Trained, train
+from render_fit.synthesis.people_sampler import PeopleSampler
+from render_fit.synthesis.poses.bank import PoseBank, load_pose_bank
+from render_fit.training.loop import TrainingResult, train
 from render_fit.training.recipe import TrainingRecipe, load_training_recipe
 from render_fit.training.samples import observed_inputs
-from render_fit.training.validation import held_out_people
+from render_fit.training.validation import sample_held_out
 
 HELD_OUT = 512
 """People by whom weights are judged while training."""
 
 
-def processes() -> PartialState:
+def process_state() -> PartialState:
     """Those that train together, as they were started; the main one alone writes files and talks.
 
     Raises:
@@ -43,13 +43,13 @@ def processes() -> PartialState:
     return together
 
 
-def synthesis_for(recipe: TrainingRecipe, bank: PoseBank, size: int | None = None) -> Synthesis:
+def people_sampler(recipe: TrainingRecipe, bank: PoseBank, size: int | None = None) -> PeopleSampler:
     """What draws a recipe's people."""
-    body = load_named_body(recipe.body, recipe.regressor.n_betas)
+    body = load_body_or_fail(recipe.body, recipe.regressor.n_betas)
     basis = (
         clothing_basis(body, recipe.regressor.n_clothing) if recipe.clothing and recipe.regressor.n_clothing else None
     )
-    return Synthesis(
+    return PeopleSampler(
         body,
         bank,
         basis,
@@ -69,7 +69,7 @@ def run_training(
     steps: int | None = None,
     workers: int | None = None,
     watch: Callable[[int, int, dict[str, float]], None] | None = None,
-) -> Trained:
+) -> TrainingResult:
     """Trains, or goes on.
 
     Args:
@@ -88,9 +88,9 @@ def run_training(
     recipe = load_training_recipe(name)
     if steps is not None:
         recipe = recipe.model_copy(update={"steps": steps})
-    synthesis = synthesis_for(recipe, pose_bank(motion))
-    main = processes().is_main_process
-    held_out = held_out_people(synthesis_for(recipe, pose_bank(motion, "held_out")), HELD_OUT) if main else None
+    synthesis = people_sampler(recipe, load_pose_bank(motion))
+    main = process_state().is_main_process
+    held_out = sample_held_out(people_sampler(recipe, load_pose_bank(motion, "held_out")), HELD_OUT) if main else None
     cores = (os.cpu_count() or 2) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     count = max(1, cores // 2) if workers is None else workers
     with ExitStack() as stack:
@@ -121,7 +121,7 @@ def write_dataset(
     Raises:
         InputError: for what the user can mend.
     """
-    synthesis = synthesis_for(load_training_recipe(name), pose_bank(motion), size)
+    synthesis = people_sampler(load_training_recipe(name), load_pose_bank(motion), size)
     out.mkdir(parents=True, exist_ok=True)
     for first in range(0, count, chunk):
         n = min(chunk, count - first)

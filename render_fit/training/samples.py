@@ -10,17 +10,17 @@ from torch import Tensor
 
 from render_fit.core.batch import Batch
 from render_fit.core.parts import PART_SPACES, part_evidence
-from render_fit.regressors.inputs import Inputs
+from render_fit.regressors.inputs import RegressorInputs
 from render_fit.regressors.network import place_in_view
-from render_fit.synthesis.images.training_images import photographs
-from render_fit.synthesis.observation_noise import spoiled_depths, spoiled_keypoints, spoiled_labels
+from render_fit.synthesis.images.training_images import render_rgb
+from render_fit.synthesis.observation_noise import add_depth_noise, add_keypoint_noise, add_mask_noise
 from render_fit.synthesis.people import People
-from render_fit.synthesis.people_sampler import Drawn, Synthesis
+from render_fit.synthesis.people_sampler import PeopleSampler, RenderedPeople
 from render_fit.training.label_availability import LABELS
 
 
 @dataclass(frozen=True)
-class Truth(Batch):
+class GroundTruth(Batch):
     """What N people are, in the axes of their views.
 
     Attributes:
@@ -50,7 +50,9 @@ class Truth(Batch):
 
 
 @torch.no_grad()
-def training_batch(sampler: Synthesis, count: int, generator: torch.Generator) -> tuple[Inputs, Truth]:
+def training_batch(
+    sampler: PeopleSampler, count: int, generator: torch.Generator
+) -> tuple[RegressorInputs, GroundTruth]:
     """Samples synthetic people: noisy observations of them, and their ground truth.
 
     Args:
@@ -63,7 +65,7 @@ def training_batch(sampler: Synthesis, count: int, generator: torch.Generator) -
     return observed_inputs(sampler, drawn, generator), replace(truth, parts=drawn.labels.to(torch.uint8))
 
 
-def observed_inputs(sampler: Synthesis, drawn: Drawn, generator: torch.Generator) -> Inputs:
+def observed_inputs(sampler: PeopleSampler, drawn: RenderedPeople, generator: torch.Generator) -> RegressorInputs:
     """Inputs of a regressor: silhouettes, part maps, keypoints and their rough depths, with observation noise.
 
     RGB images are added where the sampler renders them. Their occluders are independent of those of the masks.
@@ -73,31 +75,31 @@ def observed_inputs(sampler: Synthesis, drawn: Drawn, generator: torch.Generator
         drawn: The people.
         generator: Source of randomness.
     """
-    silhouette, parts_seen = spoiled_labels(drawn.labels, drawn.photographed, sampler.errors, generator)
-    keypoints, confidence = spoiled_keypoints(drawn.keypoints, drawn.visible, drawn.known, sampler.errors, generator)
+    silhouette, parts_seen = add_mask_noise(drawn.labels, drawn.photographed, sampler.errors, generator)
+    keypoints, confidence = add_keypoint_noise(drawn.keypoints, drawn.visible, drawn.known, sampler.errors, generator)
     count, size = len(silhouette), sampler.size
     parts = torch.zeros(count, 24, size, size)
     coarse = torch.rand(count, generator=generator) < sampler.errors.twelve_parts
     for space, chosen in (("smpl24", ~coarse), ("nbf12", coarse)):
         evidence = part_evidence(PART_SPACES[space])
-        relabel = PART_SPACES[space].emission.argmax(1).roll(1)  # background first, as in `Drawn.labels`
+        relabel = PART_SPACES[space].emission.argmax(1).roll(1)  # background first, as in `RenderedPeople.labels`
         rows = (chosen & parts_seen.flatten(1).any(1)).nonzero()[:, 0]
         if len(rows):
             parts[rows] = evidence[relabel[parts_seen[rows]]].movedim(-1, 1)
-    depths, sure = spoiled_depths(drawn.points, drawn.visible, drawn.known, sampler.errors, generator)
+    depths, sure = add_depth_noise(drawn.points, drawn.visible, drawn.known, sampler.errors, generator)
     photo = None
     if sampler.photos is not None:
-        pixels = photographs(sampler.body, drawn.people.vertices, drawn.face_index, sampler.photos, generator)
+        pixels = render_rgb(sampler.body, drawn.people.vertices, drawn.face_index, sampler.photos, generator)
         photo = (2 * pixels - 1) * drawn.photographed[:, None]
     focal = drawn.people.camera.K[:, 0, 0] / size
-    return Inputs(silhouette, parts, keypoints, confidence, depths, sure, focal, photo)
+    return RegressorInputs(silhouette, parts, keypoints, confidence, depths, sure, focal, photo)
 
 
-def ground_truth(sampler: Synthesis, who: People) -> Truth:
+def ground_truth(sampler: PeopleSampler, who: People) -> GroundTruth:
     """Ground truth of synthetic people; every label is available."""
     focal = who.camera.K[:, 0, 0] / sampler.size
     pelvis = who.joints[:, 0]
-    return Truth(
+    return GroundTruth(
         who.parameters.rotations,
         who.parameters.betas,
         who.clothing,

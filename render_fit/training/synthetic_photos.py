@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import torch
 
-from render_fit.core.cameras import MARGIN
-from render_fit.core.skeletons import Skeleton, point_columns
-from render_fit.losses.targets import Targets
-from render_fit.regressors.inputs import Inputs
-from render_fit.regressors.person_crop import View
+from render_fit.core.cameras import PERSON_MARGIN
+from render_fit.core.skeletons import Skeleton, canonical_columns
+from render_fit.losses.targets import FitTargets
+from render_fit.regressors.inputs import RegressorInputs
+from render_fit.regressors.person_crop import PersonCrop
 from render_fit.synthesis.people import People
-from render_fit.synthesis.people_sampler import Synthesis
-from render_fit.training.render_supervision import Unlabelled
-from render_fit.training.samples import Truth, ground_truth, observed_inputs
+from render_fit.synthesis.people_sampler import PeopleSampler
+from render_fit.training.render_supervision import UnlabelledPhotos
+from render_fit.training.samples import GroundTruth, ground_truth, observed_inputs
 
 
-def unlabelled_people(
-    synthesis: Synthesis, count: int, generator: torch.Generator, chunk: int = 64
-) -> tuple[Unlabelled, Truth]:
+def sample_unlabelled(
+    synthesis: PeopleSampler, count: int, generator: torch.Generator, chunk: int = 64
+) -> tuple[UnlabelledPhotos, GroundTruth]:
     """Draws people and what was observed of them: silhouette and keypoints.
 
     Args:
@@ -40,24 +40,24 @@ def unlabelled_people(
         inputs = observed_inputs(synthesis, drawn, generator)
         seen.append(_compared(inputs, drawn.people, synthesis.annotators[0]))
         truths.append(ground_truth(synthesis, drawn.people))
-    return Unlabelled.joined(seen), Truth.joined(truths)
+    return UnlabelledPhotos.joined(seen), GroundTruth.joined(truths)
 
 
-def _compared(inputs: Inputs, who: People, skeleton: Skeleton) -> Unlabelled:
+def _compared(inputs: RegressorInputs, who: People, skeleton: Skeleton) -> UnlabelledPhotos:
     """Inputs beside the same things as the terms compare with them: the view is the photo."""
     n, size, _ = inputs.silhouette.shape
-    theirs, ours = point_columns(skeleton)
+    theirs, ours = canonical_columns(skeleton)
     keypoints, confidence = torch.zeros(n, len(skeleton), 2), torch.zeros(n, len(skeleton))
     keypoints[:, theirs] = (inputs.keypoints[:, ours] + 1) * size / 2
     confidence[:, theirs] = inputs.confidence[:, ours]
     turn = torch.eye(3).repeat(n, 1, 1)
-    targets = Targets(
+    targets = FitTargets(
         camera=who.camera,
-        person_size_px=torch.full((n,), size / MARGIN),
+        person_size_px=torch.full((n,), size / PERSON_MARGIN),
         valid=inputs.silhouette != 0,
         mask=(inputs.silhouette > 0).float(),
         keypoints_px=keypoints,
         confidence=confidence,
         skeleton=skeleton,
     )
-    return Unlabelled(inputs, View(who.camera, turn), targets)
+    return UnlabelledPhotos(inputs, PersonCrop(who.camera, turn), targets)

@@ -8,10 +8,10 @@ import torch
 
 from render_fit.bodies.body import Body
 from render_fit.core.metrics import mpjpe, pa_mpjpe
-from render_fit.regressors.inputs import Inputs
+from render_fit.regressors.inputs import RegressorInputs
 from render_fit.regressors.network import Prediction, Regressor
-from render_fit.synthesis.people_sampler import Synthesis
-from render_fit.training.samples import Truth, training_batch
+from render_fit.synthesis.people_sampler import PeopleSampler
+from render_fit.training.samples import GroundTruth, training_batch
 
 CHUNK = 128
 """People judged at a time."""
@@ -21,8 +21,8 @@ CHUNK = 128
 class HeldOut:
     """People to judge by, always the same."""
 
-    inputs: Inputs
-    truth: Truth
+    inputs: RegressorInputs
+    truth: GroundTruth
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Score:
     best_pa_mpjpe_mm: float
 
 
-def held_out_people(synthesis: Synthesis, count: int, seed: int = 7) -> HeldOut:
+def sample_held_out(synthesis: PeopleSampler, count: int, seed: int = 7) -> HeldOut:
     """Draws people to judge by."""
     inputs, truth = training_batch(synthesis, count, torch.Generator().manual_seed(seed))
     return HeldOut(inputs, truth)

@@ -8,7 +8,7 @@ import pytest
 import scipy.sparse
 import torch
 
-from render_fit.bodies import Body, BodyFileError, BodyParameters, body_named, load_body, smpl_arrays
+from render_fit.bodies import Body, BodyFileError, BodyParameters, load_body, load_smpl_file, smpl_arrays
 from render_fit.core.skeletons import COCO_17, MEDIAPIPE_33, SMPL_24
 
 
@@ -52,7 +52,7 @@ def test_a_smpl_file_is_read_back_whole(arrays: dict, body: Body, tmp_path: Path
         np.savez(path, **arrays)
     else:
         write_pickle(path, arrays)
-    loaded = body_named(path)
+    loaded = load_body(path)
     assert loaded.name == "smpl" and loaded.joint_names == SMPL_24.joints and loaded.n_betas == 10
     pose, betas, transl = 0.3 * torch.randn(2, 24, 3), torch.randn(2, 10), torch.randn(2, 3)
     parameters = BodyParameters.from_rotvec(pose, betas, transl)
@@ -69,7 +69,7 @@ def test_hands_and_face_joints_are_known_by_their_number(
 ) -> None:
     path = tmp_path / "model.npz"
     np.savez(path, **with_joints(arrays, parents))
-    body = load_body(path)
+    body = load_smpl_file(path)
     assert body.name == name and len(body.joint_names) == len(parents)
     assert body.joint_names[-1] == "right_thumb3"
     assert set(body.face_parts.tolist()) <= set(range(24))
@@ -82,7 +82,7 @@ def test_hands_and_face_joints_are_known_by_their_number(
 
 def test_what_a_mesh_of_unknown_numbering_supports(arrays: dict, tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", **arrays)
-    body = load_body(tmp_path / "a.npz")
+    body = load_smpl_file(tmp_path / "a.npz")
     supported = dict(zip(COCO_17.joints, body.supports(COCO_17).tolist(), strict=True))
     assert supported["left_knee"] and not supported["nose"] and not supported["left_ear"]
     assert body.keypoints(body.zero_parameters(), COCO_17).isfinite().all()
@@ -101,7 +101,7 @@ def test_published_vertex_numbers_are_used_on_the_published_mesh(arrays: dict, t
         "f": arrays["f"][(arrays["f"] < n).all(1)],
     }
     np.savez(tmp_path / "a.npz", **cut)
-    body = load_body(tmp_path / "a.npz")
+    body = load_smpl_file(tmp_path / "a.npz")
     at = {name: int(row.argmax()) for name, row in zip(body.landmark_names, body.landmark_regressor, strict=True)}
     assert (at["nose"], at["left_big_toe"], at["head_top"]) == (332, 3216, 411)
     assert body.supports(COCO_17).all()
@@ -112,48 +112,50 @@ def test_a_folder_in_smplxs_layout(arrays: dict, tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     for gender, scale in (("NEUTRAL", 1.0), ("FEMALE", 0.9)):
         write_pickle(folder / f"SMPL_{gender}.pkl", {**arrays, "v_template": scale * arrays["v_template"]})
-    height = {g: float(np.ptp(load_body(tmp_path / "models", g).v_template[:, 1])) for g in (None, "neutral", "female")}
+    height = {
+        g: float(np.ptp(load_smpl_file(tmp_path / "models", g).v_template[:, 1])) for g in (None, "neutral", "female")
+    }
     assert height[None] == height["neutral"] > height["female"] + 0.1
     with pytest.raises(FileNotFoundError, match=r"SMPL_MALE\.pkl.*there is: smpl/SMPL_FEMALE\.pkl, smpl/SMPL_NEUTRAL"):
-        load_body(tmp_path / "models", "male")
+        load_smpl_file(tmp_path / "models", "male")
     np.savez(tmp_path / "models" / "SMPLX_NEUTRAL.npz", **arrays)
     with pytest.raises(BodyFileError, match="several models.*path of one file"):
-        load_body(tmp_path / "models")
+        load_smpl_file(tmp_path / "models")
 
 
 def test_the_only_gender_there_is_taken(arrays: dict, tmp_path: Path) -> None:
     write_pickle(tmp_path / "SMPL_MALE.pkl", arrays)
-    assert load_body(tmp_path).name == "smpl"
+    assert load_smpl_file(tmp_path).name == "smpl"
 
 
 def test_mistakes_are_named(arrays: dict, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no such file or folder"):
-        load_body(tmp_path / "absent.pkl")
+        load_smpl_file(tmp_path / "absent.pkl")
     with pytest.raises(FileNotFoundError, match="no body 'opne'"):
-        body_named("opne")
+        load_body("opne")
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match="there is: nothing"):
-        load_body(tmp_path / "empty")
+        load_smpl_file(tmp_path / "empty")
     np.savez(tmp_path / "poses.npz", poses=np.zeros((5, 72)), betas=np.zeros(10))
     with pytest.raises(BodyFileError, match="has no v_template.*it has betas, poses"):
-        load_body(tmp_path / "poses.npz")
+        load_smpl_file(tmp_path / "poses.npz")
     (tmp_path / "cut.npz").write_bytes(b"PK\x03\x04 cut short")
     with pytest.raises(BodyFileError, match="damaged"):
-        load_body(tmp_path / "cut.npz")
+        load_smpl_file(tmp_path / "cut.npz")
     np.savez(tmp_path / "objects.npz", **{**arrays, "weights": np.array([{}], dtype=object)})
     with pytest.raises(BodyFileError, match="Python objects"):
-        load_body(tmp_path / "objects.npz")
+        load_smpl_file(tmp_path / "objects.npz")
     np.savez(tmp_path / "hand.npz", **{**arrays, "weights": arrays["weights"][:, :16]})
     with pytest.raises(BodyFileError, match="16 joints"):
-        load_body(tmp_path / "hand.npz")
+        load_smpl_file(tmp_path / "hand.npz")
     np.savez(tmp_path / "odd.npz", **{**arrays, "J_regressor": arrays["J_regressor"][:, :-1]})
     with pytest.raises(BodyFileError, match="J_regressor must have shape"):
-        load_body(tmp_path / "odd.npz")
+        load_smpl_file(tmp_path / "odd.npz")
     (tmp_path / "body.fbx").write_text("x")
     with pytest.raises(BodyFileError, match=r"neither \.npz nor \.pkl"):
-        load_body(tmp_path / "body.fbx")
+        load_smpl_file(tmp_path / "body.fbx")
     np.savez(tmp_path / "good.npz", **arrays)
     with pytest.raises(ValueError, match="gender must be one of"):
-        load_body(tmp_path / "good.npz", "woman")
+        load_smpl_file(tmp_path / "good.npz", "woman")
     with pytest.raises(ValueError, match="n_betas must be 1 to 10"):
-        load_body(tmp_path / "good.npz", n_betas=11)
+        load_smpl_file(tmp_path / "good.npz", n_betas=11)

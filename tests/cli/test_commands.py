@@ -13,7 +13,7 @@ import render_fit
 from render_fit.cli import app
 from render_fit.export.fit_folder import write_fit
 from render_fit.fitting.recipe import recipe_names
-from render_fit.renderers import renderer_named
+from render_fit.renderers import make_renderer
 from tests.fits import known_fit
 
 RUNNER = CliRunner()
@@ -70,7 +70,7 @@ def test_body_info_says_what_the_body_can_give():
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fits") / "person"
-    return write_fit(folder, known_fit(), renderer_named("cpu"), save=("obj",))
+    return write_fit(folder, known_fit(), make_renderer("cpu"), save=("obj",))
 
 
 def test_render_draws_the_saved_fit_again(saved, tmp_path):

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from render_fit.core.errors import InputError
-from render_fit.datasets.photo_folder import Given, find_images, plan
+from render_fit.datasets.photo_folder import PhotoFiles, find_images, plan_jobs
 
 
 def touch(folder, *names):
@@ -34,34 +34,34 @@ def test_what_does_not_exist_is_named(tmp_path):
 
 
 def test_equal_stems_keep_their_suffix(tmp_path):
-    jobs = plan([Path("x/a.png"), Path("x/a.jpg"), Path("x/b.png")])
+    jobs = plan_jobs([Path("x/a.png"), Path("x/a.jpg"), Path("x/b.png")])
     assert [job.name for job in jobs] == ["a.png", "a.jpg", "b"]
     with pytest.raises(InputError, match=r"a.png: several photos"):
-        plan([Path("x/a.png"), Path("y/a.png")])
+        plan_jobs([Path("x/a.png"), Path("y/a.png")])
 
 
 def test_folders_of_several_people_and_of_the_summary_do_not_collide():
     images = [Path("a.png"), Path("a_1.png"), Path("index.html.png")]
-    assert [job.name for job in plan(images)] == ["a", "a_1", "index.html.png"]
-    assert [job.name for job in plan(images, several_people=True)] == ["a.png", "a_1", "index.html.png"]
+    assert [job.name for job in plan_jobs(images)] == ["a", "a_1", "index.html.png"]
+    assert [job.name for job in plan_jobs(images, several_people=True)] == ["a.png", "a_1", "index.html.png"]
 
 
 def test_observations_are_found_by_stem(tmp_path):
     folder = touch(tmp_path, "a_mask.png", "a_keypoints.json", "b_parts.png")
-    first, second, third = plan(
-        [Path("a.jpg"), Path("b.jpg"), Path("c.jpg")], observations=folder, given=Given(part_labels="atr")
+    first, second, third = plan_jobs(
+        [Path("a.jpg"), Path("b.jpg"), Path("c.jpg")], observations=folder, given=PhotoFiles(part_labels="atr")
     )
-    assert first.given == Given(folder / "a_mask.png", folder / "a_keypoints.json", None, "atr")
+    assert first.given == PhotoFiles(folder / "a_mask.png", folder / "a_keypoints.json", None, "atr")
     assert second.given.parts == folder / "b_parts.png"
     assert third.given.mask is None
 
 
 def test_mistakes_about_given_files_are_errors(tmp_path):
     with pytest.raises(InputError, match="--observations"):
-        plan([Path("a.jpg"), Path("b.jpg")], given=Given(mask=Path("m.png")))
+        plan_jobs([Path("a.jpg"), Path("b.jpg")], given=PhotoFiles(mask=Path("m.png")))
     with pytest.raises(InputError, match="--part-labels"):
-        Given(parts=Path("p.png"))
+        PhotoFiles(parts=Path("p.png"))
     with pytest.raises(InputError, match="no such folder"):
-        plan([Path("a.jpg")], observations=tmp_path / "gone")
+        plan_jobs([Path("a.jpg")], observations=tmp_path / "gone")
     with pytest.raises(InputError, match="holds no <stem>_mask.png"):
-        plan([Path("a.jpg")], observations=touch(tmp_path, "z_mask.png"))
+        plan_jobs([Path("a.jpg")], observations=touch(tmp_path, "z_mask.png"))

@@ -7,9 +7,9 @@ from render_fit.datasets.mocap import load_poses
 from render_fit.evaluation.pose_priors import area_under_curve, pose_energies, separation
 from render_fit.losses.priors import default_joint_limits
 from render_fit.synthesis.poses.bank import PoseBank
-from render_fit.synthesis.poses.implausible import TAUGHT, UNTAUGHT, impostors
+from render_fit.synthesis.poses.implausible import HELD_OUT, SEEN_IN_TRAINING, implausible_poses
 
-MADE = TAUGHT | UNTAUGHT
+MADE = SEEN_IN_TRAINING | HELD_OUT
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +42,14 @@ def test_the_over_bent_leave_their_joints_limits(pose: torch.Tensor) -> None:
 
 
 def test_mixed_joints_are_real_one_by_one(pose: torch.Tensor) -> None:
-    made = TAUGHT["mixed joints"](pose, torch.Generator().manual_seed(0))
+    made = SEEN_IN_TRAINING["mixed joints"](pose, torch.Generator().manual_seed(0))
     for joint in (1, 9, 18):
         assert (made[:, None, joint] == pose[None, :, joint]).all(-1).any(1).all()
     assert torch.cdist(made[:, 1:22].flatten(1), pose[:, 1:22].flatten(1)).min() > 0.1
 
 
 def test_all_kinds_are_among_the_impostors(pose: torch.Tensor) -> None:
-    assert impostors(pose[:10], torch.Generator().manual_seed(0)).shape == (10, 24, 3)
+    assert implausible_poses(pose[:10], torch.Generator().manual_seed(0)).shape == (10, 24, 3)
 
 
 @pytest.mark.parametrize("name", ["pose_vae", "pose_adversarial"])

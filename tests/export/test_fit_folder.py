@@ -4,10 +4,10 @@ import numpy as np
 from PIL import Image
 
 from render_fit.export.fit_folder import write_failure, write_fit
-from render_fit.renderers import renderer_named
+from render_fit.renderers import make_renderer
 from tests.fits import known_fit
 
-RENDERER = renderer_named("cpu")
+RENDERER = make_renderer("cpu")
 
 
 def names(folder):

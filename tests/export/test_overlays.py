@@ -6,10 +6,10 @@ from PIL import Image
 from render_fit.core.cameras import camera_from_focal
 from render_fit.export.overlays import around_box, contact_sheet, overlay, panel, side_view, write_gif, write_image
 from render_fit.export.shading import part_colours, shaded
-from render_fit.renderers import renderer_named
+from render_fit.renderers import make_renderer
 from tests.fits import known_fit
 
-RENDERER = renderer_named("cpu")
+RENDERER = make_renderer("cpu")
 SQUARE = torch.tensor([[-0.5, -0.5, 2.0], [0.5, -0.5, 2.0], [0.5, 0.5, 2.0], [-0.5, 0.5, 2.0]])
 # counter-clockwise seen from the camera, so that the normals point at it
 SQUARE_FACES = torch.tensor([[0, 2, 1], [0, 3, 2]])

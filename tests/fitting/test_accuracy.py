@@ -10,7 +10,7 @@ import torch
 from render_fit.bodies import open_body
 from render_fit.core import metrics
 from render_fit.core.skeletons import H36M_17
-from render_fit.evaluation.fit_errors import error_3d, find_defects, silhouette_iou
+from render_fit.evaluation.fit_errors import error_3d, find_failure_modes, silhouette_iou
 from render_fit.fitting.fit import fit_image
 from render_fit.synthesis import everyday_pose, synthetic_scene
 
@@ -45,5 +45,5 @@ def test_the_silhouette_fits_without_an_extreme_shape_or_a_defect(fitted):
     print(f"IoU {before:.3f} -> {iou:.3f}, |β| {fit.report.beta_max:.2f}")
     assert iou > 0.92 and iou > before + 0.05
     assert fit.parameters.betas.abs().max() < 2.5
-    assert find_defects(body, fit.parameters, scene.skeleton, scene.keypoints_px, torch.ones(17)).count == 0
+    assert find_failure_modes(body, fit.parameters, scene.skeleton, scene.keypoints_px, torch.ones(17)).count == 0
     assert fit.report.status == "ok"

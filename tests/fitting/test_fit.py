@@ -19,7 +19,7 @@ from render_fit.fitting.recipe import Recipe
 from render_fit.fitting.result import FitResult
 from render_fit.observations.observation import Observation
 from render_fit.renderers import CpuRenderer, RenderSettings
-from render_fit.synthesis import Scene, everyday_pose, synthetic_scene
+from render_fit.synthesis import SyntheticScene, everyday_pose, synthetic_scene
 
 LIMBS = [H36M_17.index(name) for name in LIMB_JOINTS]
 
@@ -94,7 +94,7 @@ def bare(observation: Observation, **options) -> FitResult:
 
 
 @pytest.fixture(scope="module")
-def scene() -> Scene:
+def scene() -> SyntheticScene:
     return synthetic_scene(open_body(), everyday_pose("waving"), seed=11, yaw_rad=0.3, jitter=0.005)
 
 
@@ -103,7 +103,7 @@ def fitted(scene) -> FitResult:
     return short(scene.observation(parts=False))
 
 
-def joint_error_mm(result: FitResult, scene: Scene) -> float:
+def joint_error_mm(result: FitResult, scene: SyntheticScene) -> float:
     """PA-MPJPE over the 12 limb joints, mm."""
     body = open_body()
     found, true = (body.keypoints(p, H36M_17)[:, LIMBS] for p in (result.parameters, scene.parameters))

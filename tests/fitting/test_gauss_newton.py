@@ -12,7 +12,7 @@ from render_fit.fitting.landscapes import compose
 from render_fit.fitting.problem import Problem
 from render_fit.fitting.solvers import LBFGS, LevenbergMarquardt
 from render_fit.fitting.variables import SCALES, Variables
-from render_fit.losses.registry import term_named
+from render_fit.losses.registry import make_term
 from render_fit.losses.term import Objective
 from render_fit.renderers import CpuRenderer, RenderSettings
 from render_fit.synthesis import everyday_pose, synthetic_scene
@@ -103,7 +103,7 @@ def test_clothing_curvature_is_that_of_its_prior(problem, truth):
 
 
 def compose_clothing(problem: Problem) -> Problem:
-    return replace(problem, objective=Objective({"clothing": (1.0, term_named("clothing", {"inward": 40.0}))}))
+    return replace(problem, objective=Objective({"clothing": (1.0, make_term("clothing", {"inward": 40.0}))}))
 
 
 def test_curvature_of_a_batch_is_that_of_each(problem, truth):

@@ -14,13 +14,13 @@ from render_fit.fitting.landscapes import compose
 from render_fit.fitting.problem import Problem
 from render_fit.fitting.recipe import Edge, Recipe, Stage, TermSetting, load_recipe
 from render_fit.fitting.solvers import LBFGS, LevenbergMarquardt
-from render_fit.fitting.stages import Setting, run_stage
+from render_fit.fitting.stages import FitContext, run_stage
 from render_fit.fitting.variables import Variables
-from render_fit.losses.priors import PoseVAE, pose_vae_named
+from render_fit.losses.priors import PoseVAE, load_pose_vae
 from render_fit.losses.priors.vae import PoseVAEConfig
 from render_fit.renderers import CpuRenderer
 from render_fit.synthesis import everyday_pose, synthetic_scene
-from render_fit.synthesis.clothed_scene import dressed_scene
+from render_fit.synthesis.clothed_scene import clothed_scene
 
 FREE = ("orient", "position", "latent", "betas")
 
@@ -33,7 +33,7 @@ def scene():
 @pytest.fixture(scope="module")
 def problem(scene) -> Problem:
     made = compose(scene.observation(), {"keypoints": 1.0, "pose_latent": 1.0, "shape": 2.0}, size=64)
-    return replace(made, pose_vae=pose_vae_named())
+    return replace(made, pose_vae=load_pose_vae())
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def start(scene) -> Variables:
 def is_decoded(variables: Variables) -> bool:
     """Whether the pose is what the decoder makes of the latent vector."""
     assert variables.latent is not None
-    decoded = pose_vae_named().decode(variables.latent)
+    decoded = load_pose_vae().decode(variables.latent)
     return bool((roma.rotvec_to_rotmat(variables.pose[:, :21]) - decoded).abs().max() < 1e-4)
 
 
@@ -54,7 +54,7 @@ def test_what_is_found_is_a_pose_that_the_decoder_knows(problem, start, solver):
     found, solution = problem.minimise(start, FREE, solver, 20)
     assert is_decoded(found)
     torch.testing.assert_close(problem.loss(found), solution.loss, rtol=1e-3, atol=1e-2)
-    assert (solution.loss < 0.7 * problem.loss(start.encoded(pose_vae_named()))).all()
+    assert (solution.loss < 0.7 * problem.loss(start.encoded(load_pose_vae()))).all()
     torch.testing.assert_close(found.pose[:, 21:], start.pose[:, 21:])  # hands are not the autoencoder's
 
 
@@ -66,7 +66,7 @@ def test_the_next_stage_goes_on_where_the_last_one_stopped(problem, start):
 
 def test_the_latent_prior_is_half_the_squared_length(problem, start):
     prior = replace(problem, objective=problem.objective.only("pose_latent"))
-    state = start.encoded(pose_vae_named())
+    state = start.encoded(load_pose_vae())
     torch.testing.assert_close(prior.loss(state), 0.5 * state.latent.square().sum(1))
     # Without a latent vector it is the encoder's.
     torch.testing.assert_close(prior.loss(start), prior.loss(state), rtol=1e-3, atol=1e-3)
@@ -79,7 +79,7 @@ def test_a_problem_without_an_autoencoder_says_so(problem, start):
 
 def test_flips_join_a_stage_that_moves_the_latent_vector(scene, start):
     data = load_recipe("smplify-vae").resolved()
-    setting = Setting(Recipe.model_validate(data), open_body(), CpuRenderer(), scene.observation(), scene.camera)
+    setting = FitContext(Recipe.model_validate(data), open_body(), CpuRenderer(), scene.observation(), scene.camera)
     terms = {"keypoints": TermSetting(weight=1.0), "pose_latent": TermSetting(weight=1.0)}
     stage = Stage.model_validate({"name": "test", "free": FREE, "terms": terms, "solver": {"iterations": 3}})
     encoded, _ = run_stage(setting, stage, start)
@@ -94,7 +94,7 @@ def test_a_recipe_names_its_own_autoencoder(scene, start, tmp_path):
     own.save(tmp_path / "own.safetensors", "made up")
     data = load_recipe("smplify-vae").resolved() | {"pose_vae": str(tmp_path / "own.safetensors")}
     recipe = Recipe.model_validate(data)
-    setting = Setting(recipe, open_body(), CpuRenderer(), scene.observation(), scene.camera)
+    setting = FitContext(recipe, open_body(), CpuRenderer(), scene.observation(), scene.camera)
     stage = recipe.stages[1].model_copy(update={"solver": recipe.stages[1].solver.model_copy(update={"iterations": 2})})
     found, _ = run_stage(setting, stage, start)
     assert found.latent is not None and found.latent.shape == (2, 5)
@@ -108,13 +108,13 @@ def test_smplify_vae_fits_people(person, limit_mm):
     if person == "drawn":
         truth = synthetic_scene(body, everyday_pose("striding"), seed=2, yaw_rad=0.6, jitter=0.005)
     else:
-        truth = dressed_scene(body, everyday_pose("waving"), 0)
+        truth = clothed_scene(body, everyday_pose("waving"), 0)
     result = fit_image(truth.observation(parts=False, mask=False), "smplify-vae", body=body, renderer=CpuRenderer())
     report = result.report
     assert report.status == "ok", report.reason
     assert set(report.losses) == {"keypoints", "pose_vae", "pose_hinges", "shape"}
     found, true = (body.keypoints(p, SMPL_24)[:, :22] for p in (result.parameters, truth.parameters))
     assert 1000 * float(metrics.pa_mpjpe(found, true)) < limit_mm
-    vae = pose_vae_named()
+    vae = load_pose_vae()
     turns = result.parameters.rotations[:, 1:22]
     assert float(vae.unlikeness(turns, vae.decode(vae.encode(turns).mean)).sum()) < 10  # a pose of the decoder's

@@ -11,7 +11,7 @@ from render_fit.fitting.problem import Problem
 from render_fit.fitting.recipe import Edge, Recipe, Stage, TermSetting, load_recipe
 from render_fit.fitting.solvers import LBFGS, Status
 from render_fit.fitting.stages import (
-    Setting,
+    FitContext,
     chosen,
     keypoint_continuation,
     propose_flips,
@@ -42,9 +42,9 @@ def start(scene) -> Variables:
     return near.with_values({"pose": near.pose + 0.15 * torch.randn(2, 23, 3)})
 
 
-def setting_of(scene, recipe: Recipe | None = None, **withheld) -> Setting:
+def setting_of(scene, recipe: Recipe | None = None, **withheld) -> FitContext:
     recipe = recipe if recipe is not None else load_recipe("hybrid")
-    return Setting(recipe, open_body(), CpuRenderer(), scene.observation(**withheld), scene.camera)
+    return FitContext(recipe, open_body(), CpuRenderer(), scene.observation(**withheld), scene.camera)
 
 
 def test_only_free_variables_move(problem, start):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from render_fit.fitting.solvers import LBFGS, Adam, LevenbergMarquardt, Status, solver_named
+from render_fit.fitting.solvers import LBFGS, Adam, LevenbergMarquardt, Status, make_solver
 from render_fit.fitting.solvers.solution import Solver
 
 SOLVERS: list[tuple[Solver, int]] = [(LBFGS(), 150), (Adam(step=0.3), 1500), (LevenbergMarquardt(), 150)]
@@ -96,7 +96,7 @@ def test_progress_is_told():
 
 
 def test_options_reach_the_solver():
-    assert solver_named("adam", {"step": 0.5}) == Adam(step=0.5)
+    assert make_solver("adam", {"step": 0.5}) == Adam(step=0.5)
 
 
 def quadratic_curvature(values):

@@ -10,7 +10,7 @@ from render_fit.bodies import BodyParameters, open_body
 from render_fit.bodies.clothing import clothing_basis
 from render_fit.core.cameras import camera_from_focal
 from render_fit.fitting.variables import SCALES, SKELETAL, Variables
-from render_fit.losses.priors import pose_vae_named
+from render_fit.losses.priors import load_pose_vae
 
 
 def some(n: int = 3) -> BodyParameters:
@@ -99,7 +99,7 @@ def test_batches_split_and_join():
 
 
 def test_a_latent_vector_is_the_pose_and_hands_stay():
-    vae, start = pose_vae_named(), Variables.from_parameters(open_body(), some())
+    vae, start = load_pose_vae(), Variables.from_parameters(open_body(), some())
     state = start.encoded(vae)
     assert state.latent is not None and state.latent.shape == (3, 32)
     decoded = vae.decode(state.latent)
@@ -114,7 +114,7 @@ def test_a_latent_vector_is_the_pose_and_hands_stay():
 
 
 def test_a_pose_that_moves_by_itself_leaves_the_latent_vector():
-    vae, start = pose_vae_named(), Variables.from_parameters(open_body(), some())
+    vae, start = load_pose_vae(), Variables.from_parameters(open_body(), some())
     state = start.encoded(vae)
     moved = state.with_values({"pose": start.pose})
     assert moved.latent is None and torch.equal(moved.pose, start.pose)
@@ -126,7 +126,7 @@ def test_a_pose_that_moves_by_itself_leaves_the_latent_vector():
 
 
 def test_the_gradient_reaches_the_latent_vector():
-    body, vae = open_body(), pose_vae_named()
+    body, vae = open_body(), load_pose_vae()
     state = Variables.from_parameters(body, some(1)).encoded(vae)
     latent = state.latent.clone().requires_grad_(True)
     joints = body.kinematics(state.with_values({"latent": latent}).parameters(body)).joints

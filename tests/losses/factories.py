@@ -13,11 +13,11 @@ from torch import Tensor
 from render_fit.bodies import Body, BodyParameters, open_body
 from render_fit.core.cameras import Camera, camera_from_focal
 from render_fit.core.skeletons import COCO_17
-from render_fit.losses.fit_state import Scene
-from render_fit.losses.targets import Targets, targets_from
+from render_fit.losses.fit_state import FitState
+from render_fit.losses.targets import FitTargets, targets_from
 from render_fit.renderers import CpuRenderer, RenderSettings
 from render_fit.renderers.base import RenderOutput
-from render_fit.synthesis import Scene as Drawn
+from render_fit.synthesis import SyntheticScene as Drawn
 from render_fit.synthesis import everyday_pose, synthetic_scene
 
 SIZE = 64
@@ -46,20 +46,20 @@ def camera(size: int = SIZE) -> Camera:
     return camera_from_focal(1.5 * size, size, size)
 
 
-def targets(size: int = SIZE, person_size_px: float = 40.0, **seen) -> Targets:
+def targets(size: int = SIZE, person_size_px: float = 40.0, **seen) -> FitTargets:
     """Observations of one image, all pixels valid unless said otherwise."""
     seen.setdefault("valid", torch.ones(1, size, size, dtype=torch.bool))
-    return Targets(camera=camera(size), person_size_px=torch.tensor([person_size_px]), **seen)
+    return FitTargets(camera=camera(size), person_size_px=torch.tensor([person_size_px]), **seen)
 
 
-def painted(observed: Targets, **pictures) -> Scene:
+def painted(observed: FitTargets, **pictures) -> FitState:
     """A standing body whose picture is painted: what terms on pixels compute, without a renderer."""
-    return Scene(open_body(), standing(), observed, Painter(**pictures))
+    return FitState(open_body(), standing(), observed, Painter(**pictures))
 
 
-def at(observed: Targets, parameters: BodyParameters, sigma_px: float = 1.0) -> Scene:
+def at(observed: FitTargets, parameters: BodyParameters, sigma_px: float = 1.0) -> FitState:
     """A rendered scene."""
-    return Scene(open_body(), parameters, observed, CpuRenderer(), RenderSettings(sigma_px=sigma_px))
+    return FitState(open_body(), parameters, observed, CpuRenderer(), RenderSettings(sigma_px=sigma_px))
 
 
 @lru_cache(maxsize=4)
@@ -69,7 +69,7 @@ def drawn(pose: str = "a_pose", seed: int = 1) -> Drawn:
 
 
 @lru_cache(maxsize=4)
-def seen(pose: str = "a_pose", size: int = SIZE) -> Targets:
+def seen(pose: str = "a_pose", size: int = SIZE) -> FitTargets:
     """What was seen of that person, in a crop."""
     scene = drawn(pose)
     return targets_from(scene.observation(), scene.camera, size, 0.15)
@@ -98,15 +98,15 @@ def body64() -> Body:
     return copy.deepcopy(open_body()).double()
 
 
-def targets64(**seen) -> Targets:
+def targets64(**seen) -> FitTargets:
     """Observations without pictures in float64, seen by COCO's skeleton."""
     made = targets(skeleton=COCO_17, **{name: value.double() for name, value in seen.items()})
-    return Targets(
+    return FitTargets(
         **{**made.__dict__, "camera": made.camera.to(torch.float64), "person_size_px": torch.tensor([40.0]).double()}
     )
 
 
-def gradients_agree(term, observed: Targets, n_joints: int = 24) -> bool:
+def gradients_agree(term, observed: FitTargets, n_joints: int = 24) -> bool:
     """Gradcheck of a term in pose, shape and place, at a pose without symmetry."""
     generator = torch.Generator().manual_seed(0)
     pose = 0.3 * torch.randn(1, n_joints, 3, generator=generator, dtype=torch.float64)
@@ -116,13 +116,13 @@ def gradients_agree(term, observed: Targets, n_joints: int = 24) -> bool:
 
     def value(pose, betas, transl):
         parameters = BodyParameters.from_rotvec(pose, betas, transl)
-        return term(Scene(body64(), parameters, observed, pose_rotvec=pose))
+        return term(FitState(body64(), parameters, observed, pose_rotvec=pose))
 
     inputs = tuple(x.requires_grad_(True) for x in (pose, betas, transl))
     return torch.autograd.gradcheck(value, inputs, eps=1e-6, atol=1e-5, rtol=1e-4)
 
 
-def finite_gradient(term, scene: Scene, wanted: list[Tensor]) -> list[Tensor]:
+def finite_gradient(term, scene: FitState, wanted: list[Tensor]) -> list[Tensor]:
     """The term's gradients, having checked that value and gradients are finite and the graph was kept."""
     value = term(scene)
     assert value.shape == (len(scene.parameters),)

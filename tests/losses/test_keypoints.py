@@ -7,18 +7,18 @@ import torch
 
 from render_fit.bodies import open_body
 from render_fit.core.skeletons import COCO_17, SMPL_24, Skeleton
-from render_fit.losses.fit_state import Scene
+from render_fit.losses.fit_state import FitState
 from render_fit.losses.joints import BoneDirections, RegressedJoints
 from render_fit.losses.keypoints import KeypointReprojection, geman_mcclure
 from tests.losses.factories import camera, finite_gradient, gradients_agree, leaves, moved, standing, targets, targets64
 
 
-def keypoint_scene(parameters, error_px=(0.0, 0.0), confidence=None, **more) -> Scene:
+def keypoint_scene(parameters, error_px=(0.0, 0.0), confidence=None, **more) -> FitState:
     """COCO keypoints where a standing body has them, moved by ``error_px``."""
     exact = camera().project(open_body().keypoints(standing(), COCO_17)) + torch.tensor(error_px)
     confidence = torch.ones(1, 17) if confidence is None else confidence
     observed = targets(keypoints_px=exact, confidence=confidence, skeleton=COCO_17, **more)
-    return Scene(open_body(), parameters, observed)
+    return FitState(open_body(), parameters, observed)
 
 
 def test_geman_mcclure_by_hand():
@@ -97,7 +97,7 @@ LEG = ("left_hip", "left_knee", "left_ankle")
 THREE = Skeleton("three", LEG, LEG, edges=((0, 1), (1, 2)), approximate=frozenset(), source="")
 
 
-def bone_scene(parameters, turned: float, confidence=(1.0, 1.0, 1.0)) -> Scene:
+def bone_scene(parameters, turned: float, confidence=(1.0, 1.0, 1.0)) -> FitState:
     """A leg seen as the standing body has it, its lower bone turned about the viewing axis by ``turned`` rad."""
     points = open_body().keypoints(standing(), THREE)
     points = 3 * (points - points[:, :1])  # proportions must not matter
@@ -106,7 +106,7 @@ def bone_scene(parameters, turned: float, confidence=(1.0, 1.0, 1.0)) -> Scene:
     turn = torch.tensor([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
     points = torch.stack([points[:, 0], points[:, 1], points[:, 1] + shin @ turn.T], dim=1)
     observed = targets(keypoints_3d=points, confidence_3d=torch.tensor([confidence]), skeleton=THREE)
-    return Scene(open_body(), parameters, observed)
+    return FitState(open_body(), parameters, observed)
 
 
 def test_bone_directions_by_hand():
@@ -152,18 +152,20 @@ def believed(away_m: float = 0.0, spread_m: float = 0.1, log: tuple[float, float
 def test_regressed_joints_by_hand():
     term = RegressedJoints(smooth_m=0.01)
     # At the hypothesis: log s, and its share of the probability over 23 joints; the other is too far to count.
-    assert term(Scene(open_body(), standing(), believed())).item() == pytest.approx(math.log(0.1) + 0.1 / 23, rel=1e-4)
+    assert term(FitState(open_body(), standing(), believed())).item() == pytest.approx(
+        math.log(0.1) + 0.1 / 23, rel=1e-4
+    )
     # 20 cm off, where 10 cm are expected: sqrt(0.04 + 0.0001) - 0.01 = 0.19025
-    off = term(Scene(open_body(), standing(), believed(0.2))).item()
+    off = term(FitState(open_body(), standing(), believed(0.2))).item()
     assert off == pytest.approx(math.log(0.1) + 0.1 / 23 + 1.9025, rel=1e-4)
     # Who is less sure pulls less.
-    unsure = [term(Scene(open_body(), standing(), believed(away, 0.4))).item() for away in (0.0, 0.2)]
+    unsure = [term(FitState(open_body(), standing(), believed(away, 0.4))).item() for away in (0.0, 0.2)]
     assert unsure[1] - unsure[0] == pytest.approx(0.19025 / 0.4, rel=1e-3)
 
 
 def test_regressed_joints_do_not_care_where_in_the_world():
     there = moved(standing(), (1.0, -0.5, 3.0))
-    values = [RegressedJoints()(Scene(open_body(), body, believed(0.1))).item() for body in (there, standing())]
+    values = [RegressedJoints()(FitState(open_body(), body, believed(0.1))).item() for body in (there, standing())]
     assert values[0] == pytest.approx(values[1], rel=1e-4)
 
 
@@ -186,4 +188,4 @@ def test_gradcheck_regressed_joints():
 )
 def test_nothing_observed_is_said_clearly(term, said):
     with pytest.raises(ValueError, match=said):
-        term(Scene(open_body(), standing(), targets()))
+        term(FitState(open_body(), standing(), targets()))

@@ -6,17 +6,17 @@ import torch
 from render_fit.bodies import BodyParameters, open_body
 from render_fit.bodies.clothing import clothing_basis
 from render_fit.bodies.mesh_operators import mirror_vertices, vertex_normals
-from render_fit.losses.fit_state import Scene
+from render_fit.losses.fit_state import FitState
 from render_fit.losses.offsets import ClothingCoefficients, OffsetLaplacian, OffsetSize, OffsetSymmetry
 from tests.losses.factories import standing, targets
 
 FREE = [OffsetSize(), OffsetLaplacian(), OffsetSymmetry()]
 
 
-def worn(offsets, clothing=None) -> Scene:
+def worn(offsets, clothing=None) -> FitState:
     made = standing(1 if offsets is None else len(offsets))
     parameters = BodyParameters(made.rotations, made.betas, made.transl, offsets)
-    return Scene(open_body(), parameters, targets(), clothing=clothing)
+    return FitState(open_body(), parameters, targets(), clothing=clothing)
 
 
 def everywhere(*offset: float) -> torch.Tensor:

@@ -6,22 +6,22 @@ import pytest
 import torch
 
 from render_fit.bodies import BodyParameters, open_body
-from render_fit.losses.fit_state import Scene
+from render_fit.losses.fit_state import FitState
 from render_fit.losses.parameters import KnownHeight, PosePrior, ShapePrior, TorsoTilt
 from render_fit.losses.pose_priors import PoseLimits, PoseMixture
 from tests.losses.factories import finite_gradient, gradients_agree, leaves, standing, targets, targets64
 
 
-def shaped(betas: torch.Tensor) -> Scene:
+def shaped(betas: torch.Tensor) -> FitState:
     made = standing(len(betas))
-    return Scene(open_body(), BodyParameters(made.rotations, betas, made.transl), targets())
+    return FitState(open_body(), BodyParameters(made.rotations, betas, made.transl), targets())
 
 
-def posed(joint: str, rotvec: tuple[float, float, float]) -> Scene:
+def posed(joint: str, rotvec: tuple[float, float, float]) -> FitState:
     pose = standing().pose
     pose[0, open_body().joint_names.index(joint)] = torch.tensor(rotvec)
     made = standing()
-    return Scene(open_body(), BodyParameters.from_rotvec(pose, made.betas, made.transl), targets(), pose_rotvec=pose)
+    return FitState(open_body(), BodyParameters.from_rotvec(pose, made.betas, made.transl), targets(), pose_rotvec=pose)
 
 
 def test_shape_prior_by_hand():
@@ -62,7 +62,7 @@ def test_torso_tilt_by_hand(turn, value):
     rotation = BodyParameters.from_rotvec(torch.tensor([[turn]]), made.betas, made.transl).rotations[:, 0]
     rotations = made.rotations.clone()
     rotations[:, 0] = rotation @ rotations[:, 0]
-    scene = Scene(open_body(), BodyParameters(rotations, made.betas, made.transl), targets())
+    scene = FitState(open_body(), BodyParameters(rotations, made.betas, made.transl), targets())
     assert TorsoTilt()(scene).item() == pytest.approx(value, abs=1e-5)
 
 
@@ -85,7 +85,7 @@ def test_gradcheck(term):
 )
 def test_finite_at_the_zero_pose(term):
     parameters, wanted = leaves(standing())
-    scene = Scene(open_body(), parameters, targets(), pose_rotvec=wanted[0])
+    scene = FitState(open_body(), parameters, targets(), pose_rotvec=wanted[0])
     finite_gradient(term, scene, wanted)
 
 
@@ -98,7 +98,7 @@ def test_rows_do_not_couple(term):
     parameters = BodyParameters.from_rotvec(pose, betas, standing(3).transl)
 
     def value(rows):
-        return term(Scene(open_body(), parameters[rows], targets(), pose_rotvec=pose[rows]))
+        return term(FitState(open_body(), parameters[rows], targets(), pose_rotvec=pose[rows]))
 
     alone = torch.cat([value(slice(i, i + 1)) for i in range(3)])
     torch.testing.assert_close(value(slice(0, 3)), alone, rtol=1e-4, atol=1e-5)

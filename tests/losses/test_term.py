@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from render_fit.bodies import open_body
-from render_fit.losses.fit_state import Scene
+from render_fit.losses.fit_state import FitState
 from render_fit.losses.keypoints import KeypointReprojection
 from render_fit.losses.parameters import ShapePrior
 from render_fit.losses.silhouette import SilhouetteIoU, SilhouetteL2
@@ -21,12 +21,12 @@ class Constant:
 
     value: float
 
-    def __call__(self, scene: Scene) -> torch.Tensor:
+    def __call__(self, scene: FitState) -> torch.Tensor:
         return torch.full((len(scene.parameters),), self.value)
 
 
 def test_weighted_sum_and_breakdown():
-    scene = Scene(open_body(), standing(3), targets())
+    scene = FitState(open_body(), standing(3), targets())
     objective = Objective({"one": (2.0, Constant(1.0)), "other": (0.5, Constant(4.0))})
     torch.testing.assert_close(objective(scene), torch.full((3,), 4.0))
     assert {name: value.tolist() for name, value in objective.breakdown(scene).items()} == {
@@ -47,7 +47,7 @@ def test_breakdown_adds_up_to_the_total():
 
 def test_a_weight_of_zero_leaves_the_term_out():
     """It is not even evaluated: here it would raise, for there is no mask."""
-    scene = Scene(open_body(), standing(2), targets())
+    scene = FitState(open_body(), standing(2), targets())
     objective = Objective({"iou": (0.0, SilhouetteIoU()), "one": (1.0, Constant(1.0))})
     assert list(objective.breakdown(scene)) == ["one"]
     assert objective(scene).tolist() == [1.0, 1.0]
@@ -56,7 +56,7 @@ def test_a_weight_of_zero_leaves_the_term_out():
 
 def test_only_some_terms():
     objective = Objective({"a": (1.0, Constant(1.0)), "b": (3.0, Constant(1.0))})
-    assert objective.only("b")(Scene(open_body(), standing(), targets())).tolist() == [3.0]
+    assert objective.only("b")(FitState(open_body(), standing(), targets())).tolist() == [3.0]
     with pytest.raises(ValueError, match="no term 'c' in this objective; it has a, b"):
         objective.only("a", "c")
 
@@ -82,7 +82,7 @@ class Counter:
 
 def test_a_picture_is_drawn_once_and_only_if_asked_for():
     counter = Counter()
-    scene = Scene(open_body(), drawn().parameters, seen(), counter)
+    scene = FitState(open_body(), drawn().parameters, seen(), counter)
     KeypointReprojection()(scene)
     assert counter.asked == []
     scene.render("parts"), scene.render("silhouette"), scene.render("parts")
@@ -91,4 +91,4 @@ def test_a_picture_is_drawn_once_and_only_if_asked_for():
 
 def test_pixels_need_a_renderer():
     with pytest.raises(ValueError, match="silhouette: this objective looks at pixels and needs a renderer"):
-        SilhouetteIoU()(Scene(open_body(), standing(), seen()))
+        SilhouetteIoU()(FitState(open_body(), standing(), seen()))

@@ -161,21 +161,21 @@ def test_people_in_a_crowd(observer, shared_data):
 
 def test_a_find_without_extent_is_nobody(observer, monkeypatch):
     """The network sometimes reports a person of whom nothing is visible."""
-    from render_fit.observations.mediapipe.network import Sighting
+    from render_fit.observations.mediapipe.network import PoseDetection
 
     confidence = torch.zeros(33)
     confidence[0] = 0.9
-    ghost = Sighting(torch.full((33, 2), 50.0), confidence, torch.zeros(33, 3), torch.zeros(100, 100))
+    ghost = PoseDetection(torch.full((33, 2), 50.0), confidence, torch.zeros(33, 3), torch.zeros(100, 100))
     monkeypatch.setattr(observer._network, "look", lambda image, square: ghost)
     with pytest.raises(NoPersonError):
         observer.observe(torch.ones(3, 100, 100))
 
 
 def test_keypoints_without_a_mask_are_nobody(observer, monkeypatch):
-    from render_fit.observations.mediapipe.network import Sighting
+    from render_fit.observations.mediapipe.network import PoseDetection
 
     points = torch.linspace(20.0, 80.0, 33)[:, None].expand(33, 2)
-    ghost = Sighting(points, torch.ones(33), torch.zeros(33, 3), torch.zeros(576, 576))
+    ghost = PoseDetection(points, torch.ones(33), torch.zeros(33, 3), torch.zeros(576, 576))
     monkeypatch.setattr(observer._network, "look", lambda image, square: ghost)
     monkeypatch.setattr(observer._network, "look_mirrored", lambda image, square: ghost)
     with pytest.raises(NoPersonError):

@@ -103,7 +103,7 @@ def test_from_files_alone(photo, mask, keypoints):
     # with a mask, the person in it is the one
     assert seen.keypoints_px[0].tolist() == [32.0, 8.0]
     assert seen.box == (30.0, 5.0, 15.0, 30.0)
-    assert seen.source == {"mask": "photo_mask.png", "keypoints": "photo_keypoints.json"}
+    assert seen.source == {"camera": "assumed", "mask": "photo_mask.png", "keypoints": "photo_keypoints.json"}
     assert seen.keypoints_3d is None
     assert seen.valid.all()
 
@@ -112,11 +112,16 @@ def test_what_is_not_given_is_observed_around_what_is(photo, mask, keypoints):
     observer = FakeObserver()
     (seen,) = observe(photo, mask=mask, observer=observer)
     assert observer.boxes == [(30.0, 5.0, 15.0, 30.0)]
-    assert seen.source == {"mask": "photo_mask.png", "keypoints": "fake", "keypoints_3d": "fake"}
+    assert seen.source == {"camera": "assumed", "mask": "photo_mask.png", "keypoints": "fake", "keypoints_3d": "fake"}
     assert float(seen.mask.sum()) == 15 * 30
 
     (seen,) = observe(photo, keypoints=keypoints, person=1, observer=observer)
-    assert seen.source == {"mask": "fake", "keypoints": "photo_keypoints.json", "keypoints_3d": "fake"}
+    assert seen.source == {
+        "camera": "assumed",
+        "mask": "fake",
+        "keypoints": "photo_keypoints.json",
+        "keypoints_3d": "fake",
+    }
     assert seen.skeleton.name == "body25"
     # 3D keypoints come in the given skeleton; MediaPipe has no neck
     assert seen.keypoints_3d[0].tolist() == [0.0, 1.0, 2.0]

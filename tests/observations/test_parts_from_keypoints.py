@@ -4,7 +4,7 @@ import torch
 
 from render_fit.core.parts import NBF_12
 from render_fit.core.skeletons import BODY_25, COCO_17
-from render_fit.observations.parts_from_keypoints import synthesized_parts
+from render_fit.observations.parts_from_keypoints import parts_from_keypoints
 
 # A person of 170 px (1 px per cm) who faces the camera, arms out: their left is on the picture's right.
 POINTS = {
@@ -30,7 +30,7 @@ def test_parts_follow_the_bones():
     mask = torch.ones(185, 200)
     mask[:, :5] = 0
     for skeleton in (COCO_17, BODY_25):
-        labels = synthesized_parts(mask, *person(skeleton), skeleton)
+        labels = parts_from_keypoints(mask, *person(skeleton), skeleton)
         at = {
             (100, 12): "head",
             (100, 60): "upper torso",
@@ -51,7 +51,7 @@ def test_parts_follow_the_bones():
 def test_only_the_mask_is_labelled():
     mask = torch.zeros(185, 200)
     mask[50:90, 90:110] = 0.9
-    labels = synthesized_parts(mask, *person(COCO_17), COCO_17)
+    labels = parts_from_keypoints(mask, *person(COCO_17), COCO_17)
     assert ((labels > 0) == (mask > 0.5)).all()
 
 
@@ -59,7 +59,7 @@ def test_unseen_limbs_have_no_part():
     points, confidence = person(COCO_17)
     for joint in ("left_knee", "left_ankle"):
         confidence[COCO_17.index(joint)] = 0.1
-    labels = synthesized_parts(torch.ones(185, 200), points, confidence, COCO_17)
+    labels = parts_from_keypoints(torch.ones(185, 200), points, confidence, COCO_17)
     present = {NBF_12.labels[i] for i in labels.unique()}
     assert "left upper leg" not in present
     assert "left lower leg" not in present
@@ -68,6 +68,6 @@ def test_unseen_limbs_have_no_part():
 
 def test_too_few_keypoints_make_no_map():
     points, confidence = person(COCO_17)
-    assert synthesized_parts(torch.ones(185, 200), points, torch.zeros(17), COCO_17) is None
+    assert parts_from_keypoints(torch.ones(185, 200), points, torch.zeros(17), COCO_17) is None
     confidence[5:] = 0
-    assert synthesized_parts(torch.ones(185, 200), points, confidence, COCO_17) is None
+    assert parts_from_keypoints(torch.ones(185, 200), points, confidence, COCO_17) is None

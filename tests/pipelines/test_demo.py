@@ -6,7 +6,7 @@ from render_fit.bodies import open_body
 from render_fit.export.parameters import saved_fit
 from render_fit.pipelines.demo import distance_from_truth, fit_synthetic, real_photo, synthetic_person
 from render_fit.pipelines.options import FitOptions
-from render_fit.pipelines.photo import Tools
+from render_fit.pipelines.photo import FitComponents
 from tests.photos import write_recipe
 
 
@@ -19,14 +19,14 @@ def test_the_truth_is_at_no_distance_from_itself_but_for_the_clothes(drawn):
     path, scene = drawn
     assert path.is_file()
     saved = saved_fit(scene.parameters, scene.joints_camera[None], scene.camera, "open")
-    truth = distance_from_truth(saved, scene, Tools(FitOptions()))
+    truth = distance_from_truth(saved, scene, FitComponents(FitOptions()))
     assert max(truth.mpjpe_mm, truth.pa_mpjpe_mm, truth.pve_mm) < 0.1
     assert 0.75 < truth.iou < 0.99  # the mask has garments, the body has not
 
 
 def test_what_moves_and_grows_the_body_is_seen(drawn):
     _, scene = drawn
-    tools = Tools(FitOptions())
+    tools = FitComponents(FitOptions())
     saved = saved_fit(scene.parameters, scene.joints_camera[None], scene.camera, "open")
     moved = distance_from_truth(replace(saved, trans=saved.trans + 0.1), scene, tools)
     assert moved.iou < 0.75
@@ -42,7 +42,7 @@ def test_what_moves_and_grows_the_body_is_seen(drawn):
 
 def test_a_drawn_person_is_found_and_fitted_from_the_image_alone(tmp_path):
     pytest.importorskip("mediapipe")
-    fit, truth = fit_synthetic(tmp_path, Tools(FitOptions(recipe=str(write_recipe(tmp_path)), save=())))
+    fit, truth = fit_synthetic(tmp_path, FitComponents(FitOptions(recipe=str(write_recipe(tmp_path)), save=())))
     assert fit.report.sources["mask"].startswith("mediapipe")
     assert (fit.folder / "comparison.png").is_file()
     assert truth.iou > 0.5  # the quick recipe is no good fit

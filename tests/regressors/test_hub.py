@@ -69,7 +69,7 @@ def test_offline_what_was_fetched_is_found_and_what_was_not_is_one_clear_line(tm
     (kept / "refs").mkdir()
     (kept / "refs" / "main").write_text("0123")
     code = (
-        "from render_fit.errors import InputError; from render_fit.regressors.checkpoint import load_regressor\n"
+        "from render_fit.core.errors import InputError; from render_fit.regressors.checkpoint import load_regressor\n"
         "print(load_regressor('someone/known').config.model_dump_json())\n"
         "try: load_regressor('someone/unknown')\n"
         "except InputError as error: print(error)"
@@ -99,7 +99,7 @@ class _Hub(BaseHTTPRequestHandler):
 
 def test_what_the_hub_does_not_have_is_one_clear_line(tmp_path: Path) -> None:
     code = (
-        "from render_fit.errors import InputError; from render_fit.regressors.checkpoint import load_regressor\n"
+        "from render_fit.core.errors import InputError; from render_fit.regressors.checkpoint import load_regressor\n"
         "for name in ('someone/unknown', 'someone/empty'):\n"
         "    try: load_regressor(name)\n"
         "    except InputError as error: print(error)"

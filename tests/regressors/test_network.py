@@ -12,13 +12,13 @@ from safetensors.torch import load_file, save_file
 from render_fit.bodies import BodyParameters, open_body
 from render_fit.core.cameras import camera_from_focal
 from render_fit.core.errors import InputError
-from render_fit.core.skeletons import POINTS
+from render_fit.core.skeletons import CANONICAL_KEYPOINTS
 from render_fit.regressors.checkpoint import load_regressor, save_regressor
 from render_fit.regressors.config import RegressorConfig
 from render_fit.regressors.heads import FARTHEST_STEP, IterativeHead
-from render_fit.regressors.inputs import Inputs
+from render_fit.regressors.inputs import RegressorInputs
 from render_fit.regressors.network import Regressor, orthonormal, pelvis_in_view, place_in_view
-from render_fit.regressors.person_crop import view_of
+from render_fit.regressors.person_crop import person_crop
 
 SMALL = RegressorConfig(
     size=32, width=32, depth=1, n_clothing=5, hypotheses=3,
@@ -27,15 +27,15 @@ SMALL = RegressorConfig(
 )  # fmt: skip
 
 
-def random_inputs(n: int, size: int = 32, photo: bool = False) -> Inputs:
+def random_inputs(n: int, size: int = 32, photo: bool = False) -> RegressorInputs:
     generator = torch.Generator().manual_seed(0)
-    return Inputs(
+    return RegressorInputs(
         torch.randn(n, size, size, generator=generator),
         torch.rand(n, 24, size, size, generator=generator),
-        torch.randn(n, len(POINTS), 2, generator=generator),
-        torch.rand(n, len(POINTS), generator=generator),
-        torch.randn(n, len(POINTS), generator=generator),
-        torch.rand(n, len(POINTS), generator=generator),
+        torch.randn(n, len(CANONICAL_KEYPOINTS), 2, generator=generator),
+        torch.rand(n, len(CANONICAL_KEYPOINTS), generator=generator),
+        torch.randn(n, len(CANONICAL_KEYPOINTS), generator=generator),
+        torch.rand(n, len(CANONICAL_KEYPOINTS), generator=generator),
         torch.rand(n, generator=generator) + 1,
         torch.rand(n, 3, size, size, generator=generator) if photo else None,
     )
@@ -136,7 +136,7 @@ def test_place_and_pelvis_are_inverse() -> None:
 
 def test_parameters_in_the_photo_are_those_of_the_view_turned_back() -> None:
     body, photo = open_body(), camera_from_focal(400.0, 300, 400)
-    view = view_of(photo, (250.0, 40.0, 100.0, 220.0), 32)
+    view = person_crop(photo, (250.0, 40.0, 100.0, 220.0), 32)
     prediction = Regressor(SMALL)(random_inputs(1))
     seen = body(prediction.parameters(body, view.focal)).vertices
     rotations, pelvis = prediction.in_photo(view)

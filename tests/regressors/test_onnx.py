@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from render_fit.cli import app
 from render_fit.core.errors import InputError, MissingDependencyError
-from render_fit.core.skeletons import POINTS
+from render_fit.core.skeletons import CANONICAL_KEYPOINTS
 from render_fit.regressors.checkpoint import save_regressor
 from render_fit.regressors.config import RegressorConfig
 from render_fit.regressors.network import Regressor
@@ -62,7 +62,7 @@ def test_the_file_carries_its_configuration(tmp_path: Path) -> None:
     export_onnx(Regressor(SMALL), tmp_path / "a.onnx")
     told = session(tmp_path / "a.onnx").get_modelmeta().custom_metadata_map
     assert RegressorConfig.model_validate_json(told["render_fit_regressor"]) == SMALL
-    assert json.loads(told["points"]) == list(POINTS)
+    assert json.loads(told["points"]) == list(CANONICAL_KEYPOINTS)
     assert float(told["reference_m"]) == 2.0  # metres, docs/training.md
 
 

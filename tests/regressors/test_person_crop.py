@@ -4,12 +4,12 @@ import roma
 import torch
 
 from render_fit.core.cameras import Camera, camera_from_focal
-from render_fit.regressors.person_crop import view_of
+from render_fit.regressors.person_crop import person_crop
 
 
 def test_a_point_is_seen_where_the_turned_camera_projects_it() -> None:
     photo = camera_from_focal(500.0, 480, 640)
-    view = view_of(photo, (420.0, 60.0, 120.0, 300.0), 64)
+    view = person_crop(photo, (420.0, 60.0, 120.0, 300.0), 64)
     points = torch.tensor([[[0.8, -0.2, 3.0], [1.1, 0.5, 3.4], [0.6, 0.1, 2.8]]])
     seen = view.see_points(photo.project(points), photo)
     torch.testing.assert_close(seen, view.camera.project(points @ view.turn.mT), atol=1e-3, rtol=1e-5)
@@ -21,7 +21,7 @@ def test_a_point_is_seen_where_the_turned_camera_projects_it() -> None:
 def test_the_middle_of_the_box_is_the_middle_of_the_view_and_the_box_fits() -> None:
     photo = camera_from_focal(700.0, 480, 640)
     box = (20.0, 30.0, 90.0, 380.0)
-    view = view_of(photo, box, 64, margin=1.2)
+    view = person_crop(photo, box, 64, margin=1.2)
     left, top, width, height = box
     middle = torch.tensor([[[left + width / 2, top + height / 2]]])
     torch.testing.assert_close(view.see_points(middle, photo)[0, 0], torch.tensor([32.0, 32.0]), atol=1e-3, rtol=0)
@@ -32,7 +32,7 @@ def test_the_middle_of_the_box_is_the_middle_of_the_view_and_the_box_fits() -> N
 
 def test_a_picture_is_seen_as_its_pixels_are() -> None:
     photo = camera_from_focal(90.0, 96, 128)
-    view = view_of(photo, (70.0, 20.0, 40.0, 40.0), 32)
+    view = person_crop(photo, (70.0, 20.0, 40.0, 40.0), 32)
     y, x = torch.meshgrid(torch.arange(96) + 0.5, torch.arange(128) + 0.5, indexing="ij")
     seen = view.see(torch.stack([x, y])[None], photo)[0]
     centres = torch.arange(32) + 0.5

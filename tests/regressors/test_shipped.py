@@ -12,8 +12,8 @@ from render_fit.fitting.fit import fit_image
 from render_fit.regressors.checkpoint import load_regressor, shipped_names
 from render_fit.regressors.network import Regressor
 from render_fit.synthesis import everyday_pose, synthetic_scene
-from render_fit.synthesis.observation_noise import PERFECT
-from render_fit.synthesis.people_sampler import Synthesis
+from render_fit.synthesis.observation_noise import NO_NOISE
+from render_fit.synthesis.people_sampler import PeopleSampler
 from render_fit.synthesis.poses.bank import PoseBank
 from render_fit.training.recipe import load_training_recipe
 from render_fit.training.samples import training_batch
@@ -26,12 +26,12 @@ def lifter() -> Regressor:
 
 
 @pytest.fixture(scope="module")
-def synthesis(lifter: Regressor) -> Synthesis:
+def synthesis(lifter: Regressor) -> PeopleSampler:
     body = open_body()
-    return Synthesis(body, PoseBank.from_prior(300, seed=3), clothing_basis(body, lifter.config.n_clothing))
+    return PeopleSampler(body, PoseBank.from_prior(300, seed=3), clothing_basis(body, lifter.config.n_clothing))
 
 
-def judged(lifter: Regressor, synthesis: Synthesis, **unseen: bool) -> Score:
+def judged(lifter: Regressor, synthesis: PeopleSampler, **unseen: bool) -> Score:
     inputs, truth = training_batch(synthesis, 96, torch.Generator().manual_seed(5))
     blank = {name: torch.zeros_like(getattr(inputs, name)) for name in unseen}
     return score(lifter, HeldOut(replace(inputs, **blank), truth), synthesis.body)
@@ -41,7 +41,7 @@ def test_what_ships() -> None:
     assert set(shipped_names()) == {"lifter", "nbf"}
 
 
-def test_nbf_reads_poses_off_part_maps(synthesis: Synthesis) -> None:
+def test_nbf_reads_poses_off_part_maps(synthesis: PeopleSampler) -> None:
     nbf = load_regressor("nbf")
     assert nbf.config.looks_at == {"part map"}
     errors = load_training_recipe("nbf").errors
@@ -51,22 +51,22 @@ def test_nbf_reads_poses_off_part_maps(synthesis: Synthesis) -> None:
     spoiled = score(nbf, HeldOut(inputs, truth), synthesis.body)
     assert spoiled.pa_mpjpe_mm < 0.75 * 1000 * float(pa_mpjpe(rest, truth.joints).mean())
     assert spoiled.mpjpe_mm < 0.6 * 1000 * float(mpjpe(rest, truth.joints, root=0).mean())
-    perfect = PERFECT.model_copy(update={"twelve_parts": 1.0})
+    perfect = NO_NOISE.model_copy(update={"twelve_parts": 1.0})
     inputs, truth = training_batch(replace(naked, errors=perfect), 96, torch.Generator().manual_seed(5))
     assert score(nbf, HeldOut(inputs, truth), synthesis.body).pa_mpjpe_mm < spoiled.pa_mpjpe_mm
 
 
-def test_it_beats_the_mean_pose_by_far_with_and_without_errors(lifter: Regressor, synthesis: Synthesis) -> None:
+def test_it_beats_the_mean_pose_by_far_with_and_without_errors(lifter: Regressor, synthesis: PeopleSampler) -> None:
     _, truth = training_batch(synthesis, 96, torch.Generator().manual_seed(5))
     rest = truth.joints[:1].expand_as(truth.joints)  # anybody's pose is as good as another
-    spoiled, perfect = judged(lifter, synthesis), judged(lifter, replace(synthesis, errors=PERFECT))
+    spoiled, perfect = judged(lifter, synthesis), judged(lifter, replace(synthesis, errors=NO_NOISE))
     assert perfect.pa_mpjpe_mm < spoiled.pa_mpjpe_mm < 0.75 * 1000 * float(pa_mpjpe(rest, truth.joints).mean())
     assert spoiled.mpjpe_mm < 0.6 * 1000 * float(mpjpe(rest, truth.joints, root=0).mean())
     assert perfect.pa_mpjpe_mm < 80
 
 
-def test_it_makes_do_with_whatever_was_observed(lifter: Regressor, synthesis: Synthesis) -> None:
-    perfect = replace(synthesis, errors=PERFECT)
+def test_it_makes_do_with_whatever_was_observed(lifter: Regressor, synthesis: PeopleSampler) -> None:
+    perfect = replace(synthesis, errors=NO_NOISE)
     everything = judged(lifter, perfect).mpjpe_mm
     for unseen in ({"parts": True}, {"silhouette": True, "parts": True}, {"confidence": True, "keypoints": True}):
         less = judged(lifter, perfect, **unseen)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from render_fit.core.cameras import camera_from_focal
-from render_fit.renderers import CpuRenderer, RenderSettings, renderer_named
+from render_fit.renderers import CpuRenderer, RenderSettings, make_renderer
 
 FACES = torch.tensor([[0, 1, 2]])
 TRIANGLE = torch.tensor([[[0.0, 0.0, 2.0], [0.1, 0.0, 2.0], [0.0, 0.1, 2.0]]])
@@ -55,4 +55,4 @@ def test_camera_count() -> None:
 
 def test_unknown_renderer() -> None:
     with pytest.raises(ValueError, match="renderer: expected"):
-        renderer_named("opengl")
+        make_renderer("opengl")

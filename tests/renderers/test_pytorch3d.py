@@ -16,7 +16,7 @@ from render_fit.renderers import (
     PyTorch3DRenderer,
     ReferenceRenderer,
     RenderSettings,
-    renderer_named,
+    make_renderer,
 )
 from render_fit.renderers import pytorch3d as pytorch3d_adapter
 from tests.renderers.closeness import assert_close
@@ -44,7 +44,7 @@ def _is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_missing_pytorch3d_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     _is_missing(monkeypatch)
-    for make in (PyTorch3DRenderer, lambda: renderer_named("pytorch3d")):
+    for make in (PyTorch3DRenderer, lambda: make_renderer("pytorch3d")):
         with pytest.raises(MissingDependencyError, match="pytorch3d is not installed.*pip install"):
             make()
 
@@ -74,13 +74,13 @@ def test_auto_is_pytorch3d_where_it_and_cuda_are(
     if not is_installed:
         monkeypatch.delitem(sys.modules, "pytorch3d")
         monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert renderer_named("auto").name == name
+    assert make_renderer("auto").name == name
 
 
 def test_it_draws_on_cuda_where_there_is_one(pretended: None, monkeypatch: pytest.MonkeyPatch) -> None:
     for has_cuda, device in ((True, "cuda"), (False, None)):
         monkeypatch.setattr(torch.cuda, "is_available", lambda there=has_cuda: there)
-        renderer = renderer_named("pytorch3d")
+        renderer = make_renderer("pytorch3d")
         assert isinstance(renderer, PyTorch3DRenderer) and renderer.device == device
 
 

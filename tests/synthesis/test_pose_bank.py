@@ -6,9 +6,11 @@ import torch
 from render_fit.bodies import BodyParameters, open_body
 from render_fit.core.skeletons import SMPL_24
 from render_fit.losses.priors.joint_limits import default_joint_limits
-from render_fit.synthesis.poses.bank import PoseBank, PoseMix, mirrored
+from render_fit.synthesis.poses.bank import PoseAugmentation, PoseBank, mirrored
 
-STILL = PoseMix(mirrored=0, legs=0, arms=0, bend_rad=0, seated=0, stooped=0, any_way_up=0, lean_rad=0, excess=1e9)
+STILL = PoseAugmentation(
+    mirrored=0, legs=0, arms=0, bend_rad=0, seated=0, stooped=0, any_way_up=0, lean_rad=0, excess=1e9
+)
 
 
 def test_a_mirrored_pose_is_the_body_in_a_mirror(bank: PoseBank) -> None:
@@ -25,9 +27,9 @@ def test_without_variation_poses_are_the_banks_own(bank: PoseBank) -> None:
 
 
 def test_the_same_generator_draws_the_same_poses(bank: PoseBank) -> None:
-    first, second = (bank.draw(9, PoseMix(), torch.Generator().manual_seed(4)) for _ in range(2))
+    first, second = (bank.draw(9, PoseAugmentation(), torch.Generator().manual_seed(4)) for _ in range(2))
     assert torch.equal(first, second)
-    assert not torch.equal(first, bank.draw(9, PoseMix(), torch.Generator().manual_seed(5)))
+    assert not torch.equal(first, bank.draw(9, PoseAugmentation(), torch.Generator().manual_seed(5)))
 
 
 def test_varied_poses_stay_within_joints_limits_or_are_the_original(bank: PoseBank) -> None:
@@ -52,7 +54,7 @@ def test_those_who_stoop_bend_their_trunk_and_keep_their_feet_below(bank: PoseBa
 
 
 def test_some_people_are_upside_down_and_most_stand(bank: PoseBank) -> None:
-    drawn = bank.draw(600, PoseMix(), torch.Generator().manual_seed(0))
+    drawn = bank.draw(600, PoseAugmentation(), torch.Generator().manual_seed(0))
     up = roma.rotvec_to_rotmat(drawn[:, 0])[:, 1, 1]
     assert 0.02 < (up < -0.3).float().mean() < 0.1
     assert (up > 0.7).float().mean() > 0.75

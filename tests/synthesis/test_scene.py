@@ -11,7 +11,7 @@ from render_fit.core import metrics
 from render_fit.core.cameras import camera_from_focal
 from render_fit.core.skeletons import COCO_17, SMPL_24
 from render_fit.evaluation.failure_modes import torso_frame
-from render_fit.synthesis import EVERYDAY_POSES, dressed_scene, everyday_pose, synthetic_scene, view_rotation
+from render_fit.synthesis import EVERYDAY_POSES, clothed_scene, everyday_pose, synthetic_scene, view_rotation
 from render_fit.synthesis.noise_fields import fractal_noise
 from render_fit.synthesis.placement import place
 
@@ -121,7 +121,7 @@ def test_noise_is_smooth_and_bounded():
 
 
 def test_a_dressed_person_is_a_photograph_with_a_wider_mask(body):
-    scene = dressed_scene(body, everyday_pose("standing"), seed=1, image_size=(200, 150), place="room")
+    scene = clothed_scene(body, everyday_pose("standing"), seed=1, image_size=(200, 150), place="room")
     assert scene.image is not None and scene.image.shape == (3, 200, 150)
     assert scene.image.min() >= 0 and scene.image.max() <= 1
     bare = (scene.labels > 0).float()

@@ -6,22 +6,22 @@ import torch
 from torch.nn.functional import avg_pool2d
 
 from render_fit.core.skeletons import SMPL_24
-from render_fit.synthesis.appearance.body_textures import colours
+from render_fit.synthesis.appearance.body_textures import body_albedo
 from render_fit.synthesis.images.backgrounds import backgrounds
-from render_fit.synthesis.images.training_images import PhotoMix, photographs
-from render_fit.synthesis.people_sampler import Synthesis
+from render_fit.synthesis.images.training_images import ImageAugmentation, render_rgb
+from render_fit.synthesis.people_sampler import PeopleSampler
 from render_fit.training.samples import observed_inputs, training_batch
 
-CLEAN = PhotoMix(patched=0, occluded=0, blur_px=0, noise=0, contrast=0, cast=0, creases=0)
+CLEAN = ImageAugmentation(patched=0, occluded=0, blur_px=0, noise=0, contrast=0, cast=0, creases=0)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def test_only_who_asks_for_photos_gets_them_and_the_people_stay_the_same(synthesis: Synthesis) -> None:
+def test_only_who_asks_for_photos_gets_them_and_the_people_stay_the_same(synthesis: PeopleSampler) -> None:
     bare, true = training_batch(synthesis, 5, seeded(4))
-    seen, same = training_batch(replace(synthesis, photos=PhotoMix()), 5, seeded(4))
+    seen, same = training_batch(replace(synthesis, photos=ImageAugmentation()), 5, seeded(4))
     assert bare.photo is None
     assert torch.equal(bare.parts, seen.parts) and torch.equal(bare.keypoints, seen.keypoints)
     assert torch.equal(true.rotations, same.rotations)
@@ -29,13 +29,13 @@ def test_only_who_asks_for_photos_gets_them_and_the_people_stay_the_same(synthes
     assert seen.photo.shape == (5, 3, 32, 32)
     assert seen.photo.abs().max() <= 1
     assert 0.2 < seen.photo.std() < 0.8
-    again = training_batch(replace(synthesis, photos=PhotoMix()), 5, seeded(4))[0]
+    again = training_batch(replace(synthesis, photos=ImageAugmentation()), 5, seeded(4))[0]
     assert again.photo is not None and torch.equal(again.photo, seen.photo)
 
 
-def test_beyond_the_photo_there_are_no_colours(synthesis: Synthesis) -> None:
+def test_beyond_the_photo_there_are_no_colours(synthesis: PeopleSampler) -> None:
     cut = synthesis.people.model_copy(update={"truncated": 1.0})
-    drawing = replace(synthesis, people=cut, photos=PhotoMix())
+    drawing = replace(synthesis, people=cut, photos=ImageAugmentation())
     drawn = drawing.draw(6, seeded())
     photo = observed_inputs(drawing, drawn, seeded()).photo
     assert photo is not None
@@ -43,22 +43,22 @@ def test_beyond_the_photo_there_are_no_colours(synthesis: Synthesis) -> None:
     assert not drawn.photographed.all()
 
 
-def test_colours_change_at_the_outline_and_the_background_does_not_follow_the_person(synthesis: Synthesis) -> None:
+def test_colours_change_at_the_outline_and_the_background_does_not_follow_the_person(synthesis: PeopleSampler) -> None:
     drawn = synthesis.draw(48, seeded(1))
-    picture = photographs(synthesis.body, drawn.people.vertices, drawn.face_index, CLEAN, seeded(2))
-    nobody = photographs(synthesis.body, drawn.people.vertices, torch.full_like(drawn.face_index, -1), CLEAN, seeded(2))
+    picture = render_rgb(synthesis.body, drawn.people.vertices, drawn.face_index, CLEAN, seeded(2))
+    nobody = render_rgb(synthesis.body, drawn.people.vertices, torch.full_like(drawn.face_index, -1), CLEAN, seeded(2))
     seen = (drawn.face_index >= 0)[:, None].expand_as(picture)
     torch.testing.assert_close(picture[~seen], nobody[~seen], atol=1e-5, rtol=0)
     assert ((picture - nobody).abs().amax(1) > 0.05)[seen[:, 0]].float().mean() > 0.9
 
 
-def test_clothes_are_the_same_wherever_the_body_is_seen_from(synthesis: Synthesis) -> None:
+def test_clothes_are_the_same_wherever_the_body_is_seen_from(synthesis: PeopleSampler) -> None:
     body = synthesis.body
     faces = torch.arange(len(body.faces))
-    one = colours(body, torch.zeros_like(faces), faces, 3, 0.0, seeded(3))
+    one = body_albedo(body, torch.zeros_like(faces), faces, 3, 0.0, seeded(3))
     some = torch.tensor([5, 900, 4000])
-    torch.testing.assert_close(colours(body, torch.zeros(3, dtype=torch.long), some, 3, 0.0, seeded(3)), one[some])
-    other = colours(body, torch.ones_like(faces), faces, 3, 0.0, seeded(3))
+    torch.testing.assert_close(body_albedo(body, torch.zeros(3, dtype=torch.long), some, 3, 0.0, seeded(3)), one[some])
+    other = body_albedo(body, torch.ones_like(faces), faces, 3, 0.0, seeded(3))
     assert (one - other).abs().amax(1).gt(0.05).float().mean() > 0.5
     # Both hands are bare: they are of one colour, and the face's.
     hands = torch.isin(body.face_parts, torch.tensor([SMPL_24.index("left_hand"), SMPL_24.index("right_hand")]))
@@ -66,21 +66,21 @@ def test_clothes_are_the_same_wherever_the_body_is_seen_from(synthesis: Synthesi
     assert (one[body.face_parts == SMPL_24.index("head")] == one[hands][0]).all(1).any()
 
 
-def test_a_patchwork_has_a_colour_for_each_part(synthesis: Synthesis) -> None:
+def test_a_patchwork_has_a_colour_for_each_part(synthesis: PeopleSampler) -> None:
     body = synthesis.body
     faces = torch.arange(len(body.faces))
-    patches = colours(body, torch.zeros_like(faces), faces, 1, 1.0, seeded())
+    patches = body_albedo(body, torch.zeros_like(faces), faces, 1, 1.0, seeded())
     for part in range(24):
         assert patches[body.face_parts == part].std(0).max() < 1e-6
     assert len(patches.unique(dim=0)) == 24
 
 
-def test_blur_and_noise_do_what_they_say(synthesis: Synthesis) -> None:
+def test_blur_and_noise_do_what_they_say(synthesis: PeopleSampler) -> None:
     drawn = synthesis.draw(24, seeded(1))
 
     def taken(**changes: float) -> torch.Tensor:
         mix = CLEAN.model_copy(update=changes)
-        return photographs(synthesis.body, drawn.people.vertices, drawn.face_index, mix, seeded(2))
+        return render_rgb(synthesis.body, drawn.people.vertices, drawn.face_index, mix, seeded(2))
 
     def edges(picture: torch.Tensor) -> torch.Tensor:
         return picture.diff(dim=-1).abs().mean()
@@ -102,12 +102,12 @@ def test_backgrounds_are_all_kinds_of_things() -> None:
     assert (with_things.diff(dim=-1).abs() > 0.2).float().mean() > (pictures.diff(dim=-1).abs() > 0.2).float().mean()
 
 
-def test_faces_are_lighter_towards_the_lamp(synthesis: Synthesis) -> None:
+def test_faces_are_lighter_towards_the_lamp(synthesis: PeopleSampler) -> None:
     # In one colour, a matt body's linear light is linear in the normal where the lamp reaches, and flat but for the
     # sky where it does not: over the visible faces of one person the normal explains nearly all of it.
     drawn = synthesis.draw(30, seeded(5))
     body, patch = synthesis.body, CLEAN.model_copy(update={"patched": 1.0})
-    picture = photographs(body, drawn.people.vertices, drawn.face_index, patch, seeded(1))
+    picture = render_rgb(body, drawn.people.vertices, drawn.face_index, patch, seeded(1))
     explained = []
     for person in range(30):
         face = drawn.face_index[person]

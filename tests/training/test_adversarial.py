@@ -11,20 +11,22 @@ from safetensors.torch import load_file
 
 from render_fit.losses.priors import default_joint_limits
 from render_fit.regressors.network import Regressor
-from render_fit.synthesis.people_sampler import Synthesis
+from render_fit.synthesis.people_sampler import PeopleSampler
 from render_fit.synthesis.poses.bank import PoseBank
-from render_fit.training.adversarial import AdversarialSetting, Adversary
+from render_fit.training.adversarial import AdversarialConfig, AdversarialPriorTraining
 from render_fit.training.checkpointing import STATE
 from render_fit.training.loop import train
 from render_fit.training.recipe import TrainingRecipe
 from render_fit.training.samples import training_batch
 from tests.training.test_loop import _member, same_gradients
 
-SETTING = AdversarialSetting(weight=0.5, learning_rate=1e-3, features=8, width=16)
+SETTING = AdversarialConfig(weight=0.5, learning_rate=1e-3, features=8, width=16)
 
 
-def alone(bank: PoseBank, setting: AdversarialSetting = SETTING) -> Adversary:
-    return Adversary(setting, bank, 10, 0, torch.device("cpu"), lambda people: people, lambda gradients: gradients)
+def alone(bank: PoseBank, setting: AdversarialConfig = SETTING) -> AdversarialPriorTraining:
+    return AdversarialPriorTraining(
+        setting, bank, 10, 0, torch.device("cpu"), lambda people: people, lambda gradients: gradients
+    )
 
 
 @pytest.fixture
@@ -32,14 +34,14 @@ def hmr(recipe: TrainingRecipe) -> TrainingRecipe:
     return recipe.model_copy(update={"adversarial": SETTING})
 
 
-def prediction_of(recipe: TrainingRecipe, synthesis: Synthesis, count: int = 8):
+def prediction_of(recipe: TrainingRecipe, synthesis: PeopleSampler, count: int = 8):
     torch.manual_seed(1)
     regressor = Regressor(recipe.regressor)
     inputs, _ = training_batch(synthesis, count, torch.Generator().manual_seed(0))
     return regressor, inputs
 
 
-def test_off_unless_asked_for(recipe: TrainingRecipe, synthesis: Synthesis, tmp_path: Path) -> None:
+def test_off_unless_asked_for(recipe: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path) -> None:
     assert TrainingRecipe.model_fields["adversarial"].default.weight == 0
     told: list[dict[str, float]] = []
     train(recipe, tmp_path, synthesis, workers=0, stop_after=1, watch=lambda _, figures: told.append(figures))
@@ -47,7 +49,7 @@ def test_off_unless_asked_for(recipe: TrainingRecipe, synthesis: Synthesis, tmp_
     assert "adversary" not in torch.load(tmp_path / STATE, weights_only=True)["others"]
 
 
-def test_discriminators_learn_and_the_regressor_feels_it(recipe: TrainingRecipe, synthesis: Synthesis) -> None:
+def test_discriminators_learn_and_the_regressor_feels_it(recipe: TrainingRecipe, synthesis: PeopleSampler) -> None:
     adversary = alone(synthesis.bank, SETTING.model_copy(update={"learning_rate": 1e-2}))
     regressor, inputs = prediction_of(recipe, synthesis)
     prediction = regressor(inputs)
@@ -65,7 +67,9 @@ def test_discriminators_learn_and_the_regressor_feels_it(recipe: TrainingRecipe,
     assert all(p.grad is None or torch.equal(p, q) for p, q in zip(adversary.discriminators.parameters(), learned))
 
 
-def test_a_regressor_that_follows_it_says_less_impossible_poses(recipe: TrainingRecipe, synthesis: Synthesis) -> None:
+def test_a_regressor_that_follows_it_says_less_impossible_poses(
+    recipe: TrainingRecipe, synthesis: PeopleSampler
+) -> None:
     """No label anywhere: only the adversary, against a regressor that begins with poses far from people's."""
     adversary = alone(synthesis.bank)
     regressor, inputs = prediction_of(recipe, synthesis)
@@ -87,7 +91,7 @@ def test_a_regressor_that_follows_it_says_less_impossible_poses(recipe: Training
     assert excess() < 0.5 * was
 
 
-def test_it_goes_on_bit_for_bit(hmr: TrainingRecipe, synthesis: Synthesis, tmp_path: Path) -> None:
+def test_it_goes_on_bit_for_bit(hmr: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path) -> None:
     told: list[dict[str, float]] = []
     train(hmr, tmp_path / "whole", synthesis, workers=0, watch=lambda _, figures: told.append(figures))
     assert {"adversarial", "discriminators"} <= set(told[0])
@@ -105,14 +109,14 @@ def test_it_goes_on_bit_for_bit(hmr: TrainingRecipe, synthesis: Synthesis, tmp_p
 
 
 def test_it_changes_what_is_learned(
-    recipe: TrainingRecipe, hmr: TrainingRecipe, synthesis: Synthesis, tmp_path: Path
+    recipe: TrainingRecipe, hmr: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path
 ) -> None:
     train(recipe, tmp_path / "without", synthesis, workers=0, stop_after=1)
     train(hmr, tmp_path / "with", synthesis, workers=0, stop_after=1)
     assert not same_gradients(tmp_path / "without", tmp_path / "with")
 
 
-def test_two_processes_train_as_one(hmr: TrainingRecipe, synthesis: Synthesis, tmp_path: Path) -> None:
+def test_two_processes_train_as_one(hmr: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path) -> None:
     hmr = hmr.model_copy(update={"steps": 1})
     train(hmr, tmp_path / "one", synthesis, workers=0)
     torch.multiprocessing.spawn(_member, (hmr, tmp_path / "two", synthesis), nprocs=2)
@@ -127,7 +131,7 @@ def test_two_processes_train_as_one(hmr: TrainingRecipe, synthesis: Synthesis, t
 
 
 def test_a_state_from_before_there_was_an_adversary_goes_on(
-    recipe: TrainingRecipe, synthesis: Synthesis, tmp_path: Path
+    recipe: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path
 ) -> None:
     train(recipe, tmp_path / "whole", synthesis, workers=0)
     train(recipe, tmp_path / "old", synthesis, workers=0, stop_after=2)

@@ -12,17 +12,17 @@ from safetensors.torch import load_file
 
 from render_fit.regressors.config import RegressorConfig
 from render_fit.regressors.network import Regressor
-from render_fit.synthesis.observation_noise import PERFECT
-from render_fit.synthesis.people_sampler import Synthesis
-from render_fit.training.auxiliary_segmentation import SegmentationSetting, Taught, segmentation_loss
+from render_fit.synthesis.observation_noise import NO_NOISE
+from render_fit.synthesis.people_sampler import PeopleSampler
+from render_fit.training.auxiliary_segmentation import RegressorWithSegmentation, SegmentationConfig, segmentation_loss
 from render_fit.training.checkpointing import REGRESSOR, STATE
-from render_fit.training.label_availability import LabelMix
+from render_fit.training.label_availability import LabelAvailability
 from render_fit.training.loop import train
 from render_fit.training.recipe import TrainingRecipe
 from render_fit.training.samples import training_batch
 from tests.training.test_loop import _member, same_gradients
 
-SETTING = SegmentationSetting(weight=1.0, channels=16)
+SETTING = SegmentationConfig(weight=1.0, channels=16)
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def segmenting(recipe: TrainingRecipe) -> TrainingRecipe:
     return recipe.model_copy(update={"segmentation": SETTING})
 
 
-def test_off_unless_asked_for(recipe: TrainingRecipe, synthesis: Synthesis, tmp_path: Path) -> None:
+def test_off_unless_asked_for(recipe: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path) -> None:
     assert TrainingRecipe.model_fields["segmentation"].default.weight == 0
     told: list[dict[str, float]] = []
     train(recipe, tmp_path, synthesis, workers=0, stop_after=1, watch=lambda _, figures: told.append(figures))
@@ -45,10 +45,10 @@ def test_a_network_without_pictures_has_nothing_to_segment(recipe: TrainingRecip
         TrainingRecipe.model_validate(asked)
 
 
-def test_decoder_and_backbone_learn_where_parts_are(recipe: TrainingRecipe, synthesis: Synthesis) -> None:
+def test_decoder_and_backbone_learn_where_parts_are(recipe: TrainingRecipe, synthesis: PeopleSampler) -> None:
     torch.manual_seed(0)
-    taught = Taught(Regressor(recipe.regressor), SETTING)
-    inputs, truth = training_batch(replace(synthesis, errors=PERFECT), 8, torch.Generator().manual_seed(0))
+    taught = RegressorWithSegmentation(Regressor(recipe.regressor), SETTING)
+    inputs, truth = training_batch(replace(synthesis, errors=NO_NOISE), 8, torch.Generator().manual_seed(0))
     optimiser = torch.optim.Adam(taught.parameters(), 1e-2)
     told: list[float] = []
     for _ in range(60):
@@ -77,8 +77,8 @@ DINO = {"model_type": "dinov2", "hidden_size": 16, "num_hidden_layers": 1, "num_
 
 
 @pytest.mark.parametrize(("backbone", "places"), [(CONVNEXT, 8), (DINO | {"patch_size": 8}, 4)], ids=["conv", "tokens"])
-def test_any_backbone_can_be_taught(backbone, places: int, recipe: TrainingRecipe, synthesis: Synthesis) -> None:
-    taught = Taught(Regressor(recipe.regressor.model_copy(update={"backbone": backbone})), SETTING)
+def test_any_backbone_can_be_taught(backbone, places: int, recipe: TrainingRecipe, synthesis: PeopleSampler) -> None:
+    taught = RegressorWithSegmentation(Regressor(recipe.regressor.model_copy(update={"backbone": backbone})), SETTING)
     inputs, truth = training_batch(synthesis, 2, torch.Generator().manual_seed(0))
     _, logits = taught(inputs)
     assert logits is not None and logits.shape == (2, 25, places, places)
@@ -86,7 +86,7 @@ def test_any_backbone_can_be_taught(backbone, places: int, recipe: TrainingRecip
     assert any(p.grad is not None and p.grad.any() for p in taught.regressor.backbone.parameters())
 
 
-def test_the_loss_is_what_it_says_and_asks_only_whom_it_may(synthesis: Synthesis) -> None:
+def test_the_loss_is_what_it_says_and_asks_only_whom_it_may(synthesis: PeopleSampler) -> None:
     _, truth = training_batch(synthesis, 4, torch.Generator().manual_seed(1))
     assert truth.parts is not None
     certain = torch.nn.functional.one_hot(truth.parts.long(), 25).movedim(-1, 1) * 50.0
@@ -95,7 +95,7 @@ def test_the_loss_is_what_it_says_and_asks_only_whom_it_may(synthesis: Synthesis
     loss = segmentation_loss(even, truth, 2.0)
     assert float(loss.total.detach()) == pytest.approx(2 * torch.tensor(25.0).log().item(), rel=1e-5)
     assert float(loss.terms["segmentation"]) == pytest.approx(0.5 * float(loss.total.detach()), rel=1e-5)
-    labels = LabelMix(latent=0, joints=0, projection=0.5).carried(torch.arange(4))
+    labels = LabelAvailability(latent=0, joints=0, projection=0.5).carried(torch.arange(4))
     known = labels.any(1)
     assert 0 < known.sum() < 4
     segmentation_loss(even, replace(truth, labels=labels), 1.0).total.backward()
@@ -108,7 +108,7 @@ def test_the_loss_is_what_it_says_and_asks_only_whom_it_may(synthesis: Synthesis
 
 
 def test_it_goes_on_bit_for_bit_and_leaves_no_decoder_behind(
-    recipe: TrainingRecipe, segmenting: TrainingRecipe, synthesis: Synthesis, tmp_path: Path
+    recipe: TrainingRecipe, segmenting: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path
 ) -> None:
     told: list[dict[str, float]] = []
     train(segmenting, tmp_path / "whole", synthesis, workers=0, watch=lambda _, figures: told.append(figures))
@@ -125,7 +125,7 @@ def test_it_goes_on_bit_for_bit_and_leaves_no_decoder_behind(
 
 
 def test_two_processes_train_as_one(
-    recipe: TrainingRecipe, segmenting: TrainingRecipe, synthesis: Synthesis, tmp_path: Path
+    recipe: TrainingRecipe, segmenting: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path
 ) -> None:
     segmenting = segmenting.model_copy(update={"steps": 1})
     train(segmenting, tmp_path / "one", synthesis, workers=0)

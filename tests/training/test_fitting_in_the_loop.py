@@ -13,24 +13,24 @@ from render_fit.core.skeletons import COCO_17
 from render_fit.fitting.recipe import TermSetting
 from render_fit.fitting.variables import Variables
 from render_fit.regressors.network import Regressor, pelvis_in_view
-from render_fit.synthesis.observation_noise import PERFECT
-from render_fit.synthesis.people_sampler import Synthesis
-from render_fit.training.fitting_in_the_loop import Fits, InTheLoop, fit_loss, fitted, refined
+from render_fit.synthesis.observation_noise import NO_NOISE
+from render_fit.synthesis.people_sampler import PeopleSampler
+from render_fit.training.fitting_in_the_loop import BestFits, FittingInTheLoopConfig, fit_batch, fit_loss, refine
 from render_fit.training.loop import train
 from render_fit.training.losses import LossWeights
 from render_fit.training.recipe import TrainingRecipe
-from render_fit.training.render_supervision import Unlabelled, UnlabelledSetting
-from render_fit.training.samples import Truth
-from render_fit.training.synthetic_photos import unlabelled_people
+from render_fit.training.render_supervision import RenderSupervisionConfig, UnlabelledPhotos
+from render_fit.training.samples import GroundTruth
+from render_fit.training.synthetic_photos import sample_unlabelled
 
 
 @pytest.fixture(scope="module")
-def seen(synthesis: Synthesis) -> tuple[Unlabelled, Truth]:
-    perfect = replace(synthesis, annotators=(COCO_17,), errors=PERFECT)
-    return unlabelled_people(perfect, 6, torch.Generator().manual_seed(0))
+def seen(synthesis: PeopleSampler) -> tuple[UnlabelledPhotos, GroundTruth]:
+    perfect = replace(synthesis, annotators=(COCO_17,), errors=NO_NOISE)
+    return sample_unlabelled(perfect, 6, torch.Generator().manual_seed(0))
 
 
-def near(truth: Truth) -> Variables:
+def near(truth: GroundTruth) -> Variables:
     """Starts a little off the truth."""
     body = open_body()
     pelvis = pelvis_in_view(truth.place, truth.focal)
@@ -39,9 +39,9 @@ def near(truth: Truth) -> Variables:
     return variables.with_values({"pose": variables.pose + 0.1, "betas": torch.zeros_like(variables.betas)})
 
 
-def test_observations_agree_with_the_truth_behind_them(seen: tuple[Unlabelled, Truth]) -> None:
+def test_observations_agree_with_the_truth_behind_them(seen: tuple[UnlabelledPhotos, GroundTruth]) -> None:
     photos, truth = seen
-    fits = Fits(truth.rotations, truth.betas, truth.pelvis, torch.zeros(6))
+    fits = BestFits(truth.rotations, truth.betas, truth.pelvis, torch.zeros(6))
     again = fits.truth(photos.view, open_body(), truth.clothing.shape[1], torch.ones(6, dtype=torch.bool))
     torch.testing.assert_close(again.joints, truth.joints, atol=2e-5, rtol=0)
     torch.testing.assert_close(again.place, truth.place)
@@ -53,22 +53,22 @@ def test_observations_agree_with_the_truth_behind_them(seen: tuple[Unlabelled, T
     assert float(off[photos.targets.confidence > 0].median()) < 3
 
 
-def test_many_images_are_fitted_at_once_as_they_are_alone(seen: tuple[Unlabelled, Truth]) -> None:
+def test_many_images_are_fitted_at_once_as_they_are_alone(seen: tuple[UnlabelledPhotos, GroundTruth]) -> None:
     photos, truth = seen
-    setting, body = InTheLoop(iterations=6), open_body()
+    setting, body = FittingInTheLoopConfig(iterations=6), open_body()
     start = near(truth)
-    together = refined(start, photos.targets, body, setting)
+    together = refine(start, photos.targets, body, setting)
     for index in range(3):
         row = torch.tensor([index])
-        alone = refined(start[row], photos.targets[row], body, setting)
+        alone = refine(start[row], photos.targets[row], body, setting)
         torch.testing.assert_close(alone.value[0], together.value[index], rtol=2e-3, atol=1e-2)
-    from_start = refined(start, photos.targets, body, InTheLoop(iterations=1))
+    from_start = refine(start, photos.targets, body, FittingInTheLoopConfig(iterations=1))
     assert (together.value < from_start.value).all()
 
 
 def test_the_best_fit_of_every_image_is_kept() -> None:
-    best = Fits.none(3, 24, 10)
-    first = Fits.none(2, 24, 10)
+    best = BestFits.none(3, 24, 10)
+    first = BestFits.none(2, 24, 10)
     first = replace(first, betas=first.betas + 1, value=torch.tensor([5.0, torch.inf]))
     best.improve(torch.tensor([2, 0]), first)
     assert best.value.tolist() == [torch.inf, torch.inf, 5.0]
@@ -78,15 +78,17 @@ def test_the_best_fit_of_every_image_is_kept() -> None:
     assert best.betas[:, 0].tolist() == [0.0, 2.0, 1.0]
 
 
-def test_good_fits_teach_and_bad_ones_do_not(recipe: TrainingRecipe, seen: tuple[Unlabelled, Truth]) -> None:
+def test_good_fits_teach_and_bad_ones_do_not(
+    recipe: TrainingRecipe, seen: tuple[UnlabelledPhotos, GroundTruth]
+) -> None:
     torch.manual_seed(0)
     photos, truth = seen
     body, regressor = open_body(), Regressor(recipe.regressor)
-    fits = Fits(truth.rotations, truth.betas, truth.pelvis, torch.tensor([1.0, 1.0, 1.0, 1.0, 1.0, 1e6]))
+    fits = BestFits(truth.rotations, truth.betas, truth.pelvis, torch.tensor([1.0, 1.0, 1.0, 1.0, 1.0, 1e6]))
 
-    def taught(which: Fits):
+    def taught(which: BestFits):
         prediction = regressor(photos.inputs)
-        return fit_loss(prediction, photos, which, body, LossWeights(), InTheLoop(), lambda count: count)
+        return fit_loss(prediction, photos, which, body, LossWeights(), FittingInTheLoopConfig(), lambda count: count)
 
     regressor.zero_grad()
     taught(fits).total.backward()
@@ -111,12 +113,12 @@ def test_good_fits_teach_and_bad_ones_do_not(recipe: TrainingRecipe, seen: tuple
 
 
 def test_the_loop_goes_on_with_the_fits_it_had(
-    recipe: TrainingRecipe, synthesis: Synthesis, seen: tuple[Unlabelled, Truth], tmp_path: Path
+    recipe: TrainingRecipe, synthesis: PeopleSampler, seen: tuple[UnlabelledPhotos, GroundTruth], tmp_path: Path
 ) -> None:
     photos, _ = seen
-    setting = UnlabelledSetting(weight=0.0, batch=4, resolution=32)
+    setting = RenderSupervisionConfig(weight=0.0, batch=4, resolution=32)
     recipe = recipe.model_copy(
-        update={"unlabelled": setting, "in_the_loop": InTheLoop(iterations=3, worst_nats=1e5), "steps": 4}
+        update={"unlabelled": setting, "in_the_loop": FittingInTheLoopConfig(iterations=3, worst_nats=1e5), "steps": 4}
     )
     whole = train(recipe, tmp_path / "whole", synthesis, photos=photos, workers=0)
     train(recipe, tmp_path / "stopped", synthesis, photos=photos, workers=0, stop_after=2)
@@ -131,7 +133,7 @@ def test_the_loop_goes_on_with_the_fits_it_had(
 
 
 def test_hypotheses_that_explain_the_keypoints_start_the_fit(
-    recipe: TrainingRecipe, seen: tuple[Unlabelled, Truth]
+    recipe: TrainingRecipe, seen: tuple[UnlabelledPhotos, GroundTruth]
 ) -> None:
     torch.manual_seed(0)
     photos, truth = seen
@@ -142,5 +144,5 @@ def test_hypotheses_that_explain_the_keypoints_start_the_fit(
     rotations[:, 1], betas[:, 1], place[:, 1] = truth.rotations, truth.betas, truth.place
     told = replace(prediction, rotations=rotations.detach(), betas=betas.detach(), place=place.detach())
     keypoints = {"keypoints": TermSetting(weight=1.0, options={"scale": 0.1})}
-    found = fitted(told, photos, open_body(), InTheLoop(iterations=1, terms=keypoints))
+    found = fit_batch(told, photos, open_body(), FittingInTheLoopConfig(iterations=1, terms=keypoints))
     torch.testing.assert_close(found.rotations, truth.rotations, atol=1e-4, rtol=0)

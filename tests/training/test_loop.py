@@ -12,28 +12,30 @@ from safetensors.torch import load_file
 from render_fit.core.errors import InputError
 from render_fit.regressors.checkpoint import load_regressor
 from render_fit.synthesis import everyday_pose, synthetic_scene
-from render_fit.synthesis.observation_noise import PERFECT
-from render_fit.synthesis.people_sampler import Synthesis
-from render_fit.synthesis.poses.bank import PoseBank, PoseMix
+from render_fit.synthesis.observation_noise import NO_NOISE
+from render_fit.synthesis.people_sampler import PeopleSampler
+from render_fit.synthesis.poses.bank import PoseAugmentation, PoseBank
 from render_fit.training.checkpointing import RECIPE, STATE
-from render_fit.training.label_availability import LABELS, LabelMix
+from render_fit.training.label_availability import LABELS, LabelAvailability
 from render_fit.training.loop import mixed_precision, train
 from render_fit.training.recipe import TrainingRecipe
-from render_fit.training.render_supervision import Unlabelled, UnlabelledSetting
-from render_fit.training.validation import held_out_people
+from render_fit.training.render_supervision import RenderSupervisionConfig, UnlabelledPhotos
+from render_fit.training.validation import sample_held_out
 
 
-def run(recipe: TrainingRecipe, folder: Path, synthesis: Synthesis, **options):
+def run(recipe: TrainingRecipe, folder: Path, synthesis: PeopleSampler, **options):
     return train(recipe, folder, synthesis, workers=0, **options)
 
 
-def test_it_learns_and_leaves_the_best_weights(recipe: TrainingRecipe, synthesis: Synthesis, tmp_path: Path) -> None:
+def test_it_learns_and_leaves_the_best_weights(
+    recipe: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path
+) -> None:
     # One pose under every camera: what a small network learns in seconds.
-    only = PoseMix(**{name: 0.0 for name in PoseMix.model_fields if name != "excess"})
-    synthesis = replace(synthesis, bank=PoseBank(synthesis.bank.pose[:1]), poses=only, errors=PERFECT)
+    only = PoseAugmentation(**{name: 0.0 for name in PoseAugmentation.model_fields if name != "excess"})
+    synthesis = replace(synthesis, bank=PoseBank(synthesis.bank.pose[:1]), poses=only, errors=NO_NOISE)
     recipe = recipe.model_copy(update={"steps": 90, "validate_every": 45})
     told: list[dict[str, float]] = []
-    held_out = held_out_people(synthesis, 32)
+    held_out = sample_held_out(synthesis, 32)
     done = run(recipe, tmp_path, synthesis, held_out=held_out, watch=lambda _, figures: told.append(figures))
     assert done.steps == 90
     first, last = (sum(f["total"] for f in part) / 8 for part in (told[:8], told[-8:]))
@@ -44,7 +46,7 @@ def test_it_learns_and_leaves_the_best_weights(recipe: TrainingRecipe, synthesis
 
 
 def test_a_training_that_was_stopped_ends_bit_for_bit_the_same(
-    recipe: TrainingRecipe, synthesis: Synthesis, tmp_path: Path
+    recipe: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path
 ) -> None:
     run(recipe, tmp_path / "whole", synthesis)
     run(recipe, tmp_path / "stopped", synthesis, stop_after=2)
@@ -62,7 +64,7 @@ def test_a_training_that_was_stopped_ends_bit_for_bit_the_same(
         assert torch.equal(value, stopped[name]), name
 
 
-def test_what_cannot_be_gone_on_with_is_told(recipe: TrainingRecipe, synthesis: Synthesis, tmp_path: Path) -> None:
+def test_what_cannot_be_gone_on_with_is_told(recipe: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path) -> None:
     run(recipe, tmp_path, synthesis, stop_after=2)
     asked = (tmp_path / RECIPE).read_text()
     with pytest.raises(InputError, match="another recipe"):
@@ -75,7 +77,7 @@ def test_what_cannot_be_gone_on_with_is_told(recipe: TrainingRecipe, synthesis: 
 
 
 def test_a_loss_that_is_not_finite_ends_it_and_keeps_the_last_state(
-    recipe: TrainingRecipe, synthesis: Synthesis, tmp_path: Path
+    recipe: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path
 ) -> None:
     run(recipe, tmp_path, synthesis, stop_after=2)
     before = (tmp_path / STATE).read_bytes()
@@ -90,7 +92,7 @@ def test_a_loss_that_is_not_finite_ends_it_and_keeps_the_last_state(
 
 
 def _member(
-    rank: int, recipe: TrainingRecipe, folder: Path, synthesis: Synthesis, photos: Unlabelled | None = None
+    rank: int, recipe: TrainingRecipe, folder: Path, synthesis: PeopleSampler, photos: UnlabelledPhotos | None = None
 ) -> None:
     import os
 
@@ -103,7 +105,7 @@ def _member(
     torch.distributed.destroy_process_group()
 
 
-def test_two_processes_train_as_one(recipe: TrainingRecipe, synthesis: Synthesis, tmp_path: Path) -> None:
+def test_two_processes_train_as_one(recipe: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path) -> None:
     recipe = recipe.model_copy(update={"steps": 1})
     run(recipe, tmp_path / "one", synthesis)
     torch.multiprocessing.spawn(_member, (recipe, tmp_path / "two", synthesis), nprocs=2)
@@ -111,10 +113,10 @@ def test_two_processes_train_as_one(recipe: TrainingRecipe, synthesis: Synthesis
 
 
 def test_two_processes_train_as_one_where_labels_are_missing(
-    recipe: TrainingRecipe, synthesis: Synthesis, tmp_path: Path
+    recipe: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path
 ) -> None:
     recipe = recipe.model_copy(update={"steps": 1})
-    rare = recipe.model_copy(update={"labels": LabelMix(latent=0.2, joints=0.4)})
+    rare = recipe.model_copy(update={"labels": LabelAvailability(latent=0.2, joints=0.4)})
     carried = rare.labels.carried(torch.arange(8)).sum(0)
     assert 0 < carried[0] < carried[LABELS.index("joints")] < 8
     run(recipe, tmp_path / "all", synthesis)
@@ -125,7 +127,7 @@ def test_two_processes_train_as_one_where_labels_are_missing(
 
 
 def test_a_state_saved_before_recipes_had_a_key_is_gone_on_with(
-    recipe: TrainingRecipe, synthesis: Synthesis, tmp_path: Path
+    recipe: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path
 ) -> None:
     run(recipe, tmp_path, synthesis, stop_after=1)
     content = torch.load(tmp_path / STATE, weights_only=True)
@@ -134,7 +136,7 @@ def test_a_state_saved_before_recipes_had_a_key_is_gone_on_with(
     torch.save(content | {"recipe": json.dumps(saved)}, tmp_path / STATE)
     assert run(recipe, tmp_path, synthesis, stop_after=1).steps == 2
     with pytest.raises(InputError, match="another recipe"):
-        run(recipe.model_copy(update={"labels": LabelMix(joints=0.5)}), tmp_path, synthesis)
+        run(recipe.model_copy(update={"labels": LabelAvailability(joints=0.5)}), tmp_path, synthesis)
 
 
 def same_gradients(first: Path, second: Path) -> bool:
@@ -152,13 +154,13 @@ def test_too_few_shards_for_the_processes_are_refused() -> None:
 
 
 def test_photos_join_every_step_and_two_processes_still_train_as_one(
-    recipe: TrainingRecipe, synthesis: Synthesis, tmp_path: Path
+    recipe: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path
 ) -> None:
     scenes = [
         synthetic_scene(synthesis.body, everyday_pose("standing"), seed, image_size=(96, 96)) for seed in range(3)
     ]
-    photos = Unlabelled.of([s.observation() for s in scenes], [s.camera for s in scenes], 32, 32)
-    setting = UnlabelledSetting(batch=2, resolution=32)
+    photos = UnlabelledPhotos.of([s.observation() for s in scenes], [s.camera for s in scenes], 32, 32)
+    setting = RenderSupervisionConfig(batch=2, resolution=32)
     recipe = recipe.model_copy(update={"steps": 1, "unlabelled": setting})
     told: list[dict[str, float]] = []
     run(recipe, tmp_path / "one", synthesis, photos=photos, watch=lambda _, figures: told.append(figures))

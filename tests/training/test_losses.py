@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from render_fit.regressors.network import REFERENCE_M, Prediction, Regressor
-from render_fit.synthesis.people_sampler import Synthesis
-from render_fit.training.label_availability import LABELS, LabelMix
+from render_fit.synthesis.people_sampler import PeopleSampler
+from render_fit.training.label_availability import LABELS, LabelAvailability
 from render_fit.training.losses import LossWeights, distances, losses
 from render_fit.training.recipe import TrainingRecipe
-from render_fit.training.samples import Truth, training_batch
+from render_fit.training.samples import GroundTruth, training_batch
 
 
-def saying(truth: Truth, wrong: float = 0.0) -> Prediction:
+def saying(truth: GroundTruth, wrong: float = 0.0) -> Prediction:
     """Two hypotheses: the truth, and one off by ``wrong`` in everything."""
 
     def pair(value: torch.Tensor) -> torch.Tensor:
@@ -27,7 +27,7 @@ def saying(truth: Truth, wrong: float = 0.0) -> Prediction:
     )  # fmt: skip
 
 
-def test_the_truth_is_at_no_distance(synthesis: Synthesis) -> None:
+def test_the_truth_is_at_no_distance(synthesis: PeopleSampler) -> None:
     _, truth = training_batch(synthesis, 4, torch.Generator().manual_seed(0))
     off = distances(saying(truth), truth, synthesis.body)
     for name, value in off.items():
@@ -38,7 +38,7 @@ def test_the_truth_is_at_no_distance(synthesis: Synthesis) -> None:
     torch.testing.assert_close(wrong["betas"][:, 0], torch.full((4,), 0.09), atol=1e-5, rtol=0)
 
 
-def test_an_answer_that_is_nowhere_near_has_a_finite_gradient(synthesis: Synthesis) -> None:
+def test_an_answer_that_is_nowhere_near_has_a_finite_gradient(synthesis: PeopleSampler) -> None:
     """Where only L_2D is known nothing tells a network how far away people are."""
     _, truth = training_batch(synthesis, 3, torch.Generator().manual_seed(0))
     answer = saying(truth)
@@ -55,7 +55,7 @@ def test_an_answer_that_is_nowhere_near_has_a_finite_gradient(synthesis: Synthes
     assert all(value.isfinite().all() for value in gradient)
 
 
-def test_the_best_hypothesis_learns_and_the_choice_is_told(recipe: TrainingRecipe, synthesis: Synthesis) -> None:
+def test_the_best_hypothesis_learns_and_the_choice_is_told(recipe: TrainingRecipe, synthesis: PeopleSampler) -> None:
     inputs, truth = training_batch(synthesis, 3, torch.Generator().manual_seed(0))
     regressor = Regressor(recipe.regressor)
     prediction = regressor(inputs)
@@ -69,7 +69,7 @@ def test_the_best_hypothesis_learns_and_the_choice_is_told(recipe: TrainingRecip
     assert (score.gather(1, best[:, None]) < 0).all()
 
 
-def carrying(truth: Truth, **unknown: list[int]) -> Truth:
+def carrying(truth: GroundTruth, **unknown: list[int]) -> GroundTruth:
     """The same people without some labels: who lacks them, by name."""
     labels = truth.labels.clone()
     for name, people in unknown.items():
@@ -78,7 +78,7 @@ def carrying(truth: Truth, **unknown: list[int]) -> Truth:
 
 
 def test_every_mean_is_over_the_people_of_all_processes_who_carry_its_label(
-    recipe: TrainingRecipe, synthesis: Synthesis
+    recipe: TrainingRecipe, synthesis: PeopleSampler
 ) -> None:
     inputs, truth = training_batch(synthesis, 4, torch.Generator().manual_seed(0))
     truth = carrying(truth, rotations=[0, 1, 2], betas=[0], joints=[3], projection=[0, 1, 2, 3])
@@ -96,13 +96,13 @@ def test_every_mean_is_over_the_people_of_all_processes_who_carry_its_label(
     torch.testing.assert_close(torch.stack(parts).sum(), whole)
 
 
-def test_what_is_not_known_of_a_person_changes_no_gradient(recipe: TrainingRecipe, synthesis: Synthesis) -> None:
+def test_what_is_not_known_of_a_person_changes_no_gradient(recipe: TrainingRecipe, synthesis: PeopleSampler) -> None:
     inputs, truth = training_batch(synthesis, 4, torch.Generator().manual_seed(0))
     regressor = Regressor(recipe.regressor)
     three_d = ("rotations", "betas", "clothing", "joints", "place")
     weights = LossWeights(projection=0.0)
 
-    def gradient(truth: Truth, rows: slice = slice(None)) -> torch.Tensor:
+    def gradient(truth: GroundTruth, rows: slice = slice(None)) -> torch.Tensor:
         loss = losses(regressor(inputs[rows]), truth[rows], synthesis.body, weights)
         return torch.cat([g.flatten() for g in torch.autograd.grad(loss.total, list(regressor.parameters()))])
 
@@ -117,7 +117,7 @@ def test_what_is_not_known_of_a_person_changes_no_gradient(recipe: TrainingRecip
     assert (gradient(masked) - gradient(truth)).norm() > 0.05 * gradient(truth).norm()
 
 
-def test_without_any_label_there_is_nothing_to_learn(recipe: TrainingRecipe, synthesis: Synthesis) -> None:
+def test_without_any_label_there_is_nothing_to_learn(recipe: TrainingRecipe, synthesis: PeopleSampler) -> None:
     inputs, truth = training_batch(synthesis, 3, torch.Generator().manual_seed(0))
     truth = carrying(truth, **{name: [0, 1, 2] for name in LABELS})
     regressor = Regressor(recipe.regressor)
@@ -129,7 +129,7 @@ def test_without_any_label_there_is_nothing_to_learn(recipe: TrainingRecipe, syn
 
 
 def test_shares_of_labels_are_kept_and_who_carries_the_rare_carries_the_common() -> None:
-    mix = LabelMix(latent=0.1, joints=0.3)
+    mix = LabelAvailability(latent=0.1, joints=0.3)
     numbers = torch.arange(5_000_000, 5_000_200)
     carried = dict(zip(LABELS, mix.carried(numbers).T, strict=True))
     assert abs(int(carried["rotations"].sum()) - 20) <= 2
@@ -137,6 +137,6 @@ def test_shares_of_labels_are_kept_and_who_carries_the_rare_carries_the_common()
     assert carried["projection"].all()
     assert (carried["joints"] | ~carried["betas"]).all()
     assert torch.equal(carried["rotations"][7:50], mix.carried(numbers[7:50])[:, 0])
-    assert not LabelMix(latent=0).carried(numbers)[:, 0].any()
+    assert not LabelAvailability(latent=0).carried(numbers)[:, 0].any()
     with pytest.raises(ValueError, match="joints"):
-        LabelMix(joints=1.2)
+        LabelAvailability(joints=1.2)

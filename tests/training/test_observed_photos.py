@@ -1,6 +1,6 @@
 """Photos are observed once; what was kept is what was observed."""
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from render_fit.regressors.config import RegressorConfig
 from render_fit.regressors.network import Regressor
 from render_fit.synthesis import everyday_pose, synthetic_scene
 from render_fit.training import observed_photos
-from render_fit.training.render_supervision import Unlabelled
+from render_fit.training.render_supervision import UnlabelledPhotos
 
 TINY = RegressorConfig(
     size=32, width=16, depth=0, hypotheses=1, n_clothing=0,
@@ -32,7 +32,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         if path.name == "1.png":
             raise NoPersonError(f"{path}: nobody")
         scene = synthetic_scene(open_body(), everyday_pose("walking"), int(path.stem))
-        return [replace(scene.observation(), camera=None)]
+        return [scene.observation()]
 
     monkeypatch.setattr(observed_photos, "observe", observe)
     return names
@@ -70,7 +70,7 @@ def test_a_second_run_reads_what_the_first_observed(asked: list[str], tmp_path: 
     assert skipped_again == skipped
     assert all(same(people[path], again[path]) for path in people)
     assert people[images[0]].targets.skeleton is not None and people[images[0]].targets.labels is not None
-    assert len(Unlabelled.joined(list(again.values()))) == 2
+    assert len(UnlabelledPhotos.joined(list(again.values()))) == 2
 
 
 def test_what_changed_is_observed_anew(asked: list[str], tmp_path: Path) -> None:

@@ -19,18 +19,18 @@ from render_fit.fitting.fit import fit_image
 from render_fit.fitting.recipe import load_recipe
 from render_fit.observations.observation import Observation
 from render_fit.regressors.checkpoint import load_regressor
-from render_fit.regressors.inputs import Inputs
+from render_fit.regressors.inputs import RegressorInputs
 from render_fit.regressors.network import Regressor
 from render_fit.synthesis import everyday_pose, synthetic_scene
 from render_fit.synthesis.poses.bank import PoseBank
 from render_fit.training.checkpointing import REGRESSOR
-from render_fit.training.label_availability import LABELS, LabelMix
+from render_fit.training.label_availability import LABELS, LabelAvailability
 from render_fit.training.loop import train
 from render_fit.training.recipe import TrainingRecipe, load_training_recipe, training_recipe_names
-from render_fit.training.render_supervision import Unlabelled, UnlabelledSetting
-from render_fit.training.runs import synthesis_for, write_dataset
+from render_fit.training.render_supervision import RenderSupervisionConfig, UnlabelledPhotos
+from render_fit.training.runs import people_sampler, write_dataset
 from render_fit.training.samples import training_batch
-from render_fit.training.validation import held_out_people
+from render_fit.training.validation import sample_held_out
 
 SYSTEMS = ("hmr", "nbf", "pavlakos")
 
@@ -41,7 +41,7 @@ def small(name: str) -> TrainingRecipe:
     backbone = recipe.regressor.backbone | {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1]}
     network = recipe.regressor.model_copy(update={"size": 32, "width": 32, "depth": 1, "backbone": backbone})
     sizes = {"regressor": network, "steps": 4, "batch": 8, "shard": 4, "precision": "no", "validate_every": 4}
-    setting = UnlabelledSetting(batch=2, resolution=32)
+    setting = RenderSupervisionConfig(batch=2, resolution=32)
     warm = recipe.optimiser.model_copy(update={"warm_up": 1, "average": 0.5, "weight_decay": 0.0})
     return recipe.model_copy(update=sizes | {"unlabelled": setting, "optimiser": warm})
 
@@ -58,14 +58,14 @@ def trained(
 ) -> tuple[TrainingRecipe, list[dict[str, float]]]:
     recipe = small(name).model_copy(update=changes or {})
     told: list[dict[str, float]] = []
-    train(recipe, folder, synthesis_for(recipe, bank), workers=0, watch=lambda _, f: told.append(f), **options)
+    train(recipe, folder, people_sampler(recipe, bank), workers=0, watch=lambda _, f: told.append(f), **options)
     return recipe, told
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_a_system_learns_in_all_its_layers(name: str, bank: PoseBank, tmp_path: Path) -> None:
     assert name in training_recipe_names()
-    held_out = held_out_people(synthesis_for(small(name), bank), 8)
+    held_out = sample_held_out(people_sampler(small(name), bank), 8)
     recipe, told = trained(name, bank, tmp_path, held_out=held_out)
     assert len(told) == 4
     assert told[-1]["held out: pa_mpjpe_mm"] > 0
@@ -95,7 +95,7 @@ def test_every_recipe_trains_predicts_refines_and_is_judged(name: str, bank: Pos
     if name in ("finetune", "spin"):
         first, _ = trained("lifter", bank, tmp_path / "first")
         start = {"start": str(tmp_path / "first" / REGRESSOR), "regressor": first.regressor}
-        photos = Unlabelled.of([seen] * 2, [scene.camera] * 2, 32, 32)
+        photos = UnlabelledPhotos.of([seen] * 2, [scene.camera] * 2, 32, 32)
         trained(name, bank, tmp_path, changes=start, photos=photos)
     else:
         trained(name, bank, tmp_path)
@@ -119,13 +119,13 @@ def test_hmr_learns_from_people_of_whom_only_2d_is_known(bank: PoseBank) -> None
     assert carried["rotations"] == pytest.approx(0.2, abs=0.01)
     assert carried["joints"] == pytest.approx(0.5, abs=0.01)
     assert recipe.regressor.head == "iterative"
-    inputs, _ = training_batch(synthesis_for(small("hmr"), bank), 2, torch.Generator().manual_seed(0))
+    inputs, _ = training_batch(people_sampler(small("hmr"), bank), 2, torch.Generator().manual_seed(0))
     assert inputs.photo is not None
 
 
 def test_nbf_sees_its_twelve_parts_and_nothing_else(bank: PoseBank) -> None:
     recipe = small("nbf")
-    inputs, _ = training_batch(synthesis_for(recipe, bank), 6, torch.Generator().manual_seed(0))
+    inputs, _ = training_batch(people_sampler(recipe, bank), 6, torch.Generator().manual_seed(0))
     evidence = part_evidence(PART_SPACES["nbf12"])
     pixels = inputs.parts.movedim(1, -1).reshape(-1, 24)
     assert torch.isin(pixels.sum(1), evidence.sum(1)).all()
@@ -144,12 +144,12 @@ def test_render_and_compare_reaches_every_branch(name: str, bank: PoseBank, tmp_
     recipe, _ = trained(name, bank, tmp_path / "first")
     seen, camera = observation()
     photo = recipe.regressor.sees("photo")
-    photos = Unlabelled.of([seen], [camera], 32, 32, photo=photo)
+    photos = UnlabelledPhotos.of([seen], [camera], 32, 32, photo=photo)
     assert (photos.inputs.photo is None) == (not photo)
-    nothing = LabelMix(latent=0, joints=0, projection=0)
+    nothing = LabelAvailability(latent=0, joints=0, projection=0)
     again = recipe.model_copy(update={"start": str(tmp_path / "first" / REGRESSOR), "labels": nothing})
     told: list[dict[str, float]] = []
-    synthesis = synthesis_for(again, bank)
+    synthesis = people_sampler(again, bank)
     train(again, tmp_path / "then", synthesis, photos=photos, workers=0, watch=lambda _, f: told.append(f))
     assert all(figures["unlabelled"] > 0 for figures in told)
     # Nothing of the drawn people was known: what has changed has changed by what was drawn and compared.
@@ -163,9 +163,9 @@ def test_inputs_are_joined_with_those_of_drawn_people(bank: PoseBank) -> None:
     seen, camera = observation()
     for name in SYSTEMS:
         recipe = small(name)
-        drawn, _ = training_batch(synthesis_for(recipe, bank), 2, torch.Generator().manual_seed(0))
-        told = Unlabelled.of([seen], [camera], 32, 32, photo=recipe.regressor.sees("photo")).inputs
-        assert len(Inputs.joined([drawn, told])) == 3
+        drawn, _ = training_batch(people_sampler(recipe, bank), 2, torch.Generator().manual_seed(0))
+        told = UnlabelledPhotos.of([seen], [camera], 32, 32, photo=recipe.regressor.sees("photo")).inputs
+        assert len(RegressorInputs.joined([drawn, told])) == 3
 
 
 def test_people_in_files_have_pictures_where_the_network_looks_at_them(tmp_path: Path) -> None:

@@ -9,21 +9,26 @@ from render_fit.renderers import CpuRenderer
 from render_fit.renderers.base import RenderSettings
 from render_fit.synthesis import everyday_pose, synthetic_scene
 from render_fit.training.recipe import TrainingRecipe
-from render_fit.training.render_supervision import Unlabelled, UnlabelledSetting, objective_for, render_losses
+from render_fit.training.render_supervision import (
+    RenderSupervisionConfig,
+    UnlabelledPhotos,
+    objective_for,
+    render_losses,
+)
 
 
-def observed(size: int) -> Unlabelled:
+def observed(size: int) -> UnlabelledPhotos:
     scenes = [
         synthetic_scene(open_body(), everyday_pose(pose), seed, yaw_rad=0.3, image_size=(160, 160))
         for seed, pose in enumerate(("standing", "striding"))
     ]
-    return Unlabelled.of([s.observation() for s in scenes], [s.camera for s in scenes], size, 48)
+    return UnlabelledPhotos.of([s.observation() for s in scenes], [s.camera for s in scenes], size, 48)
 
 
 def test_observations_alone_teach_where_a_person_is(recipe: TrainingRecipe) -> None:
     torch.manual_seed(0)
     seen, body, regressor = observed(32), open_body(), Regressor(recipe.regressor)
-    setting = UnlabelledSetting(resolution=48)
+    setting = RenderSupervisionConfig(resolution=48)
     objective, basis = objective_for(setting.terms, seen.targets), clothing_basis(body, 6)
     optimiser = torch.optim.Adam(regressor.parameters(), 3e-3)
     values = []
@@ -42,7 +47,7 @@ def test_observations_alone_teach_where_a_person_is(recipe: TrainingRecipe) -> N
 
 def test_people_in_a_batch_are_compared_with_their_own_pictures(recipe: TrainingRecipe) -> None:
     seen, body, regressor = observed(32), open_body(), Regressor(recipe.regressor)
-    objective = objective_for(UnlabelledSetting().terms, seen.targets)
+    objective = objective_for(RenderSupervisionConfig().terms, seen.targets)
     prediction = regressor(seen.inputs)
     arguments = body, None, objective, CpuRenderer(), RenderSettings(sigma_px=1.0)
     both = render_losses(prediction, seen, *arguments).values

@@ -16,22 +16,22 @@ import torch
 from render_fit.core.metrics import pa_mpjpe
 from render_fit.core.skeletons import COCO_17, SMPL_24
 from render_fit.evaluation.experiments.settings import Settings
-from render_fit.evaluation.regressors import figures_of
-from render_fit.evaluation.tables import Figures, Outcome
+from render_fit.evaluation.regressors import regressor_metrics
+from render_fit.evaluation.tables import ExperimentResult, Metrics
 from render_fit.regressors.checkpoint import load_regressor
 from render_fit.regressors.config import RegressorConfig
 from render_fit.regressors.network import Regressor
-from render_fit.synthesis.people import PeopleMix
-from render_fit.synthesis.people_sampler import Synthesis
-from render_fit.synthesis.poses.bank import PoseBank, PoseMix
+from render_fit.synthesis.people import PeopleDistribution
+from render_fit.synthesis.people_sampler import PeopleSampler
+from render_fit.synthesis.poses.bank import PoseAugmentation, PoseBank
 from render_fit.training.checkpointing import REGRESSOR
-from render_fit.training.fitting_in_the_loop import InTheLoop, fitted
+from render_fit.training.fitting_in_the_loop import FittingInTheLoopConfig, fit_batch
 from render_fit.training.loop import train
 from render_fit.training.recipe import Optimiser, TrainingRecipe
-from render_fit.training.render_supervision import Unlabelled, UnlabelledSetting
-from render_fit.training.runs import synthesis_for
-from render_fit.training.samples import Truth
-from render_fit.training.synthetic_photos import unlabelled_people
+from render_fit.training.render_supervision import RenderSupervisionConfig, UnlabelledPhotos
+from render_fit.training.runs import people_sampler
+from render_fit.training.samples import GroundTruth
+from render_fit.training.synthetic_photos import sample_unlabelled
 from render_fit.training.validation import HeldOut
 
 PHOTOS = 2000
@@ -51,16 +51,21 @@ NETWORK = RegressorConfig(
     },
 )
 
-NARROW_POSES = PoseMix(**{name: 0.0 for name in PoseMix.model_fields if name != "excess"})
-NARROW_PEOPLE = PeopleMix(beta_scale=0.25, beta_limit=0.5, facing_rad=0.3, pitch_rad=0.05, roll_rad=0.03, truncated=0.0)
+NARROW_POSES = PoseAugmentation(**{name: 0.0 for name in PoseAugmentation.model_fields if name != "excess"})
+NARROW_PEOPLE = PeopleDistribution(
+    beta_scale=0.25, beta_limit=0.5, facing_rad=0.3, pitch_rad=0.05, roll_rad=0.03, truncated=0.0
+)
 STANDS_RAD = 0.45
 """Nobody who stands turns a hip or knee by more than this."""
 
 ARMS: dict[str, dict[str, object]] = {
     "narrow labels alone": {},
-    "and render losses": {"unlabelled": UnlabelledSetting(batch=32)},
-    "and fits in the loop": {"unlabelled": UnlabelledSetting(weight=0.0, batch=32), "in_the_loop": InTheLoop()},
-    "and both": {"unlabelled": UnlabelledSetting(batch=32), "in_the_loop": InTheLoop()},
+    "and render losses": {"unlabelled": RenderSupervisionConfig(batch=32)},
+    "and fits in the loop": {
+        "unlabelled": RenderSupervisionConfig(weight=0.0, batch=32),
+        "in_the_loop": FittingInTheLoopConfig(),
+    },
+    "and both": {"unlabelled": RenderSupervisionConfig(batch=32), "in_the_loop": FittingInTheLoopConfig()},
 }
 
 
@@ -71,7 +76,7 @@ def standing(bank: PoseBank) -> PoseBank:
     return PoseBank(bank.pose[upright & (bank.pose[:, legs].norm(dim=-1) < STANDS_RAD).all(1)])
 
 
-def adaptation(settings: Settings) -> Outcome:
+def adaptation(settings: Settings) -> ExperimentResult:
     """Narrow to wide: labels of a narrow world and observations of a wide one, against all labels."""
     recipe = TrainingRecipe(
         name="narrow",
@@ -82,21 +87,23 @@ def adaptation(settings: Settings) -> Outcome:
         seed=settings.seed,
     )
     bank = settings.bank("train")
-    wide = replace(synthesis_for(recipe, bank), annotators=(COCO_17,))
+    wide = replace(people_sampler(recipe, bank), annotators=(COCO_17,))
     narrow = replace(wide, bank=standing(bank), poses=NARROW_POSES, people=NARROW_PEOPLE)
     judges = _observed(replace(wide, bank=settings.bank("held_out")), settings.people, 7)
     own = _observed(replace(narrow, bank=standing(settings.bank("held_out"))), settings.people, 8)
     settings.say(f"{len(narrow.bank)} standing poses of {len(bank)}; observing {PHOTOS} people of the wide world")
-    photos, _ = unlabelled_people(wide, settings.steps(PHOTOS), torch.Generator().manual_seed(settings.seed + 3))
+    photos, _ = sample_unlabelled(wide, settings.steps(PHOTOS), torch.Generator().manual_seed(settings.seed + 3))
     folder = settings.out / "trainings"
     rows = []
 
-    def trained(name: str, changes: dict[str, object], synthesis: Synthesis, seen: Unlabelled | None) -> Regressor:
+    def trained(
+        name: str, changes: dict[str, object], synthesis: PeopleSampler, seen: UnlabelledPhotos | None
+    ) -> Regressor:
         settings.say(f"training: {name}")
         out = folder / name.replace(" ", "_")
         done = train(recipe.model_copy(update=changes), out, synthesis, photos=seen, workers=settings.workers)
         regressor = load_regressor(done.folder / REGRESSOR)
-        rows.append(Figures({"what": name} | _figures(regressor, judges, own, wide)))
+        rows.append(Metrics({"what": name} | _figures(regressor, judges, own, wide)))
         return regressor
 
     trained("narrow", {}, narrow, None)
@@ -109,42 +116,45 @@ def adaptation(settings: Settings) -> Outcome:
         # As many people in a step: half of them of the narrow world, half observed.
         trained(name, {**more, **changes, "batch": 32 if changes else 64}, narrow, photos if changes else None)
     trained("all labels of the wide world", more, wide, None)
-    rows.append(Figures({"what": "fits alone, from the zero pose and four sides"} | _fits_alone(judges, wide)))
-    return Outcome("adaptation", rows, _gaps(rows), COLUMNS)
+    rows.append(Metrics({"what": "fits alone, from the zero pose and four sides"} | _fits_alone(judges, wide)))
+    return ExperimentResult("adaptation", rows, _gaps(rows), COLUMNS)
 
 
 COLUMNS = ("what", "pa_mpjpe_mm", "mpjpe_mm", "iou", "refined_pa_mpjpe_mm", "narrow_pa_mpjpe_mm")
 
 
-def _observed(synthesis: Synthesis, count: int, seed: int) -> tuple[Unlabelled, Truth]:
-    return unlabelled_people(synthesis, count, torch.Generator().manual_seed(seed))
+def _observed(synthesis: PeopleSampler, count: int, seed: int) -> tuple[UnlabelledPhotos, GroundTruth]:
+    return sample_unlabelled(synthesis, count, torch.Generator().manual_seed(seed))
 
 
 def _figures(
-    regressor: Regressor, judges: tuple[Unlabelled, Truth], own: tuple[Unlabelled, Truth], wide: Synthesis
+    regressor: Regressor,
+    judges: tuple[UnlabelledPhotos, GroundTruth],
+    own: tuple[UnlabelledPhotos, GroundTruth],
+    wide: PeopleSampler,
 ) -> dict[str, float]:
     """Errors on the wide world, alone and with a fit started by it, and on the narrow one."""
     seen, truth = judges
-    figures = figures_of(regressor, HeldOut(seen.inputs, truth), wide)
+    figures = regressor_metrics(regressor, HeldOut(seen.inputs, truth), wide)
     figures["refined_pa_mpjpe_mm"] = _refined(regressor, judges, wide)
-    figures["narrow_pa_mpjpe_mm"] = figures_of(regressor, HeldOut(own[0].inputs, own[1]), wide)["pa_mpjpe_mm"]
+    figures["narrow_pa_mpjpe_mm"] = regressor_metrics(regressor, HeldOut(own[0].inputs, own[1]), wide)["pa_mpjpe_mm"]
     return figures
 
 
-def _refined(regressor: Regressor, judges: tuple[Unlabelled, Truth], wide: Synthesis) -> float:
+def _refined(regressor: Regressor, judges: tuple[UnlabelledPhotos, GroundTruth], wide: PeopleSampler) -> float:
     """Error of fits to keypoints that a regressor starts, millimetres."""
     seen, truth = judges
     errors = []
     for rows in torch.arange(len(truth)).split(64):
         with torch.no_grad():
             said = regressor(seen.inputs[rows])
-        fits = fitted(said, seen[rows], wide.body, InTheLoop(iterations=30))
+        fits = fit_batch(said, seen[rows], wide.body, FittingInTheLoopConfig(iterations=30))
         joints = fits.truth(seen.view[rows], wide.body, 0, fits.value.isfinite()).joints
         errors.append(pa_mpjpe(joints, truth.joints[rows]))
     return round(1000 * float(torch.cat(errors).mean()), 1)
 
 
-def _fits_alone(judges: tuple[Unlabelled, Truth], wide: Synthesis) -> dict[str, float]:
+def _fits_alone(judges: tuple[UnlabelledPhotos, GroundTruth], wide: PeopleSampler) -> dict[str, float]:
     """Fits that no regressor starts: an untrained one says the zero pose, from four sides."""
     torch.manual_seed(0)
     untrained = Regressor(NETWORK)
@@ -152,7 +162,7 @@ def _fits_alone(judges: tuple[Unlabelled, Truth], wide: Synthesis) -> dict[str, 
     return {"refined_pa_mpjpe_mm": _refined(untrained, judges, wide)}
 
 
-def _gaps(rows: list[Figures]) -> dict[str, str]:
+def _gaps(rows: list[Metrics]) -> dict[str, str]:
     """What share of the way from nothing to all labels each arm goes."""
     by_name = {str(row.values["what"]): row.values for row in rows}
     nothing, everything = by_name["narrow labels alone"], by_name["all labels of the wide world"]

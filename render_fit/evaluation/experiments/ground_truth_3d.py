@@ -15,9 +15,9 @@ from render_fit.core.skeletons import H36M_17
 from render_fit.datasets.images import PhotoSample, data_folder, read_h36m, read_mpi_inf_3dhp
 from render_fit.datasets.mocap import load_poses
 from render_fit.evaluation.experiments.runner import (
+    ExperimentComponents,
     Row,
     Settings,
-    Tools,
     fit_person,
     limited,
     number,
@@ -25,15 +25,15 @@ from render_fit.evaluation.experiments.runner import (
     run_all,
     tools,
 )
-from render_fit.evaluation.fit_errors import error_3d, find_defects, pictures_of, silhouette_iou
-from render_fit.evaluation.tables import Figures, Outcome, column, count_of, mean_of, median_of, quantile_of
+from render_fit.evaluation.fit_errors import error_3d, find_failure_modes, render_views, silhouette_iou
+from render_fit.evaluation.tables import ExperimentResult, Metrics, column, count_of, mean_of, median_of, quantile_of
 from render_fit.export.overlays import Pixels
 from render_fit.fitting.result import FitResult
 from render_fit.observations.images import read_photo
 from render_fit.observations.observation import Observation, box_grown, box_of_mask, box_union
 from render_fit.observations.observe import ROOM_AROUND_JOINTS
 from render_fit.synthesis import synthetic_scene
-from render_fit.synthesis.scene import Scene
+from render_fit.synthesis.scene import SyntheticScene
 
 SEEDS = (0, 1, 2)
 N_VIEWS = 500
@@ -42,22 +42,22 @@ PICTURED = 40
 """Views on a contact sheet."""
 
 BEFORE_AFTER = ("before", "after")
-"""The two fits that each person's figures compare, as columns: see `in_words`."""
+"""The two fits that each person's figures compare, as columns: see `describe`."""
 
 
 @dataclass(frozen=True)
-class Frame:
+class RealFrame:
     """One real frame under one seed."""
 
     sample: PhotoSample
     seed: int
 
 
-def real_3d(settings: Settings) -> Outcome:
+def real_3d(settings: Settings) -> ExperimentResult:
     """Human3.6M and MPI-INF-3DHP frames: given 2D joints, K and the observer's mask; three seeds each."""
     folder = data_folder(settings.data)
     samples = limited((*read_h36m(folder), *read_mpi_inf_3dhp(folder)), settings)
-    tasks = [Frame(sample, settings.seed + seed) for sample in samples for seed in SEEDS]
+    tasks = [RealFrame(sample, settings.seed + seed) for sample in samples for seed in SEEDS]
     people = list(run_all(_real_frame, tasks, settings))
     summary = _before_and_after(people, settings)
     summary["target: mean with silhouette, mm"] = 95
@@ -65,7 +65,7 @@ def real_3d(settings: Settings) -> Outcome:
         own = [person for person in people if person.values["name"] == sample.name]
         values = ", ".join(f"{value:.0f}" for value in column(own, "pa_mpjpe_after"))
         summary[f"PA-MPJPE of {sample.name[:24]} by seed, mm"] = values
-    return Outcome("real-3d", people, summary, _columns_3d(("dataset", "name", "seed")))
+    return ExperimentResult("real-3d", people, summary, _columns_3d(("dataset", "name", "seed")))
 
 
 def _columns_3d(first: tuple[str, ...]) -> tuple[str, ...]:
@@ -73,7 +73,7 @@ def _columns_3d(first: tuple[str, ...]) -> tuple[str, ...]:
     return (*first, *(f"{figure}_{which}" for figure in figures for which in BEFORE_AFTER), "status", "seconds")
 
 
-def in_words(settings: Settings) -> dict[str, str]:
+def describe(settings: Settings) -> dict[str, str]:
     """What `BEFORE_AFTER` are: refined with the silhouette, and either the regressor that the recipe starts with, or a
     fit to keypoints alone by as many iterations."""
     regressed = recipe_of(settings).starts.regressor
@@ -81,9 +81,9 @@ def in_words(settings: Settings) -> dict[str, str]:
     return {"before": "regressor alone" if regressed else "keypoints alone", "after": after}
 
 
-def _before_and_after(people: list[Figures], settings: Settings) -> Row:
+def _before_and_after(people: list[Metrics], settings: Settings) -> Row:
     summary: Row = {"fits": len(people)}
-    for which, words in in_words(settings).items():
+    for which, words in describe(settings).items():
         summary[f"mean PA-MPJPE, {words}, mm"] = mean_of(people, f"pa_mpjpe_{which}", 1)
         summary[f"median PA-MPJPE, {words}, mm"] = median_of(people, f"pa_mpjpe_{which}", 1)
         summary[f"limbs flipped in depth, {words}"] = count_of(people, f"limb_flips_{which}")
@@ -96,7 +96,7 @@ def _before_and_after(people: list[Figures], settings: Settings) -> Row:
     return summary
 
 
-def _figures_3d(fit: FitResult, joints_true: Float[Tensor, "k 3"], mask: Tensor, kit: Tools) -> Row:
+def _figures_3d(fit: FitResult, joints_true: Float[Tensor, "k 3"], mask: Tensor, kit: ExperimentComponents) -> Row:
     """Errors of the keypoint-only fit and of the refined one, as columns."""
     assert fit.before is not None and fit.observation.skeleton is not None
     values: Row = {}
@@ -111,7 +111,7 @@ def _figures_3d(fit: FitResult, joints_true: Float[Tensor, "k 3"], mask: Tensor,
     return values
 
 
-def observed_frame(sample: PhotoSample, kit: Tools) -> Observation:
+def observed_frame(sample: PhotoSample, kit: ExperimentComponents) -> Observation:
     """A frame's 2D joints and camera as given, its mask as the observer sees it.
 
     The mask is the network's own; the body-shaped ground-truth mask beside the frame is never read.
@@ -142,24 +142,24 @@ def observed_frame(sample: PhotoSample, kit: Tools) -> Observation:
     return replace(given, keypoints_3d=points, confidence_3d=confidence)
 
 
-def _real_frame(frame: Frame, settings: Settings) -> Figures:
+def _real_frame(frame: RealFrame, settings: Settings) -> Metrics:
     kit, sample = tools(settings), frame.sample
     observation = observed_frame(sample, kit)
     fit = fit_person(observation, kit, settings, seed=frame.seed)
     assert sample.joints_camera is not None and observation.mask is not None and observation.image is not None
     values: Row = {"dataset": sample.dataset, "name": sample.name, "seed": frame.seed}
     values |= _figures_3d(fit, sample.joints_camera, observation.mask, kit)
-    wrong = find_defects(kit.body, fit.parameters, sample.skeleton, sample.keypoints_px, sample.confidence)
+    wrong = find_failure_modes(kit.body, fit.parameters, sample.skeleton, sample.keypoints_px, sample.confidence)
     values["defects"] = wrong.count
-    pictures = pictures_of(
+    pictures = render_views(
         observation.image, kit.body, fit.parameters, fit.camera, torch.tensor(observation.box), kit.renderer
     )
     before, after = values["pa_mpjpe_before"], values["pa_mpjpe_after"]
-    return Figures(values, pictures, f"{sample.name[:14]} seed {frame.seed}: {before:.0f} > {after:.0f} mm")
+    return Metrics(values, pictures, f"{sample.name[:14]} seed {frame.seed}: {before:.0f} > {after:.0f} mm")
 
 
 @dataclass(frozen=True)
-class View:
+class SyntheticView:
     """One synthetic person to make and fit."""
 
     number: int
@@ -167,45 +167,49 @@ class View:
     clip: str
 
 
-def held_out_views(settings: Settings, count: int) -> list[View]:
+def held_out_views(settings: Settings, count: int) -> list[SyntheticView]:
     """Poses of held-out subjects, drawn without replacement by the settings' seed."""
     poses = load_poses(data_folder(settings.data), "held_out")
     rng = np.random.default_rng(settings.seed)
     chosen = rng.choice(len(poses), min(count, len(poses)), replace=False)
     views = [
-        View(number, torch.from_numpy(poses.pose[index]), poses.clip[index])
+        SyntheticView(number, torch.from_numpy(poses.pose[index]), poses.clip[index])
         for number, index in enumerate(chosen.tolist())
     ]
     return list(limited(views, settings))
 
 
-def synthetic_views(settings: Settings) -> Outcome:
+def synthetic_views(settings: Settings) -> ExperimentResult:
     """500 views of held-out subjects' poses: 2D joints, K and mask given; keypoints alone and with silhouette."""
     views = held_out_views(settings, N_VIEWS)
     people = list(run_all(_synthetic_view, views, settings))
-    return Outcome("synthetic-views", people, _before_and_after(people, settings), _columns_3d(("number", "clip")))
+    return ExperimentResult(
+        "synthetic-views", people, _before_and_after(people, settings), _columns_3d(("number", "clip"))
+    )
 
 
-def scene_of(view: View, kit: Tools, settings: Settings, **options: Any) -> Scene:
+def scene_of(view: SyntheticView, kit: ExperimentComponents, settings: Settings, **options: Any) -> SyntheticScene:
     """A view as it is drawn: one and the same scene for one number and one seed."""
     seed = [settings.seed, view.number]
     return synthetic_scene(kit.body, view.pose, int(np.random.SeedSequence(seed).generate_state(1)[0]), **options)
 
 
-def beside_the_truth(view: View, scene: Scene, fit: FitResult, kit: Tools) -> tuple[Pixels, ...]:
+def comparison_images(
+    view: SyntheticView, scene: SyntheticScene, fit: FitResult, kit: ExperimentComponents
+) -> tuple[Pixels, ...]:
     """Truth and fit over the mask, then both from the side; nothing for views that the sheet has no room for."""
     if view.number >= PICTURED:
         return ()
     grey = scene.mask[None].expand(3, -1, -1) * 0.6 + 0.2
     box = torch.tensor(scene.observation().box)
     true, found = (
-        pictures_of(grey, kit.body, parameters, camera, box, kit.renderer)
+        render_views(grey, kit.body, parameters, camera, box, kit.renderer)
         for parameters, camera in ((scene.parameters, scene.camera), (fit.parameters, fit.camera))
     )
     return (true[1], found[1], true[2], found[2])
 
 
-def _synthetic_view(view: View, settings: Settings) -> Figures:
+def _synthetic_view(view: SyntheticView, settings: Settings) -> Metrics:
     kit = tools(settings)
     scene = scene_of(view, kit, settings, skeleton=H36M_17)
     observation = scene.observation(parts=False)
@@ -213,12 +217,12 @@ def _synthetic_view(view: View, settings: Settings) -> Figures:
     true = kit.body.keypoints(scene.parameters, H36M_17)[0]
     values: Row = {"number": view.number, "clip": view.clip}
     values |= _figures_3d(fit, true, scene.mask, kit)
-    pictures = beside_the_truth(view, scene, fit, kit)
+    pictures = comparison_images(view, scene, fit, kit)
     before, after = values["pa_mpjpe_before"], values["pa_mpjpe_after"]
-    return Figures(values, pictures, f"{view.number}: {before:.0f} > {after:.0f} mm")
+    return Metrics(values, pictures, f"{view.number}: {before:.0f} > {after:.0f} mm")
 
 
-def round_trip(settings: Settings) -> Outcome:
+def round_trip(settings: Settings) -> ExperimentResult:
     """100 unclothed bodies: mask, keypoints and parts given, default start; surface and shape errors."""
     views = held_out_views(settings, N_ROUND_TRIPS)
     people = list(run_all(_round_trip, views, settings))
@@ -239,10 +243,10 @@ def round_trip(settings: Settings) -> Outcome:
     }
     columns = ("number", "clip", "pve_sc_mm", "pve_t_sc_mm", "pve_t_sc_of_mean_mm", "pa_mpjpe")
     columns += ("limb_flips", "facing_flipped", "iou", "beta_max", "status", "seconds")
-    return Outcome("round-trip", people, summary, columns)
+    return ExperimentResult("round-trip", people, summary, columns)
 
 
-def _round_trip(view: View, settings: Settings) -> Figures:
+def _round_trip(view: SyntheticView, settings: Settings) -> Metrics:
     kit = tools(settings)
     scene = scene_of(view, kit, settings)
     observation = scene.observation()
@@ -267,5 +271,5 @@ def _round_trip(view: View, settings: Settings) -> Figures:
         "status": fit.report.status,
         "seconds": number(fit.report.seconds["total"], 2),
     }
-    pictures = beside_the_truth(view, scene, fit, kit)
-    return Figures(values, pictures, f"{view.number}: {values['pve_sc_mm']:.0f} mm")
+    pictures = comparison_images(view, scene, fit, kit)
+    return Metrics(values, pictures, f"{view.number}: {values['pve_sc_mm']:.0f} mm")

@@ -17,10 +17,10 @@ from render_fit.evaluation.experiments.domain_adaptation import adaptation
 from render_fit.evaluation.experiments.regressor_baselines import baselines
 from render_fit.evaluation.experiments.settings import Settings
 from render_fit.evaluation.experiments.two_d_supervision import monsters
-from render_fit.evaluation.tables import Outcome, write_outcome
+from render_fit.evaluation.tables import ExperimentResult, write_result
 from render_fit.fitting.result import versions
 
-EXPERIMENTS: dict[str, Callable[[Settings], Outcome]] = {
+EXPERIMENTS: dict[str, Callable[[Settings], ExperimentResult]] = {
     "baselines": baselines,
     "adaptation": adaptation,
     "monsters": monsters,
@@ -67,7 +67,7 @@ def main(arguments: list[str] | None = None) -> None:
         cores=os.cpu_count(),
         versions=versions(),
     )
-    write_outcome(outcome, given.out, console, columns_of_sheet=1)
+    write_result(outcome, given.out, console, columns_of_sheet=1)
 
 
 if __name__ == "__main__":

@@ -13,9 +13,18 @@ import torch
 from render_fit.core import metrics
 from render_fit.core.errors import NoPersonError
 from render_fit.datasets.images import PhotoSample, data_folder, read_ccp, read_coco, read_up3d
-from render_fit.evaluation.experiments.runner import Row, Settings, Tools, fit_person, limited, number, run_all, tools
-from render_fit.evaluation.fit_errors import find_defects, pictures_of, silhouette_iou
-from render_fit.evaluation.tables import Figures, Outcome, column, count_of, mean_of, median_of
+from render_fit.evaluation.experiments.runner import (
+    ExperimentComponents,
+    Row,
+    Settings,
+    fit_person,
+    limited,
+    number,
+    run_all,
+    tools,
+)
+from render_fit.evaluation.fit_errors import find_failure_modes, render_views, silhouette_iou
+from render_fit.evaluation.tables import ExperimentResult, Metrics, column, count_of, mean_of, median_of
 from render_fit.fitting.result import FitResult
 from render_fit.fitting.stages import Clothing
 from render_fit.observations import observe
@@ -32,7 +41,7 @@ RIGHT_PERSON_IOU = 0.5
 """The observer found the right person where its mask overlaps the human one by this much."""
 
 
-def coco(settings: Settings) -> Outcome:
+def coco(settings: Settings) -> ExperimentResult:
     """19 people, mask and keypoints from files: IoU without and with clothing, keypoints, PCK of withheld ones."""
     samples = limited(read_coco(data_folder(settings.data)), settings)
     people = list(run_all(_coco_person, samples, settings))
@@ -54,10 +63,10 @@ def coco(settings: Settings) -> Outcome:
     }
     columns = ("name", "iou_none", "iou_smooth", "iou_free", "beta_max", "keypoint_percent")
     columns += (*(f"withheld_pck_{t:g}" for t in PCK_THRESHOLDS), "defects", "status", "seconds")
-    return Outcome("coco", people, summary, columns)
+    return ExperimentResult("coco", people, summary, columns)
 
 
-def _coco_person(sample: PhotoSample, settings: Settings) -> Figures:
+def _coco_person(sample: PhotoSample, settings: Settings) -> Metrics:
     kit = tools(settings)
     observation = observed_photo(sample, kit)
     fits = {clothing: fit_person(observation, kit, settings, clothing=clothing) for clothing in get_args(Clothing)}
@@ -76,7 +85,7 @@ def _coco_person(sample: PhotoSample, settings: Settings) -> Figures:
     second = fit_person(blind, kit, settings)
     values |= _withheld_pck(sample, second, hidden, kit)
     assert observation.image is not None
-    pictures = pictures_of(
+    pictures = render_views(
         observation.image,
         kit.body,
         fits["smooth"].parameters,
@@ -85,10 +94,10 @@ def _coco_person(sample: PhotoSample, settings: Settings) -> Figures:
         kit.renderer,
     )
     caption = f"{sample.name[:12]} {values['iou_none']:.2f} {values['iou_smooth']:.2f} {values['status']}"
-    return Figures(values, pictures, caption)
+    return Metrics(values, pictures, caption)
 
 
-def observed_photo(sample: PhotoSample, kit: Tools) -> Observation:
+def observed_photo(sample: PhotoSample, kit: ExperimentComponents) -> Observation:
     """What ``render-fit fit --mask --keypoints`` sees of a person."""
     (observation,) = observe(
         sample.image_path,
@@ -100,9 +109,9 @@ def observed_photo(sample: PhotoSample, kit: Tools) -> Observation:
     return observation
 
 
-def _fit_figures(sample: PhotoSample, fit: FitResult, kit: Tools) -> Row:
+def _fit_figures(sample: PhotoSample, fit: FitResult, kit: ExperimentComponents) -> Row:
     """Keypoint error, defects, status and time of one fit."""
-    wrong = find_defects(kit.body, fit.parameters, sample.skeleton, sample.keypoints_px, sample.confidence)
+    wrong = find_failure_modes(kit.body, fit.parameters, sample.skeleton, sample.keypoints_px, sample.confidence)
     figures: Row = {
         "upside_down": wrong.upside_down,
         "back_to_front": wrong.back_to_front,
@@ -148,7 +157,7 @@ def withheld_keypoints(sample: PhotoSample, seed: int) -> list[int]:
     return [sample.skeleton.index(name) for name in chosen]
 
 
-def _withheld_pck(sample: PhotoSample, fit: FitResult, hidden: list[int], kit: Tools) -> Row:
+def _withheld_pck(sample: PhotoSample, fit: FitResult, hidden: list[int], kit: ExperimentComponents) -> Row:
     assert sample.skeleton is not None and sample.keypoints_px is not None
     points = fit.camera.project(kit.body.keypoints(fit.parameters, sample.skeleton))
     asked = torch.zeros(1, len(sample.skeleton), dtype=torch.bool)
@@ -163,7 +172,7 @@ def _withheld_pck(sample: PhotoSample, fit: FitResult, hidden: list[int], kit: T
     return figures
 
 
-def image_alone(settings: Settings) -> Outcome:
+def image_alone(settings: Settings) -> ExperimentResult:
     """The same photos, street photos and sports photos from the image alone, against the human masks."""
     folder = data_folder(settings.data)
     samples = [sample for read in (read_coco, read_ccp, read_up3d) for sample in limited(read(folder), settings)]
@@ -194,10 +203,10 @@ def image_alone(settings: Settings) -> Outcome:
     summary["median seconds of observing"] = median_of(people, "observe_seconds", 2)
     columns = ("dataset", "name", "found", "iou_observer", "iou_fit", "ratio", "iou_reported")
     columns += ("beta_max", "status", "seconds")
-    return Outcome("image-alone", people, summary, columns)
+    return ExperimentResult("image-alone", people, summary, columns)
 
 
-def _alone_person(sample: PhotoSample, settings: Settings) -> Figures:
+def _alone_person(sample: PhotoSample, settings: Settings) -> Metrics:
     kit = tools(settings)
     began = time.perf_counter()
     values: Row = {"dataset": sample.dataset, "name": sample.name, "found": "missed"}
@@ -206,7 +215,7 @@ def _alone_person(sample: PhotoSample, settings: Settings) -> Figures:
         (observation,) = observe(sample.image_path, observer=kit.observer)
     except NoPersonError:
         photo = read_photo(sample.image_path).image.permute(1, 2, 0).mul(255).byte().numpy()
-        return Figures(values, (photo,), f"{sample.dataset} {sample.name[:12]} missed")
+        return Metrics(values, (photo,), f"{sample.dataset} {sample.name[:12]} missed")
     values["observe_seconds"] = number(time.perf_counter() - began, 3)
     fit = fit_person(observation, kit, settings)
     # Without annotated keypoints the observer's say what is up and what is in front.
@@ -230,14 +239,14 @@ def _alone_person(sample: PhotoSample, settings: Settings) -> Figures:
             values |= {"iou_observer_or_0": number(observed), "iou_fit_or_0": number(fitted)}
         else:
             values["found"] = "mistaken"
-    pictures = pictures_of(
+    pictures = render_views(
         observation.image, kit.body, fit.parameters, fit.camera, torch.tensor(observation.box), kit.renderer
     )
     scores = " ".join(f"{values[name]:.2f}" for name in ("iou_observer", "iou_fit") if name in values)
     caption = f"{sample.dataset} {Path(sample.name).name[:12]} {scores} {values['status']}"
-    return Figures(values, pictures, caption)
+    return Metrics(values, pictures, caption)
 
 
-def _statuses(people: list[Figures]) -> str:
+def _statuses(people: list[Metrics]) -> str:
     found = [person.values["status"] for person in people if "status" in person.values]
     return ", ".join(f"{found.count(status)} {status}" for status in ("ok", "poor", "failed"))

@@ -19,10 +19,10 @@ from render_fit.evaluation.experiments.photos_with_masks import coco, image_alon
 from render_fit.evaluation.experiments.runner import Settings, recipe_of
 from render_fit.evaluation.experiments.status_thresholds import status
 from render_fit.evaluation.experiments.timing import timing
-from render_fit.evaluation.tables import Outcome, write_outcome
+from render_fit.evaluation.tables import ExperimentResult, write_result
 from render_fit.fitting.result import versions
 
-EXPERIMENTS: dict[str, Callable[[Settings], Outcome]] = {
+EXPERIMENTS: dict[str, Callable[[Settings], ExperimentResult]] = {
     "coco": coco,
     "image-alone": image_alone,
     "real-3d": real_3d,
@@ -86,7 +86,7 @@ def main(arguments: list[str] | None = None) -> None:
         torch_threads=torch.get_num_threads(),
         versions=versions(),
     )
-    write_outcome(outcome, given.out, Console(width=200))
+    write_result(outcome, given.out, Console(width=200))
 
 
 if __name__ == "__main__":

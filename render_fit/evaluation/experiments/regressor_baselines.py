@@ -15,20 +15,20 @@ from render_fit.bodies.body import Body
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.core.batch import Batch
 from render_fit.core.metrics import mpjpe, pa_mpjpe
-from render_fit.evaluation.experiments.fits_of_synthetic_people import errors_of_fits, people_to_fit
+from render_fit.evaluation.experiments.fits_of_synthetic_people import errors_of_fits, sample_fit_targets
 from render_fit.evaluation.experiments.settings import Settings
-from render_fit.evaluation.regressors import figures_of
-from render_fit.evaluation.tables import Figures, Outcome
+from render_fit.evaluation.regressors import regressor_metrics
+from render_fit.evaluation.tables import ExperimentResult, Metrics
 from render_fit.regressors.checkpoint import load_regressor
-from render_fit.regressors.inputs import Inputs
-from render_fit.synthesis.observation_noise import ErrorMix
-from render_fit.synthesis.people_sampler import Synthesis
+from render_fit.regressors.inputs import RegressorInputs
+from render_fit.synthesis.observation_noise import ObservationNoise
+from render_fit.synthesis.people_sampler import PeopleSampler
 from render_fit.synthesis.poses.bank import PoseBank
 from render_fit.training.checkpointing import RECIPE
 from render_fit.training.recipe import TrainingRecipe, load_training_recipe, training_recipe_names
-from render_fit.training.runs import synthesis_for
-from render_fit.training.samples import Truth, training_batch
-from render_fit.training.validation import held_out_people
+from render_fit.training.runs import people_sampler
+from render_fit.training.samples import GroundTruth, training_batch
+from render_fit.training.validation import sample_held_out
 
 SEEN = 20_000
 """People among whom the most similar one is looked for."""
@@ -38,8 +38,8 @@ KINDS = {"keypoints": (1.0, 0.0), "silhouette": (0.0, 1.0), "keypoints and silho
 
 
 @dataclass(frozen=True)
-class Look(Batch):
-    """How N people are remembered: silhouettes of a quarter of the pixels, and keypoints (see `Inputs`)."""
+class NeighbourFeatures(Batch):
+    """How N people are remembered: silhouettes of a quarter of the pixels, and keypoints (see `RegressorInputs`)."""
 
     silhouette: Float[Tensor, "n s s"]
     keypoints: Float[Tensor, "n k 2"]
@@ -49,24 +49,24 @@ class Look(Batch):
         return len(self.confidence)
 
     @staticmethod
-    def of(inputs: Inputs) -> Look:
+    def of(inputs: RegressorInputs) -> NeighbourFeatures:
         """What is remembered of people."""
         silhouette = avg_pool2d(inputs.silhouette[:, None], 2)[:, 0].sign()
-        return Look(silhouette, inputs.keypoints, inputs.confidence)
+        return NeighbourFeatures(silhouette, inputs.keypoints, inputs.confidence)
 
 
-def baselines(settings: Settings) -> Outcome:
+def baselines(settings: Settings) -> ExperimentResult:
     """Held-out subjects' poses with observers' errors: regressors, fits, nearest neighbours and the mean pose."""
     train, held_out = settings.bank("train"), settings.bank("held_out")
-    people: list[Figures] = []
+    people: list[Metrics] = []
     base = TrainingRecipe(name="baselines", description="people as the lifter sees them", steps=1)
-    synthesis = synthesis_for(base, train)
-    judges = held_out_people(replace(synthesis, bank=held_out), settings.people)
+    synthesis = people_sampler(base, train)
+    judges = sample_held_out(replace(synthesis, bank=held_out), settings.people)
 
     def tell(what: str, count: int, figures: dict[str, float]) -> None:
-        people.append(Figures({"what": what, "people": count} | figures))
+        people.append(Metrics({"what": what, "people": count} | figures))
 
-    def tell_mean_pose(truth: Truth) -> None:
+    def tell_mean_pose(truth: GroundTruth) -> None:
         tell("mean pose", len(truth), _errors(mean_pose(train, len(truth)), truth, synthesis))
 
     tell_mean_pose(judges.truth)
@@ -75,30 +75,34 @@ def baselines(settings: Settings) -> Outcome:
     looks, truths = [], []
     for _ in range(max(1, round(settings.scale * SEEN / 200))):
         inputs, truth = training_batch(synthesis, 200, generator)
-        looks.append(Look.of(inputs))
+        looks.append(NeighbourFeatures.of(inputs))
         truths.append(truth)
-    seen, truth, query = Look.joined(looks), Truth.joined(truths), Look.of(judges.inputs)
+    seen, truth, query = (
+        NeighbourFeatures.joined(looks),
+        GroundTruth.joined(truths),
+        NeighbourFeatures.of(judges.inputs),
+    )
     for kind, (keypoints, silhouette) in KINDS.items():
-        nearest = most_similar(query, seen, keypoints, silhouette)
+        nearest = nearest_neighbours(query, seen, keypoints, silhouette)
         row = _errors(truth.rotations[nearest], judges.truth, synthesis, truth.betas[nearest])
         tell(f"most similar of {len(truth)} by {kind}", len(query), row)
     for name in settings.regressors:
         settings.say(f"judging {name}")
         regressor = load_regressor(name)
-        recipe = base.model_copy(update={"regressor": regressor.config, "errors": errors_known_to(name)})
-        theirs = synthesis_for(recipe, held_out)
-        tell(name, settings.people, figures_of(regressor, held_out_people(theirs, settings.people), theirs))
+        recipe = base.model_copy(update={"regressor": regressor.config, "errors": training_noise_of(name)})
+        theirs = people_sampler(recipe, held_out)
+        tell(name, settings.people, regressor_metrics(regressor, sample_held_out(theirs, settings.people), theirs))
     if settings.recipes:
-        some, truth = people_to_fit(replace(synthesis, bank=held_out), settings.fits)
+        some, truth = sample_fit_targets(replace(synthesis, bank=held_out), settings.fits)
         tell_mean_pose(truth)
         for name in settings.recipes:
             settings.say(f"fitting {len(some)} people by {name}")
             tell(name, len(some), errors_of_fits(name, some, truth, settings))
     columns = ("what", "people", "pa_mpjpe_mm", "mpjpe_mm", "best_pa_mpjpe_mm", "iou")
-    return Outcome("baselines", people, {"held-out people": settings.people}, columns)
+    return ExperimentResult("baselines", people, {"held-out people": settings.people}, columns)
 
 
-def errors_known_to(name: str) -> ErrorMix:
+def training_noise_of(name: str) -> ObservationNoise:
     """The observers' errors that a regressor was trained with: who looks at part maps alone is always shown one.
 
     Args:
@@ -108,7 +112,7 @@ def errors_known_to(name: str) -> ErrorMix:
     if name in training_recipe_names():
         return load_training_recipe(name).errors
     recipe = Path(name).parent / RECIPE
-    return load_training_recipe(recipe).errors if recipe.is_file() else ErrorMix()
+    return load_training_recipe(recipe).errors if recipe.is_file() else ObservationNoise()
 
 
 def mean_pose(bank: PoseBank, count: int) -> Float[Tensor, "n 24 3 3"]:
@@ -117,7 +121,9 @@ def mean_pose(bank: PoseBank, count: int) -> Float[Tensor, "n 24 3 3"]:
     return torch.cat([facing, bank.mean_rotations()]).expand(count, -1, -1, -1)
 
 
-def most_similar(query: Look, seen: Look, keypoints: float, silhouette: float, chunk: int = 16) -> Tensor:
+def nearest_neighbours(
+    query: NeighbourFeatures, seen: NeighbourFeatures, keypoints: float, silhouette: float, chunk: int = 16
+) -> Tensor:
     """Who of those seen looks most like each person, by what both show.
 
     Args:
@@ -149,7 +155,7 @@ def most_similar(query: Look, seen: Look, keypoints: float, silhouette: float, c
 
 
 def _errors(
-    rotations: Float[Tensor, "n 24 3 3"], truth: Truth, synthesis: Synthesis, betas: Tensor | None = None
+    rotations: Float[Tensor, "n 24 3 3"], truth: GroundTruth, synthesis: PeopleSampler, betas: Tensor | None = None
 ) -> dict[str, float]:
     """Errors of given poses, millimetres."""
     body: Body = synthesis.body

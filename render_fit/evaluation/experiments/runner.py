@@ -12,17 +12,17 @@ from typing import Any, Literal, TypeVar
 
 import torch
 
-from render_fit.bodies import body_named
+from render_fit.bodies import load_body
 from render_fit.bodies.body import Body
-from render_fit.core.parallel import threads_of_new_processes
-from render_fit.evaluation.tables import Figures
+from render_fit.core.parallel import limit_threads_of_new_processes
+from render_fit.evaluation.tables import Metrics
 from render_fit.fitting.fit import fit_image
 from render_fit.fitting.recipe import Recipe, load_recipe
 from render_fit.fitting.regressor_initialisation import with_regressor
 from render_fit.fitting.result import FitResult
 from render_fit.fitting.stages import Clothing, keypoint_continuation, search_and_refinement
 from render_fit.observations import OBSERVERS, Observation, Observer
-from render_fit.renderers import renderer_named
+from render_fit.renderers import make_renderer
 from render_fit.renderers.base import Renderer
 
 Task = TypeVar("Task")
@@ -62,7 +62,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Tools:
+class ExperimentComponents:
     """What fits need, loaded once per process."""
 
     recipe: Recipe
@@ -83,14 +83,14 @@ def recipe_of(settings: Settings) -> Recipe:
 
 
 @lru_cache(maxsize=1)
-def tools(settings: Settings) -> Tools:
+def tools(settings: Settings) -> ExperimentComponents:
     """The objects that the settings name."""
     recipe = recipe_of(settings)
     compares_3d = any("bone_directions" in stage.terms for stage in recipe.stages)
-    return Tools(
+    return ExperimentComponents(
         recipe,
-        body_named(recipe.body, n_betas=recipe.n_betas),
-        renderer_named(recipe.renderer),
+        load_body(recipe.body, n_betas=recipe.n_betas),
+        make_renderer(recipe.renderer),
         OBSERVERS[recipe.observer](),
         compares_3d and settings.observer_3d == "recipe",
     )
@@ -107,7 +107,7 @@ def without_pictures(recipe: Recipe) -> Recipe:
 
 def fit_person(
     observation: Observation,
-    kit: Tools,
+    kit: ExperimentComponents,
     settings: Settings,
     *,
     clothing: Clothing | None = None,
@@ -129,7 +129,7 @@ def limited(samples: Sequence[Task], settings: Settings) -> Sequence[Task]:
     return samples if settings.limit is None else samples[: settings.limit]
 
 
-def run_all(work: Callable[[Task, Settings], Figures], tasks: Sequence[Task], settings: Settings) -> Iterator[Figures]:
+def run_all(work: Callable[[Task, Settings], Metrics], tasks: Sequence[Task], settings: Settings) -> Iterator[Metrics]:
     """Do the tasks, in order, over ``settings.jobs`` processes.
 
     Args:
@@ -150,7 +150,7 @@ def run_all(work: Callable[[Task, Settings], Figures], tasks: Sequence[Task], se
         initializer=_use_threads,
         initargs=(settings.threads,),
     ) as pool:
-        with threads_of_new_processes(settings.threads):
+        with limit_threads_of_new_processes(settings.threads):
             results = pool.map(work, tasks, [settings] * len(tasks))
         yield from results
 

@@ -9,12 +9,12 @@ from itertools import product
 
 import numpy as np
 
-from render_fit.evaluation.experiments.ground_truth_3d import View, beside_the_truth, held_out_views, scene_of
+from render_fit.evaluation.experiments.ground_truth_3d import SyntheticView, comparison_images, held_out_views, scene_of
 from render_fit.evaluation.experiments.runner import Row, Settings, fit_person, number, run_all, tools
 from render_fit.evaluation.fit_errors import error_3d
-from render_fit.evaluation.tables import Figures, Outcome, mean_of, median_of
+from render_fit.evaluation.tables import ExperimentResult, Metrics, mean_of, median_of
 from render_fit.fitting.quality import Quality, Thresholds, judge
-from render_fit.synthesis.perturbations import WRONGS, made_wrong
+from render_fit.synthesis.perturbations import PERTURBATIONS, perturb
 
 N_TRIALS = 96
 """Eight of each of the twelve ways to be wrong."""
@@ -36,29 +36,29 @@ STATUSES = ("ok", "poor", "failed")
 class Trial:
     """A view, what is wrong with its observation, and another view that wrong parts come from."""
 
-    view: View
+    view: SyntheticView
     wrong: str
-    other: View
+    other: SyntheticView
 
 
-def status(settings: Settings) -> Outcome:
+def status(settings: Settings) -> ExperimentResult:
     """96 views of held-out subjects' poses, most observed wrongly: what each status says about the error in 3D."""
     views = held_out_views(settings, N_TRIALS)
-    names = list(WRONGS)
+    names = list(PERTURBATIONS)
     tasks = [
         Trial(view, names[place % len(names)], views[(place + 1) % len(views)]) for place, view in enumerate(views)
     ]
     people = list(run_all(_trial, tasks, settings))
     columns = ("number", "wrong", "iou", "keypoint_percent", "beta_max", "status", "pa_mpjpe", "in_3d")
-    return Outcome("status", people, _summary(people), (*columns, "limb_flips", "facing_flipped", "seconds"))
+    return ExperimentResult("status", people, _summary(people), (*columns, "limb_flips", "facing_flipped", "seconds"))
 
 
-def _trial(trial: Trial, settings: Settings) -> Figures:
+def _trial(trial: Trial, settings: Settings) -> Metrics:
     kit, view = tools(settings), trial.view
     scene = scene_of(view, kit, settings)
     seen, other = (one.observation(parts=False) for one in (scene, scene_of(trial.other, kit, settings)))
     rng = np.random.default_rng([settings.seed, view.number])
-    observation = made_wrong(trial.wrong, seen, other, rng)
+    observation = perturb(trial.wrong, seen, other, rng)
     fit = fit_person(observation, kit, settings)
     error = error_3d(kit.body, fit.parameters, scene.skeleton, kit.body.keypoints(scene.parameters, scene.skeleton)[0])
     iou, keypoint_px = fit.report.iou, fit.report.keypoint_error_px
@@ -77,7 +77,7 @@ def _trial(trial: Trial, settings: Settings) -> Figures:
         "seconds": number(fit.report.seconds["total"], 2),
     }
     caption = f"{view.number}: {trial.wrong}, {values['status']}, {error.pa_mpjpe_mm:.0f} mm"
-    return Figures(values, beside_the_truth(view, scene, fit, kit), caption)
+    return Metrics(values, comparison_images(view, scene, fit, kit), caption)
 
 
 def youden(ok: list[bool], bad: list[bool]) -> float:
@@ -121,14 +121,14 @@ def choose_thresholds(qualities: Sequence[Quality], bad: list[bool]) -> Threshol
     return max((replace(ok, iou_failed=iou, keypoint_error_failed=error) for iou, error in laxer), key=found)
 
 
-def quality_of(person: Figures) -> Quality:
+def quality_of(person: Metrics) -> Quality:
     """What a person's status was judged by."""
     percent = person.values["keypoint_percent"]
     error = None if percent is None else percent / 100
     return Quality(person.values["iou"], None, error, person.values["beta_max"])
 
 
-def _summary(people: list[Figures]) -> Row:
+def _summary(people: list[Metrics]) -> Row:
     grades = [person.values["in_3d"] for person in people]
     summary: Row = {
         "fits": len(people),
@@ -138,7 +138,7 @@ def _summary(people: list[Figures]) -> Row:
     for which, limits in (("in force", Thresholds()), ("chosen by these data", chosen)):
         named = [judge(quality_of(person), limits)[0] for person in people]
         summary |= {f"{name}, thresholds {which}": value for name, value in worth(people, named, limits).items()}
-    for wrong in WRONGS:
+    for wrong in PERTURBATIONS:
         own = [person for person in people if person.values["wrong"] == wrong]
         counts = _counts([person.values["status"] for person in own], STATUSES)
         figures = (
@@ -154,16 +154,16 @@ def _summary(people: list[Figures]) -> Row:
     return summary
 
 
-def worth(people: list[Figures], named: list[str], limits: Thresholds) -> Row:
+def worth(people: list[Metrics], named: list[str], limits: Thresholds) -> Row:
     """How many people get each status, and what that says about their errors in 3D."""
 
-    def among(*statuses: str) -> list[Figures]:
+    def among(*statuses: str) -> list[Metrics]:
         return [person for person, name in zip(people, named, strict=True) if name in statuses]
 
-    def share(part: list[Figures], whole: list[Figures]) -> str:
+    def share(part: list[Metrics], whole: list[Metrics]) -> str:
         return f"{len(part)} of {len(whole)}" + (f" ({len(part) / len(whole):.0%})" if whole else "")
 
-    def graded(some: list[Figures], grade: str) -> list[Figures]:
+    def graded(some: list[Metrics], grade: str) -> list[Metrics]:
         return [person for person in some if person.values["in_3d"] == grade]
 
     bad = [person.values["in_3d"] == "bad" for person in people]

@@ -9,17 +9,25 @@ import torch
 
 from render_fit.datasets.images import data_folder, read_coco
 from render_fit.evaluation.experiments.photos_with_masks import observed_photo
-from render_fit.evaluation.experiments.runner import Row, Settings, Tools, fit_person, limited, number, tools
-from render_fit.evaluation.tables import Figures, Outcome, median_of, quantile_of
-from render_fit.fitting.stages import Setting, search_and_refinement
-from render_fit.losses.fit_state import Scene
+from render_fit.evaluation.experiments.runner import (
+    ExperimentComponents,
+    Row,
+    Settings,
+    fit_person,
+    limited,
+    number,
+    tools,
+)
+from render_fit.evaluation.tables import ExperimentResult, Metrics, median_of, quantile_of
+from render_fit.fitting.stages import FitContext, search_and_refinement
+from render_fit.losses.fit_state import FitState
 from render_fit.observations import Observation
 
 REPEATS = 15
 """Iterations that each part's median is taken over."""
 
 
-def timing(settings: Settings) -> Outcome:
+def timing(settings: Settings) -> ExperimentResult:
     """Seconds of a fit by phase on the coco photos, and the parts of one iteration; one process, all cores."""
     samples = limited(read_coco(data_folder(settings.data)), settings)
     kit = tools(settings)
@@ -34,7 +42,7 @@ def timing(settings: Settings) -> Outcome:
         refining = {stage.name for stage in kit.recipe.stages if stage.resolution}
         values["refinement"] = number(sum(v for k, v in fit.report.seconds.items() if k in refining), 3)
         values["largest resolution"] = max(stage.resolution for stage in kit.recipe.stages)
-        people.append(Figures(values))
+        people.append(Metrics(values))
     parts = _breakdown(observations[samples[0].name], kit, settings)
     summary: Row = {
         "photos": len(people),
@@ -46,24 +54,24 @@ def timing(settings: Settings) -> Outcome:
         **{f"one iteration, {name}": value for name, value in parts.items()},
     }
     columns = tuple(dict.fromkeys(name for person in people for name in person.values))
-    return Outcome("timing", people, summary, columns)
+    return ExperimentResult("timing", people, summary, columns)
 
 
-def _breakdown(observation: Observation, kit: Tools, settings: Settings) -> Row:
+def _breakdown(observation: Observation, kit: ExperimentComponents, settings: Settings) -> Row:
     """Median processor milliseconds (all threads) of body, renderer, terms and backward pass.
 
     For the last stage, without clothing. Processor time, because other programs on the machine do not change it.
     """
     fit = fit_person(observation, kit, settings, clothing="none")
     stage = max(search_and_refinement(kit.recipe, "none")[1], key=lambda one: one.resolution)
-    setting = Setting(kit.recipe, kit.body, kit.renderer, fit.observation, fit.camera)
+    setting = FitContext(kit.recipe, kit.body, kit.renderer, fit.observation, fit.camera)
     problem = setting.problem(stage.terms, stage.resolution, stage.edge)
     pose, betas, transl = fit.parameters.pose, fit.parameters.betas, fit.parameters.transl
 
-    def scene() -> Scene:
+    def scene() -> FitState:
         leaves = [value.detach().clone().requires_grad_(True) for value in (pose, betas, transl)]
         parameters = type(fit.parameters).from_rotvec(*leaves)
-        return Scene(
+        return FitState(
             problem.body, parameters, problem.targets, problem.renderer, problem.settings, pose_rotvec=leaves[0]
         )
 

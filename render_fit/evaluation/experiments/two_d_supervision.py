@@ -15,23 +15,23 @@ import torch
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.core.cameras import view_camera
 from render_fit.evaluation.experiments.settings import Settings
-from render_fit.evaluation.fit_errors import pictures_of
-from render_fit.evaluation.regressors import covered, figures_of
-from render_fit.evaluation.tables import Figures, Outcome
+from render_fit.evaluation.fit_errors import render_views
+from render_fit.evaluation.regressors import covered, regressor_metrics
+from render_fit.evaluation.tables import ExperimentResult, Metrics
 from render_fit.export.overlays import Pixels
 from render_fit.losses.priors import default_joint_limits, default_pose_prior
 from render_fit.regressors.checkpoint import load_regressor
 from render_fit.regressors.config import RegressorConfig
 from render_fit.regressors.network import Prediction, Regressor
 from render_fit.renderers import CpuRenderer
-from render_fit.synthesis.people_sampler import Synthesis
-from render_fit.training.adversarial import AdversarialSetting
+from render_fit.synthesis.people_sampler import PeopleSampler
+from render_fit.training.adversarial import AdversarialConfig
 from render_fit.training.checkpointing import REGRESSOR
-from render_fit.training.label_availability import LabelMix
+from render_fit.training.label_availability import LabelAvailability
 from render_fit.training.loop import train
 from render_fit.training.recipe import TrainingRecipe
-from render_fit.training.runs import synthesis_for
-from render_fit.training.validation import HeldOut, held_out_people
+from render_fit.training.runs import people_sampler
+from render_fit.training.validation import HeldOut, sample_held_out
 
 STEPS = 1000
 PICTURED, PICTURE_PX = 6, 160
@@ -40,15 +40,15 @@ PICTURED, PICTURE_PX = 6, 160
 IMPOSSIBLE = 0.15
 """Excess over the joints' ranges, radians squared, above which a pose counts as impossible."""
 
-_PICTURE_ALONE = LabelMix(latent=0.0, joints=0.0)
+_PICTURE_ALONE = LabelAvailability(latent=0.0, joints=0.0)
 ARMS: dict[str, dict[str, object]] = {
     "L_2D alone": {"labels": _PICTURE_ALONE},
-    "L_2D and adversary": {"labels": _PICTURE_ALONE, "adversarial": AdversarialSetting(weight=0.02)},
+    "L_2D and adversary": {"labels": _PICTURE_ALONE, "adversarial": AdversarialConfig(weight=0.02)},
     "all labels": {},
 }
 
 
-def monsters(settings: Settings) -> Outcome:
+def monsters(settings: Settings) -> ExperimentResult:
     """L_2D alone, with an adversarial prior, and with 3D labels: errors, how human the poses are, pictures."""
     recipe = TrainingRecipe(
         name="monsters",
@@ -58,21 +58,21 @@ def monsters(settings: Settings) -> Outcome:
         steps=settings.steps(STEPS),
         seed=settings.seed,
     )
-    synthesis = synthesis_for(recipe, settings.bank("train"))
-    judge = synthesis_for(recipe, settings.bank("held_out"))
-    held_out = held_out_people(judge, settings.people)
+    synthesis = people_sampler(recipe, settings.bank("train"))
+    judge = people_sampler(recipe, settings.bank("held_out"))
+    held_out = sample_held_out(judge, settings.people)
     rows = []
     for name, changes in ARMS.items():
         settings.say(f"training: {name}")
         folder = settings.out / "trainings" / name.replace(" ", "_")
         train(recipe.model_copy(update=changes), folder, synthesis, workers=settings.workers)
         regressor = load_regressor(folder / REGRESSOR)
-        values = {"what": name} | figures_of(regressor, held_out, judge) | _human(regressor, held_out)
-        rows.append(Figures(values, tuple(_pictures(regressor, held_out, judge)), name))
+        values = {"what": name} | regressor_metrics(regressor, held_out, judge) | _human(regressor, held_out)
+        rows.append(Metrics(values, tuple(_pictures(regressor, held_out, judge)), name))
     poses = settings.bank("held_out").pose[:, 1:22]
-    rows.append(Figures({"what": "real poses of the held-out subjects"} | _of(poses)))
+    rows.append(Metrics({"what": "real poses of the held-out subjects"} | _of(poses)))
     columns = ("what", "pa_mpjpe_mm", "mpjpe_mm", "iou", "mixture_nats", "impossible")
-    return Outcome("monsters", rows, {"held-out people": settings.people}, columns)
+    return ExperimentResult("monsters", rows, {"held-out people": settings.people}, columns)
 
 
 @torch.no_grad()
@@ -92,7 +92,7 @@ def _of(poses: torch.Tensor) -> dict[str, float]:
 
 
 @torch.no_grad()
-def _pictures(regressor: Regressor, held_out: HeldOut, synthesis: Synthesis) -> list[Pixels]:
+def _pictures(regressor: Regressor, held_out: HeldOut, synthesis: PeopleSampler) -> list[Pixels]:
     """What a regressor says of some people, over the true silhouette and from the side."""
     rows = torch.arange(PICTURED)
     truth = held_out.truth[rows]
@@ -105,6 +105,6 @@ def _pictures(regressor: Regressor, held_out: HeldOut, synthesis: Synthesis) -> 
     for index in range(PICTURED):
         one = slice(index, index + 1)
         grey = 0.2 + 0.5 * true[index].float().expand(3, -1, -1)
-        _, over, side = pictures_of(grey, synthesis.body, found[one], camera[one], whole, CpuRenderer())
+        _, over, side = render_views(grey, synthesis.body, found[one], camera[one], whole, CpuRenderer())
         result += [over, side]
     return result

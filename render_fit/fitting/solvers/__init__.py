@@ -19,10 +19,10 @@ __all__ = [
     "Solution",
     "Solver",
     "Status",
-    "solver_named",
+    "make_solver",
 ]
 
 
-def solver_named(name: str, options: Mapping[str, Any]) -> Solver:
+def make_solver(name: str, options: Mapping[str, Any]) -> Solver:
     """Make a solver from a recipe's name and options."""
     return SOLVERS[name](**{key: tuple(v) if isinstance(v, list) else v for key, v in options.items()})

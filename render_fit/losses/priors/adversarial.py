@@ -16,7 +16,7 @@ from render_fit.core.weights import load_into, read_weights, save_weights
 KEY = "render_fit_adversarial_prior"
 
 
-class AdversarialConfig(BaseModel):
+class DiscriminatorConfig(BaseModel):
     """Everything that the weights must agree with."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -27,22 +27,22 @@ class AdversarialConfig(BaseModel):
     width: int = Field(default=256, gt=0, description="of the layers that see all joints")
 
 
-class AdversarialPrior(nn.Module):
+class PoseShapeDiscriminators(nn.Module):
     """One discriminator for each joint's rotation, one for all joints together, one for the shape.
 
     All joints' rotations become features by the same layers; each discriminator then has weights of its own. Trained
     by least squares: 1 for real, 0 for not.
 
     Args:
-        config: See `AdversarialConfig`.
+        config: See `DiscriminatorConfig`.
 
     Source: Kanazawa et al. 2018, "End-to-end Recovery of Human Shape and Pose", section 3.4, K + 2 discriminators;
         least squares: Mao et al. 2017.
     """
 
-    def __init__(self, config: AdversarialConfig | None = None) -> None:
+    def __init__(self, config: DiscriminatorConfig | None = None) -> None:
         super().__init__()
-        self.config = config = AdversarialConfig() if config is None else config
+        self.config = config = DiscriminatorConfig() if config is None else config
         features, width = config.features, config.width
         self.features = nn.Sequential(nn.Linear(9, features), nn.SiLU(), nn.Linear(features, features), nn.SiLU())
         self.joint_weight = nn.Parameter(torch.randn(config.n_joints, features) / features**0.5)
@@ -59,13 +59,13 @@ class AdversarialPrior(nn.Module):
         )
 
     @classmethod
-    def from_file(cls, path: str | Path) -> AdversarialPrior:
+    def from_file(cls, path: str | Path) -> PoseShapeDiscriminators:
         """Reads discriminators that `save` wrote.
 
         Raises:
             InputError: if the file is missing, cut off, or holds something else.
         """
-        config, weights = read_weights(Path(path), KEY, AdversarialConfig, "not an adversarial prior")
+        config, weights = read_weights(Path(path), KEY, DiscriminatorConfig, "not an adversarial prior")
         prior = cls(config)
         load_into(prior, weights, Path(path))
         return prior.requires_grad_(False).eval()
@@ -117,17 +117,16 @@ class AdversarialPrior(nn.Module):
         return off[:, :-1].mean(dim=1) + off[:, -1]
 
 
-def doubt(verdicts: Float[Tensor, "b k"]) -> Float[Tensor, "b"]:
-    """How far verdicts are from real, (B,): Σ (D − 1)².
+def real_target_loss(verdicts: Float[Tensor, "b k"]) -> Float[Tensor, "b"]:
+    """Least-squares GAN loss with the target "real": Σ (D − 1)², (B,).
 
     Source: Kanazawa et al. 2018, equation 3 (for what is to look real).
     """
     return (verdicts - 1).square().sum(dim=1)
 
 
-def belief(verdicts: Float[Tensor, "b k"]) -> Float[Tensor, "b"]:
-    """How far verdicts are from unreal, (B,): Σ D². Discriminators learn to lower it for what is not real, and `doubt`
-    for what is.
+def fake_target_loss(verdicts: Float[Tensor, "b k"]) -> Float[Tensor, "b"]:
+    """Least-squares GAN loss with the target "fake": Σ D², (B,).
 
     Source: Kanazawa et al. 2018, equation 4.
     """
@@ -135,7 +134,7 @@ def belief(verdicts: Float[Tensor, "b k"]) -> Float[Tensor, "b"]:
 
 
 @lru_cache(maxsize=4)
-def adversarial_prior_named(path: str = "default") -> AdversarialPrior:
+def load_adversarial_prior(path: str = "default") -> PoseShapeDiscriminators:
     """Discriminators, read once and shared between callers.
 
     Args:
@@ -147,4 +146,4 @@ def adversarial_prior_named(path: str = "default") -> AdversarialPrior:
     """
     if path == "default":
         path = str(resources.files("render_fit.losses.priors") / "assets" / "pose_adversarial.safetensors")
-    return AdversarialPrior.from_file(path)
+    return PoseShapeDiscriminators.from_file(path)

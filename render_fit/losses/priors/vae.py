@@ -160,7 +160,7 @@ def _layers(inputs: int, width: int, outputs: int) -> nn.Sequential:
 
 
 @lru_cache(maxsize=4)
-def pose_vae_named(path: str = "default") -> PoseVAE:
+def load_pose_vae(path: str = "default") -> PoseVAE:
     """An autoencoder, read once and shared between callers.
 
     Args:

@@ -25,12 +25,12 @@ px."""
 MIN_CONFIDENCE = 0.3
 """MediaPipe's thresholds for a detection and for its keypoints; its default of 0.5 suits video."""
 
-NOWHERE = 0.5
+PADDING_GREY = 0.5
 """Grey level outside the picture, and around the person where the surroundings are hidden."""
 
 
 @dataclass(frozen=True)
-class Sighting:
+class PoseDetection:
     """What one pass of the network saw, or the mean of several that agree; in pixels of the image that it was
     given.
 
@@ -74,7 +74,7 @@ class PoseNetwork:
         """
         self._solution = _load_solution()
 
-    def look(self, image: Float[Tensor, "3 h w"], square: Box) -> Sighting | None:
+    def look(self, image: Float[Tensor, "3 h w"], square: Box) -> PoseDetection | None:
         """One pass over a square of an image.
 
         Squares, because the network's rectangle arithmetic is wrong for others when the person leans.
@@ -86,7 +86,7 @@ class PoseNetwork:
         Returns:
             The person that the network likes best, in pixels of the image; None if it sees nobody.
         """
-        crop = resample(image - NOWHERE, square, INPUT_SIDE_PX, INPUT_SIDE_PX) + NOWHERE
+        crop = resample(image - PADDING_GREY, square, INPUT_SIDE_PX, INPUT_SIDE_PX) + PADDING_GREY
         pixels = (crop.permute(1, 2, 0).clamp(0, 1) * 255).round().to(torch.uint8).contiguous().numpy()
         with _quiet():
             result = self._solution.process(pixels)
@@ -99,9 +99,9 @@ class PoseNetwork:
         scale = INPUT_SIDE_PX / square[2]
         image_in_crop = (-square[0] * scale, -square[1] * scale, width * scale, height * scale)
         mask = resample(torch.from_numpy(result.segmentation_mask.copy())[None], image_in_crop, height, width)[0]
-        return Sighting(landmarks[:, :2] * square[2] + torch.tensor(square[:2]), landmarks[:, 2], world, mask)
+        return PoseDetection(landmarks[:, :2] * square[2] + torch.tensor(square[:2]), landmarks[:, 2], world, mask)
 
-    def look_mirrored(self, image: Float[Tensor, "3 h w"], square: Box) -> Sighting | None:
+    def look_mirrored(self, image: Float[Tensor, "3 h w"], square: Box) -> PoseDetection | None:
         """The same as `look` over the mirror image, mirrored back."""
         width = image.shape[2]
         one = self.look(image.flip(2), (width - square[0] - square[2], *square[1:]))
@@ -109,7 +109,7 @@ class PoseNetwork:
             return None
         swap = list(MEDIAPIPE_33.left_right_swap)
         x, y = one.keypoints_px[swap].unbind(dim=1)
-        return Sighting(
+        return PoseDetection(
             keypoints_px=torch.stack([width - x, y], dim=1),
             confidence=one.confidence[swap],
             keypoints_3d=one.keypoints_3d[swap] * torch.tensor([-1.0, 1.0, 1.0]),

@@ -13,9 +13,9 @@ from render_fit.core.errors import NoPersonError
 from render_fit.core.skeletons import MEDIAPIPE_33
 from render_fit.observations.mediapipe.network import (
     INPUT_SIDE_PX,
-    NOWHERE,
+    PADDING_GREY,
+    PoseDetection,
     PoseNetwork,
-    Sighting,
     one_torch_thread,
     square_around,
 )
@@ -166,7 +166,7 @@ class MediapipeObserver:
         scale = width / small.shape[2]
         return [(box[0] * scale, box[1] * scale, box[2] * scale, box[3] * scale) for box in distinct]
 
-    def _look_around(self, image: Tensor) -> Sighting | None:
+    def _look_around(self, image: Tensor) -> PoseDetection | None:
         """The most prominent person, if the passes over somebody agree that it is one."""
         tried: list[Box] = []
         for everyone in (False, True):
@@ -187,7 +187,7 @@ class MediapipeObserver:
                 return one.box
         return box
 
-    def _look(self, image: Tensor, box: Box, surroundings: float) -> Sighting | None:
+    def _look(self, image: Tensor, box: Box, surroundings: float) -> PoseDetection | None:
         """Several passes over a person's surroundings, averaged; None if nobody is there."""
         height, width = image.shape[1:]
         region = square_around(box, max(FALLBACK_ZOOMS))
@@ -197,7 +197,7 @@ class MediapipeObserver:
         alone, in_context = _greyed(image, region, visible, side), _greyed(image, region, region, side)
         view_box = ((box[0] - region[0]) * scale, (box[1] - region[1]) * scale, box[2] * scale, box[3] * scale)
         picture = (-region[0] * scale, -region[1] * scale, width * scale, height * scale)
-        passes: list[Sighting] = []
+        passes: list[PoseDetection] = []
         for zoom_alone, zoom_in_context in ((ZOOM_ALONE, ZOOM_IN_CONTEXT), FALLBACK_ZOOMS):
             for view, zoom in ((alone, zoom_alone), (in_context, zoom_in_context)):
                 square = _kept_inside(square_around(view_box, zoom), view_box, picture)
@@ -210,7 +210,7 @@ class MediapipeObserver:
             return None
         fused = _fused(passes, view_box)
         origin = torch.tensor(region[:2])
-        return Sighting(
+        return PoseDetection(
             keypoints_px=fused.keypoints_px / scale + origin,
             confidence=fused.confidence,
             keypoints_3d=fused.keypoints_3d,
@@ -220,20 +220,20 @@ class MediapipeObserver:
         )
 
 
-def _is_sure(seen: Sighting) -> bool:
+def _is_sure(seen: PoseDetection) -> bool:
     """Whether what was seen without being told where to look is a person."""
     if seen.agreeing >= PASSES:
         return seen.score >= MIN_SCORE_OF_ALL
     return seen.agreeing >= 2 and seen.score >= MIN_SCORE_OF_SOME
 
 
-def _fused(passes: list[Sighting], box: Box) -> Sighting:
+def _fused(passes: list[PoseDetection], box: Box) -> PoseDetection:
     """The mean of the passes that saw the same person as the one that fits the box best."""
     best = max(passes, key=lambda one: one.score * box_overlap(one.box, box) ** 2)
     agreeing = [one for one in passes if _mask_overlap(one.mask, best.mask) >= AGREEING_OVERLAP]
     confidence = torch.stack([one.confidence for one in agreeing])
     weights = (confidence + 1e-3)[..., None] / (confidence + 1e-3).sum(dim=0)[..., None]
-    return Sighting(
+    return PoseDetection(
         keypoints_px=(weights * torch.stack([one.keypoints_px for one in agreeing])).sum(dim=0),
         confidence=confidence.mean(dim=0),
         keypoints_3d=(weights * torch.stack([one.keypoints_3d for one in agreeing])).sum(dim=0),
@@ -242,7 +242,7 @@ def _fused(passes: list[Sighting], box: Box) -> Sighting:
     )
 
 
-def _told(seen: Sighting, height: int, width: int) -> Bool[Tensor, "h w"]:
+def _told(seen: PoseDetection, height: int, width: int) -> Bool[Tensor, "h w"]:
     """Pixels of which the mask tells: it does not beyond an edge of the box that was shown where the person goes on."""
     told = torch.ones(height, width, dtype=torch.bool)
     if seen.shown is None:
@@ -330,11 +330,11 @@ def _window(box: Box, height: int, width: int) -> tuple[slice, slice]:
 def _greyed(image: Tensor, region: Box, visible: Box, side: int) -> Tensor:
     """A square region of an image, reduced, with all but the visible box in grey."""
     rows, columns = _window(visible, *image.shape[1:])
-    part = image[:, rows, columns] - NOWHERE
+    part = image[:, rows, columns] - PADDING_GREY
     moved = (region[0] - columns.start, region[1] - rows.start, region[2], region[3])
     if part.numel() == 0:
-        return torch.full((3, side, side), NOWHERE)
-    return resample(part, moved, side, side) + NOWHERE
+        return torch.full((3, side, side), PADDING_GREY)
+    return resample(part, moved, side, side) + PADDING_GREY
 
 
 def _pasted(mask: Tensor, region: Box, visible: Box, height: int, width: int) -> Tensor:

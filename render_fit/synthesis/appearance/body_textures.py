@@ -38,7 +38,7 @@ def _one_of(
     return (torch.tensor(tones)[index] + off * torch.randn(count, 3, generator=generator)).clamp(0.02, 0.98)
 
 
-def colours(
+def body_albedo(
     body: Body,
     who: Int64[Tensor, "p"],
     faces: Int64[Tensor, "p"],

@@ -47,7 +47,7 @@ TROUSER_TONES: tuple[Colour, ...] = (
 
 
 @dataclass(frozen=True)
-class Look:
+class Appearance:
     """The colours of one person.
 
     Attributes:
@@ -67,10 +67,10 @@ class Look:
     shoes: Colour
 
 
-def sample_look(rng: np.random.Generator) -> Look:
+def sample_appearance(rng: np.random.Generator) -> Appearance:
     """Random colours for one person."""
     first, second = rng.choice(len(CLOTH_TONES), 2, replace=False)
-    return Look(
+    return Appearance(
         skin=SKIN_TONES[rng.integers(len(SKIN_TONES))],
         hair=HAIR_TONES[rng.integers(len(HAIR_TONES))],
         shirt=(CLOTH_TONES[first], CLOTH_TONES[second]),
@@ -81,7 +81,7 @@ def sample_look(rng: np.random.Generator) -> Look:
 
 
 def albedo(
-    material: str, points: Float[np.ndarray, "n 3"], body: RestBody, look: Look, seed: int
+    material: str, points: Float[np.ndarray, "n 3"], body: RestBody, look: Appearance, seed: int
 ) -> Float[np.ndarray, "n 3"]:
     """Colours of points of one material.
 
@@ -124,7 +124,7 @@ def _ellipse(dx: np.ndarray, dy: np.ndarray, rx: float, ry: float) -> np.ndarray
     return np.clip((1.05 - distance) / 0.1, 0, 1)
 
 
-def _skin(points: np.ndarray, body: RestBody, look: Look, seed: int) -> np.ndarray:
+def _skin(points: np.ndarray, body: RestBody, look: Appearance, seed: int) -> np.ndarray:
     """Skin with a painted face: eyes, lashes, brows, lips, flushed cheeks."""
     blotches = fractal_noise(points, size_m=0.03, octaves=3, seed=seed)
     colour = np.array(look.skin) * (0.95 + 0.1 * blotches)[:, None]

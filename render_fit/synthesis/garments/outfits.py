@@ -56,7 +56,7 @@ def rest_body(body: Body, parameters: BodyParameters) -> RestBody:
     )
 
 
-def dress(rest: RestBody, rng: np.random.Generator) -> tuple[Garment, ...]:
+def sample_outfit(rest: RestBody, rng: np.random.Generator) -> tuple[Garment, ...]:
     """A random outfit from the inside out: trousers or shorts, shirt, shoes, hair."""
     seed = int(rng.integers(2**31))
     sleeve = float(rng.choice([0.6, 0.75, 2.0]))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from render_fit.synthesis.appearance.body_textures import cloth_colours, skin_colours
 from render_fit.synthesis.noise_fields import smooth_noise
-from render_fit.synthesis.observation_noise import blobs
+from render_fit.synthesis.observation_noise import random_blobs
 
 
 def backgrounds(count: int, size: int, things: int, generator: torch.Generator) -> Float[Tensor, "n 3 s s"]:
@@ -37,11 +37,11 @@ def backgrounds(count: int, size: int, things: int, generator: torch.Generator) 
     picture = torch.lerp(first, second, share)
     picture = picture + 0.08 * torch.rand(count, 1, 1, 1, generator=generator) * smooth_noise(count, 3, size, generator)
     for _ in range(things):
-        picture = with_things(picture, 0.03, 0.4, 0.5, generator)
+        picture = add_occluders(picture, 0.03, 0.4, 0.5, generator)
     return picture.clamp(0, 1)
 
 
-def with_things(
+def add_occluders(
     picture: Float[Tensor, "n 3 s s"], smallest: float, largest: float, share: float, generator: torch.Generator
 ) -> Float[Tensor, "n 3 s s"]:
     """Puts a box or an ellipse into some pictures, in one colour that gets lighter to one side.
@@ -60,6 +60,6 @@ def with_things(
     colour = torch.where(like_skin, skin_colours(count, generator), cloth_colours(count, generator))[..., None, None]
     slope = 0.3 * torch.randn(count, 1, 1, 1, generator=generator)
     shade = 1 + slope * ((torch.arange(size) + 0.5) / size - 0.5)
-    there = blobs(count, size, smallest, largest, generator)
+    there = random_blobs(count, size, smallest, largest, generator)
     there &= torch.rand(count, 1, 1, generator=generator) < share
     return torch.where(there[:, None], (colour * shade).clamp(0, 1), picture)

@@ -7,10 +7,10 @@ from jaxtyping import Float
 from scipy.ndimage import gaussian_filter
 
 from render_fit.core.cameras import Camera
-from render_fit.synthesis.appearance.materials import Look, albedo
+from render_fit.synthesis.appearance.materials import Appearance, albedo
 from render_fit.synthesis.garments.cutting import RestBody
 from render_fit.synthesis.garments.outfits import Layers
-from render_fit.synthesis.images.environments import draw_backdrop
+from render_fit.synthesis.images.environments import render_environment
 from render_fit.synthesis.images.lighting import Light, set_light
 from render_fit.synthesis.independent_rasterizer import average_samples, rasterize
 
@@ -18,10 +18,10 @@ GAMMA = 2.2
 """Exponent between linear light and sRGB, approximately (IEC 61966-2-1)."""
 
 
-def paint(
+def render_image(
     layers: Layers,
     rest: RestBody,
-    look: Look,
+    look: Appearance,
     camera: Camera,
     up: Float[np.ndarray, "3"],
     place: str,
@@ -66,7 +66,7 @@ def paint(
     person[seen] = colours.clip(0, 1) ** GAMMA * _brightness(normals, light, lit)[:, None]
 
     foot = layers.vertices_camera[np.argmin(layers.vertices_camera @ up)]
-    backdrop = draw_backdrop(place, K, camera.height, camera.width, up, foot, rng)
+    backdrop = render_environment(place, K, camera.height, camera.width, up, foot, rng)
     is_ground = np.isfinite(backdrop.ground_camera[..., 0])
     ground_lit = np.ones(is_ground.shape)
     ground_lit[is_ground] = light.reaches(backdrop.ground_camera[is_ground], bias_m=0.01)

@@ -14,7 +14,7 @@ PLACES = ("studio", "room", "park")
 
 
 @dataclass(frozen=True)
-class Backdrop:
+class Environment:
     """What is behind and below a person.
 
     Attributes:
@@ -27,7 +27,7 @@ class Backdrop:
     ground_camera: Float[np.ndarray, "h w 3"]
 
 
-def draw_backdrop(
+def render_environment(
     place: str,
     K: Float[np.ndarray, "3 3"],
     height: int,
@@ -35,7 +35,7 @@ def draw_backdrop(
     up: Float[np.ndarray, "3"],
     foot: Float[np.ndarray, "3"],
     rng: np.random.Generator,
-) -> Backdrop:
+) -> Environment:
     """Draw a place whose ground passes through a person's lowest point.
 
     Args:
@@ -72,7 +72,7 @@ def draw_backdrop(
     if draw is None:
         raise ValueError(f"place: expected one of {PLACES}, got {place!r}")
     albedo = draw(sees_ground, on_ground, on_wall, rays @ up, rng, seed)
-    return Backdrop(albedo.clip(0, 1), np.where(sees_ground[..., None], ground, np.nan))
+    return Environment(albedo.clip(0, 1), np.where(sees_ground[..., None], ground, np.nan))
 
 
 def _studio(

@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.nn.functional import conv2d, normalize, pad
 
 from render_fit.bodies.body import Body
-from render_fit.core.config import Strict
-from render_fit.synthesis.appearance.body_textures import colours
-from render_fit.synthesis.images.backgrounds import backgrounds, with_things
+from render_fit.core.config import StrictModel
+from render_fit.synthesis.appearance.body_textures import body_albedo
+from render_fit.synthesis.images.backgrounds import add_occluders, backgrounds
 from render_fit.synthesis.noise_fields import smooth_noise
 
 GAMMA = 2.2
@@ -25,7 +25,7 @@ _REACH_PX = 3
 """Of the blur's kernel; three standard deviations of a pixel."""
 
 
-class PhotoMix(Strict):
+class ImageAugmentation(StrictModel):
     """How pictures in colour are varied. Shares are probabilities.
 
     Attributes:
@@ -49,11 +49,11 @@ class PhotoMix(Strict):
     cast: float = 0.08
 
 
-def photographs(
+def render_rgb(
     body: Body,
     vertices: Float[Tensor, "n v 3"],
     face_index: Int[Tensor, "n s s"],
-    mix: PhotoMix,
+    mix: ImageAugmentation,
     generator: torch.Generator,
 ) -> Float[Tensor, "n 3 s s"]:
     """Colours people whom the hard pass has drawn.
@@ -73,14 +73,14 @@ def photographs(
     seen = face_index >= 0
     who, row, column = seen.nonzero(as_tuple=True)
     faces = face_index[seen].long()
-    albedo = colours(body, who, faces, count, mix.patched, generator)
+    albedo = body_albedo(body, who, faces, count, mix.patched, generator)
     albedo = albedo * (1 + mix.creases * smooth_noise(count, 1, size, generator)[who, 0, row, column, None])
-    lit = albedo.clamp(0, 1) ** GAMMA * _light(vertices[who[:, None], body.faces[faces]], who, count, generator)
+    lit = albedo.clamp(0, 1) ** GAMMA * _shading(vertices[who[:, None], body.faces[faces]], who, count, generator)
     picture[who, :, row, column] = lit.clamp(1e-6, 1) ** (1 / GAMMA)
-    return _taken(with_things(picture, 0.05, 0.25, mix.occluded, generator), mix, generator)
+    return _camera_effects(add_occluders(picture, 0.05, 0.25, mix.occluded, generator), mix, generator)
 
 
-def _light(
+def _shading(
     corners: Float[Tensor, "p 3 3"], who: Tensor, count: int, generator: torch.Generator
 ) -> Float[Tensor, "p 3"]:
     """Linear light on matt faces: a lamp from anywhere but behind, and the sky's, both tinted."""
@@ -98,7 +98,7 @@ def _light(
     return direct + sky
 
 
-def _taken(picture: Float[Tensor, "n 3 s s"], mix: PhotoMix, generator: torch.Generator) -> Tensor:
+def _camera_effects(picture: Float[Tensor, "n 3 s s"], mix: ImageAugmentation, generator: torch.Generator) -> Tensor:
     """Blurred, exposed and noisy, as cameras take pictures."""
     count, _, size, _ = picture.shape
 

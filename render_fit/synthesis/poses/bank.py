@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from render_fit.core.config import Strict
+from render_fit.core.config import StrictModel
 from render_fit.core.errors import InputError
 from render_fit.core.skeletons import SMPL_24
 from render_fit.datasets.mocap import load_poses
@@ -36,7 +36,7 @@ _HAND_TURN_RAD = 0.2
 _SWAP = torch.tensor(SMPL_24.left_right_swap)
 
 
-class PoseMix(Strict):
+class PoseAugmentation(StrictModel):
     """How poses are varied. Shares are probabilities.
 
     Attributes:
@@ -66,7 +66,7 @@ class PoseMix(Strict):
     excess: float = 0.15
 
 
-_PLAUSIBLE = PoseMix(bend_rad=0.0, any_way_up=0.0, lean_rad=0.0, limber=0.0)
+_PLAUSIBLE = PoseAugmentation(bend_rad=0.0, any_way_up=0.0, lean_rad=0.0, limber=0.0)
 
 
 class PoseBank:
@@ -84,7 +84,7 @@ class PoseBank:
 
     @staticmethod
     def from_motion_capture(folder: Path, split: str = "train") -> PoseBank:
-        """Poses of the CMU motion capture (see `evaluation.mocap.load_poses`), split by subject."""
+        """Poses of the CMU motion capture (see `datasets.mocap.load_poses`), split by subject."""
         return PoseBank(torch.from_numpy(load_poses(folder, split).pose))  # pyright: ignore[reportArgumentType]
 
     @staticmethod
@@ -116,7 +116,7 @@ class PoseBank:
         varied = self.draw(count // 2, _PLAUSIBLE, generator)
         return torch.cat([self.real(count - count // 2, generator), _with_loose_hands(varied, generator)])
 
-    def draw(self, count: int, mix: PoseMix, generator: torch.Generator) -> Float[Tensor, "n 24 3"]:
+    def draw(self, count: int, mix: PoseAugmentation, generator: torch.Generator) -> Float[Tensor, "n 24 3"]:
         """Draws and varies poses.
 
         Args:
@@ -204,7 +204,7 @@ def _random_rotations(count: int, generator: torch.Generator) -> Float[Tensor, "
     return roma.unitquat_to_rotmat(quaternion)
 
 
-def pose_bank(motion: Path | None, split: str = "train") -> PoseBank:
+def load_pose_bank(motion: Path | None, split: str = "train") -> PoseBank:
     """Poses from a folder of motion capture, or from the prior that ships if none is given.
 
     Raises:

@@ -14,7 +14,7 @@ from render_fit.losses.priors.joint_limits import HINGES, default_joint_limits
 BODY = slice(1, 22)
 """Joints 1 to 21: the others are turns of the whole body and hands, which motion capture does not measure."""
 
-Impostor = Callable[[Tensor, torch.Generator], Tensor]
+PoseCorruption = Callable[[Tensor, torch.Generator], Tensor]
 
 _LIMBS = tuple(
     [SMPL_24.index(f"{side}_{joint}") for joint in joints]
@@ -43,7 +43,7 @@ def zero_mean(pose: Float[Tensor, "n 24 3"], generator: torch.Generator) -> Floa
     return _with_body(pose, noise.view(-1, 21, 3))
 
 
-def over_bent(pose: Float[Tensor, "n 24 3"], generator: torch.Generator) -> Float[Tensor, "n 24 3"]:
+def beyond_joint_limits(pose: Float[Tensor, "n 24 3"], generator: torch.Generator) -> Float[Tensor, "n 24 3"]:
     """One to four joints of a real pose turned until the limits of joints are left."""
     count = torch.randint(1, 5, (len(pose), 1), generator=generator)
     chosen = torch.rand(len(pose), 21, generator=generator).argsort(1).argsort(1) < count
@@ -56,7 +56,7 @@ def over_bent(pose: Float[Tensor, "n 24 3"], generator: torch.Generator) -> Floa
     return result
 
 
-def bent_backwards(pose: Float[Tensor, "n 24 3"], generator: torch.Generator) -> Float[Tensor, "n 24 3"]:
+def hyperextended_hinge(pose: Float[Tensor, "n 24 3"], generator: torch.Generator) -> Float[Tensor, "n 24 3"]:
     """One elbow or knee of a real pose bent the wrong way, by 0.5 to 1.5 radians."""
     result = pose.clone()
     which = torch.randint(len(HINGES), (len(pose),), generator=generator)
@@ -68,7 +68,7 @@ def bent_backwards(pose: Float[Tensor, "n 24 3"], generator: torch.Generator) ->
     return result
 
 
-def reversed_limb(pose: Float[Tensor, "n 24 3"], generator: torch.Generator) -> Float[Tensor, "n 24 3"]:
+def inverted_limb(pose: Float[Tensor, "n 24 3"], generator: torch.Generator) -> Float[Tensor, "n 24 3"]:
     """All turns of one limb the other way."""
     result = pose.clone()
     which = torch.randint(len(_LIMBS), (len(pose),), generator=generator)
@@ -84,31 +84,31 @@ def exaggerated(pose: Float[Tensor, "n 24 3"], generator: torch.Generator) -> Fl
     return _with_body(pose, factor * pose[:, BODY])
 
 
-TAUGHT: Mapping[str, Impostor] = {
+SEEN_IN_TRAINING: Mapping[str, PoseCorruption] = {
     "random": random_turns,
     "mixed joints": mixed_joints,
     "zero mean": zero_mean,
-    "over-bent": over_bent,
+    "over-bent": beyond_joint_limits,
 }
 """What the adversarial prior learns to tell from real poses."""
 
-UNTAUGHT: Mapping[str, Impostor] = {
-    "hinge backwards": bent_backwards,
-    "limb reversed": reversed_limb,
+HELD_OUT: Mapping[str, PoseCorruption] = {
+    "hinge backwards": hyperextended_hinge,
+    "limb reversed": inverted_limb,
     "exaggerated": exaggerated,
 }
 """What no prior has seen in training."""
 
 
-def impostors(pose: Float[Tensor, "n 24 3"], generator: torch.Generator) -> Float[Tensor, "n 24 3"]:
+def implausible_poses(pose: Float[Tensor, "n 24 3"], generator: torch.Generator) -> Float[Tensor, "n 24 3"]:
     """Impostors of all kinds that are taught, as many of each, in the order of their kinds.
 
     Args:
         pose: (N, 24, 3) real poses, axis-angle; N impostors are made of them.
         generator: Source of randomness.
     """
-    parts = pose[torch.randperm(len(pose), generator=generator)].tensor_split(len(TAUGHT))
-    return torch.cat([make(part, generator) for make, part in zip(TAUGHT.values(), parts, strict=True)])
+    parts = pose[torch.randperm(len(pose), generator=generator)].tensor_split(len(SEEN_IN_TRAINING))
+    return torch.cat([make(part, generator) for make, part in zip(SEEN_IN_TRAINING.values(), parts, strict=True)])
 
 
 def _with_body(pose: Tensor, body: Tensor) -> Tensor:

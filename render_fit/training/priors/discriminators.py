@@ -7,10 +7,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from render_fit.losses.priors.adversarial import AdversarialConfig, AdversarialPrior, belief, doubt
+from render_fit.losses.priors.adversarial import (
+    DiscriminatorConfig,
+    PoseShapeDiscriminators,
+    fake_target_loss,
+    real_target_loss,
+)
 from render_fit.synthesis.poses.bank import PoseBank
-from render_fit.synthesis.poses.implausible import impostors
-from render_fit.training.priors.steps import Watch, seeded, taught
+from render_fit.synthesis.poses.implausible import implausible_poses
+from render_fit.training.priors.steps import Watch, build_seeded, train_prior_network
 
 STEPS = 4000
 """About a minute on one core."""
@@ -22,13 +27,13 @@ NOISE_RAD = 0.03
 def train_adversarial_prior(
     bank: PoseBank,
     *,
-    config: AdversarialConfig | None = None,
+    config: DiscriminatorConfig | None = None,
     steps: int = STEPS,
     batch: int = 256,
     learning_rate: float = 1e-3,
     seed: int = 0,
     watch: Watch | None = None,
-) -> AdversarialPrior:
+) -> PoseShapeDiscriminators:
     """Teaches discriminators to tell poses and shapes of people from impostors.
 
     Args:
@@ -44,16 +49,16 @@ def train_adversarial_prior(
         The discriminators.
     """
     generator = torch.Generator().manual_seed(seed)
-    prior = seeded(lambda: AdversarialPrior(config), seed)
+    prior = build_seeded(lambda: PoseShapeDiscriminators(config), seed)
 
     def loss() -> Tensor:
         real = _turns(bank.plausible(batch, generator), generator)
-        fake = _turns(impostors(bank.plausible(batch, generator), generator), generator)
+        fake = _turns(implausible_poses(bank.plausible(batch, generator), generator), generator)
         shapes = real_shapes(batch, prior.config.n_betas, generator)
         others = impossible_shapes(batch, prior.config.n_betas, generator)
-        return (doubt(prior.judge(real, shapes)) + belief(prior.judge(fake, others))).mean()
+        return (real_target_loss(prior.judge(real, shapes)) + fake_target_loss(prior.judge(fake, others))).mean()
 
-    return taught(prior, loss, steps, learning_rate, 1e-3, watch)
+    return train_prior_network(prior, loss, steps, learning_rate, 1e-3, watch)
 
 
 def real_shapes(count: int, n_betas: int, generator: torch.Generator) -> Float[Tensor, "n s"]:

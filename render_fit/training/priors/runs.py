@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from render_fit.core.errors import InputError
-from render_fit.synthesis.poses.bank import pose_bank
+from render_fit.synthesis.poses.bank import load_pose_bank
 from render_fit.training.priors import discriminators, vae
 from render_fit.training.priors.discriminators import train_adversarial_prior
 from render_fit.training.priors.vae import train_pose_vae
@@ -41,7 +41,7 @@ def train_prior(
     """
     if out.suffix != ".safetensors":
         raise InputError(f"{out}: expected a file that ends in .safetensors")
-    bank = pose_bank(motion)
+    bank = load_pose_bank(motion)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

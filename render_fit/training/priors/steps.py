@@ -14,14 +14,14 @@ N = TypeVar("N", bound=nn.Module)
 Watch = Callable[[int, float], None]
 
 
-def seeded(make: Callable[[], N], seed: int) -> N:
+def build_seeded(make: Callable[[], N], seed: int) -> N:
     """A network whose first weights the seed decides; everybody else's randomness is left as it is."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return make()
 
 
-def taught(
+def train_prior_network(
     network: N,
     loss_of_step: Callable[[], Tensor],
     steps: int,

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from render_fit.losses.priors.vae import N_JOINTS, PoseVAE, PoseVAEConfig
 from render_fit.synthesis.poses.bank import PoseBank
-from render_fit.training.priors.steps import Watch, seeded, taught
+from render_fit.training.priors.steps import Watch, build_seeded, train_prior_network
 
 STEPS = 5000
 """About two minutes on one core."""
@@ -48,13 +48,13 @@ def train_pose_vae(
         The autoencoder.
     """
     generator = torch.Generator().manual_seed(seed)
-    vae = seeded(lambda: PoseVAE(config), seed)
+    vae = build_seeded(lambda: PoseVAE(config), seed)
 
     def loss() -> Tensor:
         pose = bank.plausible(batch, generator)[:, 1 : 1 + N_JOINTS]
         return negative_bound(vae, pose, generator).mean()
 
-    return taught(vae, loss, steps, learning_rate, 1e-4, watch)
+    return train_prior_network(vae, loss, steps, learning_rate, 1e-4, watch)
 
 
 def negative_bound(vae: PoseVAE, body_pose: Float[Tensor, "b 21 3"], generator: torch.Generator) -> Float[Tensor, "b"]:

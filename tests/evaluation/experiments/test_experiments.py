@@ -15,7 +15,7 @@ from render_fit.bodies import open_body
 from render_fit.core.skeletons import COCO_17, H36M_17
 from render_fit.datasets.images import PhotoSample
 from render_fit.evaluation import fit_errors, tables
-from render_fit.evaluation.experiments.ground_truth_3d import in_words
+from render_fit.evaluation.experiments.ground_truth_3d import describe
 from render_fit.evaluation.experiments.photos_with_masks import withheld_keypoints
 from render_fit.evaluation.experiments.registry import EXPERIMENTS, main
 from render_fit.evaluation.experiments.runner import Settings, recipe_of
@@ -32,8 +32,8 @@ def scene(body):
     return synthetic_scene(body, everyday_pose("walking"), seed=0, yaw_rad=0.3, jitter=0.0)
 
 
-def figures(*values: float | None) -> list[tables.Figures]:
-    return [tables.Figures({"x": value}) for value in values]
+def figures(*values: float | None) -> list[tables.Metrics]:
+    return [tables.Metrics({"x": value}) for value in values]
 
 
 def test_summaries_leave_out_what_does_not_apply():
@@ -43,15 +43,15 @@ def test_summaries_leave_out_what_does_not_apply():
     assert tables.mean_of(people, "y") is None
     # Nearest rank: the 90th percentile of ten numbers is the ninth.
     assert tables.quantile_of(figures(*map(float, range(1, 11))), "x", 0.9) == 9.0
-    assert tables.count_of([tables.Figures({"x": flag}) for flag in (True, None, False, True)], "x") == 2
+    assert tables.count_of([tables.Metrics({"x": flag}) for flag in (True, None, False, True)], "x") == 2
 
 
 def test_an_outcome_is_written_as_json_csv_and_sheet(tmp_path: Path):
     picture = np.full((20, 10, 3), 128, dtype=np.uint8)
-    people = [tables.Figures({"name": "a", "iou": 0.5}, (picture,), "a"), tables.Figures({"name": "b", "extra": 1})]
-    outcome = tables.Outcome("made", people, {"mean": 0.5}, ("name", "iou"))
+    people = [tables.Metrics({"name": "a", "iou": 0.5}, (picture,), "a"), tables.Metrics({"name": "b", "extra": 1})]
+    outcome = tables.ExperimentResult("made", people, {"mean": 0.5}, ("name", "iou"))
     console = Console(file=open(tmp_path / "log", "w"), width=80)  # noqa: SIM115
-    tables.write_outcome(outcome, tmp_path, console)
+    tables.write_result(outcome, tmp_path, console)
     console.file.close()
     assert json.loads((tmp_path / "made.json").read_text())["summary"] == {"mean": 0.5}
     with (tmp_path / "made.csv").open() as file:
@@ -82,8 +82,8 @@ def test_the_truth_has_no_error_and_no_defect(body, scene):
     assert error.pa_mpjpe_mm < 0.1 and error.mpjpe_mm < 0.1
     assert error.limb_flips == 0 and not error.facing_flipped
     assert fit_errors.silhouette_iou(body, scene.parameters, scene.camera, scene.mask) > 0.98
-    wrong = fit_errors.find_defects(body, scene.parameters, COCO_17, scene.keypoints_px, torch.ones(17))
-    assert wrong == fit_errors.Defects(False, False, False, False)
+    wrong = fit_errors.find_failure_modes(body, scene.parameters, COCO_17, scene.keypoints_px, torch.ones(17))
+    assert wrong == fit_errors.FailureModes(False, False, False, False)
 
 
 def test_a_body_turned_round_or_upside_down_is_noticed(body, scene):
@@ -93,12 +93,12 @@ def test_a_body_turned_round_or_upside_down_is_noticed(body, scene):
         return replace(scene.parameters, rotations=rotations)
 
     about_vertical = torch.diag(torch.tensor([-1.0, 1.0, -1.0]))
-    wrong = fit_errors.find_defects(body, turned(about_vertical), COCO_17, scene.keypoints_px, torch.ones(17))
+    wrong = fit_errors.find_failure_modes(body, turned(about_vertical), COCO_17, scene.keypoints_px, torch.ones(17))
     assert wrong.back_to_front and not wrong.upside_down
     true = body.keypoints(scene.parameters, H36M_17)[0]
     assert fit_errors.error_3d(body, turned(about_vertical), H36M_17, true).facing_flipped
     about_depth = torch.diag(torch.tensor([-1.0, -1.0, 1.0]))
-    wrong = fit_errors.find_defects(body, turned(about_depth), COCO_17, scene.keypoints_px, torch.ones(17))
+    wrong = fit_errors.find_failure_modes(body, turned(about_depth), COCO_17, scene.keypoints_px, torch.ones(17))
     assert wrong.upside_down and wrong.count == 1
 
 
@@ -106,8 +106,8 @@ def test_a_spike_is_noticed(body, scene):
     offsets = torch.zeros(1, body.n_vertices, 3)
     offsets[0, 100] = torch.tensor([0.0, 0.0, 0.3])
     smooth = replace(scene.parameters, offsets=torch.full((1, body.n_vertices, 3), 0.01))
-    assert not fit_errors.find_defects(body, smooth, None, None, None).spiky
-    assert fit_errors.find_defects(body, replace(scene.parameters, offsets=offsets), None, None, None).spiky
+    assert not fit_errors.find_failure_modes(body, smooth, None, None, None).spiky
+    assert fit_errors.find_failure_modes(body, replace(scene.parameters, offsets=offsets), None, None, None).spiky
 
 
 def test_the_command_lists_its_experiments(capsys: pytest.CaptureFixture[str]):
@@ -124,8 +124,8 @@ def test_fits_begin_with_the_regressor_that_is_asked_for():
     posed = replace(settings, regressor="none")
     assert recipe.starts.regressor == "lifter" and not recipe_of(posed).starts.regressor
     assert recipe_of(posed).begun_by("lifter") == recipe
-    assert in_words(settings) == {"before": "regressor alone", "after": "refined with keypoints alone"}
-    assert in_words(posed)["before"] == "keypoints alone"
+    assert describe(settings) == {"before": "regressor alone", "after": "refined with keypoints alone"}
+    assert describe(posed)["before"] == "keypoints alone"
 
 
 def test_a_regressor_that_does_not_exist_ends_an_experiment_in_one_line(

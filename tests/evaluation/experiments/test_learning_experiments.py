@@ -9,19 +9,19 @@ import torch
 from render_fit.bodies import open_body
 from render_fit.core.skeletons import COCO_17, SMPL_24
 from render_fit.evaluation.experiments import domain_adaptation, regressor_baselines, two_d_supervision
-from render_fit.evaluation.experiments.fits_of_synthetic_people import observations_of, people_to_fit
+from render_fit.evaluation.experiments.fits_of_synthetic_people import observations_of, sample_fit_targets
 from render_fit.evaluation.experiments.learning_main import main
 from render_fit.evaluation.experiments.settings import Settings
-from render_fit.evaluation.regressors import figures_of
+from render_fit.evaluation.regressors import regressor_metrics
 from render_fit.regressors.checkpoint import save_regressor
 from render_fit.regressors.config import RegressorConfig
 from render_fit.regressors.network import Regressor
-from render_fit.synthesis.observation_noise import PERFECT, ErrorMix
-from render_fit.synthesis.people_sampler import Synthesis
+from render_fit.synthesis.observation_noise import NO_NOISE, ObservationNoise
+from render_fit.synthesis.people_sampler import PeopleSampler
 from render_fit.synthesis.poses.bank import PoseBank
 from render_fit.training.recipe import load_training_recipe
 from render_fit.training.samples import training_batch
-from render_fit.training.validation import held_out_people
+from render_fit.training.validation import sample_held_out
 
 TINY = RegressorConfig(
     size=32, width=16, depth=0, hypotheses=2, n_clothing=0, pictures=("silhouette",),
@@ -48,10 +48,10 @@ def run(name: str, out: Path, *more: str) -> dict:
 
 def test_a_person_is_most_like_themselves_and_like_who_takes_the_same_pose() -> None:
     bank = PoseBank.from_prior(60)
-    synthesis = Synthesis(open_body(), bank, None, 32, errors=PERFECT)
-    looks = regressor_baselines.Look.of(training_batch(synthesis, 40, torch.Generator().manual_seed(0))[0])
+    synthesis = PeopleSampler(open_body(), bank, None, 32, errors=NO_NOISE)
+    looks = regressor_baselines.NeighbourFeatures.of(training_batch(synthesis, 40, torch.Generator().manual_seed(0))[0])
     for weights in regressor_baselines.KINDS.values():
-        assert regressor_baselines.most_similar(looks[slice(5, 9)], looks, *weights).tolist() == [5, 6, 7, 8]
+        assert regressor_baselines.nearest_neighbours(looks[slice(5, 9)], looks, *weights).tolist() == [5, 6, 7, 8]
 
 
 def test_the_mean_pose_is_upright_and_the_truth_has_no_error() -> None:
@@ -59,15 +59,15 @@ def test_the_mean_pose_is_upright_and_the_truth_has_no_error() -> None:
     mean = regressor_baselines.mean_pose(bank, 3)
     assert mean.shape == (3, 24, 3, 3)
     assert float(mean[0, 0, 1, 1]) == pytest.approx(-1, abs=1e-4)  # y points down in the camera's axes
-    synthesis = Synthesis(open_body(), bank, None, 32)
+    synthesis = PeopleSampler(open_body(), bank, None, 32)
     _, truth = training_batch(synthesis, 6, torch.Generator().manual_seed(0))
     assert max(regressor_baselines._errors(truth.rotations, truth, synthesis, truth.betas).values()) < 0.1
 
 
 def test_silhouettes_overlap_wholly_where_the_answer_is_the_truth(monkeypatch: pytest.MonkeyPatch) -> None:
-    synthesis = Synthesis(open_body(), PoseBank.from_prior(50), None, 32)
-    held_out, regressor = held_out_people(synthesis, 4), Regressor(TINY)
-    assert 0 < figures_of(regressor, held_out, synthesis)["iou"] < 0.9
+    synthesis = PeopleSampler(open_body(), PoseBank.from_prior(50), None, 32)
+    held_out, regressor = sample_held_out(synthesis, 4), Regressor(TINY)
+    assert 0 < regressor_metrics(regressor, held_out, synthesis)["iou"] < 0.9
 
     def oracle(inputs):
         said = Regressor(TINY)(inputs)
@@ -77,7 +77,7 @@ def test_silhouettes_overlap_wholly_where_the_answer_is_the_truth(monkeypatch: p
         return said
 
     monkeypatch.setattr(regressor, "forward", oracle)
-    figures = figures_of(regressor, held_out, synthesis)
+    figures = regressor_metrics(regressor, held_out, synthesis)
     assert figures["iou"] > 0.999 and figures["pa_mpjpe_mm"] < 0.1
 
 
@@ -91,10 +91,10 @@ def test_baselines_judge_given_regressors(few_poses: None, tmp_path: Path) -> No
 
 def test_regressors_are_judged_by_the_errors_they_know(tmp_path: Path) -> None:
     nbf = load_training_recipe("nbf")
-    assert regressor_baselines.errors_known_to("nbf") == nbf.errors != ErrorMix()
-    assert regressor_baselines.errors_known_to(str(tmp_path / "regressor.safetensors")) == ErrorMix()
+    assert regressor_baselines.training_noise_of("nbf") == nbf.errors != ObservationNoise()
+    assert regressor_baselines.training_noise_of(str(tmp_path / "regressor.safetensors")) == ObservationNoise()
     (tmp_path / "recipe.json").write_text(nbf.model_dump_json())
-    assert regressor_baselines.errors_known_to(str(tmp_path / "regressor.safetensors")) == nbf.errors
+    assert regressor_baselines.training_noise_of(str(tmp_path / "regressor.safetensors")) == nbf.errors
 
 
 def test_baselines_fit_people_by_recipes(few_poses: None, tmp_path: Path) -> None:
@@ -106,9 +106,9 @@ def test_baselines_fit_people_by_recipes(few_poses: None, tmp_path: Path) -> Non
 
 
 def test_people_to_fit_are_observed_as_a_regressor_sees_them() -> None:
-    errors = PERFECT.model_copy(update={"no_mask": 0.5, "no_keypoints": 0.5})
-    synthesis = Synthesis(open_body(), PoseBank.from_prior(50), None, 32, errors=errors)
-    seen, truth = people_to_fit(synthesis, 24)
+    errors = NO_NOISE.model_copy(update={"no_mask": 0.5, "no_keypoints": 0.5})
+    synthesis = PeopleSampler(open_body(), PoseBank.from_prior(50), None, 32, errors=errors)
+    seen, truth = sample_fit_targets(synthesis, 24)
     assert len(seen) == len(truth) == 24
     joints = [SMPL_24.index(name) for name in ("left_knee", "right_elbow")]
     points = [COCO_17.index(name) for name in ("left_knee", "right_elbow")]

@@ -9,7 +9,7 @@ import torch
 
 from render_fit.bodies import open_body
 from render_fit.evaluation.experiments import status_thresholds
-from render_fit.evaluation.tables import Figures
+from render_fit.evaluation.tables import Metrics
 from render_fit.fitting.quality import Quality, Thresholds, judge
 from render_fit.observations.observation import box_of_mask
 from render_fit.synthesis import everyday_pose, perturbations, synthetic_scene
@@ -39,7 +39,7 @@ def same(a, b, *names):
 
 
 def test_keypoints_are_off_by_a_share_of_the_box(seen, rng):
-    moved = [perturbations.keypoints_off(seen, 0.06, rng).keypoints_px - seen.keypoints_px for _ in range(40)]
+    moved = [perturbations.keypoint_jitter(seen, 0.06, rng).keypoints_px - seen.keypoints_px for _ in range(40)]
     assert torch.stack(moved).std() == pytest.approx(0.06 * max(seen.box[2:]), rel=0.1)
     assert torch.stack(moved).mean().abs() < 0.01 * max(seen.box[2:])
 
@@ -64,7 +64,7 @@ def test_a_limb_moves_onto_the_better_seen_one(seen, rng, better):
     seen = replace(seen, confidence=confidence)
     limbs = set()
     for _ in range(10):
-        moved = perturbations.limb_on_the_other(seen, rng)
+        moved = perturbations.limb_on_other_side(seen, rng)
         changed = torch.nonzero((moved.keypoints_px != seen.keypoints_px).any(dim=1)).flatten().tolist()
         limbs.add(tuple(seen.skeleton.joints[index] for index in changed))
         for index in changed:
@@ -96,10 +96,10 @@ def test_masks_are_shifted_cut_and_widened(seen, rng):
     assert (wide[seen.mask >= 0.5] == 1).all()
 
 
-@pytest.mark.parametrize("wrong", perturbations.WRONGS)
+@pytest.mark.parametrize("wrong", perturbations.PERTURBATIONS)
 def test_a_wrong_spoils_either_mask_or_keypoints(people, rng, wrong):
     seen, other = people
-    made = perturbations.made_wrong(wrong, seen, other, rng)
+    made = perturbations.perturb(wrong, seen, other, rng)
     assert same(made, seen, "mask") == ("mask" not in wrong)
     assert same(made, seen, *POINTS) == ("mask" in wrong or wrong == "nothing")
     if "another" in wrong:
@@ -134,9 +134,9 @@ def test_nothing_is_failed_where_no_limit_tells_bad_from_good():
 
 
 def test_what_the_statuses_are_worth_is_counted():
-    def person(grade: str, flips: int = 0) -> Figures:
+    def person(grade: str, flips: int = 0) -> Metrics:
         error = {"good": 50.0, "usable": 100.0, "bad": 150.0}[grade]
-        return Figures({"in_3d": grade, "pa_mpjpe": error, "limb_flips": flips, "facing_flipped": False})
+        return Metrics({"in_3d": grade, "pa_mpjpe": error, "limb_flips": flips, "facing_flipped": False})
 
     people = [person("good"), person("usable"), person("bad", 2), person("bad"), person("good"), person("bad")]
     row = status_thresholds.worth(people, ["ok", "ok", "ok", "poor", "failed", "failed"], Thresholds())

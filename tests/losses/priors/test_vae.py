@@ -9,7 +9,7 @@ import torch
 from safetensors import safe_open
 
 from render_fit.core.errors import InputError
-from render_fit.losses.priors import PoseVAE, default_joint_limits, default_pose_prior, pose_vae_named
+from render_fit.losses.priors import PoseVAE, default_joint_limits, default_pose_prior, load_pose_vae
 from render_fit.losses.priors.vae import FLOOR_RAD, PoseVAEConfig
 from render_fit.synthesis import everyday_pose
 from render_fit.synthesis.poses.bank import mirrored
@@ -40,7 +40,7 @@ def test_asset_is_small_and_credits_its_source() -> None:
 def test_poses_come_back() -> None:
     """Mean angles measured on poses written by hand and on the mixture's samples: 5.9 and 5.9 degrees, where the pose
     in the middle is 20 away."""
-    vae = pose_vae_named()
+    vae = load_pose_vae()
     for poses in (body(everyday()), default_pose_prior().sample(200, torch.Generator())):
         turns = roma.rotvec_to_rotmat(poses.view(-1, 21, 3))
         lost = angles_deg(turns, vae.decode(vae.encode(turns).mean)).mean()
@@ -49,13 +49,13 @@ def test_poses_come_back() -> None:
 
 
 def test_what_the_decoder_gives_are_rotations() -> None:
-    turns = pose_vae_named().decode(3 * torch.randn(50, 32))
+    turns = load_pose_vae().decode(3 * torch.randn(50, 32))
     torch.testing.assert_close(turns @ turns.mT, torch.eye(3).expand_as(turns), atol=1e-5, rtol=0)
     assert (torch.linalg.det(turns) > 0.99).all()
 
 
 def test_samples_are_poses_that_joints_allow_and_repeat() -> None:
-    vae = pose_vae_named()
+    vae = load_pose_vae()
     drawn = vae.sample(300, torch.Generator().manual_seed(1))
     assert torch.equal(drawn, vae.sample(300, torch.Generator().manual_seed(1)))
     limits = default_joint_limits()
@@ -65,7 +65,7 @@ def test_samples_are_poses_that_joints_allow_and_repeat() -> None:
 
 
 def test_usual_poses_cost_less_than_broken_ones() -> None:
-    vae, poses = pose_vae_named(), everyday()
+    vae, poses = load_pose_vae(), everyday()
     usual = vae(body(poses))
     for joint, degrees in ((18, (0.0, 70.0, 0.0)), (4, (-70.0, 0.0, 0.0)), (15, (0.0, 120.0, 0.0))):
         broken = poses.clone()
@@ -75,7 +75,7 @@ def test_usual_poses_cost_less_than_broken_ones() -> None:
 
 
 def test_left_and_right_are_nearly_alike() -> None:
-    vae, poses = pose_vae_named(), everyday()
+    vae, poses = load_pose_vae(), everyday()
     torch.testing.assert_close(vae(body(mirrored(poses))), vae(body(poses)), rtol=0.6, atol=10.0)
 
 
@@ -102,19 +102,19 @@ def test_gradients_are_right_and_finite() -> None:
     assert torch.autograd.gradcheck(vae.decode, (latent,), atol=1e-5)
     for value in (0.0, 3.14159265, 30.0):
         start = torch.full((1, 63), value, requires_grad=True)
-        (gradient,) = torch.autograd.grad(pose_vae_named()(start).sum(), start)
+        (gradient,) = torch.autograd.grad(load_pose_vae()(start).sum(), start)
         assert gradient.isfinite().all()
 
 
 def test_images_do_not_couple() -> None:
-    vae, poses = pose_vae_named(), body(everyday())
+    vae, poses = load_pose_vae(), body(everyday())
     torch.testing.assert_close(vae(poses), torch.cat([vae(pose[None]) for pose in poses]), rtol=1e-4, atol=1e-4)
 
 
 def test_written_and_read_again(tmp_path: Path) -> None:
     vae = PoseVAE(PoseVAEConfig(latent=3, width=8))
     vae.save(tmp_path / "own.safetensors", "made up")
-    again = pose_vae_named(str(tmp_path / "own.safetensors"))
+    again = load_pose_vae(str(tmp_path / "own.safetensors"))
     assert again.config == vae.config
     pose = 0.3 * torch.randn(4, 63)
     torch.testing.assert_close(again(pose), vae(pose).detach(), rtol=2e-2, atol=1e-2)  # float16 has 11 bits

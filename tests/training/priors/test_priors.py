@@ -6,9 +6,9 @@ import torch
 
 from render_fit.evaluation.pose_priors import area_under_curve
 from render_fit.losses.priors import default_joint_limits
-from render_fit.losses.priors.adversarial import AdversarialConfig, doubt
+from render_fit.losses.priors.adversarial import DiscriminatorConfig, real_target_loss
 from render_fit.losses.priors.vae import PoseVAEConfig
-from render_fit.synthesis.poses.bank import PoseBank, PoseMix, mirrored
+from render_fit.synthesis.poses.bank import PoseAugmentation, PoseBank, mirrored
 from render_fit.training.priors.discriminators import impossible_shapes, real_shapes, train_adversarial_prior
 from render_fit.training.priors.vae import train_pose_vae
 
@@ -31,7 +31,10 @@ def test_half_of_the_plausible_poses_are_varied_ones_that_joints_allow(bank: Pos
     assert nearest[:100].max() < 1e-5
     assert (nearest[100:] > 0.1).float().mean() > 0.4  # a third of limbs swapped, one in five seated or stooped
     limits = default_joint_limits()
-    assert limits(drawn[100:, 1:22]).max() <= max(PoseMix().excess, float(limits(bank.pose[:, 1:22]).max())) + 1e-4
+    assert (
+        limits(drawn[100:, 1:22]).max()
+        <= max(PoseAugmentation().excess, float(limits(bank.pose[:, 1:22]).max())) + 1e-4
+    )
 
 
 def test_the_autoencoder_learns_to_give_poses_back_and_repeats(bank: PoseBank) -> None:
@@ -54,10 +57,10 @@ def test_training_leaves_the_global_random_state_alone(bank: PoseBank) -> None:
 
 
 def test_discriminators_learn_poses_and_shapes(bank: PoseBank) -> None:
-    prior = train_adversarial_prior(bank, config=AdversarialConfig(features=8, width=32), steps=300, batch=64)
+    prior = train_adversarial_prior(bank, config=DiscriminatorConfig(features=8, width=32), steps=300, batch=64)
     generator = torch.Generator().manual_seed(9)
     usual, far = (make(200, 10, generator) for make in (real_shapes, impossible_shapes))
-    assert area_under_curve(doubt(prior.judge_shape(usual)), doubt(prior.judge_shape(far))) > 0.9
+    assert area_under_curve(real_target_loss(prior.judge_shape(usual)), real_target_loss(prior.judge_shape(far))) > 0.9
 
     real = roma.rotvec_to_rotmat(bank.real(100, generator)[:, 1:])
     assert area_under_curve(prior(real), prior(roma.random_rotmat((100, 23)))) > 0.99
