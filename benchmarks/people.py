@@ -31,7 +31,7 @@ def main(words: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(words)
     torch.set_num_threads(1)
     plain = PeopleSampler(open_body(), PoseBank.from_prior(), size=chosen.size)
-    colourful, generator = replace(plain, photos=ImageAugmentation()), torch.Generator().manual_seed(0)
+    colourful, generator = replace(plain, images=ImageAugmentation()), torch.Generator().manual_seed(0)
     drawn = plain.draw(chosen.batch, generator)
 
     def colours() -> object:

@@ -125,7 +125,12 @@ def main() -> None:
         camera = camera_from_focal(default_focal_px(height, width), height, width)
         setting = FitContext(recipe, body, CpuRenderer(), observation, observation.camera or camera, basis)
         state = default_hypotheses(
-            body, setting.targets(0), 10, recipe.starts.yaws_deg, recipe.starts.poses, basis.directions.shape[-1]
+            body,
+            setting.targets(0),
+            10,
+            recipe.initialisation.yaws_deg,
+            recipe.initialisation.poses,
+            basis.directions.shape[-1],
         )
         for stage in recipe.stages[:3]:
             state, _ = run_stage(setting, stage, state)

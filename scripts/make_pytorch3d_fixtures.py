@@ -176,7 +176,7 @@ def make_silhouettes(cases: list[Case]) -> dict[str, np.ndarray]:
     return arrays
 
 
-def make_parts(cases: list[Case]) -> dict[str, np.ndarray]:
+def parts_from_keypoints(cases: list[Case]) -> dict[str, np.ndarray]:
     """Part maps (those of the parts that are there) and gradients of every case, and the meshes and cameras."""
     arrays: dict[str, np.ndarray] = {
         "about": np.array(
@@ -229,7 +229,7 @@ def main() -> None:
     )
     for name, arrays in (
         ("silhouettes", make_silhouettes(cases)),
-        ("parts", make_parts([*(_moved(case) for case in cases), near])),
+        ("parts", parts_from_keypoints([*(_moved(case) for case in cases), near])),
     ):
         path = FOLDER / f"pytorch3d_{name}.npz"
         np.savez_compressed(path, **arrays)  # pyright: ignore[reportArgumentType]

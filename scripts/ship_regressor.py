@@ -1,6 +1,6 @@
 """Puts a trained regressor among those that come with the package: half the size, and what it was trained by.
 
-    render-fit train lifter --motion FOLDER --out training/lifter
+    render-fit train lifter --mocap FOLDER --out training/lifter
     python scripts/ship_regressor.py training/lifter lifter "recipe lifter, 22,000 steps, CMU motion capture"
 
 The lifter that ships was trained in two parts: 14,000 of the recipe's 22,000 steps before it had limber people (their

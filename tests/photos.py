@@ -23,7 +23,7 @@ QUICK_RECIPE = """
 name: quick
 description: a few steps on keypoints and silhouette, to test what is around a fit
 clothing: none
-starts: {yaws_deg: [0], poses: [standing]}
+initialisation: {yaws_deg: [0], poses: [standing]}
 stages:
   - name: keypoints
     free: [orient, position, pose, betas]

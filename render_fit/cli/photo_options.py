@@ -23,7 +23,9 @@ PartLabels = Annotated[
 ]
 MakeParts = Annotated[
     bool,
-    typer.Option("--make-parts", help="Without a part map, make one from mask and keypoints.", rich_help_panel=_KNOWN),
+    typer.Option(
+        "--parts-from-keypoints", help="Without a part map, make one from mask and keypoints.", rich_help_panel=_KNOWN
+    ),
 ]
 Occluders = Annotated[
     Path | None,

@@ -10,10 +10,10 @@ import typer
 from render_fit.cli.logging import show_messages
 from render_fit.core.errors import MissingDependencyError
 
-Motion = Annotated[
+Mocap = Annotated[
     Path | None,
     typer.Option(
-        "--motion",
+        "--mocap",
         help="Folder with the CMU motion capture (mocap/*.npz); without it, poses of the prior that ships.",
         show_default=False,
     ),
@@ -25,7 +25,7 @@ def train(
     out: Annotated[Path, typer.Option("--out", "-o", help="The training's folder; one that exists goes on.")] = Path(
         "training"
     ),
-    motion: Motion = None,
+    mocap: Mocap = None,
     steps: Annotated[int | None, typer.Option(min=1, help="In place of the recipe's.", show_default=False)] = None,
     workers: Annotated[
         int | None, typer.Option(min=0, help="Processes that draw people; else half of the cores.", show_default=False)
@@ -35,9 +35,9 @@ def train(
 
     [bold]Examples[/bold]
 
-      render-fit train lifter --motion data --out training/lifter
+      render-fit train lifter --mocap data --out training/lifter
 
-      render-fit train nbf --motion data --out training/nbf
+      render-fit train nbf --mocap data --out training/nbf
 
       render-fit train mine.yaml --out training/mine --steps 2000
 
@@ -69,7 +69,7 @@ def train(
                 ]
                 progress.console.print(f"step {step}: held out: {', '.join(told)}; {words}")
 
-        result = run_training(recipe, out, motion, steps=steps, workers=workers, watch=watch)
+        result = run_training(recipe, out, mocap, steps=steps, workers=workers, watch=watch)
     best = "" if result.best is None else f", PA-MPJPE {result.best.pa_mpjpe_mm:.1f} mm on held-out people"
     console.print(f"{result.steps} steps{best}; {out / 'regressor.safetensors'}")
 
@@ -86,13 +86,13 @@ def finetune(
         typer.Option(help="What to begin with: a name, a .safetensors file, or owner/name on the hub."),
     ] = "lifter",
     recipe: Annotated[str, typer.Option(help="Training recipe: a name or a YAML file.")] = "finetune",
-    motion: Motion = None,
+    mocap: Mocap = None,
     steps: Annotated[int | None, typer.Option(min=1, help="In place of the recipe's.", show_default=False)] = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes that draw people.")] = 1,
 ) -> None:
     """Adapt a regressor to photos that nobody labelled, through the body and the renderer.
 
-    [bold]Example[/bold]: render-fit finetune photos/ --out finetuned --motion data
+    [bold]Example[/bold]: render-fit finetune photos/ --out finetuned --mocap data
 
     The observer finds mask and keypoints of the largest person in every photo; what the regressor says of them is drawn
     and compared with that. People drawn on the spot are trained on beside them, so that nothing is unlearned.
@@ -118,7 +118,7 @@ def finetune(
             words = f", {figures['unlabelled']:.0f} nats" if "unlabelled" in figures else ""
             progress.update(task, description=what + words, completed=done, total=total)
 
-        result = run(images, out, regressor, recipe, motion, steps=steps, workers=workers, watch=watch)
+        result = run(images, out, regressor, recipe, mocap, steps=steps, workers=workers, watch=watch)
     for path, reason in result.skipped.items():
         console.print(f"left out: {path}: {reason}", markup=False)
     was, now = result.before, result.after
@@ -133,14 +133,14 @@ def synthesize(
     count: Annotated[int, typer.Option(min=1, help="People.")] = 1000,
     size: Annotated[int, typer.Option(min=16, help="Side of the pictures, pixels.")] = 128,
     recipe: Annotated[str, typer.Option(help="Training recipe whose people are drawn.")] = "lifter",
-    motion: Motion = None,
+    mocap: Mocap = None,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
 ) -> None:
     """Draw people with truth: part maps, silhouettes and keypoints, as they are and as observers see them.
 
     A recipe whose network looks at pixels, such as hmr, adds pictures in colour.
 
-    [bold]Example[/bold]: render-fit synthesize --count 10000 --motion data --out people
+    [bold]Example[/bold]: render-fit synthesize --count 10000 --mocap data --out people
 
     Files that exist are kept, so that a run that was stopped goes on.
     """
@@ -153,6 +153,6 @@ def synthesize(
     console = Console(highlight=False, soft_wrap=True)
     with progress_bar(console) as progress:
         task = progress.add_task("drawing", total=count)
-        for done in write_dataset(recipe, out, count, size, motion, seed):
+        for done in write_dataset(recipe, out, count, size, mocap, seed):
             progress.update(task, completed=done)
     console.print(f"{count} people in {out}")

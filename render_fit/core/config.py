@@ -3,21 +3,53 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any, TypeVar, get_args
+import logging
+from collections.abc import Mapping
+from typing import Any, ClassVar, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from render_fit.core.errors import InputError
 
+log = logging.getLogger(__name__)
+
+R = TypeVar("R", bound="StrictModel")
+
 
 class StrictModel(BaseModel):
-    """A section of a recipe: unknown keys are errors, values do not change after loading."""
+    """A section of a recipe: unknown keys are errors, values do not change after loading.
+
+    Attributes:
+        renamed: Old name of a key → its name today. Old names are accepted, with a warning, for one release.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    renamed: ClassVar[Mapping[str, str]] = {}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_old_names(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        for old in cls.renamed.keys() & data.keys():
+            if cls.renamed[old] not in data:
+                log.warning("key %r is now called %r; the old name goes with the next release", old, cls.renamed[old])
+                data = {key: value for key, value in data.items() if key != old} | {cls.renamed[old]: data[old]}
+        return data
 
-R = TypeVar("R", bound=StrictModel)
+    def model_copy(self: R, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> R:
+        """Copies the section, some values replaced; they are not validated again.
+
+        Raises:
+            KeyError: if ``update`` names a key that the section does not have.
+        """
+        for key in update or {}:
+            if key not in type(self).model_fields:
+                raise KeyError(
+                    f"{type(self).__name__} has no key {key!r}: {nearest(key, list(type(self).model_fields))}"
+                )
+        return super().model_copy(update=update, deep=deep)
 
 
 def parse_yaml(text: str, said: str, kind: type[R]) -> R:

@@ -82,12 +82,12 @@ def pose_energies(vae: str = "default", adversarial: str = "default") -> dict[st
 
 
 def judge_priors(
-    motion: Path, vae: str = "default", adversarial: str = "default", seed: int = 0
+    mocap: Path, vae: str = "default", adversarial: str = "default", seed: int = 0
 ) -> dict[str, Separation]:
     """What each prior on pose makes of the held-out subjects' poses, and of impostors made of them.
 
     Args:
-        motion: Folder of motion capture.
+        mocap: Folder of motion capture.
         vae: ``default`` or the path of an autoencoder.
         adversarial: ``default`` or the path of discriminators.
         seed: Of the impostors.
@@ -96,5 +96,5 @@ def judge_priors(
         InputError: if the folder holds no motion capture, or a file is no prior.
     """
     energies = pose_energies(vae, adversarial)
-    pose = load_pose_bank(motion, "held_out").pose.to(torch.float32)
+    pose = load_pose_bank(mocap, "held_out").pose.to(torch.float32)
     return {name: separation(energy, pose, seed) for name, energy in energies.items()}

@@ -94,8 +94,8 @@ def fit_image(
         notes.append("the person is cut off by the image's edge: what lies outside is the priors' guess")
     clock = time.perf_counter()
     regressed = None
-    if recipe.starts.regressor:
-        regressor, dimension = cached_regressor(recipe.starts.regressor), _dimension(basis)
+    if recipe.initialisation.regressor:
+        regressor, dimension = cached_regressor(recipe.initialisation.regressor), _dimension(basis)
         regressed = regressor_hypotheses(body, observation, camera, regressor, recipe.n_betas, dimension)
     setting = FitContext(recipe, body, renderer, observation, camera, basis, height_m, regressed)
 
@@ -108,7 +108,7 @@ def fit_image(
 
     starts = _starts(setting, generator)
     found, records = _search(setting, search, starts, progress, show)
-    if recipe.starts.regressor:
+    if recipe.initialisation.regressor:
         before = starts[:1]
     else:
         # What keypoints alone would have chosen: no picture may have judged it.
@@ -167,10 +167,10 @@ def _search(
 
 def _starts(setting: FitContext, generator: torch.Generator) -> Variables:
     """What a regressor says, then poses and yaws of the recipe, turned a little at random."""
-    recipe, starts = setting.recipe, setting.recipe.starts
+    recipe, starts = setting.recipe, setting.recipe.initialisation
     dimension = _dimension(setting.clothing_basis)
     found = [] if setting.regressed is None else [setting.regressed.variables]
-    if starts.yaws_deg and starts.poses and (starts.posed or not found):
+    if starts.yaws_deg and starts.poses and (starts.use_default_poses or not found):
         posed = default_hypotheses(
             setting.body, setting.targets(0), recipe.n_betas, starts.yaws_deg, starts.poses, dimension
         )

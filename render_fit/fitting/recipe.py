@@ -6,9 +6,10 @@ A recipe is data: names in it become objects through one table per kind (terms: 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -56,6 +57,8 @@ class SolverSetting(StrictModel):
 class Stage(StrictModel):
     """One optimisation: which variables move, under which terms, at which resolution."""
 
+    renamed: ClassVar[Mapping[str, str]] = {"judge": "rank_by", "keep": "n_hypotheses", "apart_m": "min_distance_m"}
+
     name: str
     free: tuple[FreeVariable, ...]
     terms: TermSettings
@@ -63,11 +66,13 @@ class Stage(StrictModel):
     resolution: int = Field(default=0, ge=0, description="side of the square crop in pixels; 0: nothing is rendered")
     edge: Edge = Edge()
     flips: int = Field(default=0, ge=0, description="first add this many hypotheses with limbs flipped in depth")
-    keep: int = Field(default=0, ge=0, description="afterwards keep at most this many of the best hypotheses; 0: all")
-    judge: str = Field(
+    n_hypotheses: int = Field(
+        default=0, ge=0, description="afterwards keep at most this many of the best hypotheses; 0: all"
+    )
+    rank_by: str = Field(
         default="", description="the stage whose terms and pictures say which to keep; this one if empty"
     )
-    apart_m: float = Field(
+    min_distance_m: float = Field(
         default=0.0, ge=0, description="hypotheses with no joint farther apart than this count as one"
     )
 
@@ -93,12 +98,14 @@ NO_REGRESSOR = "none"
 class Initialisation(StrictModel):
     """Where the search begins."""
 
+    renamed: ClassVar[Mapping[str, str]] = {"posed": "use_default_poses"}
+
     regressor: str = Field(
         default="",
         description="a regressor, by name, path or place on the hub, whose hypotheses come before those of the poses; "
         "none if empty",
     )
-    posed: bool = Field(
+    use_default_poses: bool = Field(
         default=True,
         description="whether poses and yaws are tried besides a regressor's hypotheses, or only without it",
     )
@@ -123,6 +130,8 @@ class Final(StrictModel):
 class Recipe(StrictModel):
     """A whole system."""
 
+    renamed: ClassVar[Mapping[str, str]] = {"starts": "initialisation"}
+
     name: str
     description: str
     source: str = ""
@@ -136,21 +145,21 @@ class Recipe(StrictModel):
     )
     crop_margin: float = Field(default=1.2, gt=1.0, description="crop side over the person's longer side")
     clothing: Literal["none", "smooth", "free"] = "none"
-    starts: Initialisation = Initialisation()
+    initialisation: Initialisation = Initialisation()
     stages: tuple[Stage, ...] = Field(description="none: the start that `final` likes best is the fit")
     final: Final
 
     @model_validator(mode="after")
     def _judges_exist(self) -> Recipe:
-        if not self.stages and not self.starts.regressor:
+        if not self.stages and not self.initialisation.regressor:
             raise ValueError("stages: none given; only what starts with a regressor can do without")
         names = [stage.name for stage in self.stages]
         for stage in self.stages:
-            if stage.judge and stage.judge not in names:
-                raise ValueError(f"stage {stage.name!r}: judge {stage.judge!r}: {nearest(stage.judge, names)}")
+            if stage.rank_by and stage.rank_by not in names:
+                raise ValueError(f"stage {stage.name!r}: judge {stage.rank_by!r}: {nearest(stage.rank_by, names)}")
         return self
 
-    def begun_by(self, regressor: str) -> Recipe:
+    def with_regressor(self, regressor: str) -> Recipe:
         """The recipe begun by another regressor.
 
         Args:
@@ -160,10 +169,10 @@ class Recipe(StrictModel):
         Raises:
             InputError: if it is ``none``, and the recipe has no poses.
         """
-        starts = self.starts.model_copy(update={"regressor": "" if regressor == NO_REGRESSOR else regressor})
+        starts = self.initialisation.model_copy(update={"regressor": "" if regressor == NO_REGRESSOR else regressor})
         if not starts.regressor and not (starts.poses and starts.yaws_deg):
             raise InputError(f"recipe {self.name!r}: begins with a regressor alone, and has no poses to begin with")
-        return self.model_copy(update={"starts": starts})
+        return self.model_copy(update={"initialisation": starts})
 
     def resolved(self) -> dict[str, Any]:
         """The recipe with every default filled in, as plain data."""

@@ -38,16 +38,16 @@ def with_regressor(recipe: Recipe, name: str | None) -> Recipe:
 
     Args:
         recipe: What to begin.
-        name: See `Recipe.begun_by`; None: as the recipe says.
+        name: See `Recipe.with_regressor`; None: as the recipe says.
 
     Raises:
         InputError: if there is no such regressor, or nothing to begin with.
     """
     if name is None:
         return recipe
-    begun = recipe.begun_by(name)
-    if begun.starts.regressor:
-        cached_regressor(begun.starts.regressor)
+    begun = recipe.with_regressor(name)
+    if begun.initialisation.regressor:
+        cached_regressor(begun.initialisation.regressor)
     return begun
 
 
@@ -62,23 +62,23 @@ class RegressorHypotheses:
 
     Attributes:
         variables: Its hypotheses, most likely first.
-        spread: (H, 24) how far off SMPL's joints probably are, metres.
+        joint_error: (H, 24) how far off SMPL's joints probably are, metres.
         log_likelihood: (H,) logarithms of the hypotheses' probabilities.
     """
 
     variables: Variables
-    spread: Float[Tensor, "h 24"]
+    joint_error: Float[Tensor, "h 24"]
     log_likelihood: Float[Tensor, "h"]
 
     @torch.no_grad()
-    def believed(self, targets: FitTargets, body: Body) -> FitTargets:
+    def add_to(self, targets: FitTargets, body: Body) -> FitTargets:
         """Targets that tell `regressed_joints` what the regressor says."""
         joints = body.keypoints(self.variables.parameters(body), SMPL_24)
         return replace(
             targets,
-            believed_joints=(joints - joints[:, :1])[None],
-            believed_spread=self.spread.clamp(min=LEAST_SPREAD_M)[None],
-            believed_log=self.log_likelihood[None],
+            predicted_joints=(joints - joints[:, :1])[None],
+            predicted_joint_error=self.joint_error.clamp(min=LEAST_SPREAD_M)[None],
+            predicted_log_prob=self.log_likelihood[None],
         )
 
 
@@ -111,9 +111,9 @@ def regressor_hypotheses(
     inputs, view = inputs_from_observation(
         observation, camera, regressor.config.size, photo=regressor.config.sees("photo")
     )
-    regressor.require_sight(inputs)
+    regressor.check_inputs(inputs)
     prediction = regressor(inputs).ranked()
-    told, pelvis = prediction.in_photo(view)
+    told, pelvis = prediction.in_photo_camera(view)
     same = body.name == regressor.config.body
     known = 1.0 if same else 0.0
     turns = torch.eye(3).repeat(len(told), len(body.joint_names), 1, 1)
@@ -124,7 +124,7 @@ def regressor_hypotheses(
     variables = Variables.from_parameters(body, BodyParameters(turns, betas, pelvis - body.rest_joints(betas)[:, 0]))
     if clothing_dim:
         variables = variables.with_values({"clothing": known * _columns(prediction.clothing[0], clothing_dim)})
-    return RegressorHypotheses(variables, prediction.spread[0], prediction.log_likelihood[0])
+    return RegressorHypotheses(variables, prediction.joint_error[0], prediction.log_likelihood[0])
 
 
 def _columns(values: Float[Tensor, "h n"], count: int) -> Float[Tensor, "h m"]:

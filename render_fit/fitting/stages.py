@@ -76,7 +76,7 @@ class FitContext:
             margin = (self.recipe.crop_margin - 1) / 2
             targets = targets_from(self.observation, self.camera, size, margin)
             if self.regressed is not None:
-                targets = self.regressed.believed(targets, self.body)
+                targets = self.regressed.add_to(targets, self.body)
             self._targets[size] = targets
         return self._targets[size]
 
@@ -155,7 +155,7 @@ def run_stage(
     began = time.perf_counter()
     problem = setting.problem(stage.terms, stage.resolution, stage.edge)
     if stage.flips:
-        variables = variables.joined(propose_flips(problem, variables, stage.flips, stage.apart_m))
+        variables = variables.joined(propose_flips(problem, variables, stage.flips, stage.min_distance_m))
     solver = make_solver(stage.solver.name, stage.solver.options)
     variables, solution = problem.minimise(
         variables,
@@ -168,7 +168,7 @@ def run_stage(
     )
     order = solution.loss.nan_to_num(torch.inf).argsort(stable=True)
     variables, count = variables[order], len(order)
-    kept = variables[chosen(setting, stage, variables)] if stage.keep else variables
+    kept = variables[chosen(setting, stage, variables)] if stage.n_hypotheses else variables
     seconds = time.perf_counter() - began
     return kept, StageRecord(stage.name, seconds, solution.evaluations, count, solution.status, variables[:1])
 
@@ -186,22 +186,22 @@ def chosen(setting: FitContext, stage: Stage, variables: Variables) -> Int64[Ten
         Their indices, best first.
     """
     order = torch.arange(len(variables))
-    judge = next((other for other in setting.recipe.stages if other.name == stage.judge), None)
+    judge = next((other for other in setting.recipe.stages if other.name == stage.rank_by), None)
     if judge is not None and setting.can_run(judge):
-        order = order[: RANKED_PER_KEPT * stage.keep]
+        order = order[: RANKED_PER_KEPT * stage.n_hypotheses]
         judged = setting.problem(judge.terms, judge.resolution, judge.edge).loss(variables[order])
         order = order[judged.nan_to_num(torch.inf).argsort(stable=True)]
-    return order[_distinct(setting.body, variables[order], stage.keep, stage.apart_m)]
+    return order[_distinct(setting.body, variables[order], stage.n_hypotheses, stage.min_distance_m)]
 
 
-def _distinct(body: Body, variables: Variables, count: int, apart_m: float) -> Int64[Tensor, "kept"]:
-    """The first ``count`` hypotheses of which no two have all their joints within ``apart_m`` of each other's."""
+def _distinct(body: Body, variables: Variables, count: int, min_distance_m: float) -> Int64[Tensor, "kept"]:
+    """The first ``count`` hypotheses of which no two have all joints within ``min_distance_m`` of each other's."""
     joints = body.keypoints(variables.parameters(body), SMPL_24)
     joints = joints - joints[:, :1]
     kept: list[int] = []
     for index in range(len(variables)):
         farthest = (joints[kept] - joints[index]).norm(dim=-1).amax(dim=-1)
-        if bool((farthest >= apart_m).all()):
+        if bool((farthest >= min_distance_m).all()):
             kept.append(index)
         if len(kept) == count:
             break
@@ -209,14 +209,14 @@ def _distinct(body: Body, variables: Variables, count: int, apart_m: float) -> I
 
 
 @torch.no_grad()
-def propose_flips(problem: Problem, variables: Variables, count: int, apart_m: float = 0.0) -> Variables:
+def propose_flips(problem: Problem, variables: Variables, count: int, min_distance_m: float = 0.0) -> Variables:
     """The depth flips of the best hypotheses that the objective likes best.
 
     Args:
         problem: The stage's.
         variables: Hypotheses, best first.
         count: How many to propose, at most.
-        apart_m: How far some joint must be from where every other proposal has it.
+        min_distance_m: How far some joint must be from where every other proposal has it.
 
     Returns:
         Hypotheses, best first, none of them one of those given.
@@ -228,7 +228,7 @@ def propose_flips(problem: Problem, variables: Variables, count: int, apart_m: f
         candidates = candidates.joined(more)
     loss = problem.loss(candidates)
     candidates = candidates[loss.nan_to_num(torch.inf).argsort()]
-    return candidates[_distinct(problem.body, candidates, count, apart_m)]
+    return candidates[_distinct(problem.body, candidates, count, min_distance_m)]
 
 
 def search_and_refinement(recipe: Recipe, clothing: Clothing) -> tuple[list[Stage], list[Stage]]:
@@ -254,4 +254,4 @@ def keypoint_continuation(search: list[Stage], refinement: list[Stage]) -> Stage
         return None
     last = search[-1]
     solver = last.solver.model_copy(update={"iterations": iterations})
-    return last.model_copy(update={"name": "keypoints alone", "solver": solver, "flips": 0, "keep": 0})
+    return last.model_copy(update={"name": "keypoints alone", "solver": solver, "flips": 0, "n_hypotheses": 0})

@@ -72,11 +72,15 @@ class RegressedJoints:
 
     def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
         targets = scene.targets
-        if targets.believed_joints is None or targets.believed_spread is None or targets.believed_log is None:
-            raise ValueError("believed_joints: no regressor was asked; leave regressed_joints out of the objective")
+        if (
+            targets.predicted_joints is None
+            or targets.predicted_joint_error is None
+            or targets.predicted_log_prob is None
+        ):
+            raise ValueError("predicted_joints: no regressor was asked; leave regressed_joints out of the objective")
         joints = scene.joints_of(SMPL_24)
-        away = (joints - joints[:, :1])[:, None] - targets.believed_joints
+        away = (joints - joints[:, :1])[:, None] - targets.predicted_joints
         distance = (away.square().sum(-1) + self.smooth_m**2).sqrt() - self.smooth_m
-        each = distance / targets.believed_spread + targets.believed_spread.log()
-        energy = each[..., 1:].sum(-1) - targets.believed_log
+        each = distance / targets.predicted_joint_error + targets.predicted_joint_error.log()
+        energy = each[..., 1:].sum(-1) - targets.predicted_log_prob
         return -(-energy).logsumexp(1) / (joints.shape[1] - 1)

@@ -52,7 +52,7 @@ TERMS: Mapping[str, type] = {
 OBSERVED: Mapping[str, str] = {
     "keypoints": "keypoints_px",
     "bone_directions": "keypoints_3d",
-    "regressed_joints": "believed_joints",
+    "regressed_joints": "predicted_joints",
     "silhouette_iou": "mask",
     "silhouette_l2": "mask",
     "silhouette_distance": "mask",

@@ -35,10 +35,10 @@ class FitTargets:
         confidence_3d: (N, K) in [0, 1]; 0 where there is no such 3D keypoint.
         labels: (N, H, W) part labels of ``part_space``.
         part_space: What the labels mean.
-        believed_joints: (N, M, 24, 3) where M hypotheses of a regressor have SMPL's joints, metres, relative to the
+        predicted_joints: (N, M, 24, 3) where M hypotheses of a regressor have SMPL's joints, metres, relative to the
             pelvis, camera axes.
-        believed_spread: (N, M, 24) how far off they probably are, metres (mean of an exponential).
-        believed_log: (N, M) logarithms of the hypotheses' probabilities.
+        predicted_joint_error: (N, M, 24) how far off they probably are, metres (mean of an exponential).
+        predicted_log_prob: (N, M) logarithms of the hypotheses' probabilities.
     """
 
     camera: Camera
@@ -52,9 +52,9 @@ class FitTargets:
     confidence_3d: Float[Tensor, "n k"] | None = None
     labels: Int[Tensor, "n h w"] | None = None
     part_space: PartSpace | None = None
-    believed_joints: Float[Tensor, "n m 24 3"] | None = None
-    believed_spread: Float[Tensor, "n m 24"] | None = None
-    believed_log: Float[Tensor, "n m"] | None = None
+    predicted_joints: Float[Tensor, "n m 24 3"] | None = None
+    predicted_joint_error: Float[Tensor, "n m 24"] | None = None
+    predicted_log_prob: Float[Tensor, "n m"] | None = None
 
     def __len__(self) -> int:
         return len(self.person_size_px)

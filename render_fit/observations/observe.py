@@ -77,7 +77,7 @@ def observe(
     focal_35mm: float | None = None,
     observer: Observer | None = None,
     always_observe_3d: bool = False,
-    make_parts: bool = False,
+    parts_from_keypoints: bool = False,
 ) -> list[Observation]:
     """Reads one image and its files, and has the observer fill in what they do not say.
 
@@ -98,7 +98,7 @@ def observe(
         focal_35mm: 35 mm equivalent focal length, mm, if known; otherwise EXIF's.
         observer: Who observes what the files do not give; nobody if None.
         always_observe_3d: Have the observer add its 3D keypoints even if mask and keypoints are given.
-        make_parts: Without a part map, make one from mask and keypoints (`parts_from_keypoints`).
+        parts_from_keypoints: Without a part map, make one from mask and keypoints (`parts_from_keypoints`).
 
     Returns:
         One observation per chosen person.
@@ -156,7 +156,7 @@ def observe(
     else:
         chosen = [(base, found) for found in _found_people(photo, person, observer)]
     completed = [_completed(one, its_box, observer, always_observe_3d) for one, its_box in chosen]
-    return [_with_parts(one) for one in completed] if make_parts else completed
+    return [_with_parts(one) for one in completed] if parts_from_keypoints else completed
 
 
 def _found_people(photo: Photo, person: PersonChoice, observer: Observer | None) -> list[Box]:

@@ -28,7 +28,7 @@ class FitOptions:
         camera: JSON file with the photo's K.
         focal_mm: Focal length as on 35 mm film (36 × 24 mm), millimetres.
         height_m: The person's height, metres.
-        make_parts: Whether a part map is made from mask and keypoints where none is given.
+        parts_from_keypoints: Whether a part map is made from mask and keypoints where none is given.
         save: What to write besides parameters, overlay and report: ``obj``, ``ply``, ``glb``, ``gif``.
         seed: Of everything random.
     """
@@ -43,7 +43,7 @@ class FitOptions:
     camera: Path | None = None
     focal_mm: float | None = None
     height_m: float | None = None
-    make_parts: bool = False
+    parts_from_keypoints: bool = False
     save: tuple[str, ...] = ("obj", "glb")
     seed: int = 0
 

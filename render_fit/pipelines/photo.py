@@ -121,7 +121,7 @@ def fit_photo(job: PhotoJob, out: Path, tools: FitComponents, progress: Progress
             focal_35mm=options.focal_mm,
             observer=tools.observer_for(given),
             always_observe_3d=tools.uses_3d_keypoints,
-            make_parts=options.make_parts,
+            parts_from_keypoints=options.parts_from_keypoints,
         )
     except NoPersonError as error:
         raise NoPersonError(f"{job.image}: {str(error).removeprefix('image: ')}") from error

@@ -37,7 +37,7 @@ A regressor of render-fit: silhouette, part map and keypoints of a person to hyp
     from render_fit.regressors.network import Regressor
     regressor = Regressor.from_pretrained("OWNER/NAME")
 
-or in a recipe: `starts: {regressor: OWNER/NAME}`.
+or in a recipe: `initialisation: {regressor: OWNER/NAME}`.
 """
 
 

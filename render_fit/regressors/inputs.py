@@ -69,25 +69,25 @@ def inputs_from_observation(
     view = person_crop(camera, observation.box, size)
     crop = observation.crop(2 * size, (1.15 * PERSON_MARGIN - 1) / 2)
     assert crop.crop_box is not None
-    fine = PersonCrop(view.camera.resize(2 * size, 2 * size), view.turn)
+    fine = PersonCrop(view.camera.resize(2 * size, 2 * size), view.rotation)
     taken_by = camera.crop(torch.tensor([crop.crop_box]), 2 * size, 2 * size)
     silhouette, parts = torch.zeros(1, size, size), torch.zeros(1, N_PARTS, size, size)
     if crop.mask is not None:
         signed = (2 * crop.mask - 1) * crop.valid
-        silhouette = avg_pool2d(fine.see(signed[None, None], taken_by), 2)[:, 0]
+        silhouette = avg_pool2d(fine.warp_image(signed[None, None], taken_by), 2)[:, 0]
     if crop.labels is not None and crop.part_space is not None:
         evidence = part_evidence(crop.part_space)[crop.labels].movedim(-1, 0) * crop.valid
-        parts = avg_pool2d(fine.see(evidence[None], taken_by), 2)
+        parts = avg_pool2d(fine.warp_image(evidence[None], taken_by), 2)
     keypoints, confidence = torch.zeros(1, len(CANONICAL_KEYPOINTS), 2), torch.zeros(1, len(CANONICAL_KEYPOINTS))
     if observation.keypoints_px is not None and observation.confidence is not None and observation.skeleton is not None:
         theirs, ours = canonical_columns(observation.skeleton)
-        seen_px = view.see_points(observation.keypoints_px[None, theirs].nan_to_num(0.0), camera)
+        seen_px = view.project_points(observation.keypoints_px[None, theirs].nan_to_num(0.0), camera)
         known = observation.keypoints_px[theirs].isfinite().all(-1) & observation.confidence[theirs].isfinite()
         given = torch.where(known, observation.confidence[theirs].nan_to_num(0.0).clamp(0, 1), 0.0)
         confidence[0, ours] = given
         keypoints[0, ours] = torch.where(given[:, None] > 0, 2 * seen_px[0] / size - 1, 0.0).clamp(-3, 3)
     depths, depth_confidence = _depths(observation, view)
-    pixels = avg_pool2d(fine.see(_signed_pixels(crop, camera), taken_by), 2) if photo else None
+    pixels = avg_pool2d(fine.warp_image(_signed_pixels(crop, camera), taken_by), 2) if photo else None
     return RegressorInputs(silhouette, parts, keypoints, confidence, depths, depth_confidence, view.focal, pixels), view
 
 
@@ -100,7 +100,7 @@ def _depths(observation: Observation, view: PersonCrop) -> tuple[Float[Tensor, "
     points, sure = observation.keypoints_3d[theirs], observation.confidence_3d[theirs]
     known = points.isfinite().all(-1) & sure.isfinite()
     confidence[0, ours] = torch.where(known, sure.nan_to_num(0.0).clamp(0, 1), 0.0)
-    depths[0, ours] = points.nan_to_num(0.0) @ view.turn[0, 2]
+    depths[0, ours] = points.nan_to_num(0.0) @ view.rotation[0, 2]
     return centred_depths(depths, confidence > 0), confidence
 
 

@@ -37,19 +37,19 @@ class Prediction(Batch):
     Attributes:
         rotations: (N, H, J, 3, 3) local rotations, the global one from the body to the view.
         betas: (N, H, S) shape.
-        place: (N, H, 3) pelvis in the view: (x/z, y/z) times the focal length over half the side, and log z relative to
-            the depth at which the side measures `REFERENCE_M`.
+        pelvis_offset: (N, H, 3) pelvis in the view: (x/z, y/z) times the focal length over half the side, and log z
+            relative to the depth at which the side measures `REFERENCE_M`.
         clothing: (N, H, M) coefficients of the clothing basis.
         log_likelihood: (N, H) logarithms of the hypotheses' probabilities.
-        spread: (N, H, J) how far off a joint probably is, metres (mean of an exponential).
+        joint_error: (N, H, J) how far off a joint probably is, metres (mean of an exponential).
     """
 
     rotations: Float[Tensor, "n h j 3 3"]
     betas: Float[Tensor, "n h s"]
-    place: Float[Tensor, "n h 3"]
+    pelvis_offset: Float[Tensor, "n h 3"]
     clothing: Float[Tensor, "n h m"]
     log_likelihood: Float[Tensor, "n h"]
-    spread: Float[Tensor, "n h j"]
+    joint_error: Float[Tensor, "n h j"]
 
     def __len__(self) -> int:
         return len(self.betas)
@@ -70,20 +70,20 @@ class Prediction(Batch):
         Differentiability: smooth.
         """
         rotations, betas = self.rotations.flatten(0, 1), self.betas.flatten(0, 1)
-        pelvis = pelvis_in_view(self.place, focal[:, None].expand_as(self.log_likelihood)).flatten(0, 1)
+        pelvis = pelvis_in_view(self.pelvis_offset, focal[:, None].expand_as(self.log_likelihood)).flatten(0, 1)
         return BodyParameters(rotations, betas, pelvis - body.rest_joints(betas)[:, 0])
 
-    def in_photo(self, view: PersonCrop) -> tuple[Float[Tensor, "nh j 3 3"], Float[Tensor, "nh 3"]]:
+    def in_photo_camera(self, view: PersonCrop) -> tuple[Float[Tensor, "nh j 3 3"], Float[Tensor, "nh 3"]]:
         """Rotations and the pelvis's place (metres) in the axes of the photo's camera, ordered as in `parameters`."""
-        pelvis = pelvis_in_view(self.place, view.focal[:, None].expand_as(self.log_likelihood)).flatten(0, 1)
-        back = view.turn.mT.repeat_interleave(self.betas.shape[1], 0)
+        pelvis = pelvis_in_view(self.pelvis_offset, view.focal[:, None].expand_as(self.log_likelihood)).flatten(0, 1)
+        back = view.rotation.mT.repeat_interleave(self.betas.shape[1], 0)
         rotations = self.rotations.flatten(0, 1)
         rotations = torch.cat([back[:, None] @ rotations[:, :1], rotations[:, 1:]], 1)
         return rotations, (back @ pelvis[..., None])[..., 0]
 
 
 def pelvis_in_view(place: Float[Tensor, "*n 3"], focal: Float[Tensor, "*n"]) -> Float[Tensor, "*n 3"]:
-    """Metres in the view's axes; see `Prediction.place`.
+    """Metres in the view's axes; see `Prediction.pelvis_offset`.
 
     Differentiability: smooth up to `FARTHEST_LOG`; an answer beyond it is brought back there, so that what nobody told
         a network (how far away people are) never makes its losses infinite.
@@ -151,8 +151,8 @@ class Regressor(nn.Module, OnHub):
         self.join = nn.Linear(features + config.width, config.width)
         self.trunk = nn.Sequential(*(_Residual(config.width) for _ in range(config.depth)), nn.LayerNorm(config.width))
         shape = {"betas": config.n_betas, "clothing": config.n_clothing}
-        sizes = {"six": 6 * config.n_joints, "betas": shape["betas"], "place": 3, "clothing": shape["clothing"]}
-        sizes |= {"score": 1, "spread": config.n_joints}
+        sizes = {"six": 6 * config.n_joints, "betas": shape["betas"], "pelvis_offset": 3, "clothing": shape["clothing"]}
+        sizes |= {"score": 1, "joint_error": config.n_joints}
         self.shape_sizes = shape if config.shape_pictures else {}
         self.sizes = {name: size for name, size in sizes.items() if name not in self.shape_sizes}
         start = upright_output(config.hypotheses, config.n_joints, sum(self.sizes.values()))
@@ -169,7 +169,7 @@ class Regressor(nn.Module, OnHub):
                 nn.Linear(features, config.width), nn.GELU(), nn.Linear(config.width, sum(shape.values()))
             )
 
-    def require_sight(self, inputs: RegressorInputs) -> None:
+    def check_inputs(self, inputs: RegressorInputs) -> None:
         """Makes sure that everybody shows something of what this regressor looks at.
 
         Raises:
@@ -183,7 +183,7 @@ class Regressor(nn.Module, OnHub):
         }
         looks_at = sorted(self.config.looks_at)
         if not bool(torch.stack([shown[name] for name in looks_at]).any(0).all()):
-            mend = "; give --parts, or --make-parts" if looks_at == ["part map"] else ""
+            mend = "; give --parts, or --parts-from-keypoints" if looks_at == ["part map"] else ""
             only = " and ".join(looks_at)
             raise InputError(f"the regressor looks at nothing but {only}, which was not observed{mend}")
 
@@ -239,10 +239,10 @@ class Regressor(nn.Module, OnHub):
         return Prediction(
             orthonormal(told["six"].unflatten(-1, (config.n_joints, 3, 2))),
             told["betas"],
-            told["place"],
+            told["pelvis_offset"],
             told["clothing"],
             told["score"][..., 0].log_softmax(1),
-            nn.functional.softplus(told["spread"]),
+            nn.functional.softplus(told["joint_error"]),
         )
 
     def _pictures(self, names: tuple[Picture, ...], inputs: RegressorInputs) -> Tensor:

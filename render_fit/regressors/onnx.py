@@ -50,8 +50,8 @@ def export_onnx(regressor: Regressor, path: Path) -> None:
 
     Inputs and outputs have the names and shapes of `RegressorInputs` and `Prediction`, with any number of people; what
     the configuration leaves out is no input. Hypotheses come in the order of the heads, as from `Regressor.forward`.
-    The metadata hold the configuration (``render_fit_regressor``, JSON), the keypoints' names in order (``points``, JSON)
-    and `REFERENCE_M` (``reference_m``), by which `Prediction.place` tells depth.
+    The metadata hold the configuration (``render_fit_regressor``, JSON), the keypoints' names in order (``points``,
+    JSON) and `REFERENCE_M` (``reference_m``), by which `Prediction.pelvis_offset` tells depth.
 
     Args:
         regressor: What to write; it is left as it is.

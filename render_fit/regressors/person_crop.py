@@ -27,14 +27,14 @@ class PersonCrop:
 
     Attributes:
         camera: Square, the principal point in the middle.
-        turn: (N, 3, 3) takes the photo's camera axes to the view's.
+        rotation: (N, 3, 3) takes the photo's camera axes to the view's.
     """
 
     camera: Camera
-    turn: Float[Tensor, "n 3 3"]
+    rotation: Float[Tensor, "n 3 3"]
 
     def __getitem__(self, rows: Tensor) -> PersonCrop:
-        return PersonCrop(self.camera[rows], self.turn[rows])
+        return PersonCrop(self.camera[rows], self.rotation[rows])
 
     @property
     def focal(self) -> Float[Tensor, "n"]:
@@ -43,9 +43,9 @@ class PersonCrop:
 
     def homography(self, photo: Camera) -> Float[Tensor, "n 3 3"]:
         """Takes homogeneous pixels of the photo (or of any crop of it, by the crop's camera) to the view's."""
-        return self.camera.K @ self.turn @ torch.linalg.inv(photo.K)
+        return self.camera.K @ self.rotation @ torch.linalg.inv(photo.K)
 
-    def see_points(self, points_px: Float[Tensor, "n k 2"], photo: Camera) -> Float[Tensor, "n k 2"]:
+    def project_points(self, points_px: Float[Tensor, "n k 2"], photo: Camera) -> Float[Tensor, "n k 2"]:
         """Brings pixels of the photo into the view.
 
         Differentiability: smooth for points before the view's camera; others are put far outside.
@@ -53,7 +53,7 @@ class PersonCrop:
         homogeneous = torch.cat([points_px, torch.ones_like(points_px[..., :1])], -1) @ self.homography(photo).mT
         return homogeneous[..., :2] / homogeneous[..., 2:].clamp(min=1e-3)
 
-    def see(self, picture: Float[Tensor, "n c h w"], photo: Camera) -> Float[Tensor, "n c s s"]:
+    def warp_image(self, picture: Float[Tensor, "n c h w"], photo: Camera) -> Float[Tensor, "n c s s"]:
         """Brings pictures taken by ``photo`` into the view: bilinear samples, zero outside.
 
         Source resolution should be about the view's, or the picture aliases.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -44,15 +46,15 @@ class ObservationNoise(StrictModel):
     Attributes:
         no_mask: No mask at all.
         no_parts: No part map.
-        twelve_parts: A part map that tells NBF's 12 parts, in place of SMPL's 24.
+        coarse_parts: A part map that tells NBF's 12 parts, in place of SMPL's 24.
         no_keypoints: No keypoints.
-        swollen: Most that a mask grows or shrinks, share of the view's side.
-        ragged: Height of the smooth noise that moves a mask's edge, in units of the same.
+        mask_dilation: Most that a mask grows or shrinks, share of the view's side.
+        mask_boundary_noise: Height of the smooth noise that moves a mask's edge, in units of the same.
         limb_lost: A limb missing from mask and part map.
         occluded: Something in the way; half of the time it is known to be there.
-        stained: A blob of background taken for the person.
+        false_positive_region: A blob of background taken for the person.
         jitter: Smallest and largest standard deviation of keypoints, share of half the view's side.
-        stray: Share of keypoints that are somewhere else.
+        keypoint_outliers: Share of keypoints that are somewhere else.
         missing: Share of visible keypoints that are not found.
         hidden_missing: Share of hidden ones that are not found.
         swapped: Left taken for right, in arms, or legs, or all of a person.
@@ -66,17 +68,25 @@ class ObservationNoise(StrictModel):
             often where all of it is hidden.
     """
 
+    renamed: ClassVar[Mapping[str, str]] = {
+        "swollen": "mask_dilation",
+        "ragged": "mask_boundary_noise",
+        "stained": "false_positive_region",
+        "stray": "keypoint_outliers",
+        "twelve_parts": "coarse_parts",
+    }
+
     no_mask: float = 0.08
     no_parts: float = 0.5
-    twelve_parts: float = 0.5
+    coarse_parts: float = 0.5
     no_keypoints: float = 0.04
-    swollen: float = 0.03
-    ragged: float = 0.02
+    mask_dilation: float = 0.03
+    mask_boundary_noise: float = 0.02
     limb_lost: float = 0.12
     occluded: float = 0.2
-    stained: float = 0.1
+    false_positive_region: float = 0.1
     jitter: tuple[float, float] = (0.004, 0.05)
-    stray: float = 0.02
+    keypoint_outliers: float = 0.02
     missing: float = 0.04
     hidden_missing: float = 0.3
     swapped: float = 0.04
@@ -99,7 +109,7 @@ NO_NOISE = ObservationNoise(
 def add_mask_noise(
     labels: Int[Tensor, "n s s"],
     photographed: Bool[Tensor, "n s s"],
-    errors: ObservationNoise,
+    config: ObservationNoise,
     generator: torch.Generator,
 ) -> tuple[Float[Tensor, "n s s"], Int[Tensor, "n s s"]]:
     """A silhouette and a part map as segmenters give them.
@@ -107,7 +117,7 @@ def add_mask_noise(
     Args:
         labels: SMPL part + 1; 0 is background.
         photographed: Pixels inside the photo.
-        errors: What goes wrong.
+        config: Kinds and amounts of noise.
         generator: Source of randomness.
 
     Returns:
@@ -119,23 +129,23 @@ def add_mask_noise(
         return (torch.rand(count, generator=generator) < share)[:, None, None]
 
     lost = torch.randint(len(_LIMBS), (count,), generator=generator)
-    lost = torch.where(chance(errors.limb_lost)[:, 0, 0], lost, len(_LIMBS))
+    lost = torch.where(chance(config.limb_lost)[:, 0, 0], lost, len(_LIMBS))
     labels = _AFTER_LOSS[lost][torch.arange(count)[:, None, None], labels]
     mask = (labels > 0).float()[:, None]
-    grown = errors.swollen * size * torch.randn(count, 1, 1, 1, generator=generator) / 2
+    grown = config.mask_dilation * size * torch.randn(count, 1, 1, 1, generator=generator) / 2
     noise = interpolate(torch.randn(count, 1, 9, 9, generator=generator), size, mode="bicubic", align_corners=True)
-    mask = _moved(mask, grown + errors.ragged * size * noise)[:, 0] > 0.5
+    mask = _moved(mask, grown + config.mask_boundary_noise * size * noise)[:, 0] > 0.5
 
     blob = random_blobs(count, size, 0.05, 0.2, generator)
-    mask = mask | (blob & chance(errors.stained))
-    thing = random_blobs(count, size, 0.08, 0.35, generator) & chance(errors.occluded)
+    mask = mask | (blob & chance(config.false_positive_region))
+    thing = random_blobs(count, size, 0.08, 0.35, generator) & chance(config.occluded)
     told = torch.rand(count, generator=generator)[:, None, None] < 0.5
     mask = mask & ~thing
     unknown = (thing & told) | ~photographed
     silhouette = torch.where(unknown, 0.0, torch.where(mask, 1.0, -1.0))
-    silhouette = torch.where(chance(errors.no_mask), 0.0, silhouette)
+    silhouette = torch.where(chance(config.no_mask), 0.0, silhouette)
     shown = torch.where(thing | ~photographed, 0, labels)
-    return silhouette, torch.where(chance(errors.no_parts), 0, shown)
+    return silhouette, torch.where(chance(config.no_parts), 0, shown)
 
 
 def _moved(mask: Float[Tensor, "n 1 s s"], outwards_px: Float[Tensor, "n 1 s s"]) -> Float[Tensor, "n 1 s s"]:
@@ -175,7 +185,7 @@ def add_keypoint_noise(
     keypoints: Float[Tensor, "n k 2"],
     visible: Bool[Tensor, "n k"],
     known: Bool[Tensor, "n k"],
-    errors: ObservationNoise,
+    config: ObservationNoise,
     generator: torch.Generator,
 ) -> tuple[Float[Tensor, "n k 2"], Float[Tensor, "n k"]]:
     """Keypoints as detectors give them.
@@ -184,7 +194,7 @@ def add_keypoint_noise(
         keypoints: Units of half the view's side from its middle.
         visible: Not hidden, and inside the photo.
         known: Inside the photo, and told at all.
-        errors: What goes wrong.
+        config: Kinds and amounts of noise.
         generator: Source of randomness.
 
     Returns:
@@ -195,18 +205,18 @@ def add_keypoint_noise(
     def chance(*shape: int) -> Tensor:
         return torch.rand(*shape, generator=generator)
 
-    low, high = (math.log(limit) for limit in errors.jitter)
+    low, high = (math.log(limit) for limit in config.jitter)
     jitter = (low + (high - low) * chance(count, 1)).exp()
     jitter = jitter * torch.where(visible, 1.0, 2.0)
     moved = keypoints + jitter[..., None] * torch.randn(keypoints.shape, generator=generator)
-    stray = chance(count, n_points) < errors.stray
+    stray = chance(count, n_points) < config.keypoint_outliers
     moved = torch.where(
         stray[..., None], moved + OUTLIER_SPREAD * torch.randn(keypoints.shape, generator=generator), moved
     )
-    missed = chance(count, n_points) < torch.where(visible, errors.missing, errors.hidden_missing)
-    found = known & ~missed & (chance(count, 1) >= errors.no_keypoints)
+    missed = chance(count, n_points) < torch.where(visible, config.missing, config.hidden_missing)
+    found = known & ~missed & (chance(count, 1) >= config.no_keypoints)
     which = torch.randint(3, (count,), generator=generator)
-    swap = (chance(count) < errors.swapped)[:, None] & torch.stack([_ARMS, _LEGS, torch.ones_like(_ARMS)])[which]
+    swap = (chance(count) < config.swapped)[:, None] & torch.stack([_ARMS, _LEGS, torch.ones_like(_ARMS)])[which]
     moved = torch.where(swap[..., None], moved[:, _SWAPPED], moved)
     found = torch.where(swap, found[:, _SWAPPED], found)
     sure = _confidences(visible, generator)
@@ -219,7 +229,7 @@ def add_depth_noise(
     points: Float[Tensor, "n k 3"],
     visible: Bool[Tensor, "n k"],
     known: Bool[Tensor, "n k"],
-    errors: ObservationNoise,
+    config: ObservationNoise,
     generator: torch.Generator,
 ) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k"]]:
     """How far away keypoints are, as networks guess it from a photo: the signs mostly right, the sizes not.
@@ -228,7 +238,7 @@ def add_depth_noise(
         points: Metres, in the view's axes.
         visible: Not hidden, and inside the photo.
         known: Inside the photo, and told at all.
-        errors: What goes wrong.
+        config: Kinds and amounts of noise.
         generator: Source of randomness.
 
     Returns:
@@ -239,19 +249,19 @@ def add_depth_noise(
     def between(limits: tuple[float, float], *shape: int) -> Tensor:
         return limits[0] + (limits[1] - limits[0]) * torch.rand(*shape, generator=generator)
 
-    told = known & (torch.rand(count, 1, generator=generator) >= errors.no_depths)
+    told = known & (torch.rand(count, 1, generator=generator) >= config.no_depths)
     around = torch.stack([centred_depths(points[..., axis], told) for axis in range(3)], -1)
-    slope = errors.depth_tilt * torch.randn(count, 1, 2, generator=generator)
+    slope = config.depth_tilt * torch.randn(count, 1, 2, generator=generator)
     depths = around[..., 2] + (slope * around[..., :2]).sum(-1)
     for root, limb in _HANGING:
-        smaller = between(errors.depth_scale, count, 1)
-        share = errors.depth_flipped * torch.where(visible[:, limb].any(1, keepdim=True), 1.0, 3.0)
+        smaller = between(config.depth_scale, count, 1)
+        share = config.depth_flipped * torch.where(visible[:, limb].any(1, keepdim=True), 1.0, 3.0)
         flipped = torch.rand(count, 1, generator=generator) < share
         reach = depths[:, limb] - depths[:, root, None]
         depths[:, limb] = depths[:, root, None] + torch.where(flipped, -smaller, smaller) * reach
-    low, high = (math.log(limit) for limit in errors.depth_noise_m)
+    low, high = (math.log(limit) for limit in config.depth_noise_m)
     noise = between((low, high), count, 1).exp() * torch.where(visible, 1.0, 2.0)
-    depths = between(errors.depth_scale, count, 1) * depths + noise * torch.randn(count, n_points, generator=generator)
+    depths = between(config.depth_scale, count, 1) * depths + noise * torch.randn(count, n_points, generator=generator)
     return centred_depths(depths, told), torch.where(told, _confidences(visible, generator), 0.0)
 
 

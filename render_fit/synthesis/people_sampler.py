@@ -71,8 +71,8 @@ class PeopleSampler:
         size: Side of the views, pixels.
         poses: How poses are varied.
         people: How people look and are seen.
-        errors: What observers get wrong.
-        annotators: Skeletons by whose meaning of the joints keypoints are told, each for as many people.
+        noise: What observers get wrong.
+        keypoint_formats: Skeletons by whose meaning of the joints keypoints are told, each for as many people.
         photos: How pictures in colour look; None: none are drawn.
     """
 
@@ -82,9 +82,9 @@ class PeopleSampler:
     size: int = 64
     poses: PoseAugmentation = field(default_factory=PoseAugmentation)
     people: PeopleDistribution = field(default_factory=PeopleDistribution)
-    errors: ObservationNoise = field(default_factory=ObservationNoise)
-    annotators: tuple[Skeleton, ...] = KEYPOINT_FORMATS
-    photos: ImageAugmentation | None = None
+    noise: ObservationNoise = field(default_factory=ObservationNoise)
+    keypoint_formats: tuple[Skeleton, ...] = KEYPOINT_FORMATS
+    images: ImageAugmentation | None = None
 
     @torch.no_grad()
     def draw(self, count: int, generator: torch.Generator) -> RenderedPeople:
@@ -120,8 +120,8 @@ class PeopleSampler:
         count = len(who.vertices)
         pixels, places = torch.zeros(count, len(CANONICAL_KEYPOINTS), 2), torch.ones(count, len(CANONICAL_KEYPOINTS), 3)
         told = torch.zeros(count, len(CANONICAL_KEYPOINTS), dtype=torch.bool)
-        annotator = torch.randint(len(self.annotators), (count,), generator=generator)
-        for number, skeleton in enumerate(self.annotators):
+        annotator = torch.randint(len(self.keypoint_formats), (count,), generator=generator)
+        for number, skeleton in enumerate(self.keypoint_formats):
             rows = (annotator == number).nonzero()[:, 0]
             if not len(rows):
                 continue

@@ -115,12 +115,12 @@ class AdversarialPriorTraining:
         own = real.detach().mean() + fake.detach().mean()
         return Losses(torch.zeros_like(own), {"discriminators": own})
 
-    def state(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """All that it takes to go on."""
         return {"discriminators": self.discriminators.state_dict(), "optimiser": self.optimiser.state_dict()}
 
-    def take_up(self, content: dict[str, Any]) -> None:
-        """Goes on from what `state` gave."""
+    def load_state_dict(self, content: dict[str, Any]) -> None:
+        """Goes on from what `state_dict` gave."""
         self.discriminators.load_state_dict(content["discriminators"])
         self.optimiser.load_state_dict(content["optimiser"])
 

@@ -59,14 +59,6 @@ class Decoder(nn.Module):
             together = shown + interpolate(together, shown.shape[-2:])
         return self.say(together)
 
-    def state(self) -> dict[str, Any]:
-        """All that it takes to go on."""
-        return self.state_dict()
-
-    def take_up(self, content: dict[str, Any]) -> None:
-        """Goes on from what `state` gave."""
-        self.load_state_dict(content)
-
 
 class RegressorWithSegmentation(nn.Module):
     """A regressor as it is trained: beside a decoder of its backbone's maps, where segmentation is a lesson.

@@ -23,9 +23,9 @@ STATE, REGRESSOR, RECIPE = "state.pt", "regressor.safetensors", "recipe.json"
 class Stateful(Protocol):
     """What else a training remembers from step to step."""
 
-    def state(self) -> dict[str, Any]: ...
+    def state_dict(self) -> dict[str, Any]: ...
 
-    def take_up(self, content: dict[str, Any]) -> None: ...
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> Any: ...
 
 
 class TrainingState:
@@ -64,7 +64,7 @@ class TrainingState:
             "averaged": self.averaged.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "random": torch.get_rng_state(),
-            "others": {name: other.state() for name, other in self.others.items()},
+            "others": {name: other.state_dict() for name, other in self.others.items()},
         }
         partial = self.folder / f".{STATE}.partial"
         torch.save(content, partial)
@@ -91,7 +91,7 @@ class TrainingState:
                 f"{self.folder}: began {_with(remembered)} and would go on {_with(self.others)}; choose another --out"
             )
         for name, other in self.others.items():
-            other.take_up(remembered[name])
+            other.load_state_dict(remembered[name])
         self.step = content["step"]
         self.best = None if content["best"] is None else Score(**content["best"])
         self.model.load_state_dict(content["model"])

@@ -75,9 +75,9 @@ class FinetuningResult:
 def finetune(
     images: Sequence[Path],
     out: Path,
-    start: str = "lifter",
+    pretrained: str = "lifter",
     recipe: str = "finetune",
-    motion: Path | None = None,
+    mocap: Path | None = None,
     *,
     steps: int | None = None,
     workers: int = 1,
@@ -88,9 +88,9 @@ def finetune(
     Args:
         images: Photos, or folders of them.
         out: Folder of the training; one that exists goes on, and its photos are not observed again.
-        start: The regressor to begin with, by name, path or place on the hub.
+        pretrained: The regressor to begin with, by name, path or place on the hub.
         recipe: Training recipe, by name or path; its network is the regressor's own.
-        motion: Folder of motion capture for the drawn people that are trained on beside the photos; None: poses of the
+        mocap: Folder of motion capture for the drawn people that are trained on beside the photos; None: poses of the
             prior.
         steps: In place of the recipe's.
         workers: Processes that draw people.
@@ -102,12 +102,12 @@ def finetune(
     Raises:
         InputError: if there is no regressor, no photo, or nobody is found in any.
     """
-    first = load_regressor(start)
+    first = load_regressor(pretrained)
     chosen = load_training_recipe(recipe)
-    changes = {"regressor": first.config, "start": start} | ({} if steps is None else {"steps": steps})
+    changes = {"regressor": first.config, "pretrained": pretrained} | ({} if steps is None else {"steps": steps})
     chosen = chosen.model_copy(update=changes)
     found = find_images(images)
-    setting = chosen.unlabelled
+    setting = chosen.render_supervision
 
     def observed(done: int, total: int) -> None:
         if watch is not None:
@@ -118,7 +118,7 @@ def finetune(
         reason = next(iter(skipped.values()), "")
         raise InputError(f"{images[0]}: nobody was found in any of {len(found)} photos ({reason})")
     photos = UnlabelledPhotos.joined(list(people.values()))
-    synthesis = people_sampler(chosen, load_pose_bank(motion))
+    synthesis = people_sampler(chosen, load_pose_bank(mocap))
     before = measure_agreement(first, photos, synthesis, setting)
 
     def tell(step: int, figures: dict[str, float]) -> None:

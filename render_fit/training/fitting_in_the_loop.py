@@ -91,8 +91,8 @@ class BestFits(Batch):
     def truth(self, view: PersonCrop, body: Body, n_clothing: int, good: Bool[Tensor, "p"]) -> GroundTruth:
         """The fits as what a regressor should say, in the axes of the views: nothing of clothes, and nothing at all
         where a fit is not good."""
-        pelvis = (view.turn @ self.pelvis[..., None])[..., 0]
-        rotations = torch.cat([view.turn[:, None] @ self.rotations[:, :1], self.rotations[:, 1:]], 1)
+        pelvis = (view.rotation @ self.pelvis[..., None])[..., 0]
+        rotations = torch.cat([view.rotation[:, None] @ self.rotations[:, :1], self.rotations[:, 1:]], 1)
         joints = body.kinematics(BodyParameters(rotations, self.betas, torch.zeros_like(pelvis))).joints
         return GroundTruth(
             rotations,
@@ -117,7 +117,7 @@ def fit_batch(prediction: Prediction, seen: UnlabelledPhotos, body: Body, settin
     """
     n, h = prediction.log_likelihood.shape
     with torch.no_grad():
-        rotations, pelvis = prediction.in_photo(seen.view)
+        rotations, pelvis = prediction.in_photo_camera(seen.view)
         betas = prediction.betas.flatten(0, 1)
         start = Variables.from_parameters(
             body, BodyParameters(rotations, betas, pelvis - body.rest_joints(betas)[:, 0])

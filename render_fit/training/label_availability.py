@@ -8,7 +8,7 @@ from torch import Tensor, stack
 
 from render_fit.core.config import StrictModel
 
-LABELS = ("rotations", "betas", "clothing", "joints", "place", "projection")
+LABELS = ("rotations", "betas", "clothing", "joints", "pelvis_offset", "projection")
 """What may be known of a person, by the names of the losses that compare with it (`objective.LossWeights`)."""
 
 _GOLDEN = 0.6180339887498949
@@ -39,5 +39,5 @@ class LabelAvailability(StrictModel):
             who carries a label at some share carries it at every larger one.
         """
         place = (numbers.double() * _GOLDEN) % 1.0
-        share = {"joints": self.joints, "place": self.joints, "projection": self.projection}
+        share = {"joints": self.joints, "pelvis_offset": self.joints, "projection": self.projection}
         return stack([place < share.get(name, self.latent) for name in LABELS], 1)

@@ -91,7 +91,7 @@ def train(
     regressor, averaged = Regressor(recipe.regressor), Regressor(recipe.regressor)
     if recipe.regressor.head == "iterative":
         regressor.begin_at(synthesis.bank.mean_rotations())
-    if recipe.start:
+    if recipe.pretrained:
         regressor.load_state_dict(_pretrained(recipe).state_dict())
     averaged.load_state_dict(regressor.state_dict())
     # On a processor the lifter's forward and backward pass takes 0.25 s in place of 0.37 (64 people, one thread).
@@ -143,7 +143,7 @@ def train(
     if shards % processes:
         raise InputError(f"batch: {shards} shards of {recipe.shard} cannot be shared evenly by {processes} processes")
     mine = range(state.step * shards + rank, last * shards, processes)
-    with prefetch(Shards(synthesis, recipe.shard, recipe.seed, recipe.labels), mine, workers) as drawn:
+    with prefetch(Shards(synthesis, recipe.shard, recipe.seed, recipe.label_availability), mine, workers) as drawn:
         while state.step < last:
             parts = [next(drawn) for _ in range(shards // processes)]
             inputs = RegressorInputs.joined([part for part, _ in parts])
@@ -218,9 +218,11 @@ def learning_rate(setting: Optimiser, step: int, steps: int) -> float:
 
 def _pretrained(recipe: TrainingRecipe) -> Regressor:
     """The regressor that a recipe begins with."""
-    found = load_regressor(recipe.start)
+    found = load_regressor(recipe.pretrained)
     if found.config != recipe.regressor:
-        raise InputError(f"start: {recipe.start} is of another network than the recipe's `regressor` section describes")
+        raise InputError(
+            f"start: {recipe.pretrained} is of another network than the recipe's `regressor` section describes"
+        )
     return found
 
 

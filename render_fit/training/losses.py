@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
 from render_fit.bodies.body import Body
 from render_fit.core.cameras import view_camera
+from render_fit.core.config import StrictModel
 from render_fit.regressors.network import Prediction
 from render_fit.training.label_availability import LABELS
 from render_fit.training.samples import GroundTruth
@@ -19,22 +21,27 @@ from render_fit.training.samples import GroundTruth
 Count = Callable[[Tensor], Tensor]
 
 
-class LossWeights(BaseModel):
+class LossWeights(StrictModel):
     """Weights of the terms; 0 leaves one out.
 
     L_lat is `rotations` and `betas` (Omran et al. 2018, eq. 3), L_3D `joints`, L_2D `projection`.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    renamed: ClassVar[Mapping[str, str]] = {
+        "place": "pelvis_offset",
+        "spread": "joint_error",
+    }
 
     rotations: float = Field(default=0.5, ge=0, description="mean squared difference of rotation matrices")
     betas: float = Field(default=0.02, ge=0, description="mean squared difference, standard deviations")
     joints: float = Field(default=5.0, ge=0, description="mean distance from the pelvis's frame, metres")
     projection: float = Field(default=1.0, ge=0, description="mean distance in the picture, shares of half the view")
-    place: float = Field(default=0.5, ge=0, description="mean absolute difference of the pelvis's place in the view")
+    pelvis_offset: float = Field(
+        default=0.5, ge=0, description="mean absolute difference of the pelvis's place in the view"
+    )
     clothing: float = Field(default=0.02, ge=0, description="mean squared difference, centimetres")
     choice: float = Field(default=0.1, ge=0, description="cross-entropy of the hypotheses' probabilities, nats")
-    spread: float = Field(default=0.05, ge=0, description="negative log-likelihood of the joints' distances, nats")
+    joint_error: float = Field(default=0.05, ge=0, description="negative log-likelihood of the joints' distances, nats")
     all_hypotheses: float = Field(
         default=0.05, ge=0, le=1, description="share of the loss that every hypothesis gets, not only the best one"
     )
@@ -81,11 +88,13 @@ def distances(prediction: Prediction, truth: GroundTruth, body: Body) -> dict[st
         "betas": (prediction.betas - truth.betas[:, None]).square().mean(-1),
         "joints": off.mean(-1),
         "projection": (shown - true_shown).norm(dim=-1).clamp(max=2.0).mean(-1),
-        "place": (prediction.place - truth.place[:, None]).abs().mean(-1),
+        "pelvis_offset": (prediction.pelvis_offset - truth.pelvis_offset[:, None]).abs().mean(-1),
         "clothing": (prediction.clothing - truth.clothing[:, None]).square().mean(-1)
         if prediction.clothing.shape[-1]
         else torch.zeros_like(off[..., 0]),
-        "spread": (off.detach() / prediction.spread.clamp(min=1e-3) + prediction.spread.clamp(min=1e-3).log()).mean(-1),
+        "joint_error": (
+            off.detach() / prediction.joint_error.clamp(min=1e-3) + prediction.joint_error.clamp(min=1e-3).log()
+        ).mean(-1),
     }
 
 
@@ -95,7 +104,7 @@ def losses(
     """The training loss: the best hypothesis of each person learns, and which one it was.
 
     Every term is a mean over those people who carry its label; which hypothesis is best is judged by the labels that
-    the person carries, `spread` learns where joints are known, `choice` where anything is.
+    the person carries, `joint_error` learns where joints are known, `choice` where anything is.
 
     Args:
         prediction: H hypotheses for each of N people.
@@ -109,7 +118,7 @@ def losses(
         2020.
     """
     known = dict(zip(LABELS, truth.labels.T, strict=True))
-    known |= {"spread": known["joints"], "choice": truth.labels.any(1)}
+    known |= {"joint_error": known["joints"], "choice": truth.labels.any(1)}
     off = distances(prediction, truth, body) | {"choice": -prediction.log_likelihood}
     off = {name: torch.where(known[name][:, None], value, 0.0) for name, value in off.items()}
     best = torch.stack([getattr(weights, name) * off[name].detach() for name in LABELS]).sum(0).argmin(1, keepdim=True)

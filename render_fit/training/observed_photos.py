@@ -26,7 +26,7 @@ from render_fit.training.render_supervision import UnlabelledPhotos
 
 OBSERVER = "mediapipe"
 
-_VERSION = 1
+_VERSION = 2
 """Of what is kept: another number observes anew."""
 
 
@@ -78,12 +78,12 @@ def observed_people(
 def _observed(path: Path, observer: Observer, regressor: Regressor, resolution: int) -> UnlabelledPhotos | str:
     config = regressor.config
     try:
-        seen = observe(path, observer=observer, make_parts=config.looks_at == {"part map"})[0]
+        seen = observe(path, observer=observer, parts_from_keypoints=config.looks_at == {"part map"})[0]
         if seen.mask is None or seen.keypoints_px is None:
             return "no mask or no keypoints"
         assert seen.camera is not None  # `observe` always decides one
         one = UnlabelledPhotos.of([seen], [seen.camera], config.size, resolution, photo=config.sees("photo"))
-        regressor.require_sight(one.inputs)
+        regressor.check_inputs(one.inputs)
     except InputError as error:
         return str(error)
     return one
@@ -114,7 +114,7 @@ def _read(path: Path) -> UnlabelledPhotos | str | None:
     targets["camera"] = Camera(**targets["camera"])
     targets["skeleton"] = SKELETONS.get(targets["skeleton"])
     targets["part_space"] = PART_SPACES.get(targets["part_space"])
-    view = PersonCrop(Camera(**kept["view"]["camera"]), kept["view"]["turn"])
+    view = PersonCrop(Camera(**kept["view"]["camera"]), kept["view"]["rotation"])
     return UnlabelledPhotos(RegressorInputs(**kept["inputs"]), view, FitTargets(**targets))
 
 

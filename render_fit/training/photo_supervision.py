@@ -42,11 +42,13 @@ class PhotoSupervision:
         self.recipe, self.photos, self.synthesis = recipe, photos, synthesis
         self.everybody, self.gather = everybody, gather
         config = recipe.regressor
-        self.fits = None if recipe.in_the_loop is None else BestFits.none(len(photos), config.n_joints, config.n_betas)
+        self.fits = (
+            None if recipe.fitting_in_the_loop is None else BestFits.none(len(photos), config.n_joints, config.n_betas)
+        )
 
     def rows(self, step: int, rank: int, processes: int) -> Tensor:
         """Whom a step's process looks at: all get their turn, in a new order every time around."""
-        batch, count = self.recipe.unlabelled.batch, len(self.photos)
+        batch, count = self.recipe.render_supervision.batch, len(self.photos)
         rows = []
         for number in range(step * batch + rank, (step + 1) * batch, processes):
             generator = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + number // count)
@@ -62,9 +64,11 @@ class PhotoSupervision:
         """
         prediction, seen, body = prediction.to("cpu"), self.photos[rows], self.synthesis.body
         loss = Losses(torch.zeros(()), {})
-        if self.recipe.unlabelled.weight > 0:
-            loss = loss.plus(render_loss(prediction, seen, self.synthesis, self.recipe.unlabelled, self.everybody))
-        setting = self.recipe.in_the_loop
+        if self.recipe.render_supervision.weight > 0:
+            loss = loss.plus(
+                render_loss(prediction, seen, self.synthesis, self.recipe.render_supervision, self.everybody)
+            )
+        setting = self.recipe.fitting_in_the_loop
         if setting is None or self.fits is None:
             return loss
         found = fit_batch(prediction, seen, body, setting)
@@ -72,12 +76,12 @@ class PhotoSupervision:
         self.fits.improve(self.gather(rows), BestFits(**everywhere))
         return loss.plus(fit_loss(prediction, seen, self.fits[rows], body, self.recipe.losses, setting, self.everybody))
 
-    def state(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """What has to be known to go on."""
         return {"photos": len(self.photos), "fits": None if self.fits is None else self.fits.__dict__}
 
-    def take_up(self, content: dict[str, Any]) -> None:
-        """Goes on from a `state`.
+    def load_state_dict(self, content: dict[str, Any]) -> None:
+        """Goes on from a `state_dict`.
 
         Raises:
             InputError: if it is of another number of photos.

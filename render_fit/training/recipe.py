@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -36,6 +37,15 @@ class Optimiser(StrictModel):
 class TrainingRecipe(StrictModel):
     """A whole training."""
 
+    renamed: ClassVar[Mapping[str, str]] = {
+        "start": "pretrained",
+        "unlabelled": "render_supervision",
+        "in_the_loop": "fitting_in_the_loop",
+        "errors": "observation_noise",
+        "photos": "images",
+        "labels": "label_availability",
+    }
+
     name: str
     description: str
     source: str = ""
@@ -44,20 +54,22 @@ class TrainingRecipe(StrictModel):
     regressor: RegressorConfig = RegressorConfig()
     poses: PoseAugmentation = PoseAugmentation()
     people: PeopleDistribution = PeopleDistribution()
-    errors: ObservationNoise = ObservationNoise()
-    photos: ImageAugmentation = Field(
+    observation_noise: ObservationNoise = ObservationNoise()
+    images: ImageAugmentation = Field(
         default=ImageAugmentation(), description="pictures in colour, drawn only for networks that look at them"
     )
-    labels: LabelAvailability = Field(default=LabelAvailability(), description="which people's truth is known")
+    label_availability: LabelAvailability = Field(
+        default=LabelAvailability(), description="which people's truth is known"
+    )
     losses: LossWeights = LossWeights()
-    start: str = Field(
+    pretrained: str = Field(
         default="", description="a regressor to begin with, by name, path or place on the hub; random if empty"
     )
-    unlabelled: RenderSupervisionConfig = Field(
+    render_supervision: RenderSupervisionConfig = Field(
         default=RenderSupervisionConfig(),
         description="for observations of people whom nobody labelled, where they are given",
     )
-    in_the_loop: FittingInTheLoopConfig | None = Field(
+    fitting_in_the_loop: FittingInTheLoopConfig | None = Field(
         default=None, description="fits of those people that teach the regressor (SPIN); none if left out"
     )
     adversarial: AdversarialConfig = AdversarialConfig()

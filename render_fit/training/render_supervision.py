@@ -124,7 +124,7 @@ class UnlabelledPhotos:
         camera = Camera(torch.cat([view.camera.K for view in views]), size, size)
         return UnlabelledPhotos(
             RegressorInputs.joined([part.inputs for part in parts]),
-            PersonCrop(camera, torch.cat([view.turn for view in views])),
+            PersonCrop(camera, torch.cat([view.rotation for view in views])),
             FitTargets.joined([part.targets for part in parts]),
         )
 
@@ -209,7 +209,7 @@ def render_losses(
     Differentiability: in the prediction, as the terms are.
     """
     n, h = prediction.log_likelihood.shape
-    rotations, pelvis = prediction.in_photo(seen.view)
+    rotations, pelvis = prediction.in_photo_camera(seen.view)
     betas = prediction.betas.flatten(0, 1)
     clothing = prediction.clothing.flatten(0, 1)
     parameters = BodyParameters(rotations, betas, pelvis - body.rest_joints(betas)[:, 0])

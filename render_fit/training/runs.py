@@ -56,15 +56,15 @@ def people_sampler(recipe: TrainingRecipe, bank: PoseBank, size: int | None = No
         size or recipe.regressor.size,
         recipe.poses,
         recipe.people,
-        recipe.errors,
-        photos=recipe.photos if recipe.regressor.sees("photo") else None,
+        recipe.observation_noise,
+        images=recipe.images if recipe.regressor.sees("photo") else None,
     )
 
 
 def run_training(
     name: str,
     out: Path,
-    motion: Path | None = None,
+    mocap: Path | None = None,
     *,
     steps: int | None = None,
     workers: int | None = None,
@@ -75,7 +75,7 @@ def run_training(
     Args:
         name: A training recipe, by name or path.
         out: The training's folder.
-        motion: Folder of motion capture; None: poses of the prior.
+        mocap: Folder of motion capture; None: poses of the prior.
         steps: In place of the recipe's.
         workers: Processes that draw people; None: half of the cores, shared by the machine's processes.
         watch: Called with (step, all steps, figures), in the main process.
@@ -88,9 +88,9 @@ def run_training(
     recipe = load_training_recipe(name)
     if steps is not None:
         recipe = recipe.model_copy(update={"steps": steps})
-    synthesis = people_sampler(recipe, load_pose_bank(motion))
+    synthesis = people_sampler(recipe, load_pose_bank(mocap))
     main = process_state().is_main_process
-    held_out = sample_held_out(people_sampler(recipe, load_pose_bank(motion, "held_out")), HELD_OUT) if main else None
+    held_out = sample_held_out(people_sampler(recipe, load_pose_bank(mocap, "held_out")), HELD_OUT) if main else None
     cores = (os.cpu_count() or 2) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     count = max(1, cores // 2) if workers is None else workers
     with ExitStack() as stack:
@@ -110,7 +110,7 @@ def run_training(
 
 
 def write_dataset(
-    name: str, out: Path, count: int, size: int, motion: Path | None, seed: int, chunk: int = 256
+    name: str, out: Path, count: int, size: int, mocap: Path | None, seed: int, chunk: int = 256
 ) -> Iterator[int]:
     """Draws people with truth into files, ``chunk`` at a time; yields how many are done.
 
@@ -121,7 +121,7 @@ def write_dataset(
     Raises:
         InputError: for what the user can mend.
     """
-    synthesis = people_sampler(load_training_recipe(name), load_pose_bank(motion), size)
+    synthesis = people_sampler(load_training_recipe(name), load_pose_bank(mocap), size)
     out.mkdir(parents=True, exist_ok=True)
     for first in range(0, count, chunk):
         n = min(chunk, count - first)

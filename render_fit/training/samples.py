@@ -27,7 +27,7 @@ class GroundTruth(Batch):
         rotations: (N, J, 3, 3) local rotations, the global one first.
         betas: (N, S) shape.
         clothing: (N, M) coefficients of the clothing basis.
-        place: (N, 3) see `regressors.network.Prediction`.
+        pelvis_offset: (N, 3) see `regressors.network.Prediction`.
         pelvis: (N, 3) metres.
         joints: (N, J, 3) metres, relative to the pelvis.
         focal: (N,) focal length over the view's side.
@@ -38,7 +38,7 @@ class GroundTruth(Batch):
     rotations: Float[Tensor, "n j 3 3"]
     betas: Float[Tensor, "n s"]
     clothing: Float[Tensor, "n m"]
-    place: Float[Tensor, "n 3"]
+    pelvis_offset: Float[Tensor, "n 3"]
     pelvis: Float[Tensor, "n 3"]
     joints: Float[Tensor, "n j 3"]
     focal: Float[Tensor, "n"]
@@ -75,21 +75,21 @@ def observed_inputs(sampler: PeopleSampler, drawn: RenderedPeople, generator: to
         drawn: The people.
         generator: Source of randomness.
     """
-    silhouette, parts_seen = add_mask_noise(drawn.labels, drawn.photographed, sampler.errors, generator)
-    keypoints, confidence = add_keypoint_noise(drawn.keypoints, drawn.visible, drawn.known, sampler.errors, generator)
+    silhouette, parts_seen = add_mask_noise(drawn.labels, drawn.photographed, sampler.noise, generator)
+    keypoints, confidence = add_keypoint_noise(drawn.keypoints, drawn.visible, drawn.known, sampler.noise, generator)
     count, size = len(silhouette), sampler.size
     parts = torch.zeros(count, 24, size, size)
-    coarse = torch.rand(count, generator=generator) < sampler.errors.twelve_parts
+    coarse = torch.rand(count, generator=generator) < sampler.noise.coarse_parts
     for space, chosen in (("smpl24", ~coarse), ("nbf12", coarse)):
         evidence = part_evidence(PART_SPACES[space])
         relabel = PART_SPACES[space].emission.argmax(1).roll(1)  # background first, as in `RenderedPeople.labels`
         rows = (chosen & parts_seen.flatten(1).any(1)).nonzero()[:, 0]
         if len(rows):
             parts[rows] = evidence[relabel[parts_seen[rows]]].movedim(-1, 1)
-    depths, sure = add_depth_noise(drawn.points, drawn.visible, drawn.known, sampler.errors, generator)
+    depths, sure = add_depth_noise(drawn.points, drawn.visible, drawn.known, sampler.noise, generator)
     photo = None
-    if sampler.photos is not None:
-        pixels = render_rgb(sampler.body, drawn.people.vertices, drawn.face_index, sampler.photos, generator)
+    if sampler.images is not None:
+        pixels = render_rgb(sampler.body, drawn.people.vertices, drawn.face_index, sampler.images, generator)
         photo = (2 * pixels - 1) * drawn.photographed[:, None]
     focal = drawn.people.camera.K[:, 0, 0] / size
     return RegressorInputs(silhouette, parts, keypoints, confidence, depths, sure, focal, photo)

@@ -32,13 +32,13 @@ def sample_unlabelled(
     Raises:
         ValueError: if several annotators tell keypoints, which then cannot be compared with in one batch.
     """
-    if len(synthesis.annotators) != 1:
-        raise ValueError(f"synthesis: expected one annotator of keypoints, got {len(synthesis.annotators)}")
+    if len(synthesis.keypoint_formats) != 1:
+        raise ValueError(f"synthesis: expected one annotator of keypoints, got {len(synthesis.keypoint_formats)}")
     seen, truths = [], []
     for first in range(0, count, chunk):
         drawn = synthesis.draw(min(chunk, count - first), generator)
         inputs = observed_inputs(synthesis, drawn, generator)
-        seen.append(_compared(inputs, drawn.people, synthesis.annotators[0]))
+        seen.append(_compared(inputs, drawn.people, synthesis.keypoint_formats[0]))
         truths.append(ground_truth(synthesis, drawn.people))
     return UnlabelledPhotos.joined(seen), GroundTruth.joined(truths)
 

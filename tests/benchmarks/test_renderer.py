@@ -53,6 +53,6 @@ def test_what_draws_something_else_is_not_timed(monkeypatch, capsys):
     assert "values within" in check_gradients(CpuRenderer(), what, [REST])
     with pytest.raises(WrongGradient, match="slipped, contour, σ 1 px, rest: t pose: not timed"):
         check_gradients(Slipped(), what, [REST])
-    monkeypatch.setattr(renderer, "renderer_named", lambda name: Slipped())
+    monkeypatch.setattr(renderer, "make_renderer", lambda name: Slipped())
     assert renderer.main(["--size", "32", "--runs", "1", "--bodies", "2"]) == 1
     assert "not timed" in capsys.readouterr().out

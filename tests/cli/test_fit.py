@@ -85,7 +85,7 @@ def test_a_photo_with_files_is_fitted(person, tmp_path):
 
 
 def test_parts_can_be_made_and_that_is_said(person, tmp_path):
-    assert run("fit", *person, "--make-parts", "--save", "").exit_code == 0
+    assert run("fit", *person, "--parts-from-keypoints", "--save", "").exit_code == 0
     report = json.loads((tmp_path / "out" / "person" / "report.json").read_text())
     assert report["sources"]["parts"] == "made from mask and keypoints"
     assert report["part_iou"]["after"] > 0.2

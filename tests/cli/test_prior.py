@@ -15,9 +15,9 @@ def invoke(*words: str | Path):
 def test_mistakes_are_one_line(tmp_path: Path) -> None:
     wanted = tmp_path / "vae.safetensors"
     for words, says in (
-        (("train", "vae", "--motion", tmp_path, "--out", wanted), "expected the CMU motion capture"),
-        (("train", "vae", "--motion", tmp_path, "--out", tmp_path / "vae.pt"), "ends in .safetensors"),
-        (("compare", "--motion", tmp_path, "--vae", wanted), "no such file"),
+        (("train", "vae", "--mocap", tmp_path, "--out", wanted), "expected the CMU motion capture"),
+        (("train", "vae", "--mocap", tmp_path, "--out", tmp_path / "vae.pt"), "ends in .safetensors"),
+        (("compare", "--mocap", tmp_path, "--vae", wanted), "no such file"),
     ):
         result = invoke("prior", *words)
         assert result.exit_code == 2
@@ -27,10 +27,10 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
 
 def test_train_and_compare(shared_data: Path, tmp_path: Path) -> None:
     out = tmp_path / "new" / "vae.safetensors"
-    result = invoke("prior", "train", "vae", "--motion", shared_data, "--out", out, "--steps", 100)
+    result = invoke("prior", "train", "vae", "--mocap", shared_data, "--out", out, "--steps", 100)
     assert result.exit_code == 0, result.output
     assert "loss" in result.stdout and [path.name for path in out.parent.iterdir()] == [out.name]
     assert not any(p.requires_grad for p in PoseVAE.from_file(out).parameters())
-    compared = invoke("prior", "compare", "--motion", shared_data, "--vae", out)
+    compared = invoke("prior", "compare", "--mocap", shared_data, "--vae", out)
     assert compared.exit_code == 0, compared.output
     assert "adversarial" in compared.stdout and "hinge backwards" in compared.stdout

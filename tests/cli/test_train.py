@@ -72,7 +72,10 @@ def test_train_and_begin_a_fit_with_it(recipe_file: Path, tmp_path: Path) -> Non
     hybrid = load_recipe("hybrid")
     started = Recipe.model_validate(
         hybrid.resolved()
-        | {"starts": {"regressor": str(out / "regressor.safetensors"), "yaws_deg": [], "poses": []}, "stages": []}
+        | {
+            "initialisation": {"regressor": str(out / "regressor.safetensors"), "yaws_deg": [], "poses": []},
+            "stages": [],
+        }
     )
     scene = synthetic_scene(open_body(), everyday_pose("standing"), 0)
     fit = fit_image(scene.observation(), started)
@@ -90,7 +93,7 @@ def test_train_and_begin_a_fit_with_it(recipe_file: Path, tmp_path: Path) -> Non
     assert report["recipe"]["name"] == "predict" and report["iou"]["after"] > 0
     assert invoke("fit", *words, "--recipe", write_recipe(tmp_path), "--out", tmp_path / "fit").exit_code == 0
     refined = json.loads((tmp_path / "fit" / "person" / "report.json").read_text())
-    assert refined["recipe"]["starts"]["regressor"] == str(out / "regressor.safetensors")
+    assert refined["recipe"]["initialisation"]["regressor"] == str(out / "regressor.safetensors")
     missing = invoke("predict", image, *seen, "--regressor", tmp_path / "none.safetensors", "--out", tmp_path / "no")
     assert missing.exit_code == 2 and "none.safetensors" in missing.stderr
     assert not (tmp_path / "no").exists()
@@ -116,10 +119,10 @@ def test_of_two_processes_the_main_one_writes_and_talks(recipe_file: Path, tmp_p
     ("change", "words"),
     [
         ({"stepz": 3}, "did you mean 'steps'"),
-        ({"errors": {"no_masc": 0.1}}, "did you mean 'no_mask'"),
+        ({"observation_noise": {"no_masc": 0.1}}, "did you mean 'no_mask'"),
         ({"losses": {"joints": -1}}, "losses.joints"),
         ({"batch": 5}, "multiple of shard"),
-        ({"labels": {"latent": 1.5}}, "labels.latent: Input should be less than or equal to 1"),
+        ({"label_availability": {"latent": 1.5}}, "label_availability.latent: Input should be less than or equal to 1"),
     ],
 )
 def test_mistakes_in_a_recipe_are_one_line(recipe_file: Path, tmp_path: Path, change: dict, words: str) -> None:
@@ -132,7 +135,7 @@ def test_mistakes_in_a_recipe_are_one_line(recipe_file: Path, tmp_path: Path, ch
 
 
 def test_motion_capture_that_is_not_there_is_told(recipe_file: Path, tmp_path: Path) -> None:
-    result = invoke("train", recipe_file, "--out", tmp_path / "out", "--motion", tmp_path)
+    result = invoke("train", recipe_file, "--out", tmp_path / "out", "--mocap", tmp_path)
     assert result.exit_code == 2
     assert "expected the CMU motion capture" in result.stderr
 
@@ -169,7 +172,7 @@ def test_finetune_learns_from_a_folder_of_photos_and_goes_on_past_bad_ones(recip
     assert (out / "regressor.safetensors").is_file()
     before, after = (load_file(path / "regressor.safetensors") for path in (first, out))
     assert any(not torch.equal(before[name], after[name]) for name in before)
-    loop = yaml.safe_load(recipe_file.read_text()) | {"in_the_loop": {"iterations": 3}}
+    loop = yaml.safe_load(recipe_file.read_text()) | {"fitting_in_the_loop": {"iterations": 3}}
     recipe_file.write_text(yaml.safe_dump(loop))
     words[-1] = tmp_path / "loop"
     assert invoke("finetune", photos, *words).exit_code == 0
@@ -188,8 +191,13 @@ def test_who_sees_part_maps_alone_is_shown_one_or_says_what_it_needs(recipe_file
     words = ["predict", photo, "--regressor", blind, "--out"]
     refused = invoke(*words, tmp_path / "refused")
     assert refused.exit_code == 2, refused.output
-    assert "looks at nothing but part map, which was not observed; give --parts, or --make-parts" in refused.output
-    invoke(*words, tmp_path / "made", "--make-parts")  # an untrained network's answer is a failed fit, and told as one
+    assert (
+        "looks at nothing but part map, which was not observed; give --parts, or --parts-from-keypoints"
+        in refused.output
+    )
+    invoke(
+        *words, tmp_path / "made", "--parts-from-keypoints"
+    )  # an untrained network's answer is a failed fit, and told as one
     assert (tmp_path / "made" / "person" / "params.npz").is_file()
     tuned = invoke(
         "finetune", photo, "--regressor", blind, "--recipe", recipe_file, "--workers", 0, "--out", tmp_path / "tuned"

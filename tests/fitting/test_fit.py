@@ -28,7 +28,7 @@ SHORT = Recipe.model_validate(
         "name": "short",
         "description": "Minutes of fitting in seconds, for tests.",
         "n_betas": 10,
-        "starts": {"yaws_deg": [0, 180], "poses": ["standing"]},
+        "initialisation": {"yaws_deg": [0, 180], "poses": ["standing"]},
         "stages": [
             {
                 "name": "search",
@@ -39,7 +39,7 @@ SHORT = Recipe.model_validate(
                     "shape": {"weight": 2.0},
                 },
                 "solver": {"iterations": 25},
-                "keep": 1,
+                "n_hypotheses": 1,
             },
             {
                 "name": "render",

@@ -103,7 +103,7 @@ def test_stage_returns_the_best_first_and_keeps_as_many_as_it_says(scene, start)
     found, record = run_stage(setting, stage(), start)
     losses = setting.problem(stage().terms, 0, Edge()).loss(found)
     assert len(found) == 2 and losses[0] <= losses[1]
-    kept, record = run_stage(setting, stage(keep=1), start)
+    kept, record = run_stage(setting, stage(n_hypotheses=1), start)
     assert len(kept) == 1 and record.hypotheses == 2 and record.name == "test"
     assert 0 < record.evaluations <= 4
 
@@ -112,9 +112,9 @@ def test_what_is_kept_is_not_the_same_twice(scene, start):
     """Two copies and one other pose: the other one takes the copy's place."""
     twice = start[torch.tensor([0, 0, 1])]
     setting = setting_of(scene)
-    assert chosen(setting, stage(keep=2), twice).tolist() == [0, 1]
-    assert chosen(setting, stage(keep=2, apart_m=0.01), twice).tolist() == [0, 2]
-    assert chosen(setting, stage(keep=2, apart_m=10.0), twice).tolist() == [0]
+    assert chosen(setting, stage(n_hypotheses=2), twice).tolist() == [0, 1]
+    assert chosen(setting, stage(n_hypotheses=2, min_distance_m=0.01), twice).tolist() == [0, 2]
+    assert chosen(setting, stage(n_hypotheses=2, min_distance_m=10.0), twice).tolist() == [0]
 
 
 def test_a_judge_looks_at_pictures(scene):
@@ -123,8 +123,8 @@ def test_a_judge_looks_at_pictures(scene):
     pose = true.pose.clone()
     pose[0, [15, 16], 2] += 0.8
     hypotheses = true.with_values({"pose": pose})
-    judged = stage(keep=2, judge="coarse")
-    assert chosen(setting_of(scene), stage(keep=2), hypotheses).tolist() == [0, 1]
+    judged = stage(n_hypotheses=2, rank_by="coarse")
+    assert chosen(setting_of(scene), stage(n_hypotheses=2), hypotheses).tolist() == [0, 1]
     assert chosen(setting_of(scene), judged, hypotheses).tolist() == [1, 0]
     blind = setting_of(scene, mask=False, parts=False, keypoints=False)
     assert chosen(blind, judged, hypotheses).tolist() == [0, 1]
@@ -132,7 +132,7 @@ def test_a_judge_looks_at_pictures(scene):
 
 def test_keypoints_alone_begin_where_no_picture_judged(scene, start):
     setting = setting_of(scene)
-    _, record = run_stage(setting, stage(keep=1, judge="coarse"), start)
+    _, record = run_stage(setting, stage(n_hypotheses=1, rank_by="coarse"), start)
     losses = setting.problem(stage().terms, 0, Edge()).loss(run_stage(setting, stage(), start)[0])
     own = setting.problem(stage().terms, 0, Edge()).loss(record.best)
     torch.testing.assert_close(own, losses[:1])

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from render_fit.core.errors import InputError
-from render_fit.fitting.recipe import load_recipe, recipe_names
+from render_fit.fitting.recipe import load_recipe, recipe_names, recipe_text
 
 
 def test_shipped_recipes_load():
@@ -98,8 +98,23 @@ def test_files_that_are_no_recipe(tmp_path, text):
 
 def test_a_regressor_takes_the_place_of_poses_and_none_gives_it_back():
     hybrid = load_recipe("hybrid")
-    assert hybrid.starts.regressor == "lifter" and not hybrid.starts.posed
-    posed = hybrid.begun_by("none")
-    assert not posed.starts.regressor and posed.starts.poses and posed.begun_by("lifter") == hybrid
+    assert hybrid.initialisation.regressor == "lifter" and not hybrid.initialisation.use_default_poses
+    posed = hybrid.with_regressor("none")
+    assert (
+        not posed.initialisation.regressor and posed.initialisation.poses and posed.with_regressor("lifter") == hybrid
+    )
     with pytest.raises(InputError, match="recipe 'predict': begins with a regressor alone"):
-        load_recipe("predict").begun_by("none")
+        load_recipe("predict").with_regressor("none")
+
+
+def test_old_names_of_keys_are_accepted_with_a_warning(tmp_path, caplog):
+    text = recipe_text("hybrid").replace("initialisation:", "starts:").replace("rank_by:", "judge:")
+    (tmp_path / "old.yaml").write_text(text)
+    assert "judge:" in text and load_recipe(tmp_path / "old.yaml") == load_recipe("hybrid")
+    assert "key 'starts' is now called 'initialisation'" in caplog.text
+    assert "key 'judge' is now called 'rank_by'" in caplog.text
+
+
+def test_a_copy_takes_no_unknown_key():
+    with pytest.raises(KeyError, match="no key 'stage'.*did you mean 'stages'"):
+        load_recipe("hybrid").model_copy(update={"stage": ()})

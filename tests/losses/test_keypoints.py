@@ -143,9 +143,9 @@ def believed(away_m: float = 0.0, spread_m: float = 0.1, log: tuple[float, float
     joints = joints - joints[:, :1]
     moved_away = joints + torch.tensor([0.0, 0.0, away_m])
     return targets(
-        believed_joints=torch.stack([moved_away, joints + 2.0], dim=1),
-        believed_spread=torch.full((1, 2, 24), spread_m),
-        believed_log=torch.tensor([log]),
+        predicted_joints=torch.stack([moved_away, joints + 2.0], dim=1),
+        predicted_joint_error=torch.full((1, 2, 24), spread_m),
+        predicted_log_prob=torch.tensor([log]),
     )
 
 
@@ -171,9 +171,9 @@ def test_regressed_joints_do_not_care_where_in_the_world():
 
 def test_gradcheck_regressed_joints():
     observed = targets64(
-        believed_joints=torch.randn(1, 2, 24, 3) * 0.3,
-        believed_spread=torch.rand(1, 2, 24) + 0.05,
-        believed_log=torch.tensor([[-0.5, -0.9]]),
+        predicted_joints=torch.randn(1, 2, 24, 3) * 0.3,
+        predicted_joint_error=torch.rand(1, 2, 24) + 0.05,
+        predicted_log_prob=torch.tensor([[-0.5, -0.9]]),
     )
     assert gradients_agree(RegressedJoints(), observed)
 
@@ -183,7 +183,7 @@ def test_gradcheck_regressed_joints():
     [
         (KeypointReprojection(), "keypoints: "),
         (BoneDirections(), "keypoints_3d"),
-        (RegressedJoints(), "believed_joints"),
+        (RegressedJoints(), "predicted_joints"),
     ],
 )
 def test_nothing_observed_is_said_clearly(term, said):

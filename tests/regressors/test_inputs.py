@@ -41,7 +41,7 @@ def test_a_drawn_person_fills_the_view_and_keypoints_lie_on_the_silhouette() -> 
     shown = inputs.confidence[0] > 0
     pixel = ((inputs.keypoints[0, shown] + 1) * 32).floor().long()
     assert person[pixel[:, 1], pixel[:, 0]].float().mean() > 0.9
-    joints = view.camera.project(scene.joints_camera[None] @ view.turn.mT)[0]
+    joints = view.camera.project(scene.joints_camera[None] @ view.rotation.mT)[0]
     knee = CANONICAL_KEYPOINTS.index("left_knee")
     assert shown[knee]
     assert float((joints[4] - (inputs.keypoints[0, knee] + 1) * 32).norm()) < 3.0
@@ -79,7 +79,7 @@ def test_rough_depths_are_told_along_the_view_relative_to_their_middle() -> None
     assert told.sum() == 15
     theirs, ours = canonical_columns(seen.skeleton)
     along = torch.zeros(len(CANONICAL_KEYPOINTS))
-    along[ours] = (points.nan_to_num(0.0)[theirs] @ view.turn[0].mT)[:, 2]
+    along[ours] = (points.nan_to_num(0.0)[theirs] @ view.rotation[0].mT)[:, 2]
     expected = along[told] - along[told].mean()
     assert expected.abs().max() > 0.1
     torch.testing.assert_close(inputs.depths[0, told], expected, atol=1e-5, rtol=0)

@@ -105,7 +105,7 @@ def test_iterative_error_feedback_starts_at_the_mean_pose_and_is_corrected_step_
         last.weight.mul_(1e6)
         far = regressor(inputs)
         assert far.betas.abs().max() > 1.9
-        for value in (far.betas, far.place):
+        for value in (far.betas, far.pelvis_offset):
             assert value.abs().max() <= 3 * FARTHEST_STEP
     with pytest.raises(ValueError, match="not iterative"):
         Regressor(SMALL).begin_at(mean)
@@ -118,7 +118,9 @@ def test_a_branch_of_its_own_tells_shape_from_its_pictures_alone() -> None:
     other_mask = regressor(replace(inputs, silhouette=-inputs.silhouette))
     assert torch.equal(other_points.betas, first.betas) and torch.equal(other_points.clothing, first.clothing)
     assert not torch.equal(other_points.rotations, first.rotations)
-    assert torch.equal(other_mask.rotations, first.rotations) and torch.equal(other_mask.place, first.place)
+    assert torch.equal(other_mask.rotations, first.rotations) and torch.equal(
+        other_mask.pelvis_offset, first.pelvis_offset
+    )
     assert not torch.equal(other_mask.betas, first.betas)
     assert torch.equal(first.betas[:, 0], first.betas[:, 2])
 
@@ -139,10 +141,10 @@ def test_parameters_in_the_photo_are_those_of_the_view_turned_back() -> None:
     view = person_crop(photo, (250.0, 40.0, 100.0, 220.0), 32)
     prediction = Regressor(SMALL)(random_inputs(1))
     seen = body(prediction.parameters(body, view.focal)).vertices
-    rotations, pelvis = prediction.in_photo(view)
+    rotations, pelvis = prediction.in_photo_camera(view)
     betas = prediction.betas.flatten(0, 1)
     told = body(BodyParameters(rotations, betas, pelvis - body.rest_joints(betas)[:, 0])).vertices
-    torch.testing.assert_close(told @ view.turn.mT, seen, atol=1e-5, rtol=0)
+    torch.testing.assert_close(told @ view.rotation.mT, seen, atol=1e-5, rtol=0)
 
 
 def test_views_of_another_size_are_refused() -> None:
@@ -197,11 +199,11 @@ def test_bad_checkpoints_get_one_clear_line(tmp_path: Path) -> None:
 def test_what_shows_nothing_that_it_looks_at_is_refused(changes) -> None:
     regressor = Regressor(SMALL.model_copy(update=changes))
     seen = random_inputs(3)
-    regressor.require_sight(seen)
+    regressor.check_inputs(seen)
     blind = replace(seen, parts=seen.parts.clone(), confidence=seen.confidence.clone())
     blind.parts[1] = 0
     blind.confidence[1] = 0
     only = "part map, which was not observed; give --parts" if changes["pictures"] else "keypoints, which was not"
     with pytest.raises(InputError, match=f"nothing but {only}"):
-        regressor.require_sight(blind)
-    Regressor(SMALL).require_sight(blind)  # there is the silhouette
+        regressor.check_inputs(blind)
+    Regressor(SMALL).check_inputs(blind)  # there is the silhouette

@@ -48,7 +48,7 @@ def test_the_file_says_what_torch_says_of_any_number_of_people(changes, inputs, 
     assert {given.name for given in runs.get_inputs()} == inputs
     outputs = [given.name for given in runs.get_outputs()]
     assert ("clothing" in outputs) == (regressor.config.n_clothing > 0)
-    assert {"rotations", "betas", "place", "log_likelihood", "spread"} <= set(outputs)
+    assert {"rotations", "betas", "pelvis_offset", "log_likelihood", "joint_error"} <= set(outputs)
     for n in (1, 3):
         people = random_inputs(n, photo="photo" in inputs)
         with torch.no_grad():

@@ -11,11 +11,11 @@ def test_a_point_is_seen_where_the_turned_camera_projects_it() -> None:
     photo = camera_from_focal(500.0, 480, 640)
     view = person_crop(photo, (420.0, 60.0, 120.0, 300.0), 64)
     points = torch.tensor([[[0.8, -0.2, 3.0], [1.1, 0.5, 3.4], [0.6, 0.1, 2.8]]])
-    seen = view.see_points(photo.project(points), photo)
-    torch.testing.assert_close(seen, view.camera.project(points @ view.turn.mT), atol=1e-3, rtol=1e-5)
-    torch.testing.assert_close(view.turn @ view.turn.mT, torch.eye(3)[None], atol=1e-6, rtol=0)
+    seen = view.project_points(photo.project(points), photo)
+    torch.testing.assert_close(seen, view.camera.project(points @ view.rotation.mT), atol=1e-3, rtol=1e-5)
+    torch.testing.assert_close(view.rotation @ view.rotation.mT, torch.eye(3)[None], atol=1e-6, rtol=0)
     # The shortest turn does not roll: what it turns about lies in the picture's plane.
-    assert abs(float(roma.rotmat_to_rotvec(view.turn)[0, 2])) < 1e-6
+    assert abs(float(roma.rotmat_to_rotvec(view.rotation)[0, 2])) < 1e-6
 
 
 def test_the_middle_of_the_box_is_the_middle_of_the_view_and_the_box_fits() -> None:
@@ -24,9 +24,9 @@ def test_the_middle_of_the_box_is_the_middle_of_the_view_and_the_box_fits() -> N
     view = person_crop(photo, box, 64, margin=1.2)
     left, top, width, height = box
     middle = torch.tensor([[[left + width / 2, top + height / 2]]])
-    torch.testing.assert_close(view.see_points(middle, photo)[0, 0], torch.tensor([32.0, 32.0]), atol=1e-3, rtol=0)
+    torch.testing.assert_close(view.project_points(middle, photo)[0, 0], torch.tensor([32.0, 32.0]), atol=1e-3, rtol=0)
     corners = torch.tensor([[[left, top], [left + width, top], [left, top + height], [left + width, top + height]]])
-    away = (view.see_points(corners, photo) - 32).abs()
+    away = (view.project_points(corners, photo) - 32).abs()
     assert abs(float(away.max()) - 32 / 1.2) < 1e-2
 
 
@@ -34,7 +34,7 @@ def test_a_picture_is_seen_as_its_pixels_are() -> None:
     photo = camera_from_focal(90.0, 96, 128)
     view = person_crop(photo, (70.0, 20.0, 40.0, 40.0), 32)
     y, x = torch.meshgrid(torch.arange(96) + 0.5, torch.arange(128) + 0.5, indexing="ij")
-    seen = view.see(torch.stack([x, y])[None], photo)[0]
+    seen = view.warp_image(torch.stack([x, y])[None], photo)[0]
     centres = torch.arange(32) + 0.5
     v, u = torch.meshgrid(centres, centres, indexing="ij")
     back = view_pixels_in_photo(view, photo, torch.stack([u, v], -1).reshape(1, -1, 2))[0]
@@ -45,4 +45,4 @@ def test_a_picture_is_seen_as_its_pixels_are() -> None:
 
 def view_pixels_in_photo(view, photo: Camera, pixels: torch.Tensor) -> torch.Tensor:
     points = view.camera.unproject(pixels, torch.ones(pixels.shape[:2]))
-    return photo.project(points @ view.turn)
+    return photo.project(points @ view.rotation)

@@ -44,29 +44,29 @@ def test_what_ships() -> None:
 def test_nbf_reads_poses_off_part_maps(synthesis: PeopleSampler) -> None:
     nbf = load_regressor("nbf")
     assert nbf.config.looks_at == {"part map"}
-    errors = load_training_recipe("nbf").errors
+    errors = load_training_recipe("nbf").observation_noise
     naked = replace(synthesis, basis=None)
-    inputs, truth = training_batch(replace(naked, errors=errors), 96, torch.Generator().manual_seed(5))
+    inputs, truth = training_batch(replace(naked, noise=errors), 96, torch.Generator().manual_seed(5))
     rest = truth.joints[:1].expand_as(truth.joints)
     spoiled = score(nbf, HeldOut(inputs, truth), synthesis.body)
     assert spoiled.pa_mpjpe_mm < 0.75 * 1000 * float(pa_mpjpe(rest, truth.joints).mean())
     assert spoiled.mpjpe_mm < 0.6 * 1000 * float(mpjpe(rest, truth.joints, root=0).mean())
-    perfect = NO_NOISE.model_copy(update={"twelve_parts": 1.0})
-    inputs, truth = training_batch(replace(naked, errors=perfect), 96, torch.Generator().manual_seed(5))
+    perfect = NO_NOISE.model_copy(update={"coarse_parts": 1.0})
+    inputs, truth = training_batch(replace(naked, noise=perfect), 96, torch.Generator().manual_seed(5))
     assert score(nbf, HeldOut(inputs, truth), synthesis.body).pa_mpjpe_mm < spoiled.pa_mpjpe_mm
 
 
 def test_it_beats_the_mean_pose_by_far_with_and_without_errors(lifter: Regressor, synthesis: PeopleSampler) -> None:
     _, truth = training_batch(synthesis, 96, torch.Generator().manual_seed(5))
     rest = truth.joints[:1].expand_as(truth.joints)  # anybody's pose is as good as another
-    spoiled, perfect = judged(lifter, synthesis), judged(lifter, replace(synthesis, errors=NO_NOISE))
+    spoiled, perfect = judged(lifter, synthesis), judged(lifter, replace(synthesis, noise=NO_NOISE))
     assert perfect.pa_mpjpe_mm < spoiled.pa_mpjpe_mm < 0.75 * 1000 * float(pa_mpjpe(rest, truth.joints).mean())
     assert spoiled.mpjpe_mm < 0.6 * 1000 * float(mpjpe(rest, truth.joints, root=0).mean())
     assert perfect.pa_mpjpe_mm < 80
 
 
 def test_it_makes_do_with_whatever_was_observed(lifter: Regressor, synthesis: PeopleSampler) -> None:
-    perfect = replace(synthesis, errors=NO_NOISE)
+    perfect = replace(synthesis, noise=NO_NOISE)
     everything = judged(lifter, perfect).mpjpe_mm
     for unseen in ({"parts": True}, {"silhouette": True, "parts": True}, {"confidence": True, "keypoints": True}):
         less = judged(lifter, perfect, **unseen)

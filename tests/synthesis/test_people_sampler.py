@@ -75,7 +75,7 @@ def test_truth_says_where_people_are(synthesis: PeopleSampler) -> None:
     drawn = synthesis.draw(5, seeded())
     truth = ground_truth(synthesis, drawn.people)
     torch.testing.assert_close(
-        pelvis_in_view(truth.place, truth.focal), drawn.people.joints[:, 0], atol=1e-4, rtol=1e-4
+        pelvis_in_view(truth.pelvis_offset, truth.focal), drawn.people.joints[:, 0], atol=1e-4, rtol=1e-4
     )
     assert truth.joints[:, 0].abs().max() == 0
     posed = synthesis.body(drawn.people.parameters)
@@ -116,10 +116,10 @@ def test_errors_do_what_they_say(synthesis: PeopleSampler) -> None:
     assert 0.02 < lost.mean() < 0.25
     blocked = seen(occluded=1.0)[0]
     assert ((blocked > 0).flatten(1).sum(1) <= area).all()
-    stained = (seen(stained=1.0)[0] > 0).flatten(1).sum(1)
+    stained = (seen(false_positive_region=1.0)[0] > 0).flatten(1).sum(1)
     assert (stained >= area).all()
     assert (stained > area).float().mean() > 0.5
-    moved = (seen(swollen=0.1)[0] > 0).flatten(1).sum(1) / area
+    moved = (seen(mask_dilation=0.1)[0] > 0).flatten(1).sum(1) / area
     assert moved.min() < 0.9 < 1.1 < moved.max()
 
     def points(**errors) -> tuple[torch.Tensor, torch.Tensor]:

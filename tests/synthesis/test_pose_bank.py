@@ -9,7 +9,7 @@ from render_fit.losses.priors.joint_limits import default_joint_limits
 from render_fit.synthesis.poses.bank import PoseAugmentation, PoseBank, mirrored
 
 STILL = PoseAugmentation(
-    mirrored=0, legs=0, arms=0, bend_rad=0, seated=0, stooped=0, any_way_up=0, lean_rad=0, excess=1e9
+    mirrored=0, legs=0, arms=0, bend_rad=0, seated=0, bent_forward=0, random_orientation=0, lean_rad=0, excess=1e9
 )
 
 
@@ -42,7 +42,7 @@ def test_varied_poses_stay_within_joints_limits_or_are_the_original(bank: PoseBa
 
 
 def test_those_who_stoop_bend_their_trunk_and_keep_their_feet_below(bank: PoseBank) -> None:
-    mix = STILL.model_copy(update={"stooped": 1.0})
+    mix = STILL.model_copy(update={"bent_forward": 1.0})
     still, stooped = (bank.draw(200, m, torch.Generator().manual_seed(0)) for m in (STILL, mix))
     body = open_body()
     joints = body.kinematics(BodyParameters.from_rotvec(stooped, torch.zeros(200, 10), torch.zeros(200, 3))).joints

@@ -21,7 +21,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 def test_only_who_asks_for_photos_gets_them_and_the_people_stay_the_same(synthesis: PeopleSampler) -> None:
     bare, true = training_batch(synthesis, 5, seeded(4))
-    seen, same = training_batch(replace(synthesis, photos=ImageAugmentation()), 5, seeded(4))
+    seen, same = training_batch(replace(synthesis, images=ImageAugmentation()), 5, seeded(4))
     assert bare.photo is None
     assert torch.equal(bare.parts, seen.parts) and torch.equal(bare.keypoints, seen.keypoints)
     assert torch.equal(true.rotations, same.rotations)
@@ -29,13 +29,13 @@ def test_only_who_asks_for_photos_gets_them_and_the_people_stay_the_same(synthes
     assert seen.photo.shape == (5, 3, 32, 32)
     assert seen.photo.abs().max() <= 1
     assert 0.2 < seen.photo.std() < 0.8
-    again = training_batch(replace(synthesis, photos=ImageAugmentation()), 5, seeded(4))[0]
+    again = training_batch(replace(synthesis, images=ImageAugmentation()), 5, seeded(4))[0]
     assert again.photo is not None and torch.equal(again.photo, seen.photo)
 
 
 def test_beyond_the_photo_there_are_no_colours(synthesis: PeopleSampler) -> None:
     cut = synthesis.people.model_copy(update={"truncated": 1.0})
-    drawing = replace(synthesis, people=cut, photos=ImageAugmentation())
+    drawing = replace(synthesis, people=cut, images=ImageAugmentation())
     drawn = drawing.draw(6, seeded())
     photo = observed_inputs(drawing, drawn, seeded()).photo
     assert photo is not None

@@ -48,7 +48,7 @@ def test_a_network_without_pictures_has_nothing_to_segment(recipe: TrainingRecip
 def test_decoder_and_backbone_learn_where_parts_are(recipe: TrainingRecipe, synthesis: PeopleSampler) -> None:
     torch.manual_seed(0)
     taught = RegressorWithSegmentation(Regressor(recipe.regressor), SETTING)
-    inputs, truth = training_batch(replace(synthesis, errors=NO_NOISE), 8, torch.Generator().manual_seed(0))
+    inputs, truth = training_batch(replace(synthesis, noise=NO_NOISE), 8, torch.Generator().manual_seed(0))
     optimiser = torch.optim.Adam(taught.parameters(), 1e-2)
     told: list[float] = []
     for _ in range(60):

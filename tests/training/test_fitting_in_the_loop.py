@@ -26,14 +26,14 @@ from render_fit.training.synthetic_photos import sample_unlabelled
 
 @pytest.fixture(scope="module")
 def seen(synthesis: PeopleSampler) -> tuple[UnlabelledPhotos, GroundTruth]:
-    perfect = replace(synthesis, annotators=(COCO_17,), errors=NO_NOISE)
+    perfect = replace(synthesis, keypoint_formats=(COCO_17,), noise=NO_NOISE)
     return sample_unlabelled(perfect, 6, torch.Generator().manual_seed(0))
 
 
 def near(truth: GroundTruth) -> Variables:
     """Starts a little off the truth."""
     body = open_body()
-    pelvis = pelvis_in_view(truth.place, truth.focal)
+    pelvis = pelvis_in_view(truth.pelvis_offset, truth.focal)
     true = BodyParameters(truth.rotations, truth.betas, pelvis - body.rest_joints(truth.betas)[:, 0])
     variables = Variables.from_parameters(body, true)
     return variables.with_values({"pose": variables.pose + 0.1, "betas": torch.zeros_like(variables.betas)})
@@ -44,7 +44,7 @@ def test_observations_agree_with_the_truth_behind_them(seen: tuple[UnlabelledPho
     fits = BestFits(truth.rotations, truth.betas, truth.pelvis, torch.zeros(6))
     again = fits.truth(photos.view, open_body(), truth.clothing.shape[1], torch.ones(6, dtype=torch.bool))
     torch.testing.assert_close(again.joints, truth.joints, atol=2e-5, rtol=0)
-    torch.testing.assert_close(again.place, truth.place)
+    torch.testing.assert_close(again.pelvis_offset, truth.pelvis_offset)
     body = open_body()
     points = body.keypoints(near(truth).with_values({"betas": truth.betas}).parameters(body), COCO_17)
     assert photos.targets.keypoints_px is not None and photos.targets.confidence is not None
@@ -118,7 +118,11 @@ def test_the_loop_goes_on_with_the_fits_it_had(
     photos, _ = seen
     setting = RenderSupervisionConfig(weight=0.0, batch=4, resolution=32)
     recipe = recipe.model_copy(
-        update={"unlabelled": setting, "in_the_loop": FittingInTheLoopConfig(iterations=3, worst_nats=1e5), "steps": 4}
+        update={
+            "render_supervision": setting,
+            "fitting_in_the_loop": FittingInTheLoopConfig(iterations=3, worst_nats=1e5),
+            "steps": 4,
+        }
     )
     whole = train(recipe, tmp_path / "whole", synthesis, photos=photos, workers=0)
     train(recipe, tmp_path / "stopped", synthesis, photos=photos, workers=0, stop_after=2)
@@ -140,9 +144,9 @@ def test_hypotheses_that_explain_the_keypoints_start_the_fit(
     regressor = Regressor(recipe.regressor)
     prediction = regressor(photos.inputs)
     # The second hypothesis is the truth.
-    rotations, betas, place = prediction.rotations.clone(), prediction.betas.clone(), prediction.place.clone()
-    rotations[:, 1], betas[:, 1], place[:, 1] = truth.rotations, truth.betas, truth.place
-    told = replace(prediction, rotations=rotations.detach(), betas=betas.detach(), place=place.detach())
+    rotations, betas, place = prediction.rotations.clone(), prediction.betas.clone(), prediction.pelvis_offset.clone()
+    rotations[:, 1], betas[:, 1], place[:, 1] = truth.rotations, truth.betas, truth.pelvis_offset
+    told = replace(prediction, rotations=rotations.detach(), betas=betas.detach(), pelvis_offset=place.detach())
     keypoints = {"keypoints": TermSetting(weight=1.0, options={"scale": 0.1})}
     found = fit_batch(told, photos, open_body(), FittingInTheLoopConfig(iterations=1, terms=keypoints))
     torch.testing.assert_close(found.rotations, truth.rotations, atol=1e-4, rtol=0)

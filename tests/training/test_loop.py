@@ -32,7 +32,7 @@ def test_it_learns_and_leaves_the_best_weights(
 ) -> None:
     # One pose under every camera: what a small network learns in seconds.
     only = PoseAugmentation(**{name: 0.0 for name in PoseAugmentation.model_fields if name != "excess"})
-    synthesis = replace(synthesis, bank=PoseBank(synthesis.bank.pose[:1]), poses=only, errors=NO_NOISE)
+    synthesis = replace(synthesis, bank=PoseBank(synthesis.bank.pose[:1]), poses=only, noise=NO_NOISE)
     recipe = recipe.model_copy(update={"steps": 90, "validate_every": 45})
     told: list[dict[str, float]] = []
     held_out = sample_held_out(synthesis, 32)
@@ -116,8 +116,8 @@ def test_two_processes_train_as_one_where_labels_are_missing(
     recipe: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path
 ) -> None:
     recipe = recipe.model_copy(update={"steps": 1})
-    rare = recipe.model_copy(update={"labels": LabelAvailability(latent=0.2, joints=0.4)})
-    carried = rare.labels.carried(torch.arange(8)).sum(0)
+    rare = recipe.model_copy(update={"label_availability": LabelAvailability(latent=0.2, joints=0.4)})
+    carried = rare.label_availability.carried(torch.arange(8)).sum(0)
     assert 0 < carried[0] < carried[LABELS.index("joints")] < 8
     run(recipe, tmp_path / "all", synthesis)
     run(rare, tmp_path / "one", synthesis)
@@ -132,11 +132,11 @@ def test_a_state_saved_before_recipes_had_a_key_is_gone_on_with(
     run(recipe, tmp_path, synthesis, stop_after=1)
     content = torch.load(tmp_path / STATE, weights_only=True)
     saved = json.loads(content["recipe"])
-    del saved["labels"]
+    del saved["label_availability"]
     torch.save(content | {"recipe": json.dumps(saved)}, tmp_path / STATE)
     assert run(recipe, tmp_path, synthesis, stop_after=1).steps == 2
     with pytest.raises(InputError, match="another recipe"):
-        run(recipe.model_copy(update={"labels": LabelAvailability(joints=0.5)}), tmp_path, synthesis)
+        run(recipe.model_copy(update={"label_availability": LabelAvailability(joints=0.5)}), tmp_path, synthesis)
 
 
 def same_gradients(first: Path, second: Path) -> bool:
@@ -161,7 +161,7 @@ def test_photos_join_every_step_and_two_processes_still_train_as_one(
     ]
     photos = UnlabelledPhotos.of([s.observation() for s in scenes], [s.camera for s in scenes], 32, 32)
     setting = RenderSupervisionConfig(batch=2, resolution=32)
-    recipe = recipe.model_copy(update={"steps": 1, "unlabelled": setting})
+    recipe = recipe.model_copy(update={"steps": 1, "render_supervision": setting})
     told: list[dict[str, float]] = []
     run(recipe, tmp_path / "one", synthesis, photos=photos, watch=lambda _, figures: told.append(figures))
     assert told[0]["unlabelled"] > 0

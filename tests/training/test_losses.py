@@ -22,7 +22,7 @@ def saying(truth: GroundTruth, wrong: float = 0.0) -> Prediction:
     n = len(truth)
     rotations = torch.stack([truth.rotations.roll(1, 1) if wrong else truth.rotations, truth.rotations], 1)
     return Prediction(
-        rotations, pair(truth.betas), pair(truth.place), pair(truth.clothing),
+        rotations, pair(truth.betas), pair(truth.pelvis_offset), pair(truth.clothing),
         torch.full((n, 2), 0.5).log(), torch.full((n, 2, 24), 0.05),
     )  # fmt: skip
 
@@ -31,7 +31,7 @@ def test_the_truth_is_at_no_distance(synthesis: PeopleSampler) -> None:
     _, truth = training_batch(synthesis, 4, torch.Generator().manual_seed(0))
     off = distances(saying(truth), truth, synthesis.body)
     for name, value in off.items():
-        if name != "spread":
+        if name != "joint_error":
             assert value.abs().max() < 2e-4, name
     wrong = distances(saying(truth, 0.3), truth, synthesis.body)
     assert (wrong["joints"][:, 0] > 0.05).all()
@@ -47,11 +47,11 @@ def test_an_answer_that_is_nowhere_near_has_a_finite_gradient(synthesis: PeopleS
     told = (depth / (truth.focal[:, None] * REFERENCE_M)).log()
     told[1] = torch.tensor([100.0, -100.0])  # e^100 is beyond float32
     place = torch.cat([torch.ones(3, 2, 2), told[..., None]], -1)
-    posed = replace(answer, place=place.requires_grad_(), betas=answer.betas.clone().requires_grad_())
+    posed = replace(answer, pelvis_offset=place.requires_grad_(), betas=answer.betas.clone().requires_grad_())
     off = distances(posed, truth, synthesis.body)
     assert all(value.isfinite().all() for value in off.values())
     assert (off["projection"] > 0.1).all()
-    gradient = torch.autograd.grad(off["projection"].sum(), (posed.place, posed.betas))
+    gradient = torch.autograd.grad(off["projection"].sum(), (posed.pelvis_offset, posed.betas))
     assert all(value.isfinite().all() for value in gradient)
 
 
@@ -59,7 +59,7 @@ def test_the_best_hypothesis_learns_and_the_choice_is_told(recipe: TrainingRecip
     inputs, truth = training_batch(synthesis, 3, torch.Generator().manual_seed(0))
     regressor = Regressor(recipe.regressor)
     prediction = regressor(inputs)
-    alone = LossWeights(all_hypotheses=0.0, choice=0.0, spread=0.0)
+    alone = LossWeights(all_hypotheses=0.0, choice=0.0, joint_error=0.0)
     loss = losses(prediction, truth, synthesis.body, alone)
     gradient = torch.autograd.grad(loss.total, prediction.betas, retain_graph=True)[0]
     assert ((gradient.abs().sum(-1) > 0).sum(1) == 1).all()
@@ -99,7 +99,7 @@ def test_every_mean_is_over_the_people_of_all_processes_who_carry_its_label(
 def test_what_is_not_known_of_a_person_changes_no_gradient(recipe: TrainingRecipe, synthesis: PeopleSampler) -> None:
     inputs, truth = training_batch(synthesis, 4, torch.Generator().manual_seed(0))
     regressor = Regressor(recipe.regressor)
-    three_d = ("rotations", "betas", "clothing", "joints", "place")
+    three_d = ("rotations", "betas", "clothing", "joints", "pelvis_offset")
     weights = LossWeights(projection=0.0)
 
     def gradient(truth: GroundTruth, rows: slice = slice(None)) -> torch.Tensor:

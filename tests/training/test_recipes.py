@@ -43,7 +43,7 @@ def small(name: str) -> TrainingRecipe:
     sizes = {"regressor": network, "steps": 4, "batch": 8, "shard": 4, "precision": "no", "validate_every": 4}
     setting = RenderSupervisionConfig(batch=2, resolution=32)
     warm = recipe.optimiser.model_copy(update={"warm_up": 1, "average": 0.5, "weight_decay": 0.0})
-    return recipe.model_copy(update=sizes | {"unlabelled": setting, "optimiser": warm})
+    return recipe.model_copy(update=sizes | {"render_supervision": setting, "optimiser": warm})
 
 
 def observation() -> tuple[Observation, Camera]:
@@ -84,7 +84,7 @@ def test_a_system_learns_in_all_its_layers(name: str, bank: PoseBank, tmp_path: 
     if name == "hmr":
         seen, _ = observation()
         with pytest.raises(InputError, match="looks at the photo's pixels"):
-            fit_image(replace(seen, image=None), load_recipe("predict").begun_by(str(tmp_path / REGRESSOR)))
+            fit_image(replace(seen, image=None), load_recipe("predict").with_regressor(str(tmp_path / REGRESSOR)))
 
 
 @pytest.mark.parametrize("name", training_recipe_names())
@@ -94,17 +94,20 @@ def test_every_recipe_trains_predicts_refines_and_is_judged(name: str, bank: Pos
     seen = replace(seen, image=torch.rand(3, *seen.image_size))
     if name in ("finetune", "spin"):
         first, _ = trained("lifter", bank, tmp_path / "first")
-        start = {"start": str(tmp_path / "first" / REGRESSOR), "regressor": first.regressor}
+        start = {"pretrained": str(tmp_path / "first" / REGRESSOR), "regressor": first.regressor}
         photos = UnlabelledPhotos.of([seen] * 2, [scene.camera] * 2, 32, 32)
         trained(name, bank, tmp_path, changes=start, photos=photos)
     else:
         trained(name, bank, tmp_path)
     regressor = str(tmp_path / REGRESSOR)
-    predicted = fit_image(seen, load_recipe("predict").begun_by(regressor))
+    predicted = fit_image(seen, load_recipe("predict").with_regressor(regressor))
     hybrid = load_recipe("hybrid")
     by_keypoints, by_pictures = (next(s for s in hybrid.stages if s.name == kind) for kind in ("search", "coarse"))
-    stages = (by_keypoints.model_copy(update={"keep": 1}), by_pictures.model_copy(update={"keep": 1, "resolution": 64}))
-    refined = fit_image(seen, hybrid.model_copy(update={"stages": stages}).begun_by(regressor))
+    stages = (
+        by_keypoints.model_copy(update={"n_hypotheses": 1}),
+        by_pictures.model_copy(update={"n_hypotheses": 1, "resolution": 64}),
+    )
+    refined = fit_image(seen, hybrid.model_copy(update={"stages": stages}).with_regressor(regressor))
     # Both are judged by the same objective, and by the truth.
     assert sum(refined.report.losses.values()) < 0.5 * sum(predicted.report.losses.values())
     true = open_body().keypoints(scene.parameters, H36M_17)[0]
@@ -114,7 +117,9 @@ def test_every_recipe_trains_predicts_refines_and_is_judged(name: str, bank: Pos
 
 def test_hmr_learns_from_people_of_whom_only_2d_is_known(bank: PoseBank) -> None:
     recipe = load_training_recipe("hmr")
-    carried = dict(zip(LABELS, recipe.labels.carried(torch.arange(1000)).float().mean(0).tolist(), strict=True))
+    carried = dict(
+        zip(LABELS, recipe.label_availability.carried(torch.arange(1000)).float().mean(0).tolist(), strict=True)
+    )
     assert carried["projection"] == 1
     assert carried["rotations"] == pytest.approx(0.2, abs=0.01)
     assert carried["joints"] == pytest.approx(0.5, abs=0.01)
@@ -147,7 +152,7 @@ def test_render_and_compare_reaches_every_branch(name: str, bank: PoseBank, tmp_
     photos = UnlabelledPhotos.of([seen], [camera], 32, 32, photo=photo)
     assert (photos.inputs.photo is None) == (not photo)
     nothing = LabelAvailability(latent=0, joints=0, projection=0)
-    again = recipe.model_copy(update={"start": str(tmp_path / "first" / REGRESSOR), "labels": nothing})
+    again = recipe.model_copy(update={"pretrained": str(tmp_path / "first" / REGRESSOR), "label_availability": nothing})
     told: list[dict[str, float]] = []
     synthesis = people_sampler(again, bank)
     train(again, tmp_path / "then", synthesis, photos=photos, workers=0, watch=lambda _, f: told.append(f))

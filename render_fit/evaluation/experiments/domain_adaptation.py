@@ -60,12 +60,15 @@ STANDS_RAD = 0.45
 
 ARMS: dict[str, dict[str, object]] = {
     "narrow labels alone": {},
-    "and render losses": {"unlabelled": RenderSupervisionConfig(batch=32)},
+    "and render losses": {"render_supervision": RenderSupervisionConfig(batch=32)},
     "and fits in the loop": {
-        "unlabelled": RenderSupervisionConfig(weight=0.0, batch=32),
-        "in_the_loop": FittingInTheLoopConfig(),
+        "render_supervision": RenderSupervisionConfig(weight=0.0, batch=32),
+        "fitting_in_the_loop": FittingInTheLoopConfig(),
     },
-    "and both": {"unlabelled": RenderSupervisionConfig(batch=32), "in_the_loop": FittingInTheLoopConfig()},
+    "and both": {
+        "render_supervision": RenderSupervisionConfig(batch=32),
+        "fitting_in_the_loop": FittingInTheLoopConfig(),
+    },
 }
 
 
@@ -87,7 +90,7 @@ def adaptation(settings: Settings) -> ExperimentResult:
         seed=settings.seed,
     )
     bank = settings.bank("train")
-    wide = replace(people_sampler(recipe, bank), annotators=(COCO_17,))
+    wide = replace(people_sampler(recipe, bank), keypoint_formats=(COCO_17,))
     narrow = replace(wide, bank=standing(bank), poses=NARROW_POSES, people=NARROW_PEOPLE)
     judges = _observed(replace(wide, bank=settings.bank("held_out")), settings.people, 7)
     own = _observed(replace(narrow, bank=standing(settings.bank("held_out"))), settings.people, 8)
@@ -108,7 +111,7 @@ def adaptation(settings: Settings) -> ExperimentResult:
 
     trained("narrow", {}, narrow, None)
     more = {
-        "start": str(folder / "narrow" / REGRESSOR),
+        "pretrained": str(folder / "narrow" / REGRESSOR),
         "steps": settings.steps(MORE_STEPS),
         "optimiser": Optimiser(learning_rate=3e-4, warm_up=50, average=0.99),
     }

@@ -39,7 +39,7 @@ def sample_fit_targets(synthesis: PeopleSampler, count: int, seed: int = 7) -> t
         seed: Which ones.
     """
     generator = torch.Generator().manual_seed(seed)
-    seen, truth = sample_unlabelled(replace(synthesis, annotators=(COCO_17,)), count + count // 16 + 8, generator)
+    seen, truth = sample_unlabelled(replace(synthesis, keypoint_formats=(COCO_17,)), count + count // 16 + 8, generator)
     observed = (seen.inputs.silhouette != 0).flatten(1).any(1) | (seen.inputs.confidence > 0).any(1)
     rows = observed.nonzero()[:count, 0]
     return seen[rows], truth[rows]

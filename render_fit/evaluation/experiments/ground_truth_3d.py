@@ -76,7 +76,7 @@ def _columns_3d(first: tuple[str, ...]) -> tuple[str, ...]:
 def describe(settings: Settings) -> dict[str, str]:
     """What `BEFORE_AFTER` are: refined with the silhouette, and either the regressor that the recipe starts with, or a
     fit to keypoints alone by as many iterations."""
-    regressed = recipe_of(settings).starts.regressor
+    regressed = recipe_of(settings).initialisation.regressor
     after = "refined with keypoints alone" if settings.keypoints_only else "with silhouette"
     return {"before": "regressor alone" if regressed else "keypoints alone", "after": after}
 

@@ -89,7 +89,7 @@ def baselines(settings: Settings) -> ExperimentResult:
     for name in settings.regressors:
         settings.say(f"judging {name}")
         regressor = load_regressor(name)
-        recipe = base.model_copy(update={"regressor": regressor.config, "errors": training_noise_of(name)})
+        recipe = base.model_copy(update={"regressor": regressor.config, "observation_noise": training_noise_of(name)})
         theirs = people_sampler(recipe, held_out)
         tell(name, settings.people, regressor_metrics(regressor, sample_held_out(theirs, settings.people), theirs))
     if settings.recipes:
@@ -110,9 +110,9 @@ def training_noise_of(name: str) -> ObservationNoise:
             judged by the errors that the lifter knows.
     """
     if name in training_recipe_names():
-        return load_training_recipe(name).errors
+        return load_training_recipe(name).observation_noise
     recipe = Path(name).parent / RECIPE
-    return load_training_recipe(recipe).errors if recipe.is_file() else ObservationNoise()
+    return load_training_recipe(recipe).observation_noise if recipe.is_file() else ObservationNoise()
 
 
 def mean_pose(bank: PoseBank, count: int) -> Float[Tensor, "n 24 3 3"]:

@@ -100,8 +100,8 @@ def without_pictures(recipe: Recipe) -> Recipe:
     """A recipe whose refinement looks at keypoints alone, with as many iterations."""
     search, refinement = search_and_refinement(recipe, recipe.clothing)
     last = keypoint_continuation(search, refinement)
-    stages = search if last is None else [*search, last.model_copy(update={"keep": 1})]
-    stages = [stage.model_copy(update={"judge": ""}) for stage in stages]
+    stages = search if last is None else [*search, last.model_copy(update={"n_hypotheses": 1})]
+    stages = [stage.model_copy(update={"rank_by": ""}) for stage in stages]
     return recipe.model_copy(update={"stages": tuple(stages)})
 
 

@@ -42,8 +42,8 @@ IMPOSSIBLE = 0.15
 
 _PICTURE_ALONE = LabelAvailability(latent=0.0, joints=0.0)
 ARMS: dict[str, dict[str, object]] = {
-    "L_2D alone": {"labels": _PICTURE_ALONE},
-    "L_2D and adversary": {"labels": _PICTURE_ALONE, "adversarial": AdversarialConfig(weight=0.02)},
+    "L_2D alone": {"label_availability": _PICTURE_ALONE},
+    "L_2D and adversary": {"label_availability": _PICTURE_ALONE, "adversarial": AdversarialConfig(weight=0.02)},
     "all labels": {},
 }
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import roma
 import torch
@@ -46,27 +48,33 @@ class PoseAugmentation(StrictModel):
         bend_rad: Largest standard deviation of a random turn of every joint; each pose draws its own up to this.
         seated: Thighs raised and spread, knees anything from straight to folded: on chairs and on the ground, which
             motion capture of walkers lacks.
-        stooped: The trunk bent forward from the hips, up to level, as far as the legs allow.
-        limber: Legs, trunk and arms, two thirds of them each, anywhere in their joints' ranges: gymnasts, dancers,
-            people on the floor.
-        any_way_up: Turned at random in space: lying, falling, upside down.
+        bent_forward: The trunk bent forward from the hips, up to level, as far as the legs allow.
+        extreme_range: Legs, trunk and arms, two thirds of them each, anywhere in their joints' ranges: gymnasts,
+            dancers, people on the floor.
+        random_orientation: Turned at random in space: lying, falling, upside down.
         lean_rad: Standard deviation of how far the others lean, forwards and sideways.
         excess: Penalty of the joint limits (radians squared) above which a varied pose is put back to the original.
     """
+
+    renamed: ClassVar[Mapping[str, str]] = {
+        "limber": "extreme_range",
+        "stooped": "bent_forward",
+        "any_way_up": "random_orientation",
+    }
 
     mirrored: float = 0.5
     legs: float = 0.25
     arms: float = 0.35
     bend_rad: float = 0.25
     seated: float = 0.12
-    stooped: float = 0.08
-    limber: float = 0.12
-    any_way_up: float = 0.12
+    bent_forward: float = 0.08
+    extreme_range: float = 0.12
+    random_orientation: float = 0.12
     lean_rad: float = 0.2
     excess: float = 0.15
 
 
-_PLAUSIBLE = PoseAugmentation(bend_rad=0.0, any_way_up=0.0, lean_rad=0.0, limber=0.0)
+_PLAUSIBLE = PoseAugmentation(bend_rad=0.0, random_orientation=0.0, lean_rad=0.0, extreme_range=0.0)
 
 
 class PoseBank:
@@ -147,7 +155,7 @@ class PoseBank:
         for half in (_ARMS[:5], _ARMS[5:]):
             pose[:, half] = torch.where(chance(mix.arms)[:, None, None], other()[:, half], pose[:, half])
         sits = chance(mix.seated)[:, None]
-        bow = _DEEPEST_BOW_RAD * uniform(1) * chance(mix.stooped)[:, None]
+        bow = _DEEPEST_BOW_RAD * uniform(1) * chance(mix.bent_forward)[:, None]
         for side, sign in (("left", 1.0), ("right", -1.0)):
             # Radians: thighs raised by 83 +- 20 degrees and spread by 11 +- 26, knees bent by up to 138.
             raised, spread, bent = -1.45 + 0.35 * normal(1), sign * (0.2 + 0.45 * normal(1)), 2.4 * uniform(1) ** 1.5
@@ -160,7 +168,7 @@ class PoseBank:
             back = -bow * (0.6 + 0.4 * uniform(1)) * forward
             pose[:, hip] = roma.rotvec_composition([back, pose[:, hip]])
         anywhere = _within_limits(count, generator)
-        limber = chance(mix.limber)
+        limber = chance(mix.extreme_range)
         for group in _GROUPS:
             moved = (limber & chance(_MOVED))[:, None, None]
             pose[:, group] = torch.where(moved, anywhere[:, group], pose[:, group])
@@ -173,7 +181,7 @@ class PoseBank:
         pose = torch.where(chance(mix.mirrored)[:, None, None], mirrored(pose), pose)
         lean = mix.lean_rad * normal(3) * torch.tensor([1.0, 0.0, 1.0])
         anyhow = roma.rotmat_to_rotvec(_random_rotations(count, generator))
-        tilt = torch.where(chance(mix.any_way_up)[:, None], anyhow, lean)
+        tilt = torch.where(chance(mix.random_orientation)[:, None], anyhow, lean)
         pose[:, 0] = roma.rotvec_composition([tilt, pose[:, 0], bow * forward])
         return pose
 
@@ -204,17 +212,17 @@ def _random_rotations(count: int, generator: torch.Generator) -> Float[Tensor, "
     return roma.unitquat_to_rotmat(quaternion)
 
 
-def load_pose_bank(motion: Path | None, split: str = "train") -> PoseBank:
+def load_pose_bank(mocap: Path | None, split: str = "train") -> PoseBank:
     """Poses from a folder of motion capture, or from the prior that ships if none is given.
 
     Raises:
         InputError: if the folder is not one.
     """
-    if motion is None:
+    if mocap is None:
         return PoseBank.from_prior(seed=0 if split == "train" else 1)
     try:
-        return PoseBank.from_motion_capture(motion, split)
+        return PoseBank.from_motion_capture(mocap, split)
     except (FileNotFoundError, KeyError, ValueError) as error:
         raise InputError(
-            f"{motion}: expected the CMU motion capture (mocap/*.npz, smpl_rest_bones.json): {error}"
+            f"{mocap}: expected the CMU motion capture (mocap/*.npz, smpl_rest_bones.json): {error}"
         ) from error

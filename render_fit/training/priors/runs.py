@@ -19,7 +19,7 @@ CREDIT = "Fitted to motion capture from mocap.cs.cmu.edu, created with funding f
 
 def train_prior(
     kind: Kind,
-    motion: Path,
+    mocap: Path,
     out: Path,
     *,
     steps: int | None = None,
@@ -30,7 +30,7 @@ def train_prior(
 
     Args:
         kind: Which.
-        motion: Folder of motion capture.
+        mocap: Folder of motion capture.
         out: ``.safetensors``.
         steps: In place of the usual number.
         seed: Of everything random.
@@ -41,7 +41,7 @@ def train_prior(
     """
     if out.suffix != ".safetensors":
         raise InputError(f"{out}: expected a file that ends in .safetensors")
-    bank = load_pose_bank(motion)
+    bank = load_pose_bank(mocap)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

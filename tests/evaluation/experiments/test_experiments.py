@@ -122,8 +122,8 @@ def test_fits_begin_with_the_regressor_that_is_asked_for():
     settings = Settings(Path("unused"), None, regressor="lifter", keypoints_only=True)
     recipe = recipe_of(settings)
     posed = replace(settings, regressor="none")
-    assert recipe.starts.regressor == "lifter" and not recipe_of(posed).starts.regressor
-    assert recipe_of(posed).begun_by("lifter") == recipe
+    assert recipe.initialisation.regressor == "lifter" and not recipe_of(posed).initialisation.regressor
+    assert recipe_of(posed).with_regressor("lifter") == recipe
     assert describe(settings) == {"before": "regressor alone", "after": "refined with keypoints alone"}
     assert describe(posed)["before"] == "keypoints alone"
 

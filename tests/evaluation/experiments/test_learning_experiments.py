@@ -48,7 +48,7 @@ def run(name: str, out: Path, *more: str) -> dict:
 
 def test_a_person_is_most_like_themselves_and_like_who_takes_the_same_pose() -> None:
     bank = PoseBank.from_prior(60)
-    synthesis = PeopleSampler(open_body(), bank, None, 32, errors=NO_NOISE)
+    synthesis = PeopleSampler(open_body(), bank, None, 32, noise=NO_NOISE)
     looks = regressor_baselines.NeighbourFeatures.of(training_batch(synthesis, 40, torch.Generator().manual_seed(0))[0])
     for weights in regressor_baselines.KINDS.values():
         assert regressor_baselines.nearest_neighbours(looks[slice(5, 9)], looks, *weights).tolist() == [5, 6, 7, 8]
@@ -72,7 +72,7 @@ def test_silhouettes_overlap_wholly_where_the_answer_is_the_truth(monkeypatch: p
     def oracle(inputs):
         said = Regressor(TINY)(inputs)
         truth = held_out.truth
-        for name in ("rotations", "betas", "place"):
+        for name in ("rotations", "betas", "pelvis_offset"):
             getattr(said, name).data.copy_(getattr(truth, name)[:, None].expand_as(getattr(said, name)))
         return said
 
@@ -91,10 +91,10 @@ def test_baselines_judge_given_regressors(few_poses: None, tmp_path: Path) -> No
 
 def test_regressors_are_judged_by_the_errors_they_know(tmp_path: Path) -> None:
     nbf = load_training_recipe("nbf")
-    assert regressor_baselines.training_noise_of("nbf") == nbf.errors != ObservationNoise()
+    assert regressor_baselines.training_noise_of("nbf") == nbf.observation_noise != ObservationNoise()
     assert regressor_baselines.training_noise_of(str(tmp_path / "regressor.safetensors")) == ObservationNoise()
     (tmp_path / "recipe.json").write_text(nbf.model_dump_json())
-    assert regressor_baselines.training_noise_of(str(tmp_path / "regressor.safetensors")) == nbf.errors
+    assert regressor_baselines.training_noise_of(str(tmp_path / "regressor.safetensors")) == nbf.observation_noise
 
 
 def test_baselines_fit_people_by_recipes(few_poses: None, tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_baselines_fit_people_by_recipes(few_poses: None, tmp_path: Path) -> Non
 
 def test_people_to_fit_are_observed_as_a_regressor_sees_them() -> None:
     errors = NO_NOISE.model_copy(update={"no_mask": 0.5, "no_keypoints": 0.5})
-    synthesis = PeopleSampler(open_body(), PoseBank.from_prior(50), None, 32, errors=errors)
+    synthesis = PeopleSampler(open_body(), PoseBank.from_prior(50), None, 32, noise=errors)
     seen, truth = sample_fit_targets(synthesis, 24)
     assert len(seen) == len(truth) == 24
     joints = [SMPL_24.index(name) for name in ("left_knee", "right_elbow")]
