@@ -10,42 +10,49 @@ from render_fit.bodies.parameters import BodyOutput, BodyParameters
 from render_fit.bodies.safe_pickle import BodyFileError
 from render_fit.bodies.smpl_files import load_smpl_file, smpl_arrays
 from render_fit.core.errors import InputError
+from render_fit.core.registry import Registry
 
 __all__ = [
+    "BODIES",
     "Body",
     "BodyFileError",
     "BodyOutput",
     "BodyParameters",
+    "load_body",
     "load_smpl_file",
     "open_body",
     "smpl_arrays",
 ]
 
+BODIES: Registry[Body] = Registry("body", "render_fit.bodies", {"open": open_body})
+"""Bodies by name. A factory takes ``n_betas``, the number of shape coefficients to use."""
+
 
 def load_body(name: str | Path, gender: str | None = None, n_betas: int = 10) -> Body:
-    """Gives the body that a recipe or the command line names.
+    """Loads a body by name or from a file.
 
     Args:
-        name: ``open``, or the path of a SMPL-family file or folder.
-        gender: See `load_smpl_file`; the open body has both sexes in its shape space and ignores it.
-        n_betas: Shape coefficients to use.
+        name: ``open``, the path of a SMPL-family file or folder, or a name that another package registers.
+        gender: See `load_smpl_file`; only files use it.
+        n_betas: Number of shape coefficients to use.
 
     Returns:
         The body.
 
     Raises:
-        FileNotFoundError: If it is neither.
+        FileNotFoundError: If it is none of these.
         BodyFileError: If the file is no body model.
     """
-    if str(name) == "open":
-        return open_body(n_betas)
+    if str(name) == "open" or (not Path(name).exists() and str(name) in BODIES):
+        return BODIES[str(name)](n_betas=n_betas)
     if not Path(name).exists():
-        raise FileNotFoundError(f"no body {str(name)!r}: give 'open', or the path of a SMPL, SMPL-H or SMPL-X file")
+        known = " or ".join(repr(known) for known in BODIES)
+        raise FileNotFoundError(f"no body {str(name)!r}: give {known}, or the path of a SMPL, SMPL-H or SMPL-X file")
     return load_smpl_file(name, gender, n_betas)
 
 
-def load_body_or_fail(name: str, n_betas: int = 10) -> Body:
-    """``load_smpl_file`` for names that a user gave.
+def load_body_or_fail(name: str | Path, n_betas: int = 10) -> Body:
+    """``load_body`` for names that a user gave.
 
     Raises:
         InputError: if there is no such body, or the file is no body model.

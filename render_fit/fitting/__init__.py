@@ -1,1 +1,1 @@
-"""argmin: recover θ, β, c and the body's place from what was observed."""
+"""argmin: pose θ, shape β, clothing c and position of the body, from observations."""

@@ -1,7 +1,7 @@
-"""A change of variables in which the cheap part of an objective curves alike in every direction.
+"""Whitening: a change of variables in which the cheap part of an objective has a Hessian of about identity.
 
-Quasi-Newton methods learn curvature one step at a time, and here a step costs a picture. The curvature of keypoints
-and priors costs next to nothing, so it is measured beforehand, by differences of gradients, and taken out.
+Quasi-Newton methods estimate curvature from their steps, and each step costs a rendering. The curvature of keypoint
+terms and priors costs little, so it is measured beforehand, by differences of gradients.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def hessian(
 
     Args:
         gradient: Maps points (N, D) to gradients, row by row; is called once with N = 2·B·D.
-        x: Where.
+        x: Points at which the Hessian is evaluated.
     """
     batch, dimension = x.shape
     offsets = STEP * torch.eye(dimension).to(x)
@@ -38,7 +38,7 @@ def whitening(curvature: Float[Tensor, "b d d"], floor: float) -> Float[Tensor, 
 
     Args:
         curvature: Symmetric, may be indefinite: directions of negative curvature count by its size.
-        floor: Curvature added in every direction, for what the cheap part does not see.
+        floor: Curvature added in every direction, for the terms that were not measured.
     """
     values, vectors = torch.linalg.eigh(curvature.nan_to_num(0.0))
     return vectors * (values.abs() + floor).rsqrt()[:, None, :]
@@ -55,8 +55,8 @@ class Whitened:
 
     Args:
         start: Named tensors of B rows, x₀.
-        scales: Size of a usual change of each.
-        W: For the first columns of the variables side by side (in units of their scales).
+        scales: Size of a usual change of each variable, by name.
+        W: (B, D, D) for the first D columns of the variables side by side, in units of their scales; None: identity.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
-"""Kinematic flips: the other poses whose picture is nearly the same.
+"""Kinematic flips: other poses with nearly the same image.
 
-Seen from far enough, a bone that points towards the camera and one that points away by as much look alike. An
-optimiser that follows gradients stays on the side where it began; a search has to propose the other side. With a
-bone flipped, the joint above is turned so that elbow and knee still bend about their own axis.
+From far away, a bone that points towards the camera and its mirror image that points away have the same projection.
+Gradient descent stays on the side where it started, so the search proposes the other side. After a flip, the upper
+joint is rotated so that elbow and knee bend about their own axis.
 
 Source: Sminchisescu & Triggs, Kinematic Jump Processes for Monocular 3D Human Tracking, CVPR 2003.
 """
@@ -35,7 +35,7 @@ def limb_flips(body: Body, variables: Variables) -> Variables:
     """All 4 depth flips of each of the four limbs, in all combinations.
 
     Args:
-        body: M.
+        body: Body model M.
         variables: One hypothesis (B = 1).
 
     Returns:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from render_fit.bodies import load_body
 from render_fit.bodies.body import Body
 from render_fit.bodies.clothing import ClothingBasis, clothing_basis
 from render_fit.bodies.parameters import BodyParameters
@@ -19,8 +19,10 @@ from render_fit.core.errors import InputError
 from render_fit.fitting.initialisation import default_hypotheses
 from render_fit.fitting.quality import Quality, judge, quality
 from render_fit.fitting.recipe import Recipe, load_recipe
-from render_fit.fitting.regressor_initialisation import cached_regressor, regressor_hypotheses
+from render_fit.fitting.regressor_initialisation import regressor_hypotheses
+from render_fit.fitting.resolve import resolve
 from render_fit.fitting.result import BeforeAfter, FitReport, FitResult, versions
+from render_fit.fitting.solvers import Solver
 from render_fit.fitting.stages import (
     Clothing,
     FitContext,
@@ -31,21 +33,26 @@ from render_fit.fitting.stages import (
     search_and_refinement,
 )
 from render_fit.fitting.variables import Variables
+from render_fit.losses.registry import Number
+from render_fit.losses.term import Term
 from render_fit.observations.camera_source import ASSUMED, assumed_camera
 from render_fit.observations.observation import Observation
-from render_fit.renderers import make_renderer
+from render_fit.regressors.network import Regressor
 from render_fit.renderers.base import Renderer
 
 START_JITTER_RAD = 0.1
-"""Standard deviation of the random turn of every joint and of the body at the start."""
+"""Standard deviation of the random rotation added to every joint and to the body at the start."""
 
 
 def fit_image(
     observation: Observation,
     recipe: str | Path | Recipe = "hybrid",
     *,
-    body: Body | None = None,
-    renderer: Renderer | None = None,
+    body: Body | str | Path | None = None,
+    renderer: Renderer | str | None = None,
+    regressor: Regressor | str | Path | None = None,
+    solver: Solver | str | None = None,
+    terms: Mapping[str, Number | tuple[Number, Term]] | None = None,
     camera: Camera | None = None,
     height_m: float | None = None,
     clothing: Clothing | None = None,
@@ -56,29 +63,36 @@ def fit_image(
     """Recover the body of one person in one image.
 
     Args:
-        observation: What was seen: mask, keypoints, parts, in any combination, in pixels of the photo.
+        observation: Mask, keypoints and parts, in any combination, in pixels of the photo.
         recipe: Name of a shipped recipe, path of a YAML file, or a ``Recipe``.
-        body: M; the recipe's if None.
-        renderer: R; the recipe's if None.
+        body: Body model M: an object, ``open``, a path, or a name that another package registers; the recipe's if None.
+        renderer: Renderer R: an object or a name; the recipe's if None.
+        regressor: Network whose hypotheses the search starts from: an object, a name, path or hub id, or ``none`` for
+            the recipe's poses and yaws; the recipe's if None.
+        solver: Solver in place of those of the stages: an object or a name. Stages that free per-vertex offsets keep
+            the recipe's if it needs curvature.
+        terms: Own terms: name → ``(weight, term)``, or name → weight for a registered term with its default options.
+            They are added to the final objective and to every stage that can evaluate them: those whose observation
+            has what ``requires`` lists, and that render, or the term is ``skeletal`` (see ``Term``).
         camera: Camera of the photo; if None the observation's, or an assumed one if it has none.
-        height_m: Standing height of the person, metres, if it is known: fixes the scale.
+        height_m: Standing height of the person, metres, if known: it fixes the scale.
         clothing: ``none``, ``smooth`` or ``free``; the recipe's if None.
-        seed: Of the random turns of the starting poses.
+        seed: Seed of the random rotations that are added to the starting poses.
         progress: Called with (stage, iterations done, all iterations).
         watch: Called after each stage with its name and the best hypothesis so far.
 
     Returns:
-        The best hypothesis under the recipe's final objective, with its report. A fit that went wrong comes back too,
-        with ``status`` "failed".
+        The best hypothesis under the final objective, with its report. A fit that went wrong is returned as well, with
+        ``status`` "failed".
 
     Raises:
-        InputError: if nothing that can be fitted to was observed, or the recipe is not valid.
+        InputError: if nothing that can be fitted to was observed, the recipe is not valid, or a name is not known.
     """
     recipe = load_recipe(recipe)
-    if not _sees_anything(observation):
+    if not _has_evidence(observation):
         raise InputError("nothing to fit to: neither mask nor keypoints were observed")
-    body = body if body is not None else load_body(recipe.body, n_betas=recipe.n_betas)
-    renderer = renderer if renderer is not None else make_renderer(recipe.renderer)
+    resolved = resolve(recipe, body=body, renderer=renderer, regressor=regressor, solver=solver, terms=terms)
+    recipe, body, network = resolved.recipe, resolved.body, resolved.regressor
     worn: Clothing = clothing if clothing is not None else recipe.clothing
     basis = None if worn == "none" else clothing_basis(body)
     notes: list[str] = []
@@ -91,13 +105,23 @@ def fit_image(
     if height_m is None:
         notes.append("size is a guess: no standing height given, so depth and height may be scaled together")
     if observation.mask is not None and _is_cut_off(observation.mask):
-        notes.append("the person is cut off by the image's edge: what lies outside is the priors' guess")
+        notes.append("the person is cut off by the image's edge: the part outside follows from the priors alone")
     clock = time.perf_counter()
-    regressed = None
-    if recipe.initialisation.regressor:
-        regressor, dimension = cached_regressor(recipe.initialisation.regressor), _dimension(basis)
-        regressed = regressor_hypotheses(body, observation, camera, regressor, recipe.n_betas, dimension)
-    setting = FitContext(recipe, body, renderer, observation, camera, basis, height_m, regressed)
+    predicted = None
+    if network is not None:
+        predicted = regressor_hypotheses(body, observation, camera, network, recipe.n_betas, _dimension(basis))
+    context = FitContext(
+        recipe,
+        body,
+        resolved.renderer,
+        observation,
+        camera,
+        basis,
+        height_m,
+        predicted,
+        resolved.terms,
+        resolved.solver,
+    )
 
     generator = torch.Generator().manual_seed(seed)
     search, refinement = search_and_refinement(recipe, worn)
@@ -106,73 +130,73 @@ def fit_image(
         if watch is not None:
             watch(stage, variables[:1].detached().parameters(body, basis))
 
-    starts = _starts(setting, generator)
-    found, records = _search(setting, search, starts, progress, show)
-    if recipe.initialisation.regressor:
+    starts = _starts(context, generator)
+    found, records = _search(context, search, starts, progress, show)
+    if network is not None:
         before = starts[:1]
     else:
-        # What keypoints alone would have chosen: no picture may have judged it.
+        # The result of keypoints alone: no rendering took part in its selection.
         before = records[-1].best if records else found[:1]
         baseline = keypoint_continuation(search, refinement)
-        if baseline is not None and setting.can_run(baseline):
-            before, record = run_stage(setting, baseline, before, None)
+        if baseline is not None and context.can_run(baseline):
+            before, record = run_stage(context, baseline, before, None)
             records.append(record)
     after = found
     for stage in refinement:
-        if not setting.can_run(stage):
-            notes.append(f"stage {stage.name!r} skipped: nothing that it compares with was observed")
+        if not context.can_run(stage):
+            notes.append(f"stage {stage.name!r} skipped: nothing that its terms compare with was observed")
             continue
         if "offsets" in stage.free and after.offsets is None:
             after = after.with_values({"offsets": torch.zeros(len(after), body.n_vertices, 3)})
-        after, record = run_stage(setting, stage, after, progress)
+        after, record = run_stage(context, stage, after, progress)
         records.append(record)
         show(stage.name, after)
     with torch.no_grad():
-        best = int(setting.final.loss(after).nan_to_num(torch.inf).argmin())
+        best = int(context.final.loss(after).nan_to_num(torch.inf).argmin())
     after = after[best : best + 1]
     seconds = {record.name: round(record.seconds, 4) for record in records}
     seconds["total"] = round(time.perf_counter() - clock, 4)
-    return _result(setting, before, after, seconds, notes)
+    return _result(context, before, after, seconds, notes, resolved.record())
 
 
-def _sees_anything(observation: Observation) -> bool:
-    """Whether there is a pixel of the mask, or a keypoint of any confidence."""
+def _has_evidence(observation: Observation) -> bool:
+    """Whether the mask has a pixel, or a keypoint a confidence above 0."""
     mask, confidence = observation.mask, observation.confidence
     return (mask is not None and bool((mask >= 0.5).any())) or (confidence is not None and bool((confidence > 0).any()))
 
 
 def _is_cut_off(mask: Float[Tensor, "h w"]) -> bool:
-    """Whether a mask meets the image's edge along more than a tenth of the square root of its area."""
+    """Whether a mask touches the image's edge along more than a tenth of the square root of its area."""
     person = mask > 0.5
     at_edge = max(int(side.sum()) for side in (person[0], person[-1], person[:, 0], person[:, -1]))
     return at_edge > 0.1 * float(person.sum()) ** 0.5
 
 
 def _search(
-    setting: FitContext,
+    context: FitContext,
     stages: list,
     variables: Variables,
     progress: StageProgress | None,
     show: Callable[[str, Variables], None],
 ) -> tuple[Variables, list[StageRecord]]:
-    """The hypotheses that keypoints leave, best first; all starts where there are no keypoints."""
+    """Hypotheses after the stages without rendering, best first, and the records of those stages."""
     records = []
     for stage in stages:
-        if setting.can_run(stage):
-            variables, record = run_stage(setting, stage, variables, progress)
+        if context.can_run(stage):
+            variables, record = run_stage(context, stage, variables, progress)
             records.append(record)
             show(stage.name, variables)
     return variables, records
 
 
-def _starts(setting: FitContext, generator: torch.Generator) -> Variables:
-    """What a regressor says, then poses and yaws of the recipe, turned a little at random."""
-    recipe, starts = setting.recipe, setting.recipe.initialisation
-    dimension = _dimension(setting.clothing_basis)
-    found = [] if setting.regressed is None else [setting.regressed.variables]
+def _starts(context: FitContext, generator: torch.Generator) -> Variables:
+    """Hypotheses of the regressor, then the recipe's poses and yaws with random rotations added."""
+    recipe, starts = context.recipe, context.recipe.initialisation
+    dimension = _dimension(context.clothing_basis)
+    found = [] if context.predicted is None else [context.predicted.variables]
     if starts.yaws_deg and starts.poses and (starts.use_default_poses or not found):
         posed = default_hypotheses(
-            setting.body, setting.targets(0), recipe.n_betas, starts.yaws_deg, starts.poses, dimension
+            context.body, context.targets(0), recipe.n_betas, starts.yaws_deg, starts.poses, dimension
         )
         noise = START_JITTER_RAD * torch.randn(posed.pose.shape, generator=generator)
         turn = START_JITTER_RAD * torch.randn(posed.orient.shape, generator=generator)
@@ -185,18 +209,23 @@ def _dimension(basis: ClothingBasis | None) -> int:
 
 
 def _result(
-    setting: FitContext, before: Variables, after: Variables, seconds: dict[str, float], notes: list[str]
+    context: FitContext,
+    before: Variables,
+    after: Variables,
+    seconds: dict[str, float],
+    notes: list[str],
+    recipe: dict[str, Any],
 ) -> FitResult:
-    body, problem = setting.body, setting.final
-    was, now = quality(problem.scene(before)), quality(problem.scene(after))
+    body, problem = context.body, context.final
+    was, now = quality(problem.state(before)), quality(problem.state(after))
     status, reason = judge(now)
-    parameters = after.detached().parameters(body, setting.clothing_basis)
+    parameters = after.detached().parameters(body, context.clothing_basis)
     if not all(bool(value.isfinite().all()) for value in (parameters.rotations, parameters.transl, parameters.betas)):
         status, reason = "failed", "the fit did not stay finite"
     worse = [name for name, a, b in _pairs(was, now) if a is not None and b is not None and _is_worse(name, a, b)]
     if worse:
         notes.append(f"refinement made worse: {', '.join(worse)}")
-    crop = setting.observation.crop(problem.targets.camera.width, (setting.recipe.crop_margin - 1) / 2)
+    crop = context.observation.crop(problem.targets.camera.width, (context.recipe.crop_margin - 1) / 2)
     assert crop.crop_box is not None
     size_px = float(problem.targets.person_size_px[0]) * crop.crop_box[2] / crop.image_size[1]
     keypoint_px = _before_after(was.keypoint_error, now.keypoint_error, size_px)
@@ -210,8 +239,8 @@ def _result(
         beta_max=now.beta_max,
         seconds=seconds,
         notes=notes,
-        sources=dict(setting.observation.source),
-        recipe=setting.recipe.resolved(),
+        sources=dict(context.observation.source),
+        recipe=recipe,
         versions=versions(),
     )
     with torch.no_grad():
@@ -222,10 +251,10 @@ def _result(
         faces=body.faces,
         face_parts=body.face_parts,
         body_name=body.name,
-        camera=setting.camera,
-        observation=setting.observation,
+        camera=context.camera,
+        observation=context.observation,
         report=report,
-        before=before.detached().parameters(body, setting.clothing_basis),
+        before=before.detached().parameters(body, context.clothing_basis),
     )
 
 
@@ -238,7 +267,7 @@ def _pairs(was: Quality, now: Quality) -> list[tuple[str, float | None, float | 
 
 
 def _is_worse(name: str, before: float, after: float) -> bool:
-    """Whether a figure changed for the worse by more than half a percent point."""
+    """Whether a metric became worse by more than 0.005."""
     return (after - before if name == "keypoint_error_px" else before - after) > 0.005
 
 

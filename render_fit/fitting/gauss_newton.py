@@ -1,4 +1,4 @@
-"""Gauss–Newton's curvature of what is drawn: how the picture moves with the mesh, and the mesh with the variables."""
+"""Gauss–Newton curvature of rendered terms: image Jacobian times the Jacobian of projected vertices."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ STEP = 1e-3
 Points = Callable[[Float[Tensor, "n d"], Int64[Tensor, "v"], int], Float[Tensor, "n v 2"]]
 
 
-def picture_curvature(objective: Objective, scene: FitState, points: Points, dimension: int) -> Float[Tensor, "b d d"]:
+def picture_curvature(objective: Objective, state: FitState, points: Points, dimension: int) -> Float[Tensor, "b d d"]:
     """JᵀWJ of the silhouette's and the parts' pixels, for each problem of a batch.
 
-    J is the product of ``Motion`` (pixels by vertices) and the vertices' own derivatives; W is what the terms say.
+    J is the product of ``Motion`` (pixels by vertices) and the Jacobian of the vertices; W is from the terms.
 
     Args:
         objective: Terms and weights.
-        scene: The state, with the terms' pictures drawn.
+        state: State of the fit whose silhouettes and parts, as far as terms need them, are rendered.
         points: (offsets from the state (N, D), vertices (V,), problem) to projected vertices in pixels (N, V, 2).
         dimension: D.
 
     Returns:
-        (B, D, D) symmetric and positive semidefinite; zero where nothing drawn says how it moves.
+        (B, D, D) symmetric and positive semidefinite; zero if the renderer gives no ``Motion``.
     """
-    batch = len(scene.parameters)
-    result = scene.parameters.betas.new_zeros(batch, dimension, dimension)
-    motion = scene.motion
+    batch = len(state.parameters)
+    result = state.parameters.betas.new_zeros(batch, dimension, dimension)
+    motion = state.motion
     if motion is None:
         return result
-    weights = objective.picture_curvature(scene, motion)
+    weights = objective.picture_curvature(state, motion)
     for i in range(batch):
         mine = motion.of(i)
         if not len(mine):

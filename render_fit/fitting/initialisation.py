@@ -1,4 +1,4 @@
-"""Where a fit begins when no regressor says so: several yaws and poses, placed by the picture."""
+"""Initial hypotheses without a regressor: several yaws and poses, placed by keypoints or mask."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ def default_hypotheses(
 ) -> Variables:
     """One hypothesis for each pair of yaw and pose.
 
-    Every hypothesis is upright along the picture's torso (so upside-down and lying people start right), and placed at
+    The body's axis is aligned with the torso in the image (also for lying and upside-down people), and placed at
     the depth at which its bones, foreshortened as they are, have the length of the observed ones. Without keypoints
     the mask's box places the body.
 
     Args:
-        body: M.
+        body: Body model M.
         targets: z(I) of one image.
         n_betas: Shape coefficients.
         yaws_deg: Turns about the body's axis, degrees; 0 faces the camera.
@@ -118,7 +118,7 @@ def _torso_roll(targets: FitTargets) -> float:
     if not shoulders or not hips:
         return 0.0
     up = torch.stack(shoulders).mean(dim=0) - torch.stack(hips).mean(dim=0)
-    # A torso that points at the camera has no direction in the picture.
+    # A torso that points at the camera has no direction in the image.
     if up.norm() < 0.08 * targets.person_size_px[0]:
         return 0.0
     return math.atan2(float(up[0]), float(-up[1]))

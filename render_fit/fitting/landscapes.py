@@ -1,4 +1,4 @@
-"""Looking at an objective before trusting it: composed on one image, its pull on the picture, its landscape.
+"""Inspection of an objective on one image: its value, its gradient in image space, its loss landscape.
 
 Example:
     >>> import torch
@@ -27,16 +27,13 @@ from render_fit.bodies.body import Body
 from render_fit.core.cameras import Camera
 from render_fit.fitting.problem import Problem
 from render_fit.fitting.variables import SKELETAL, Variables
-from render_fit.losses.registry import make_term
+from render_fit.losses.registry import Number, weighted_terms
 from render_fit.losses.targets import targets_from
 from render_fit.losses.term import Objective, Term
 from render_fit.observations.camera_source import assumed_camera
 from render_fit.observations.observation import Observation
 from render_fit.renderers import make_renderer
 from render_fit.renderers.base import Renderer, RenderSettings
-
-Number = float | int
-"""What a notebook may write for a float: the shape checker of the tests takes an annotated ``float`` by the word."""
 
 Direction = Mapping[str, Tensor]
 """How fast each variable changes along a walk: name → one row of it per unit of the walk."""
@@ -59,13 +56,13 @@ def compose(
     """An objective on one image.
 
     Args:
-        observation: What was seen, in pixels of the photo.
-        terms: name → weight, for a term of ``losses.registry`` with its defaults, or name → (weight, term).
-        body: M; the open body if None.
-        renderer: R; the one for this machine if None.
-        camera: The photo's camera; the observation's, or an assumed one, if None.
-        settings: The silhouette's edge.
-        size: Side of the crop in which pixels are compared.
+        observation: Mask, keypoints and parts, in pixels of the photo.
+        terms: Name → weight, for a registered term with its default options, or name → (weight, term).
+        body: Body model M; the open body if None.
+        renderer: Renderer R; that of ``make_renderer("auto")`` if None.
+        camera: Camera of the photo; if None the observation's, or an assumed one.
+        settings: Softness of renderings.
+        size: Side of the crop in which pixels are compared, pixels.
         margin: Room on each side of the person's box, as a share of its longer side.
 
     Returns:
@@ -78,14 +75,10 @@ def compose(
         camera = observation.camera
     if camera is None:
         camera = assumed_camera(*observation.image_size)
-    chosen = {
-        name: value if isinstance(value, tuple) else (float(value), make_term(name, {}))
-        for name, value in terms.items()
-    }
     return Problem(
         body if body is not None else load_body("open"),
         targets_from(observation, camera, size, margin),
-        Objective(chosen),
+        Objective(weighted_terms(terms)),
         renderer if renderer is not None else make_renderer("auto"),
         settings if settings is not None else RenderSettings(),
     )
@@ -95,8 +88,8 @@ def joint_turn(body: Body, joint: str, axis: tuple[Number, Number, Number] = (1.
     """The direction that adds to a joint's axis-angle: one radian about ``axis`` per unit.
 
     Args:
-        body: M.
-        joint: One of its joints, not the global one.
+        body: Body model M.
+        joint: Name of a joint other than the root.
         axis: In the joint's own rest frame (x to the person's left, y up, z forward).
     """
     index = body.joint_names.index(joint)
@@ -111,7 +104,7 @@ def shift(at: Variables, direction: tuple[Number, Number, Number]) -> Direction:
     """The direction that moves the body by one metre along ``direction`` (camera axes) per unit, to first order.
 
     Args:
-        at: One state (B = 1), whose depth says what a metre is in the picture.
+        at: One state (B = 1), whose depth gives the size of a metre in the image.
         direction: x right, y down, z away.
     """
     x, y, log_depth = at.position[0]
@@ -155,8 +148,8 @@ def landscape(problem: Problem, at: Variables, *walks: tuple[Direction, Float[Te
     """Every term's value along a walk through the variables, or on the plane of two.
 
     Args:
-        problem: What to evaluate.
-        at: Where the walks begin (B = 1).
+        problem: Problem to evaluate.
+        at: State at which the walks start (B = 1).
         walks: One or more of (direction, how far along it).
 
     Returns:
@@ -174,7 +167,7 @@ def landscape(problem: Problem, at: Variables, *walks: tuple[Direction, Float[Te
 
 @dataclass(frozen=True)
 class Pull:
-    """Where a term would move the picture.
+    """Negative gradient of a term in image space.
 
     Attributes:
         points_px: (N, 2) pixels of the crop.
@@ -189,24 +182,24 @@ def pull(problem: Problem, at: Variables, term: str, cell_px: float = 4.0) -> Pu
     """A term's negative gradient in the positions of projected vertices and keypoints.
 
     Args:
-        problem: Holds the term.
+        problem: Problem with the term.
         at: One state (B = 1).
-        term: Its name in the objective.
-        cell_px: Vertices are gathered in square cells of this side, and their pulls summed: a mesh has several
-            vertices per pixel, and each alone says little.
+        term: Name of the term in the objective.
+        cell_px: Vertices are gathered in square cells of this side, and their gradients summed: a mesh has several
+            vertices per pixel.
 
     Returns:
-        One arrow for each cell that is pulled. Depth is held fixed; a prior, which has no picture, has no arrows.
+        One arrow for each cell with a gradient. Depth is held fixed; a prior has no arrows.
     """
     with torch.enable_grad():
         skeleton = at.with_values({"pose": at.pose}).free(SKELETAL)
         moving = {name: value.detach().requires_grad_(True) for name, value in skeleton.items()}
-        scene = problem.scene(at.with_values(moving))
+        state = problem.state(at.with_values(moving))
         weighted = problem.objective.terms[term]
         # A term may depend on nothing that moves: adding zero times something that does keeps the graph whole.
-        value = weighted.weight * weighted.term(scene).sum() + 0 * scene.parameters.transl.sum()
-        vertices = scene.output.vertices
-        placed = [vertices] if scene.targets.skeleton is None else [vertices, scene.keypoints]
+        value = weighted.weight * weighted.term(state).sum() + 0 * state.parameters.transl.sum()
+        vertices = state.output.vertices
+        placed = [vertices] if state.targets.skeleton is None else [vertices, state.keypoints]
         gradients = torch.autograd.grad(value, placed, allow_unused=True, materialize_grads=True)
     points, gradient = torch.cat(placed, dim=1)[0].detach(), torch.cat(gradients, dim=1)[0]
     focal = problem.targets.camera.K[0, [0, 1], [0, 1]]

@@ -1,4 +1,4 @@
-"""argmin over θ, β, c and the body's place: one objective on one image for many hypotheses, or on many images."""
+"""Minimisation over θ, β, c and position: one objective on one image for many hypotheses, or on many images."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Problem:
     """An objective on one image, which B hypotheses share, or on B images with one hypothesis each.
 
     Attributes:
-        body: M.
+        body: Body model M.
         targets: z(I) in the crop, or in B crops.
         objective: Weighted terms.
-        renderer: R.
-        settings: The silhouette's edge.
-        clothing_basis: Smooth offsets, if clothing is in play.
-        pose_vae: In whose latent vectors the variable ``latent`` moves, if it does.
+        renderer: Renderer R; needed by terms that compare pixels.
+        settings: Softness of renderings.
+        clothing_basis: Basis of smooth offsets, or None without clothing.
+        pose_vae: Autoencoder of the variable ``latent``; needed if it is free.
     """
 
     body: Body
@@ -45,8 +45,8 @@ class Problem:
     clothing_basis: ClothingBasis | None = None
     pose_vae: PoseVAE | None = None
 
-    def scene(self, variables: Variables) -> FitState:
-        """The variables beside what was observed."""
+    def state(self, variables: Variables) -> FitState:
+        """State of the fit at these variables, as terms are called with it."""
         return FitState(
             self.body,
             variables.parameters(self.body, self.clothing_basis),
@@ -60,7 +60,7 @@ class Problem:
 
     def loss(self, variables: Variables) -> Float[Tensor, "b"]:
         """The objective's value, (B,)."""
-        return self.objective(self.scene(variables))
+        return self.objective(self.state(variables))
 
     def minimise(
         self,
@@ -72,22 +72,21 @@ class Problem:
         whiten: float = 10.0,
         progress: Progress | None = None,
     ) -> tuple[Variables, Solution]:
-        """Move the ``free`` variables.
+        """Minimises the objective over the ``free`` variables.
 
         Args:
             start: B hypotheses, solved independently.
             free: Names of the variables that move.
-            solver: How.
-            iterations: Evaluations at the most.
+            solver: Solver.
+            iterations: Evaluations of function and gradient, at most.
             tolerance: See ``Solver``.
-            whiten: Take the curvature of the start out beforehand, with this much added in every direction for what
-                bends on the way (nats per squared scale); 0: leave the variables as they are. Solvers that ask
-                for curvature themselves get the variables as they are.
+            whiten: Curvature added in every direction (nats per squared scale) to that measured at the start, before
+                the variables are whitened by it; 0: no whitening. Not used with solvers that need curvature.
             progress: Called with (done, all) evaluations.
 
         Returns:
-            The best iterates and the solver's account of them. What it takes to measure curvature is not among the
-            evaluations; it costs about two.
+            The best iterates and the solver's solution. Measuring curvature costs about two evaluations, which are not
+            counted.
 
         Raises:
             ValueError: if a solver that needs curvature is to move variables without one (free offsets), or ``latent``
@@ -96,85 +95,87 @@ class Problem:
         start = start.recentred()
         if "latent" in free:
             if self.pose_vae is None:
-                raise ValueError("free: 'latent' moves in the latent vectors of an autoencoder; this problem has none")
+                raise ValueError("free: 'latent' needs an autoencoder; this problem has no pose_vae")
             start = start.encoded(self.pose_vae)
         # Variables of known curvature first: they are the columns that get whitened.
         moving = start.free(sorted(free, key=lambda name: (name not in SKELETAL, name not in CURVED)))
         curved = tuple(name for name in moving if name in CURVED)
-        second_order = isinstance(solver, SecondOrderSolver)
+        second_order = solver if isinstance(solver, SecondOrderSolver) and solver.needs_curvature else None
         W = None
-        if whiten > 0 and curved and not second_order:
+        if whiten > 0 and curved and second_order is None:
             W = whitening(self._curvature(start, curved), whiten)
         whitened = Whitened(moving, SCALES, W)
         last: list[FitState] = []
 
         def function(values: Mapping[str, Tensor]) -> Tensor:
-            last[:] = [self.scene(start.with_values(whitened.unpack(values["y"])))]
+            last[:] = [self.state(start.with_values(whitened.unpack(values["y"])))]
             return self.objective(last[0])
 
         def curvature(values: Mapping[str, Tensor]) -> Tensor:
             return self.curvature(start.with_values(whitened.unpack(values["y"])), curved, last[0])
 
         y = {"y": whitened.origin}
-        if second_order:
+        if second_order is not None:
             if len(curved) < len(moving):
                 raise ValueError(f"free: this solver needs curvature; it moves only {', '.join(CURVED)}")
-            solution = solver(function, y, {}, iterations, tolerance, progress, curvature=curvature)
+            solution = second_order(function, y, {}, iterations, tolerance, progress, curvature=curvature)
         else:
             solution = solver(function, y, {}, iterations, tolerance, progress)
         return start.with_values(whitened.unpack(solution.values["y"])).recentred(), solution
 
-    def curvature(self, state: Variables, free: Sequence[str], scene: FitState | None = None) -> Float[Tensor, "b d d"]:
-        """Positive semidefinite curvature of the objective, as far as its terms know theirs.
+    def curvature(
+        self, variables: Variables, free: Sequence[str], state: FitState | None = None
+    ) -> Float[Tensor, "b d d"]:
+        """Positive semidefinite curvature of the objective, as far as its terms have one.
 
-        Keypoints, bones and priors: second derivatives, by differences. Silhouettes and parts: what
-        ``gauss_newton`` makes of their pixels. Clothing: what its terms say. Directions that bend down count by size.
+        Skeletal terms: second derivatives, by differences. Silhouettes and parts: Gauss–Newton (``gauss_newton``).
+        Clothing: ``clothing_curvature`` of its terms. Negative eigenvalues are replaced by their absolute values.
 
         Args:
-            state: Where.
-            free: Variables among ``CURVED``, skeletal ones first.
-            scene: The state's, if its pictures are drawn already.
+            variables: Point at which the curvature is evaluated.
+            free: Names among ``CURVED``, skeletal ones first.
+            state: State of the fit at ``variables``, if it is rendered already.
 
         Returns:
             (B, D, D) for the variables side by side in the order of ``free``, in units of their scales; 0 where it is
             not finite.
         """
-        return positive(self._curvature(state, free, scene))
+        return positive(self._curvature(variables, free, state))
 
     @torch.no_grad()
     def _curvature(
-        self, state: Variables, free: Sequence[str], scene: FitState | None = None
+        self, variables: Variables, free: Sequence[str], state: FitState | None = None
     ) -> Float[Tensor, "b d d"]:
-        """``curvature`` with the directions that bend down as they are."""
-        state = state.detached()
-        moving = state.free(free)
+        """``curvature`` with negative eigenvalues as they are."""
+        variables = variables.detached()
+        moving = variables.free(free)
         sizes = {name: value[0].numel() for name, value in moving.items()}
         skeletal = sum(size for name, size in sizes.items() if name in SKELETAL)
-        if scene is None:
-            scene = self.scene(state)
-            self.objective.pictured()(scene)
+        if state is None:
+            state = self.state(variables)
+            self.objective.pictured()(state)
 
         def points(offsets: Tensor, vertices: Tensor, problem: int) -> Tensor:
             rows = torch.full((len(offsets),), problem)
             moved = Whitened({name: value[rows] for name, value in moving.items()}, SCALES, None).unpack(offsets)
-            here = state[rows].with_values(moved)
+            here = variables[rows].with_values(moved)
             if here.offsets is not None:
                 here = replace(here, offsets=here.offsets[:, vertices])
             basis = None if self.clothing_basis is None else self.clothing_basis.at(vertices)
-            camera = self.targets.camera.expand(len(state))[rows]
+            camera = self.targets.camera.expand(len(variables))[rows]
             return camera.project(self.body.points(here.parameters(self.body, basis), vertices))
 
-        result = picture_curvature(self.objective, scene, points, sum(sizes.values()))
+        result = picture_curvature(self.objective, state, points, sum(sizes.values()))
         if skeletal:
-            result[:, :skeletal, :skeletal] += self._skeletal_curvature(state, moving)
+            result[:, :skeletal, :skeletal] += self._skeletal_curvature(variables, moving)
         if "clothing" in moving and self.clothing_basis is not None:
             directions = SCALES["clothing"] * self.clothing_basis.directions
-            result[:, skeletal:, skeletal:] += self.objective.clothing_curvature(scene, directions)
+            result[:, skeletal:, skeletal:] += self.objective.clothing_curvature(state, directions)
         finite = result.isfinite().all(dim=2).all(dim=1)[:, None, None]
         return torch.where(finite, result, 0.0)
 
     def _skeletal_curvature(self, start: Variables, moving: Mapping[str, Tensor]) -> Float[Tensor, "b d d"]:
-        """Curvature of the skeletal terms at the start, in units of the variables' scales."""
+        """Hessian of the skeletal terms at the start, in units of the variables' scales."""
         objective = self.objective.skeletal()
         undressed = replace(start, clothing=None, offsets=None)
         variables = {name: value for name, value in moving.items() if name in SKELETAL}
@@ -182,14 +183,13 @@ class Problem:
 
         def gradient(points: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
             rows = torch.arange(len(start)).repeat_interleave(len(points) // len(start))
-            state = undressed[rows]
+            moved = undressed[rows]
             points = points.requires_grad_(True)
             unpack = Whitened({name: value[rows] for name, value in variables.items()}, SCALES, None).unpack
             targets = self.targets if len(self.targets) == 1 else self.targets[rows]
             with torch.enable_grad():
                 here = replace(self, objective=objective, targets=targets)
-                scene = here.scene(state.with_values(unpack(points)))
-                loss = objective(scene).sum()
+                loss = objective(here.state(moved.with_values(unpack(points)))).sum()
                 return torch.autograd.grad(loss, points)[0] if loss.requires_grad else torch.zeros_like(points)
 
         return hessian(gradient, start.orient.new_zeros(len(start), size))
@@ -197,4 +197,4 @@ class Problem:
     @torch.no_grad()
     def breakdown(self, variables: Variables) -> dict[str, Float[Tensor, "b"]]:
         """Each term's weighted value."""
-        return self.objective.breakdown(self.scene(variables))
+        return self.objective.breakdown(self.state(variables))

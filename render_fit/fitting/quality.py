@@ -1,4 +1,4 @@
-"""How well a scene matches its observation, in figures that people know, and what status that earns."""
+"""Quality of a fit (silhouette IoU, part IoU, keypoint error, largest |β|) and the status that follows from it."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from typing import Literal
 
 import torch
 
+from render_fit.core import metrics
 from render_fit.losses.fit_state import FitState
 
-SEEN = 0.3
-"""Confidence from which a keypoint counts in the reported error."""
+MIN_CONFIDENCE = 0.3
+"""Confidence above which a keypoint counts in the reported error."""
 
 
 @dataclass(frozen=True)
 class Quality:
-    """Figures of one fit; None where there was nothing to compare with.
+    """Agreement of one fit with its observation; None where nothing was observed to compare with.
 
     Attributes:
-        iou: Silhouette against mask, on valid pixels.
-        part_iou: Mean over observed labels.
-        keypoint_error: Mean distance of seen keypoints in person sizes.
-        beta_max: Largest |β|.
+        iou: IoU of rendered and observed silhouette, both thresholded at 0.5, on valid pixels.
+        part_iou: Mean over the observed labels of the IoU of rendered and observed parts, on valid pixels.
+        keypoint_error: Mean distance of the observed keypoints, in person sizes.
+        beta_max: Largest |β|, standard deviations.
     """
 
     iou: float | None
@@ -31,67 +32,60 @@ class Quality:
 
 
 @torch.no_grad()
-def quality(scene: FitState) -> Quality:
+def quality(state: FitState) -> Quality:
     """Measure one hypothesis (B = 1)."""
-    targets = scene.targets
+    targets = state.targets
     return Quality(
-        iou=None if targets.mask is None else _iou(scene),
-        part_iou=None if targets.labels is None else _part_iou(scene),
-        keypoint_error=_keypoint_error(scene),
-        beta_max=float(scene.parameters.betas.abs().max()),
+        iou=None if targets.mask is None else _silhouette_iou(state),
+        part_iou=None if targets.labels is None else _part_iou(state),
+        keypoint_error=_keypoint_error(state),
+        beta_max=float(state.parameters.betas.abs().max()),
     )
 
 
-def _iou(scene: FitState) -> float:
-    valid = scene.targets.valid[0]
-    body = (scene.render("silhouette")[0] > 0.5) & valid
-    mask = (scene.targets.seen_mask[0] > 0.5) & valid
-    union = (body | mask).sum()
-    return float((body & mask).sum() / union) if union > 0 else 0.0
+def _silhouette_iou(state: FitState) -> float:
+    mask, valid = state.targets.seen_mask, state.targets.valid
+    # A mask without valid pixels is no evidence for the fit, so two empty masks count as 0 here.
+    visible = bool(((mask > 0.5) & valid).any())
+    return float(metrics.iou(state.render("silhouette"), mask, valid)) if visible else 0.0
 
 
-def _part_iou(scene: FitState) -> float:
-    targets = scene.targets
+def _part_iou(state: FitState) -> float:
+    targets = state.targets
     assert targets.labels is not None and targets.part_space is not None
-    parts = scene.render("parts")[0]
+    parts = state.render("parts")[0]
     background = (1 - parts.sum(dim=0, keepdim=True)).clamp(min=0)
     emission = targets.part_space.emission.to(parts)
-    drawn = torch.einsum("phw,pl->lhw", torch.cat([parts, background]), emission).argmax(dim=0)
-    valid, seen = targets.valid[0], targets.labels[0]
-    ious = []
-    for label in seen[valid].unique().tolist():
-        if label == 0:
-            continue
-        a, b = (drawn == label) & valid, (seen == label) & valid
-        ious.append(float((a & b).sum() / (a | b).sum()))
-    return sum(ious) / len(ious) if ious else 0.0
+    labels = torch.einsum("phw,pl->lhw", torch.cat([parts, background]), emission).argmax(dim=0)
+    scores = metrics.part_ious(labels[None], targets.labels, len(targets.part_space), targets.valid)
+    return float(scores.double().nanmean().nan_to_num(0.0))
 
 
-def _keypoint_error(scene: FitState) -> float | None:
-    targets = scene.targets
+def _keypoint_error(state: FitState) -> float | None:
+    targets = state.targets
     if targets.keypoints_px is None or targets.confidence is None:
         return None
-    seen = targets.confidence[0] > SEEN
-    if not seen.any():
+    counted = targets.confidence[0] > MIN_CONFIDENCE
+    if not counted.any():
         return None
-    distance = (scene.keypoints_px[0] - targets.keypoints_px[0]).norm(dim=-1)
-    return float(distance[seen].mean() / targets.person_size_px[0])
+    error_px = metrics.keypoint_error(state.keypoints_px[:, counted], targets.keypoints_px[:, counted])
+    return float(error_px / targets.person_size_px)
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Where ``ok`` ends and ``failed`` begins.
+    """Limits of the status ``ok`` and ``failed``; a fit between them is ``poor``.
 
-    Measured with ``python -m render_fit.evaluation.experiments status``: unclothed synthetic people in held-out poses,
-    mask or keypoints made wrong in eleven ways or left right, the fit compared with the true joints; 192 fits, seeds 0
-    and 1. PA-MPJPE is 66 mm in the median of 136 ``ok``, 100 mm of 43 ``poor``, 167 mm of 13 ``failed``, of which 9 are
-    bad (130 mm or more). The limits are rounded from what each seed chose by the experiment's rule when they were set:
-    IoU 0.6 and 0.35, keypoints 6 and 5 % for ``ok``; IoU 0 and 0.2, keypoints 6 and 8.5 % for ``failed``.
+    Measured with ``render-fit experiment status-thresholds`` on unclothed synthetic people in held-out poses. Masks or
+    keypoints are perturbed in eleven ways or left correct, and the fit is compared with the true joints: 192 fits,
+    seeds 0 and 1. Median PA-MPJPE is 66 mm of 136 ``ok``, 100 mm of 43 ``poor`` and 167 mm of 13 ``failed``, of which 9
+    are bad (130 mm or more). The limits are rounded from those that each seed chose by the experiment's rule: for
+    ``ok`` IoU 0.6 and 0.35, keypoints 6 and 5 %; for ``failed`` IoU 0 and 0.2, keypoints 6 and 8.5 %.
 
-    A status is weak evidence of a good body. The Youden index of ``ok`` against bad is 0.32 (0.13 with the limits set
-    by hand before), and 23 of the 49 bad fits are ``ok``: 12 of them have a limb flipped in depth or face the wrong
-    way, which no limit on mask and 2D keypoints can see. A low IoU beside good keypoints says little: of 24 fits under
-    0.5, 9 are bad and 12 good. Not measured: fits to a mask alone, and ``beta_ok``, which no fit exceeded.
+    A status is weak evidence of a good body. The Youden index of ``ok`` against bad is 0.32 (0.13 with limits set by
+    hand), and 23 of the 49 bad fits are ``ok``: 12 of them have a limb flipped in depth or face the wrong way, which no
+    limit on mask and 2D keypoints detects. A low IoU with good keypoints is weak evidence of a bad body: of 24 fits
+    under 0.5, 9 are bad and 12 good. Not measured: fits to a mask alone, and ``beta_ok``, which no fit exceeded.
 
     Attributes:
         iou_ok: Silhouette IoU from which a fit is ``ok``.
@@ -109,7 +103,15 @@ class Thresholds:
 
 
 def judge(quality: Quality, thresholds: Thresholds | None = None) -> tuple[Literal["ok", "poor", "failed"], str]:
-    """Status of a fit and the sentence that explains it."""
+    """Status of a fit and the reason for it.
+
+    Args:
+        quality: Measured quality of the fit.
+        thresholds: Limits; the measured ones if None.
+
+    Returns:
+        ``ok``, ``poor`` or ``failed``, and a sentence with the figures that decided.
+    """
     limit = thresholds if thresholds is not None else Thresholds()
     failures, doubts = [], []
     if quality.iou is not None:
@@ -124,11 +126,11 @@ def judge(quality: Quality, thresholds: Thresholds | None = None) -> tuple[Liter
         elif quality.keypoint_error > limit.keypoint_error_ok:
             doubts.append(f"keypoints are off by {percent:.1f} % of the person's size")
     if quality.beta_max > limit.beta_ok:
-        doubts.append(f"|β| of {quality.beta_max:.1f} is a shape that hardly anybody has")
+        doubts.append(f"|β| of {quality.beta_max:.1f} is a very rare shape")
     if quality.keypoint_error is None and quality.iou is not None:
-        doubts.append("no keypoints were seen: a silhouette alone says little about the pose")
+        doubts.append("no keypoints were observed: a silhouette alone hardly constrains the pose")
     if quality.iou is None and quality.keypoint_error is None:
-        failures.append("nothing was observed that the fit could be judged by")
+        failures.append("nothing was observed to compare the fit with")
     if failures:
         return "failed", "; ".join(failures + doubts)
     if doubts:

@@ -1,7 +1,7 @@
-"""Recipes: one validated file that says what is fitted, with which terms, in which stages.
+"""Recipes: validated configuration of a fit, its stages and their terms.
 
-A recipe is data: names in it become objects through one table per kind (terms: ``losses.registry``; solvers:
-``fitting.solvers``; bodies and renderers: their packages).
+A recipe is data. Its names become objects through one registry per kind, which other packages can extend
+(docs/extending.md).
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from pydantic import AfterValidator, Field, model_validator
 
 from render_fit.core.config import StrictModel, nearest, parse_yaml
 from render_fit.core.errors import InputError
+from render_fit.fitting.solvers import make_solver, moves_offsets
 from render_fit.losses.registry import make_term
 
 FreeVariable = Literal["orient", "position", "pose", "latent", "betas", "clothing", "offsets"]
 
 
 class Edge(StrictModel):
-    """How the silhouette's edge is drawn."""
+    """Softness of the rendered silhouette."""
 
     silhouette: Literal["contour", "softras"] = "contour"
     sigma_px: float = Field(default=1.0, gt=0, description="width of the soft edge, pixels of the crop")
@@ -45,13 +46,20 @@ TermSettings = Annotated[dict[str, TermSetting], AfterValidator(_check_terms)]
 
 
 class SolverSetting(StrictModel):
-    """Which solver, for how long."""
+    """Solver and its limits."""
 
-    name: Literal["adam", "lbfgs", "lm"] = "lbfgs"
+    name: str = Field(default="lbfgs", description="adam, lbfgs, lm, or a name that another package registers")
     iterations: int = Field(default=50, gt=0)
     tolerance: float = Field(default=1e-4, ge=0, description="stop when the loss falls by less than this fraction")
-    whiten: float = Field(default=10.0, ge=0, description="see Problem.minimise; 0: off; lm has its own")
+    whiten: float = Field(
+        default=10.0, ge=0, description="see Problem.minimise; 0: off; unused if a solver needs curvature"
+    )
     options: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _is_known(self) -> SolverSetting:
+        make_solver(self.name, self.options)
+        return self
 
 
 class Stage(StrictModel):
@@ -70,17 +78,18 @@ class Stage(StrictModel):
         default=0, ge=0, description="afterwards keep at most this many of the best hypotheses; 0: all"
     )
     rank_by: str = Field(
-        default="", description="the stage whose terms and pictures say which to keep; this one if empty"
+        default="", description="name of the stage whose objective ranks the hypotheses to keep; this one if empty"
     )
     min_distance_m: float = Field(
         default=0.0, ge=0, description="hypotheses with no joint farther apart than this count as one"
     )
 
     @model_validator(mode="after")
-    def _matrices_are_small(self) -> Stage:
-        if self.solver.name == "lm" and "offsets" in self.free:
+    def _solver_moves_what_is_free(self) -> Stage:
+        if "offsets" in self.free and not moves_offsets(make_solver(self.solver.name, self.solver.options)):
             raise ValueError(
-                f"stage {self.name!r}: solver 'lm' cannot move free offsets, they are too many; use 'lbfgs'"
+                f"stage {self.name!r}: solver {self.solver.name!r} cannot move free offsets: they are too many for the "
+                "curvature that it needs; use 'lbfgs'"
             )
         return self
 
@@ -92,22 +101,21 @@ class Stage(StrictModel):
 
 
 NO_REGRESSOR = "none"
-"""Named in a regressor's place, it takes the recipe's away."""
+"""Value of ``regressor`` for a fit without one."""
 
 
 class Initialisation(StrictModel):
-    """Where the search begins."""
+    """Hypotheses that the search starts from."""
 
     renamed: ClassVar[Mapping[str, str]] = {"posed": "use_default_poses"}
 
     regressor: str = Field(
         default="",
-        description="a regressor, by name, path or place on the hub, whose hypotheses come before those of the poses; "
-        "none if empty",
+        description="regressor by name, path or hub id, whose hypotheses come before those of the poses; none if empty",
     )
     use_default_poses: bool = Field(
         default=True,
-        description="whether poses and yaws are tried besides a regressor's hypotheses, or only without it",
+        description="whether poses and yaws are tried besides a regressor's hypotheses, or only without one",
     )
     yaws_deg: tuple[float, ...] = (0.0, 90.0, 180.0, 270.0)
     poses: tuple[Literal["standing", "sitting", "arms_up", "zero"], ...] = ("standing",)
@@ -115,12 +123,12 @@ class Initialisation(StrictModel):
     @model_validator(mode="after")
     def _something_to_begin_with(self) -> Initialisation:
         if not self.regressor and not (self.yaws_deg and self.poses):
-            raise ValueError("starts: give a regressor, or at least one yaw and one pose")
+            raise ValueError("initialisation: give a regressor, or at least one yaw and one pose")
         return self
 
 
 class Final(StrictModel):
-    """The fixed objective by which *before* and *after* are compared, and hypotheses in the end."""
+    """The fixed objective that compares *before* with *after*, and selects the best hypothesis."""
 
     resolution: int = 224
     edge: Edge = Edge()
@@ -128,7 +136,7 @@ class Final(StrictModel):
 
 
 class Recipe(StrictModel):
-    """A whole system."""
+    """A recipe: body, renderer, observer, initialisation, stages and the final objective."""
 
     renamed: ClassVar[Mapping[str, str]] = {"starts": "initialisation"}
 
@@ -141,30 +149,31 @@ class Recipe(StrictModel):
     observer: str = "mediapipe"
     pose_prior: str = Field(default="default", description="the shipped mixture, or the path of a gmm_08.pkl")
     pose_vae: str = Field(
-        default="default", description="the shipped autoencoder, or the path of one; whose 'latent' stages move"
+        default="default", description="the shipped autoencoder, or the path of one, for the variable 'latent'"
     )
     crop_margin: float = Field(default=1.2, gt=1.0, description="crop side over the person's longer side")
     clothing: Literal["none", "smooth", "free"] = "none"
     initialisation: Initialisation = Initialisation()
-    stages: tuple[Stage, ...] = Field(description="none: the start that `final` likes best is the fit")
+    stages: tuple[Stage, ...] = Field(
+        description="none: the fit is the initial hypothesis with the lowest `final` objective"
+    )
     final: Final
 
     @model_validator(mode="after")
-    def _judges_exist(self) -> Recipe:
+    def _ranking_stages_exist(self) -> Recipe:
         if not self.stages and not self.initialisation.regressor:
-            raise ValueError("stages: none given; only what starts with a regressor can do without")
+            raise ValueError("stages: none given; only a recipe with a regressor can do without")
         names = [stage.name for stage in self.stages]
         for stage in self.stages:
             if stage.rank_by and stage.rank_by not in names:
-                raise ValueError(f"stage {stage.name!r}: judge {stage.rank_by!r}: {nearest(stage.rank_by, names)}")
+                raise ValueError(f"stage {stage.name!r}: rank_by {stage.rank_by!r}: {nearest(stage.rank_by, names)}")
         return self
 
     def with_regressor(self, regressor: str) -> Recipe:
-        """The recipe begun by another regressor.
+        """The recipe initialised from another regressor.
 
         Args:
-            regressor: Name, path or place on the hub, or ``none``: the recipe's poses and yaws alone. Nothing is loaded
-                yet.
+            regressor: Name, path or hub id, or ``none`` for the recipe's poses and yaws alone. Nothing is loaded yet.
 
         Raises:
             InputError: if it is ``none``, and the recipe has no poses.
@@ -180,7 +189,7 @@ class Recipe(StrictModel):
 
 
 def recipe_names() -> list[str]:
-    """Names of the recipes that ship with the package."""
+    """Names of the recipes of this package."""
     folder = resources.files("render_fit.fitting") / "recipes"
     return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
 
@@ -197,7 +206,7 @@ def recipe_text(name: str) -> str:
 
 
 def load_recipe(name_or_path: str | Path | Recipe) -> Recipe:
-    """A recipe by the name of a shipped one or the path of a YAML file.
+    """Loads a recipe by name or from a YAML file.
 
     Raises:
         InputError: if it does not exist, is not YAML, or has unknown keys or values out of range; the message names

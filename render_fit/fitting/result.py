@@ -1,4 +1,4 @@
-"""What a fit gives back: the body in the photo's camera, and an honest account of it."""
+"""Result of a fit: the body in coordinates of the photo's camera, and a report on it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from render_fit.observations.observation import Observation
 
 
 class BeforeAfter(BaseModel):
-    """A figure before and after refinement through the renderer."""
+    """A metric before and after refinement through the renderer."""
 
     model_config = ConfigDict(frozen=True)
     before: float
@@ -25,21 +25,21 @@ class BeforeAfter(BaseModel):
 
 
 class FitReport(BaseModel):
-    """How good a fit is, whether refinement made anything worse, and how it came about.
+    """Quality of a fit before and after refinement, and what it was made with.
 
     Attributes:
-        status: ``ok``, ``poor`` (look at it before use) or ``failed`` (do not use).
-        reason: One sentence on the status.
-        iou: Of silhouette and observed mask on valid pixels; null where no mask was observed.
+        status: ``ok``, ``poor`` (check it before use) or ``failed`` (do not use).
+        reason: One sentence that explains the status.
+        iou: IoU of silhouette and observed mask on valid pixels; null where no mask was observed.
         part_iou: Mean over labels of the IoU of rendered and observed parts; null where none were observed.
         keypoint_error_px: Mean distance of seen keypoints, pixels of the photo; null where none were observed.
         losses: Weighted value of each term of the final objective.
         beta_max: Largest |β|, standard deviations.
-        seconds: Per phase.
-        notes: What a reader should know (a guessed scale, something that got worse, a skipped stage).
-        sources: Where mask, keypoints, parts and camera came from.
-        recipe: With all defaults filled in.
-        versions: Of this package and what it stands on.
+        seconds: Wall time of each stage, and ``total``.
+        notes: Warnings: a guessed scale, a metric that became worse, a skipped stage.
+        sources: Origin of mask, keypoints, parts and camera.
+        recipe: Recipe with all defaults filled in, and ``objects``: terms, solver and regressor passed beside it.
+        versions: Versions of this package and of its main dependencies.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -66,10 +66,10 @@ class FitResult:
         output: The posed mesh and joints.
         faces: (F, 3).
         face_parts: (F,) SMPL part of each face.
-        body_name: Which body the parameters belong to.
-        camera: The photo's.
-        observation: What was fitted to, in the photo's pixels.
-        report: See ``FitReport``.
+        body_name: Name of the body that the parameters belong to.
+        camera: Camera of the photo.
+        observation: Observation that was fitted to, in pixels of the photo.
+        report: Quality of the fit.
         before: The parameters before refinement through the renderer.
     """
 
@@ -85,7 +85,7 @@ class FitResult:
 
 
 def versions() -> dict[str, str]:
-    """Versions of this package and of what decides a fit's numbers."""
+    """Versions of this package and of the dependencies that affect results."""
     found = {"python": platform.python_version()}
     for package in ("render-fit", "torch", "numpy", "numba", "mediapipe"):
         try:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Int64
@@ -20,13 +20,13 @@ from render_fit.fitting.depth_flips import limb_flips
 from render_fit.fitting.problem import Problem
 from render_fit.fitting.recipe import Edge, Recipe, Stage, TermSetting
 from render_fit.fitting.regressor_initialisation import RegressorHypotheses
-from render_fit.fitting.solvers import Status, make_solver
+from render_fit.fitting.solvers import Solver, Status, make_solver, moves_offsets
 from render_fit.fitting.variables import Variables
 from render_fit.losses.parameters import KnownHeight
 from render_fit.losses.priors.vae import PoseVAE, load_pose_vae
-from render_fit.losses.registry import OBSERVED, is_observed, make_term
+from render_fit.losses.registry import is_observed, make_term
 from render_fit.losses.targets import FitTargets, targets_from
-from render_fit.losses.term import Objective
+from render_fit.losses.term import Objective, Term
 from render_fit.observations.observation import Observation
 from render_fit.renderers.base import Renderer, RenderSettings
 
@@ -38,10 +38,10 @@ SEARCH_SIZE = 256
 
 
 N_FLIPPED = 3
-"""How many of the best hypotheses have their limbs flipped."""
+"""Number of best hypotheses whose limbs are flipped."""
 
 RANKED_PER_KEPT = 5
-"""How many times as many hypotheses as it keeps a stage shows to its judge, who has to draw them."""
+"""Hypotheses that are ranked by the objective of ``rank_by``, which may render, per hypothesis that is kept."""
 
 
 @dataclass
@@ -49,14 +49,16 @@ class FitContext:
     """One image, one body, one recipe: everything that the stages share.
 
     Attributes:
-        recipe: What to do.
-        body: M.
-        renderer: R.
-        observation: z(I), in the photo.
-        camera: The photo's.
-        clothing_basis: Smooth offsets, or None for no clothing.
-        height_m: Standing height, if known.
-        regressed: What a regressor says of the person, if one was asked.
+        recipe: Stages, terms and solvers.
+        body: Body model M.
+        renderer: Renderer R.
+        observation: z(I), in pixels of the photo.
+        camera: Camera of the photo.
+        clothing_basis: Basis of smooth offsets, or None for no clothing.
+        height_m: Standing height, metres, if known.
+        predicted: Hypotheses of a regressor, or None without one.
+        terms: Own terms beside the recipe's: name → (weight, term).
+        solver: Own solver in place of those of the stages, or None.
     """
 
     recipe: Recipe
@@ -66,32 +68,26 @@ class FitContext:
     camera: Camera
     clothing_basis: ClothingBasis | None = None
     height_m: float | None = None
-    regressed: RegressorHypotheses | None = None
+    predicted: RegressorHypotheses | None = None
+    terms: Mapping[str, tuple[float, Term]] = field(default_factory=dict)
+    solver: Solver | None = None
     _targets: dict[int, FitTargets] = field(default_factory=dict)
+    _made: dict[tuple[str, str], Term] = field(default_factory=dict)
 
     def targets(self, resolution: int) -> FitTargets:
-        """The observation in a crop of one size, made once."""
+        """The observation in a square crop of one size, pixels, made once."""
         size = resolution or SEARCH_SIZE
         if size not in self._targets:
             margin = (self.recipe.crop_margin - 1) / 2
             targets = targets_from(self.observation, self.camera, size, margin)
-            if self.regressed is not None:
-                targets = self.regressed.add_to(targets, self.body)
+            if self.predicted is not None:
+                targets = self.predicted.add_to(targets, self.body)
             self._targets[size] = targets
         return self._targets[size]
 
     def problem(self, terms: Mapping[str, TermSetting], resolution: int, edge: Edge) -> Problem:
-        """The problem that a stage's terms pose; terms without an observation are left out."""
-        targets = self.targets(resolution)
-        chosen = {}
-        for name, setting in terms.items():
-            if is_observed(name, targets):
-                options = dict(setting.options)
-                if name == "pose_mixture" and self.recipe.pose_prior != "default":
-                    options.setdefault("path", self.recipe.pose_prior)
-                if name in ("pose_vae", "pose_latent"):
-                    options.setdefault("path", self.recipe.pose_vae)
-                chosen[name] = (setting.weight, make_term(name, options))
+        """The problem that a stage's terms and the context's own pose."""
+        targets, chosen = self.targets(resolution), self.weighted_terms(terms, resolution)
         if self.height_m is not None:
             chosen["height"] = (1.0, KnownHeight(self.height_m))
         settings = RenderSettings(edge.silhouette, edge.sigma_px, edge.gamma_m)
@@ -99,35 +95,64 @@ class FitContext:
             self.body, targets, Objective(chosen), self.renderer, settings, self.clothing_basis, self._pose_vae
         )
 
+    def weighted_terms(self, terms: Mapping[str, TermSetting], resolution: int) -> dict[str, tuple[float, Term]]:
+        """Name → (weight, term) of those terms of a stage, and of the context's own, that can be evaluated.
+
+        Left out are terms without their observation and, where nothing is rendered, own terms that need the mesh.
+        """
+        chosen = {name: (setting.weight, self._term(name, setting.options)) for name, setting in terms.items()}
+        for name, (weight, term) in self.terms.items():
+            if resolution or getattr(term, "skeletal", False):
+                chosen[name] = (weight, term)
+        targets = self.targets(resolution)
+        return {name: pair for name, pair in chosen.items() if is_observed(pair[1], targets)}
+
+    def _term(self, name: str, options: Mapping[str, Any]) -> Term:
+        """A term of the recipe, made once for each set of options."""
+        key = (name, repr(options))
+        if key not in self._made:
+            paths = {"pose_vae": self.recipe.pose_vae, "pose_latent": self.recipe.pose_vae}
+            if self.recipe.pose_prior != "default":
+                paths["pose_mixture"] = self.recipe.pose_prior
+            given = {"path": paths[name], **options} if name in paths else options
+            self._made[key] = make_term(name, given)
+        return self._made[key]
+
+    def solver_of(self, stage: Stage) -> Solver:
+        """The context's own solver if there is one and it can move what the stage frees, else the recipe's."""
+        if self.solver is not None and (moves_offsets(self.solver) or "offsets" not in stage.free):
+            return self.solver
+        return make_solver(stage.solver.name, stage.solver.options)
+
     @cached_property
     def _pose_vae(self) -> PoseVAE | None:
-        """Whose latent vector stages move, if any does."""
+        """Autoencoder of the latent vectors that stages move, or None if no stage does."""
         moved = any("latent" in stage.free for stage in self.recipe.stages)
         return load_pose_vae(self.recipe.pose_vae) if moved else None
 
     @cached_property
     def final(self) -> Problem:
-        """The fixed problem by which states are compared."""
+        """The fixed problem by which hypotheses are compared in the end."""
         final = self.recipe.final
         return self.problem(final.terms, final.resolution, final.edge)
 
     def can_run(self, stage: Stage) -> bool:
-        """Whether anything that the stage compares with was observed."""
-        targets = self.targets(stage.resolution)
-        return any(name in OBSERVED and is_observed(name, targets) for name in stage.terms)
+        """Whether a term of the stage has an observation that it can be compared with."""
+        terms = self.weighted_terms(stage.terms, stage.resolution).values()
+        return any(getattr(term, "requires", ()) for _, term in terms)
 
 
 @dataclass(frozen=True)
 class StageRecord:
-    """What a stage did.
+    """Result of one stage.
 
     Attributes:
-        name: The stage's.
-        seconds: Wall time.
-        evaluations: Of function and gradient.
-        hypotheses: How many were solved.
-        status: How each ended.
-        best: The hypothesis that the stage's own objective likes best, whatever its judge says.
+        name: Name of the stage.
+        seconds: Wall time, seconds.
+        evaluations: Evaluations of function and gradient.
+        hypotheses: Number of hypotheses that were solved.
+        status: Status of each.
+        best: The hypothesis with the lowest value of the stage's own objective.
     """
 
     name: str
@@ -139,28 +164,27 @@ class StageRecord:
 
 
 def run_stage(
-    setting: FitContext, stage: Stage, variables: Variables, progress: StageProgress | None = None
+    context: FitContext, stage: Stage, variables: Variables, progress: StageProgress | None = None
 ) -> tuple[Variables, StageRecord]:
     """One stage: propose flips, solve, keep the best.
 
     Args:
-        setting: The image and what fits it.
-        stage: What moves, under which terms.
+        context: Image, body, renderer and recipe.
+        stage: Free variables, terms and solver.
         variables: Hypotheses, best first.
-        progress: Called with (stage, done, all).
+        progress: Called with (stage, iterations done, all iterations).
 
     Returns:
-        Hypotheses, best first, and an account.
+        Hypotheses, best first, and the stage's record.
     """
     began = time.perf_counter()
-    problem = setting.problem(stage.terms, stage.resolution, stage.edge)
+    problem = context.problem(stage.terms, stage.resolution, stage.edge)
     if stage.flips:
         variables = variables.joined(propose_flips(problem, variables, stage.flips, stage.min_distance_m))
-    solver = make_solver(stage.solver.name, stage.solver.options)
     variables, solution = problem.minimise(
         variables,
         stage.free,
-        solver,
+        context.solver_of(stage),
         stage.solver.iterations,
         stage.solver.tolerance,
         stage.solver.whiten,
@@ -168,30 +192,30 @@ def run_stage(
     )
     order = solution.loss.nan_to_num(torch.inf).argsort(stable=True)
     variables, count = variables[order], len(order)
-    kept = variables[chosen(setting, stage, variables)] if stage.n_hypotheses else variables
+    kept = variables[chosen(context, stage, variables)] if stage.n_hypotheses else variables
     seconds = time.perf_counter() - began
     return kept, StageRecord(stage.name, seconds, solution.evaluations, count, solution.status, variables[:1])
 
 
 @torch.no_grad()
-def chosen(setting: FitContext, stage: Stage, variables: Variables) -> Int64[Tensor, "kept"]:
-    """Which hypotheses a stage keeps: the best in the eyes of its judge, no two of them nearly the same.
+def chosen(context: FitContext, stage: Stage, variables: Variables) -> Int64[Tensor, "kept"]:
+    """Indices of the hypotheses that a stage keeps: the best by the objective of ``rank_by``, no two nearly the same.
 
     Args:
-        setting: The image and what fits it.
-        stage: How many are kept, who judges, how far they must be apart.
+        context: Image, body, renderer and recipe.
+        stage: Number of hypotheses, stage that ranks them, minimum distance between them.
         variables: Hypotheses, best first by the stage's own objective.
 
     Returns:
-        Their indices, best first.
+        Indices, best first.
     """
     order = torch.arange(len(variables))
-    judge = next((other for other in setting.recipe.stages if other.name == stage.rank_by), None)
-    if judge is not None and setting.can_run(judge):
+    ranking = next((other for other in context.recipe.stages if other.name == stage.rank_by), None)
+    if ranking is not None and context.can_run(ranking):
         order = order[: RANKED_PER_KEPT * stage.n_hypotheses]
-        judged = setting.problem(judge.terms, judge.resolution, judge.edge).loss(variables[order])
-        order = order[judged.nan_to_num(torch.inf).argsort(stable=True)]
-    return order[_distinct(setting.body, variables[order], stage.n_hypotheses, stage.min_distance_m)]
+        losses = context.problem(ranking.terms, ranking.resolution, ranking.edge).loss(variables[order])
+        order = order[losses.nan_to_num(torch.inf).argsort(stable=True)]
+    return order[_distinct(context.body, variables[order], stage.n_hypotheses, stage.min_distance_m)]
 
 
 def _distinct(body: Body, variables: Variables, count: int, min_distance_m: float) -> Int64[Tensor, "kept"]:
@@ -210,16 +234,16 @@ def _distinct(body: Body, variables: Variables, count: int, min_distance_m: floa
 
 @torch.no_grad()
 def propose_flips(problem: Problem, variables: Variables, count: int, min_distance_m: float = 0.0) -> Variables:
-    """The depth flips of the best hypotheses that the objective likes best.
+    """Depth flips of the best hypotheses: those with the lowest loss.
 
     Args:
-        problem: The stage's.
+        problem: Problem of the stage.
         variables: Hypotheses, best first.
-        count: How many to propose, at most.
-        min_distance_m: How far some joint must be from where every other proposal has it.
+        count: Number of flips to propose, at most.
+        min_distance_m: Distance by which at least one joint must differ between any two proposals, metres.
 
     Returns:
-        Hypotheses, best first, none of them one of those given.
+        New hypotheses, best first.
     """
     sources = [variables[i : i + 1] for i in range(min(N_FLIPPED, len(variables)))]
     flipped = [limb_flips(problem.body, source)[1:] for source in sources]
@@ -232,10 +256,10 @@ def propose_flips(problem: Problem, variables: Variables, count: int, min_distan
 
 
 def search_and_refinement(recipe: Recipe, clothing: Clothing) -> tuple[list[Stage], list[Stage]]:
-    """The stages that look at keypoints only, and those that render.
+    """The stages without rendering, and those that render.
 
-    Clothing that is not wanted does not move, and the term of its name is left out; a stage in which nothing else moves
-    goes.
+    Clothing variables that ``clothing`` excludes are not free, and the terms of their names are left out. Stages
+    without any free variable are dropped.
     """
     unwanted = {"none": {"clothing", "offsets"}, "smooth": {"offsets"}, "free": set()}[clothing]
     stages = []
@@ -248,7 +272,7 @@ def search_and_refinement(recipe: Recipe, clothing: Clothing) -> tuple[list[Stag
 
 
 def keypoint_continuation(search: list[Stage], refinement: list[Stage]) -> Stage | None:
-    """The keypoint-only stage that gets as many iterations as the refinement: what refinement is compared with."""
+    """The baseline of refinement: the last keypoint stage with as many iterations as all refinement stages."""
     iterations = sum(stage.solver.iterations for stage in refinement)
     if not search or not iterations:
         return None

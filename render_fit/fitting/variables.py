@@ -1,4 +1,4 @@
-"""What the solvers move: the parameters of M in coordinates in which steps of one size mean about the same."""
+"""Variables of the solvers: the parameters of M in coordinates in which equal steps have about equal effects."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ class Variables:
         orient: (B, 3) axis-angle applied on the left of it, small, so never near the singularity at 2π.
         pose: (B, J−1, 3) axis-angle of the other joints.
         betas: (B, S) shape.
-        position: (B, 3) where the pelvis is: (x/z, y/z, log z), z in metres. In these coordinates the picture moves
+        position: (B, 3) where the pelvis is: (x/z, y/z, log z), z in metres. In these coordinates the image moves
             with the first two and scales with the third.
         clothing: (B, M) coefficients of the smooth clothing basis, centimetres (root mean square).
         offsets: (B, V, 3) free rest-pose offsets on top of it, metres.
         latent: (B, L) latent vector that ``pose`` was decoded from (its joints 1 to 21; hands are as they were). It
-            goes when ``pose`` is moved by itself.
-        pose_vae: Whose.
+            becomes None when ``pose`` is changed by itself.
+        pose_vae: Autoencoder of ``latent``.
     """
 
     orient_start: Float[Tensor, "b 3 3"]
@@ -70,7 +70,7 @@ class Variables:
         """The state that has these parameters: the inverse of ``parameters``.
 
         Args:
-            body: M.
+            body: Body model M.
             parameters: In camera coordinates, in front of the camera; their offsets become free offsets.
         """
         pelvis = parameters.transl + body.rest_joints(parameters.betas)[:, 0]
@@ -86,7 +86,7 @@ class Variables:
 
     @property
     def pose_rotvec(self) -> Float[Tensor, "b j 3"]:
-        """Axis-angle of all joints; the global one is filled with zeros, which no prior looks at."""
+        """Axis-angle of all joints, radians; zeros for the global rotation, which no prior uses."""
         return torch.cat([torch.zeros_like(self.orient)[:, None], self.pose], dim=1)
 
     def parameters(self, body: Body, clothing_basis: ClothingBasis | None = None) -> BodyParameters:
@@ -102,7 +102,7 @@ class Variables:
         if clothing_basis is not None:
             if offsets is not None:
                 offsets = torch.where(clothing_basis.fixed[:, None], 0.0, offsets)
-            # Clothes that nobody wears yet cost as much as others.
+            # Coefficients that are all zero and not optimised need no product with the basis.
             if self.clothing is not None and (self.clothing.requires_grad or bool(self.clothing.any())):
                 smooth = clothing_basis(self.clothing)
                 offsets = smooth if offsets is None else smooth + offsets

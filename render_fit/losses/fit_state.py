@@ -17,20 +17,19 @@ from render_fit.renderers.image_jacobian import Motion
 
 
 class FitState:
-    """One state of a fit beside what was observed: a body, its parameters, and z(I).
+    """One state of a fit: body, parameters and observations.
 
-    The mesh is posed and rendered when a term first asks for it, once, so an objective of keypoints alone never
-    pays for a picture.
+    The mesh is posed and rendered once, when a term first needs it, so an objective of keypoints alone renders nothing.
 
     Args:
-        body: M.
+        body: Body model M.
         parameters: B bodies, camera coordinates.
         targets: Observations in the crop, for one image (shared by all B) or for B images.
-        renderer: R; needed by terms that look at pixels.
-        settings: Edge width and kind of silhouette.
+        renderer: Renderer R; needed by terms that compare pixels.
+        settings: Softness of renderings.
         pose_rotvec: (B, J, 3) axis-angle of ``parameters.rotations``, given when the optimiser already has it
             (the logarithm of a matrix has bad gradients near π).
-        clothing: (B, M) coefficients of the smooth clothing basis, if it is in play.
+        clothing: (B, M) coefficients of the smooth clothing basis, if there is one.
         latent: (B, L) latent vector that the body pose was decoded from, if it was.
     """
 
@@ -74,25 +73,25 @@ class FitState:
     def keypoints(self) -> Float[Tensor, "b k 3"]:
         """The body's keypoints in the observation's skeleton, camera coordinates.
 
-        They are points of the body, not of its clothes: offsets do not move them.
+        They are points of the body without clothing: offsets do not move them.
         """
         if self.targets.skeleton is None:
             raise ValueError("keypoints: the observation has none; leave terms on keypoints out of the objective")
         return self.joints_of(self.targets.skeleton)
 
     def joints_of(self, skeleton: Skeleton) -> Float[Tensor, "b k 3"]:
-        """The body's points by another skeleton than the observation's, camera coordinates."""
+        """The body's keypoints in any skeleton, camera coordinates, metres."""
         return self.body.keypoints(replace(self.parameters, offsets=None), skeleton, self._kinematics)
 
     @cached_property
     def keypoints_px(self) -> Float[Tensor, "b k 2"]:
-        """The same, projected to pixels of the crop."""
+        """``keypoints`` projected to pixels of the crop."""
         return self.targets.camera.expand(len(self.parameters)).project(self.keypoints)
 
     def render(self, what: str) -> Tensor:
-        """A picture of the body: ``silhouette`` (B, H, W), ``parts`` (B, 24, H, W), ``depth`` or ``normals``."""
+        """A rendering of the body: ``silhouette`` (B, H, W), ``parts`` (B, 24, H, W), ``depth`` or ``normals``."""
         if self.renderer is None:
-            raise ValueError(f"{what}: this objective looks at pixels and needs a renderer")
+            raise ValueError(f"{what}: this objective compares pixels and needs a renderer")
         if what not in self._rendered:
             wanted = ("silhouette", "parts") if what == "parts" else (what,)
             rendered = self.renderer(
@@ -104,12 +103,15 @@ class FitState:
                 outputs=wanted,
             )
             self._rendered.update(dict.fromkeys(wanted, rendered))
-        picture = getattr(self._rendered[what], what)
-        assert picture is not None
-        return picture
+        image = getattr(self._rendered[what], what)
+        if image is None:
+            raise ValueError(
+                f"{what}: renderer {self.renderer.name!r} returned none; a term of this objective needs it"
+            )
+        return image
 
     @cached_property
     def motion(self) -> Motion | None:
-        """How the pictures drawn so far move with the mesh; None where the renderer does not say."""
-        pictures = [self._rendered[what] for what in ("parts", "silhouette") if what in self._rendered]
-        return None if not pictures or pictures[0].motion is None else pictures[0].motion()
+        """Jacobian of the renderings so far with respect to the mesh; None if the renderer has none."""
+        rendered = [self._rendered[what] for what in ("parts", "silhouette") if what in self._rendered]
+        return None if not rendered or rendered[0].motion is None else rendered[0].motion()

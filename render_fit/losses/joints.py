@@ -1,4 +1,4 @@
-"""Distances in three dimensions between the body's joints and those that an observer or a regressor says."""
+"""Distances in 3D between the body's joints and those of an observer or a regressor."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ from render_fit.losses.fit_state import FitState
 
 @dataclass(frozen=True)
 class BoneDirections:
-    """How far the body's bones point away from an observer's rough 3D keypoints.
+    """Robust distance between the directions of the body's bones and of an observer's 3D keypoints.
 
-    A network's metric 3D keypoints are poor in position and proportion but usually right about which way a limb
-    points in depth, which is what a picture alone cannot say. Only directions are compared, so the observer's
-    proportions do not reach the shape.
+    Positions and proportions of predicted 3D keypoints are poor, but the direction of a limb in depth, which the image
+    leaves ambiguous, is usually right. Only directions are compared, so the proportions do not affect the shape.
 
     Args:
-        scale: Geman–McClure's scale on the chord between directions; a bone pointing the wrong way stops pulling.
+        scale: Geman–McClure's scale on the chord between directions, which bounds the gradient of outliers.
 
     Returns:
         (B,) mean over bones of confidence · ρ(|unit bone − unit observed bone|).
@@ -30,16 +29,17 @@ class BoneDirections:
     Differentiability: smooth for bones of positive length.
     """
 
+    requires: ClassVar[tuple[str, ...]] = ("keypoints_3d",)
     skeletal: ClassVar[bool] = True
 
     scale: float = 0.7
 
-    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
-        targets = scene.targets
+    def __call__(self, state: FitState) -> Float[Tensor, "b"]:
+        targets = state.targets
         if targets.keypoints_3d is None or targets.confidence_3d is None or targets.skeleton is None:
             raise ValueError("keypoints_3d: the observation has none; leave joint terms out of the objective")
         start, end = (torch.tensor(index) for index in zip(*targets.skeleton.edges, strict=True))
-        body = scene.keypoints[:, end] - scene.keypoints[:, start]
+        body = state.keypoints[:, end] - state.keypoints[:, start]
         seen = targets.keypoints_3d[:, end] - targets.keypoints_3d[:, start]
         chord = torch.nn.functional.normalize(body, dim=-1) - torch.nn.functional.normalize(seen, dim=-1)
         squared = chord.square().sum(dim=-1)
@@ -50,15 +50,14 @@ class BoneDirections:
 
 @dataclass(frozen=True)
 class RegressedJoints:
-    """How little a regressor believes in the joints' places: it has seen many people, the picture shows one.
+    """Negative log-likelihood of the joint positions under a regressor's prediction.
 
-    Every hypothesis of the regressor says where the joints are and how far off that probably is; the distances are
-    taken for exponential, the hypotheses for a mixture, so each fit is drawn to the hypothesis that it is near, and
-    firmly only where that was sure. What a picture does not tell, above all depth, is then the likeliest for people who
-    look like this, not for people.
+    It resolves what the image leaves ambiguous, mainly depth. Each hypothesis of the regressor has joint positions and
+    their expected errors. Distances are exponentially distributed, and the hypotheses form a mixture: the nearest one
+    dominates the gradient, most strongly where its expected error is small.
 
     Args:
-        smooth_m: Distances below this count as their square, so that the gradient is smooth, metres.
+        smooth_m: Distance below which the penalty is quadratic, so that the gradient is smooth, metres.
 
     Returns:
         (B,) −log Σ_h p_h Π_j exp(−|x_j − x_hj| / s_hj) / s_hj over the joints but the pelvis, as a mean over joints.
@@ -66,19 +65,20 @@ class RegressedJoints:
     Differentiability: smooth.
     """
 
+    requires: ClassVar[tuple[str, ...]] = ("predicted_joints",)
     skeletal: ClassVar[bool] = True
 
     smooth_m: float = 0.01
 
-    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
-        targets = scene.targets
+    def __call__(self, state: FitState) -> Float[Tensor, "b"]:
+        targets = state.targets
         if (
             targets.predicted_joints is None
             or targets.predicted_joint_error is None
             or targets.predicted_log_prob is None
         ):
-            raise ValueError("predicted_joints: no regressor was asked; leave regressed_joints out of the objective")
-        joints = scene.joints_of(SMPL_24)
+            raise ValueError("predicted_joints: there is no regressor; leave regressed_joints out of the objective")
+        joints = state.joints_of(SMPL_24)
         away = (joints - joints[:, :1])[:, None] - targets.predicted_joints
         distance = (away.square().sum(-1) + self.smooth_m**2).sqrt() - self.smooth_m
         each = distance / targets.predicted_joint_error + targets.predicted_joint_error.log()

@@ -36,17 +36,18 @@ class KeypointReprojection:
     Differentiability: smooth; finite where a keypoint lies behind the camera.
     """
 
+    requires: ClassVar[tuple[str, ...]] = ("keypoints_px",)
     skeletal: ClassVar[bool] = True
 
     scale: float = 0.1
     sigma: float = 0.015
     joints: tuple[str, ...] = ()
 
-    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
-        targets = scene.targets
+    def __call__(self, state: FitState) -> Float[Tensor, "b"]:
+        targets = state.targets
         if targets.keypoints_px is None or targets.confidence is None or targets.skeleton is None:
             raise ValueError("keypoints: the observation has none; leave terms on keypoints out of the objective")
-        error = (scene.keypoints_px - targets.keypoints_px) / targets.person_size_px[:, None, None]
+        error = (state.keypoints_px - targets.keypoints_px) / targets.person_size_px[:, None, None]
         confidence = targets.confidence
         if self.joints:
             chosen = [name in self.joints for name in targets.skeleton.joints]

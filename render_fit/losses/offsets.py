@@ -1,4 +1,4 @@
-"""What keeps clothing offsets like clothes: small, smooth, outward and alike on both sides."""
+"""Priors on clothing offsets: small, smooth, outward and symmetric."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ClothingCoefficients:
 
     Args:
         sigma: Size of a usual coefficient, centimetres of root-mean-square displacement.
-        inward: Extra weight of displacements into the body: clothes lie around it.
+        inward: Extra weight of displacements into the body.
 
     Returns:
         (B,) ½ Σ (c / sigma)² + inward · mean over vertices of (inward displacement / sigma)².
@@ -28,24 +28,24 @@ class ClothingCoefficients:
     sigma: float = 2.0
     inward: float = 10.0
 
-    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
-        if scene.clothing is None:
-            raise ValueError("clothing: this scene has no clothing coefficients")
-        size = 0.5 * (scene.clothing / self.sigma).square().sum(dim=-1)
-        if scene.parameters.offsets is None:
+    def __call__(self, state: FitState) -> Float[Tensor, "b"]:
+        if state.clothing is None:
+            raise ValueError("clothing: this state has no clothing coefficients")
+        size = 0.5 * (state.clothing / self.sigma).square().sum(dim=-1)
+        if state.parameters.offsets is None:
             return size
-        along_normal = (_offsets(scene) * _normals(scene.body.v_template, scene.body.faces)).sum(dim=-1)
+        along_normal = (_offsets(state) * _normals(state.body.v_template, state.body.faces)).sum(dim=-1)
         inward_cm = 100 * along_normal.clamp(max=0)
         return size + self.inward * (inward_cm / self.sigma).square().mean(dim=-1)
 
-    def clothing_curvature(self, scene: FitState, directions: Float[Tensor, "v 3 m"]) -> Float[Tensor, "b m m"]:
+    def clothing_curvature(self, state: FitState, directions: Float[Tensor, "v 3 m"]) -> Float[Tensor, "b m m"]:
         """Second derivative in the coefficients; ``directions`` are the offsets' change per coefficient, metres."""
         own = torch.eye(directions.shape[2]).to(directions) / self.sigma**2
-        if scene.parameters.offsets is None:
-            return own.expand(len(scene.parameters), -1, -1)
-        normals = _normals(scene.body.v_template, scene.body.faces)
+        if state.parameters.offsets is None:
+            return own.expand(len(state.parameters), -1, -1)
+        normals = _normals(state.body.v_template, state.body.faces)
         slopes = (100 / self.sigma) * (directions * normals[..., None]).sum(dim=1)
-        inward = ((_offsets(scene) * normals).sum(dim=-1) < 0).to(slopes)
+        inward = ((_offsets(state) * normals).sum(dim=-1) < 0).to(slopes)
         pulls = torch.stack([slopes.mT @ (mask[:, None] * slopes) for mask in inward])
         return own + 2 * self.inward / len(slopes) * pulls
 
@@ -56,8 +56,8 @@ class OffsetSize:
 
     sigma_m: float = 0.02
 
-    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
-        return (_offsets(scene) / self.sigma_m).square().sum(dim=-1).mean(dim=-1)
+    def __call__(self, state: FitState) -> Float[Tensor, "b"]:
+        return (_offsets(state) / self.sigma_m).square().sum(dim=-1).mean(dim=-1)
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,11 @@ class OffsetLaplacian:
 
     sigma_m: float = 0.002
 
-    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
-        offsets = _offsets(scene)
+    def __call__(self, state: FitState) -> Float[Tensor, "b"]:
+        offsets = _offsets(state)
         batch, vertices, _ = offsets.shape
         flat = offsets.permute(1, 0, 2).reshape(vertices, batch * 3)
-        difference = torch.sparse.mm(_laplacian(scene.body.faces, vertices), flat).reshape(vertices, batch, 3)
+        difference = torch.sparse.mm(_laplacian(state.body.faces, vertices), flat).reshape(vertices, batch, 3)
         return (difference / self.sigma_m).square().sum(dim=-1).mean(dim=0)
 
 
@@ -86,19 +86,19 @@ class OffsetSymmetry:
 
     sigma_m: float = 0.02
 
-    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
-        offsets = _offsets(scene)
-        mirrored = offsets[:, _mirror(scene.body.v_template)] * offsets.new_tensor([-1.0, 1.0, 1.0])
+    def __call__(self, state: FitState) -> Float[Tensor, "b"]:
+        offsets = _offsets(state)
+        mirrored = offsets[:, _mirror(state.body.v_template)] * offsets.new_tensor([-1.0, 1.0, 1.0])
         return ((offsets - mirrored) / self.sigma_m).square().sum(dim=-1).mean(dim=-1)
 
 
-def _offsets(scene: FitState) -> Float[Tensor, "b v 3"]:
-    if scene.parameters.offsets is None:
-        raise ValueError("offsets: this scene has no clothing offsets")
-    return scene.parameters.offsets
+def _offsets(state: FitState) -> Float[Tensor, "b v 3"]:
+    if state.parameters.offsets is None:
+        raise ValueError("offsets: this state has no clothing offsets")
+    return state.parameters.offsets
 
 
-# Tensors are told apart by identity: a body that is moved or cast gets its own.
+# The cache compares tensors by identity: a body that is moved or cast gets its own entry.
 _normals = lru_cache(maxsize=4)(vertex_normals)
 _laplacian = lru_cache(maxsize=4)(uniform_laplacian)
 _mirror = lru_cache(maxsize=4)(mirror_vertices)

@@ -17,8 +17,8 @@ class ShapePrior:
     """Negative log-density of the shape coefficients, a standard normal with a wall.
 
     Args:
-        wall: |β| from which a steeper quadratic is added, so that no coefficient explains a coat or an error of the
-            pose with a body that few people have (|β| > 2.5: 1 in 80 per coefficient).
+        wall: |β| from which a steeper quadratic is added, so that a coat or an error of the pose
+            is not explained by an extreme body shape (|β| > 2.5: 1 in 80 per coefficient).
         steepness: Weight of that quadratic.
 
     Returns:
@@ -30,19 +30,19 @@ class ShapePrior:
     wall: float = 2.0
     steepness: float = 10.0
 
-    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
-        betas = scene.parameters.betas
+    def __call__(self, state: FitState) -> Float[Tensor, "b"]:
+        betas = state.parameters.betas
         beyond = (betas.abs() - self.wall).clamp(min=0)
         return 0.5 * betas.square().sum(dim=-1) + self.steepness * beyond.square().sum(dim=-1)
 
 
 @dataclass(frozen=True)
 class KnownHeight:
-    """Holds the standing height at a known value; it fixes the scale that a single picture leaves open.
+    """Penalises the difference to a known standing height, which fixes the scale that a single image leaves open.
 
     Args:
         height_m: Standing height, metres.
-        sigma_m: How well it is known, metres.
+        sigma_m: Standard deviation of the known height, metres.
 
     Returns:
         (B,) ½ ((height(β) − height_m) / sigma_m)², with the height from sole to crown at rest.
@@ -53,17 +53,17 @@ class KnownHeight:
     height_m: float
     sigma_m: float = 0.01
 
-    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
-        rest = scene.body.v_template[:, 1]
+    def __call__(self, state: FitState) -> Float[Tensor, "b"]:
+        rest = state.body.v_template[:, 1]
         top, sole = rest.argmax(), rest.argmin()
-        per_beta = scene.body.shapedirs[top, 1] - scene.body.shapedirs[sole, 1]
-        height = rest[top] - rest[sole] + scene.parameters.betas @ per_beta[: scene.parameters.betas.shape[-1]]
+        per_beta = state.body.shapedirs[top, 1] - state.body.shapedirs[sole, 1]
+        height = rest[top] - rest[sole] + state.parameters.betas @ per_beta[: state.parameters.betas.shape[-1]]
         return 0.5 * ((height - self.height_m) / self.sigma_m).square()
 
 
 @dataclass(frozen=True)
 class PosePrior:
-    """Squared axis-angle of chosen joints: a weak pull to the zero pose for what nothing else sees.
+    """Squared axis-angle of chosen joints: a weak prior towards the zero pose for joints without other evidence.
 
     Args:
         joints: Names of the body's joints, all but the global one if empty.
@@ -73,18 +73,18 @@ class PosePrior:
 
     joints: tuple[str, ...] = ()
 
-    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
-        names = scene.body.joint_names
+    def __call__(self, state: FitState) -> Float[Tensor, "b"]:
+        names = state.body.joint_names
         chosen = [i for i, name in enumerate(names) if i > 0 and (not self.joints or name in self.joints)]
-        return scene.pose_rotvec[:, torch.tensor(chosen)].square().sum(dim=(1, 2))
+        return state.pose_rotvec[:, torch.tensor(chosen)].square().sum(dim=(1, 2))
 
 
 @dataclass(frozen=True)
 class TorsoTilt:
-    """Lean of the torso towards or away from the camera.
+    """Tilt of the torso towards or away from the camera.
 
-    Cameras are mostly held level and people mostly upright or lying across the picture; keypoints hardly tell a torso
-    that leans back by 30° from one that is a little shorter. Lean within the picture costs nothing.
+    Cameras are mostly level and people mostly upright or lying across the image. Keypoints hardly distinguish a torso
+    that leans back by 30° from a slightly shorter one. Tilt within the image plane costs nothing.
 
     Returns:
         (B,) squared sine of the angle between the torso's axis (pelvis's and chest's up, averaged) and the image plane.
@@ -92,11 +92,11 @@ class TorsoTilt:
 
     skeletal: ClassVar[bool] = True
 
-    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
-        names = scene.body.joint_names
-        pelvis = scene.parameters.rotations[:, 0]
+    def __call__(self, state: FitState) -> Float[Tensor, "b"]:
+        names = state.body.joint_names
+        pelvis = state.parameters.rotations[:, 0]
         chest = pelvis
         for joint in ("spine1", "spine2", "spine3"):
-            chest = chest @ scene.parameters.rotations[:, names.index(joint)]
+            chest = chest @ state.parameters.rotations[:, names.index(joint)]
         axis = torch.nn.functional.normalize(pelvis[:, :, 1] + chest[:, :, 1], dim=-1)
         return axis[:, 2].square()

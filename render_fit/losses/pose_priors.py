@@ -1,4 +1,4 @@
-"""The pose priors as terms: which rotations of a scene they look at."""
+"""Priors on pose and shape as terms."""
 
 from __future__ import annotations
 
@@ -35,33 +35,33 @@ class PoseMixture:
 
     path: str = "default"
 
-    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
-        return _mixture(self.path)(scene.pose_rotvec[:, BODY_JOINTS].flatten(1))
+    def __call__(self, state: FitState) -> Float[Tensor, "b"]:
+        return _mixture(self.path)(state.pose_rotvec[:, BODY_JOINTS].flatten(1))
 
 
 @dataclass(frozen=True)
 class PoseLimits:
-    """Penalty on joints outside the range that people's joints have."""
+    """Penalty on joints outside their range of motion."""
 
     skeletal: ClassVar[bool] = True
 
-    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
-        return _limits()(scene.pose_rotvec[:, BODY_JOINTS])
+    def __call__(self, state: FitState) -> Float[Tensor, "b"]:
+        return _limits()(state.pose_rotvec[:, BODY_JOINTS])
 
 
 @dataclass(frozen=True)
 class PoseHinges:
-    """SMPLify's guard against elbows and knees that bend backwards: it grows exponentially (see `hinge_penalty`)."""
+    """SMPLify's penalty on elbows and knees that bend backwards, exponential in the angle (see `hinge_penalty`)."""
 
     skeletal: ClassVar[bool] = True
 
-    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
-        return hinge_penalty(scene.pose_rotvec[:, BODY_JOINTS])
+    def __call__(self, state: FitState) -> Float[Tensor, "b"]:
+        return hinge_penalty(state.pose_rotvec[:, BODY_JOINTS])
 
 
 @dataclass(frozen=True)
 class PoseAutoencoder:
-    """How unusual an autoencoder of real poses finds the body pose: its latent vector's length, and what is lost.
+    """Energy of the body pose under an autoencoder of real poses: latent norm and reconstruction error.
 
     Args:
         path: ``default`` for the shipped one, or a file that ``render-fit prior train vae`` wrote.
@@ -74,15 +74,15 @@ class PoseAutoencoder:
 
     path: str = "default"
 
-    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
-        return load_pose_vae(self.path)(scene.pose_rotvec[:, BODY_JOINTS].flatten(1))
+    def __call__(self, state: FitState) -> Float[Tensor, "b"]:
+        return load_pose_vae(self.path)(state.pose_rotvec[:, BODY_JOINTS].flatten(1))
 
 
 @dataclass(frozen=True)
 class PoseLatent:
     """Negative log-density of the pose's latent vector, a standard normal: SMPLify-X's prior.
 
-    The vector is what the pose was decoded from, where a stage moves ``latent``; else the mean that the encoder gives.
+    In stages that free ``latent`` it is the vector that the pose was decoded from, else the mean of the encoder.
 
     Args:
         path: ``default`` for the shipped autoencoder, or a file that ``render-fit prior train vae`` wrote.
@@ -97,36 +97,36 @@ class PoseLatent:
 
     path: str = "default"
 
-    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
-        latent = scene.latent
+    def __call__(self, state: FitState) -> Float[Tensor, "b"]:
+        latent = state.latent
         if latent is None:
-            latent = load_pose_vae(self.path).encode(scene.parameters.rotations[:, BODY_JOINTS]).mean
+            latent = load_pose_vae(self.path).encode(state.parameters.rotations[:, BODY_JOINTS]).mean
         return 0.5 * latent.square().sum(dim=1)
 
 
 @dataclass(frozen=True)
 class PoseAdversarial:
-    """How far discriminators of poses are from calling this one real: each joint's, and the one that sees all joints.
+    """Least-squares adversarial loss of the pose: a discriminator per joint, and one of all joints.
 
     Args:
         path: ``default`` for the shipped ones, or a file that ``render-fit prior train adversarial`` wrote.
 
     Returns:
-        (B,) (D − 1)², the mean of the joints' own plus that of all together.
+        (B,) (D − 1)², the mean over joints plus that of all joints together.
     """
 
     skeletal: ClassVar[bool] = True
 
     path: str = "default"
 
-    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
+    def __call__(self, state: FitState) -> Float[Tensor, "b"]:
         prior = load_adversarial_prior(self.path)
-        return prior(scene.parameters.rotations[:, 1 : 1 + prior.config.n_joints])
+        return prior(state.parameters.rotations[:, 1 : 1 + prior.config.n_joints])
 
 
 @dataclass(frozen=True)
 class ShapeAdversarial:
-    """How far the discriminator of shapes is from calling this one real.
+    """Least-squares adversarial loss of the shape.
 
     Args:
         path: ``default`` for the shipped one, or a file that ``render-fit prior train adversarial`` wrote.
@@ -139,10 +139,10 @@ class ShapeAdversarial:
 
     path: str = "default"
 
-    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
-        prior, betas = load_adversarial_prior(self.path), scene.parameters.betas
+    def __call__(self, state: FitState) -> Float[Tensor, "b"]:
+        prior, betas = load_adversarial_prior(self.path), state.parameters.betas
         known = prior.config.n_betas
-        return real_target_loss(prior.judge_shape(pad(betas[:, :known], (0, max(0, known - betas.shape[1])))))
+        return real_target_loss(prior.shape_score(pad(betas[:, :known], (0, max(0, known - betas.shape[1])))))
 
 
 @lru_cache(maxsize=4)

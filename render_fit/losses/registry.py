@@ -1,11 +1,14 @@
-"""The table from names, as recipes write them, to terms."""
+"""Loss terms by name."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
+from render_fit.core.config import nearest
+from render_fit.core.errors import InputError
+from render_fit.core.registry import Registry
 from render_fit.losses.joints import BoneDirections, RegressedJoints
 from render_fit.losses.keypoints import KeypointReprojection
 from render_fit.losses.offsets import ClothingCoefficients, OffsetLaplacian, OffsetSize, OffsetSymmetry
@@ -24,7 +27,7 @@ from render_fit.losses.silhouette import SilhouetteDistance, SilhouetteIoU, Silh
 from render_fit.losses.targets import FitTargets
 from render_fit.losses.term import Term
 
-TERMS: Mapping[str, type] = {
+_OWN: Mapping[str, type] = {
     "keypoints": KeypointReprojection,
     "bone_directions": BoneDirections,
     "regressed_joints": RegressedJoints,
@@ -49,37 +52,51 @@ TERMS: Mapping[str, type] = {
     "offset_symmetry": OffsetSymmetry,
 }
 
-OBSERVED: Mapping[str, str] = {
-    "keypoints": "keypoints_px",
-    "bone_directions": "keypoints_3d",
-    "regressed_joints": "predicted_joints",
-    "silhouette_iou": "mask",
-    "silhouette_l2": "mask",
-    "silhouette_distance": "mask",
-    "parts": "labels",
-}
-"""Which field of ``FitTargets`` a term compares with; terms not named here compare with nothing observed."""
+TERMS: Registry[Term] = Registry("term", "render_fit.terms", _OWN)
+"""Terms by the names that recipes use."""
+
+Number = float | int
+"""Type of a weight: the tests' shape checker does not accept an int where a float is annotated."""
 
 
-def make_term(name: str, options: Mapping[str, Any]) -> Term:
-    """Make a term from a recipe's name and options.
+def make_term(name: str, options: Mapping[str, Any] | None = None) -> Term:
+    """Makes a term by name.
+
+    Args:
+        name: Name in ``TERMS``: one of this package's, or one that another package registers (docs/extending.md).
+        options: Arguments of the term, as a recipe has them.
 
     Raises:
-        ValueError: if the term or one of its options is not known; names those that are.
+        InputError: if the term or one of its options is not known; the message lists the known ones.
     """
-    if name not in TERMS:
-        raise ValueError(f"unknown term {name!r}; known: {', '.join(TERMS)}")
-    known = [field.name for field in dataclasses.fields(TERMS[name])]
-    for option in options:
-        if option not in known:
-            raise ValueError(f"term {name!r} has no option {option!r}; known: {', '.join(known) or 'none'}")
-    return TERMS[name](**{key: tuple(v) if isinstance(v, list) else v for key, v in options.items()})
+    return _checked(name, TERMS.make(name, options))
 
 
-def is_observed(name: str, targets: FitTargets) -> bool:
-    """Whether ``targets`` hold what the term compares with, keypoints that nobody saw left aside."""
-    if name not in OBSERVED:
-        return True
-    if name == "keypoints" and targets.confidence is not None and not bool((targets.confidence > 0).any()):
-        return False
-    return getattr(targets, OBSERVED[name]) is not None
+def weighted_terms(terms: Mapping[str, Number | tuple[Number, Term]]) -> dict[str, tuple[float, Term]]:
+    """Name → (weight, term), where a weight alone stands for the term of that name with its default options."""
+    return {
+        name: (float(value[0]), _checked(name, value[1]))
+        if isinstance(value, tuple)
+        else (float(value), make_term(name))
+        for name, value in terms.items()
+    }
+
+
+def _checked(name: str, term: Term) -> Term:
+    """The term, if it is an object that a fit can call.
+
+    Raises:
+        InputError: if it is not, or requires a field that ``FitTargets`` does not have.
+    """
+    if isinstance(term, type) or not callable(term):
+        raise InputError(f"term {name!r}: expected an object that is called with a FitState, got {term!r}")
+    known = [field.name for field in fields(FitTargets)]
+    for field in getattr(term, "requires", ()):
+        if field not in known:
+            raise InputError(f"term {name!r}: requires {field!r} of FitTargets: {nearest(field, known)}")
+    return term
+
+
+def is_observed(term: Term, targets: FitTargets) -> bool:
+    """Whether ``targets`` has every field in the term's ``requires``; without that attribute it requires none."""
+    return all(targets.has(name) for name in getattr(term, "requires", ()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -16,16 +17,18 @@ from render_fit.renderers.image_jacobian import Motion
 class SilhouetteIoU:
     """1 − soft intersection over union on valid pixels, in [0, 1].
 
-    With a blurred edge its optimum lies slightly outside the true outline (intersection and union are products,
-    so blur alone lowers the ratio, and a larger body raises it again): good from afar, not for the last stage.
+    With a blurred edge its optimum lies slightly outside the true outline: intersection and union are products, so blur
+    alone lowers the ratio, and a larger body raises it again. It suits early stages, not the last one.
 
     Differentiability: smooth in the silhouette.
     Source: Kato et al., Neural 3D Mesh Renderer, CVPR 2018, eq. 9.
     """
 
-    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
-        silhouette, mask = scene.render("silhouette"), scene.targets.seen_mask
-        valid = scene.targets.valid_float
+    requires: ClassVar[tuple[str, ...]] = ("mask",)
+
+    def __call__(self, state: FitState) -> Float[Tensor, "b"]:
+        silhouette, mask = state.render("silhouette"), state.targets.seen_mask
+        valid = state.targets.valid_float
         product = silhouette * mask
         intersection = (valid * product).sum(dim=(1, 2))
         union = (valid * (silhouette + mask - product)).sum(dim=(1, 2))
@@ -40,10 +43,9 @@ class SilhouetteL2:
     ``contour`` silhouette's is, SoftRas's is not).
 
     Args:
-        noise: How far a good mask and a good fit usually differ, as such a fraction; 0: as given, for every mask. A
-            mask's noise is not known beforehand: a drawn one of a bare body is exact, a coat's is far from the body.
-            With ``noise`` it is estimated along: where body and mask agree, what is left counts in full, and the more
-            they disagree the less.
+        noise: Usual difference between a good mask and a good fit, as such a fraction; 0: no robust weighting. The
+            noise of a mask is not known beforehand: that of an unclothed synthetic body is exact, that of a coat is far
+            from the body. With ``noise`` it is estimated jointly: the larger the difference, the smaller its weight.
 
     Returns:
         (B,) e = Σ difference² / Σ mask; with ``noise`` n, n log(1 + e / n), which is e for e ≪ n.
@@ -53,40 +55,42 @@ class SilhouetteL2:
         (Gelman et al., Bayesian Data Analysis, 3rd ed., sec. 3.3).
     """
 
+    requires: ClassVar[tuple[str, ...]] = ("mask",)
+
     noise: float = 0.0
 
-    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
-        error = self._error(scene)
+    def __call__(self, state: FitState) -> Float[Tensor, "b"]:
+        error = self._error(state)
         return error if self.noise == 0 else self.noise * torch.log1p(error / self.noise)
 
     @staticmethod
-    def _error(scene: FitState) -> Float[Tensor, "b"]:
-        difference = scene.render("silhouette") - scene.targets.seen_mask
-        return (scene.targets.valid_float * difference.square()).sum(dim=(1, 2)) / scene.targets.mask_area
+    def _error(state: FitState) -> Float[Tensor, "b"]:
+        difference = state.render("silhouette") - state.targets.seen_mask
+        return (state.targets.valid_float * difference.square()).sum(dim=(1, 2)) / state.targets.mask_area
 
-    def picture_curvature(self, scene: FitState, motion: Motion) -> Float[Tensor, "n"]:
-        """Second derivative along each row; the logarithm's own bend, which couples all pixels, is left out (IRLS)."""
-        targets = scene.targets
+    def picture_curvature(self, state: FitState, motion: Motion) -> Float[Tensor, "n"]:
+        """Second derivative along each row; that of the logarithm, which couples all pixels, is omitted (IRLS)."""
+        targets = state.targets
         weight = 2 / targets.mask_area
         if self.noise > 0:
-            weight = weight / (1 + self._error(scene) / self.noise)
-        weight = weight.expand(len(scene.parameters))[motion.image] * motion.values(targets.valid_float)
+            weight = weight / (1 + self._error(state) / self.noise)
+        weight = weight.expand(len(state.parameters))[motion.image] * motion.values(targets.valid_float)
         change = motion.silhouette
-        difference = motion.values(scene.render("silhouette")) - motion.beside(targets.seen_mask)
+        difference = motion.values(state.render("silhouette")) - motion.beside(targets.seen_mask)
         return weight * motion.curvature(change * difference, change.square())
 
 
 @dataclass(frozen=True)
 class SilhouetteDistance:
-    """Two-sided distance transform: pulls even where silhouette and mask do not overlap.
+    """Two-sided distance transform: it has a gradient even where silhouette and mask do not overlap.
 
-    One side weighs every rendered pixel by its distance to the mask; the other brings to every point of the mask's
-    outline the nearest projected vertex. Either alone collapses: the first is zero for a vanishing body, the second
-    for a body that covers the image.
+    One side weights every rendered pixel by its distance to the mask. The other is the distance of every point of the
+    mask's outline to the nearest projected vertex. Either alone is degenerate: the first is zero for a vanishing body,
+    the second for a body that covers the image.
 
     Args:
-        cap: Distance beyond which pixels stop pulling harder, in person sizes.
-        vertex_stride: Every how many-th vertex stands for the body in the second side.
+        cap: Distance at which the weight of pixels is capped, in person sizes.
+        vertex_stride: Stride by which vertices are subsampled in the second side.
 
     Returns:
         (B,) mean distance of both sides in person sizes.
@@ -95,20 +99,22 @@ class SilhouetteDistance:
     Source: the two sides of Bogo et al.'s and Lassner et al.'s (CVPR 2017, eq. 5) silhouette terms.
     """
 
+    requires: ClassVar[tuple[str, ...]] = ("mask",)
+
     cap: float = 0.5
     vertex_stride: int = 8
 
-    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
-        targets = scene.targets
+    def __call__(self, state: FitState) -> Float[Tensor, "b"]:
+        targets = state.targets
         size = targets.person_size_px
-        silhouette = scene.render("silhouette") * targets.valid_float
+        silhouette = state.render("silhouette") * targets.valid_float
         distance = (targets.distance_to_mask_px / size[:, None, None]).clamp(max=self.cap)
         outside = (silhouette * distance).sum(dim=(1, 2)) / targets.mask_area
 
-        cameras = targets.camera.expand(len(scene.parameters))
-        vertices_px = cameras.project(scene.output.vertices[:, :: self.vertex_stride])
+        cameras = targets.camera.expand(len(state.parameters))
+        vertices_px = cameras.project(state.output.vertices[:, :: self.vertex_stride])
         uncovered = []
-        for i in range(len(scene.parameters)):
+        for i in range(len(state.parameters)):
             outline = targets.mask_outline_px[i if len(targets.mask_outline_px) > 1 else 0]
             if len(outline) == 0:
                 uncovered.append(vertices_px[i].sum() * 0)

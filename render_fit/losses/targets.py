@@ -1,4 +1,4 @@
-"""Observations as the terms see them: tensors in one crop camera, with what is expensive computed once."""
+"""Observations in the crop of a fit, with distance transforms and other costly maps computed once."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class FitTargets:
         mask: (N, H, W) the person's mask in [0, 1].
         keypoints_px: (N, K, 2) in crop pixels.
         confidence: (N, K) in [0, 1]; 0 where nothing was seen.
-        skeleton: Which joints the keypoints are.
+        skeleton: Names of the keypoints.
         keypoints_3d: (N, K, 3) metres, relative to the mid-hip, camera axes.
         confidence_3d: (N, K) in [0, 1]; 0 where there is no such 3D keypoint.
         labels: (N, H, W) part labels of ``part_space``.
-        part_space: What the labels mean.
-        predicted_joints: (N, M, 24, 3) where M hypotheses of a regressor have SMPL's joints, metres, relative to the
-            pelvis, camera axes.
-        predicted_joint_error: (N, M, 24) how far off they probably are, metres (mean of an exponential).
+        part_space: Meaning of the labels.
+        predicted_joints: (N, M, 24, 3) SMPL's joints in M hypotheses of a regressor, metres, relative to the pelvis,
+            camera axes.
+        predicted_joint_error: (N, M, 24) their expected errors, metres (mean of an exponential).
         predicted_log_prob: (N, M) logarithms of the hypotheses' probabilities.
     """
 
@@ -59,6 +59,12 @@ class FitTargets:
     def __len__(self) -> int:
         return len(self.person_size_px)
 
+    def has(self, name: str) -> bool:
+        """Whether a field was observed; keypoints count only if one of them has a confidence above 0."""
+        if name == "keypoints_px" and self.confidence is not None and not bool((self.confidence > 0).any()):
+            return False
+        return getattr(self, name) is not None
+
     def __getitem__(self, rows: Tensor) -> FitTargets:
         """Some of the images, in any order, repeated or not."""
         values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
@@ -72,7 +78,7 @@ class FitTargets:
         """Images one after the other.
 
         Raises:
-            ValueError: if they differ in size, skeleton or label space, or one has what another lacks.
+            ValueError: if they differ in size, skeleton or label space, or in which fields they have.
         """
         first = parts[0]
         values: dict[str, Any] = {}
@@ -100,7 +106,7 @@ class FitTargets:
 
     @property
     def seen_mask(self) -> Float[Tensor, "n h w"]:
-        """The mask, or one clear error where there is none."""
+        """The mask; a ValueError if there is none."""
         if self.mask is None:
             raise ValueError("mask: the observation has none; leave silhouette terms out of the objective")
         return self.mask
@@ -113,11 +119,11 @@ class FitTargets:
 
     @cached_property
     def label_evidence(self) -> tuple[Float[Tensor, "n 24 h w"], Float[Tensor, "n h w"]]:
-        """How much likelier than background each part makes a pixel's label, and how likely background makes it."""
+        """Likelihood of each pixel's label under each part minus that under background, and that under background."""
         if self.labels is None or self.part_space is None:
             raise ValueError("labels: the observation has no part map; leave part terms out of the objective")
-        says = self.part_space.emission.to(torch.float32)[:, self.labels].movedim(0, 1)
-        return (says[:, :-1] - says[:, -1:]).contiguous(), says[:, -1].contiguous()
+        likelihood = self.part_space.emission.to(torch.float32)[:, self.labels].movedim(0, 1)
+        return (likelihood[:, :-1] - likelihood[:, -1:]).contiguous(), likelihood[:, -1].contiguous()
 
     @cached_property
     def distance_to_mask_px(self) -> Float[Tensor, "n h w"]:
@@ -143,16 +149,16 @@ class FitTargets:
 
 
 def targets_from(observation: Observation, camera: Camera, size: int, margin: float) -> FitTargets:
-    """What the terms compare with, for one image.
+    """Targets of one image, in a square crop around the person.
 
     Args:
-        observation: z(I) in the full image.
-        camera: The full image's camera.
+        observation: z(I), in pixels of the full image.
+        camera: Camera of the full image.
         size: Side of the square crop around the person, pixels.
         margin: Room on each side of the person's box, as a share of its longer side.
 
     Returns:
-        Targets for one image (N = 1). Keypoints that are no numbers count as not seen.
+        Targets for one image (N = 1). Keypoints that are not finite get confidence 0.
     """
     crop = observation.crop(size, margin)
     assert crop.crop_box is not None

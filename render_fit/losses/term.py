@@ -1,4 +1,4 @@
-"""What a loss term sees (a scene), what it gives (one value per image), and how terms add up."""
+"""Loss terms, one value per image, and their weighted sum."""
 
 from __future__ import annotations
 
@@ -16,18 +16,21 @@ from render_fit.renderers.image_jacobian import Motion
 
 @runtime_checkable
 class Term(Protocol):
-    """dist(R(M), z(I)) or a prior: one value per image, images never couple, the graph survives every branch.
+    """dist(R(M), z(I)) or a prior: one value per image. Images never couple, and the graph survives every branch.
 
-    A term that looks at pose, shape, place and keypoints only, never at the mesh or its picture, may say so with a
-    class attribute ``skeletal = True``: solvers then learn its curvature beforehand, which costs no picture.
+    Optional attributes and methods; a term without them works, and is at most slower:
 
-    A term that looks at the silhouette or the parts may have a method ``picture_curvature(scene, motion)``, which
-    gives its second derivative along each row of ``motion``, (N,), none below zero; one that looks at the clothing
-    ``clothing_curvature(scene, directions)``, its second derivative in the coefficients, (B, M, M), where
-    ``directions`` (V, 3, M) are the offsets' change per coefficient, metres.
+    - ``requires: ClassVar[tuple[str, ...]]``: fields of ``FitTargets`` that the term compares with, e.g.
+      ``("mask",)``. Where one was not observed, the term is left out.
+    - ``skeletal: ClassVar[bool]``: True for a term of pose, shape, position and keypoints only, never of the mesh or
+      its rendering. It can be evaluated in stages that render nothing, and its curvature is measured beforehand.
+    - ``picture_curvature(state, motion)``, for terms of the silhouette or parts: second derivative along each row of
+      ``motion``, (N,), ≥ 0.
+    - ``clothing_curvature(state, directions)``, for terms of the clothing: second derivative in the coefficients,
+      (B, M, M). ``directions`` (V, 3, M) are the offsets' change per coefficient, metres.
     """
 
-    def __call__(self, scene: FitState) -> Float[Tensor, "b"]: ...
+    def __call__(self, state: FitState) -> Float[Tensor, "b"]: ...
 
 
 @dataclass(frozen=True)
@@ -52,15 +55,15 @@ class Objective:
     def __init__(self, terms: Mapping[str, tuple[float, Term]]) -> None:
         self.terms = {name: Weighted(weight, term) for name, (weight, term) in terms.items() if weight != 0}
 
-    def __call__(self, scene: FitState) -> Float[Tensor, "b"]:
+    def __call__(self, state: FitState) -> Float[Tensor, "b"]:
         """The weighted sum, (B,)."""
-        values = [weighted.weight * weighted.term(scene) for weighted in self.terms.values()]
+        values = [weighted.weight * weighted.term(state) for weighted in self.terms.values()]
         if not values:
-            return scene.parameters.betas.new_zeros(len(scene.parameters))
+            return state.parameters.betas.new_zeros(len(state.parameters))
         return torch.stack(torch.broadcast_tensors(*values)).sum(dim=0)
 
     def only(self, *names: str) -> Objective:
-        """The same terms and weights, of the named ones.
+        """The named terms with their weights.
 
         Raises:
             ValueError: if one of the names is not in this objective.
@@ -71,35 +74,35 @@ class Objective:
         return Objective({name: (self.terms[name].weight, self.terms[name].term) for name in names})
 
     def skeletal(self) -> Objective:
-        """The part of the sum that needs no mesh."""
+        """The terms that need no mesh."""
         return Objective(
             {name: (w.weight, w.term) for name, w in self.terms.items() if getattr(w.term, "skeletal", False)}
         )
 
     def pictured(self) -> Objective:
-        """The part of the sum that knows its curvature in what is drawn."""
+        """The terms with a ``picture_curvature``."""
         return Objective(
             {name: (w.weight, w.term) for name, w in self.terms.items() if hasattr(w.term, "picture_curvature")}
         )
 
-    def picture_curvature(self, scene: FitState, motion: Motion) -> Float[Tensor, "n"]:
-        """Weighted curvature of the terms that say theirs along each row of ``motion``, (N,), ≥ 0."""
+    def picture_curvature(self, state: FitState, motion: Motion) -> Float[Tensor, "n"]:
+        """Weighted sum of the terms' curvature along each row of ``motion``, (N,), ≥ 0."""
         total = torch.zeros_like(motion.silhouette)
         for weighted in self.terms.values():
             curvature = getattr(weighted.term, "picture_curvature", None)
             if curvature is not None:
-                total = total + weighted.weight * curvature(scene, motion)
+                total = total + weighted.weight * curvature(state, motion)
         return total
 
-    def clothing_curvature(self, scene: FitState, directions: Float[Tensor, "v 3 m"]) -> Float[Tensor, "b m m"]:
-        """Weighted curvature of the terms that say theirs in the clothing coefficients; see ``Term``."""
-        total = directions.new_zeros(len(scene.parameters), directions.shape[-1], directions.shape[-1])
+    def clothing_curvature(self, state: FitState, directions: Float[Tensor, "v 3 m"]) -> Float[Tensor, "b m m"]:
+        """Weighted sum of the terms' curvature in the clothing coefficients; see ``Term``."""
+        total = directions.new_zeros(len(state.parameters), directions.shape[-1], directions.shape[-1])
         for weighted in self.terms.values():
             curvature = getattr(weighted.term, "clothing_curvature", None)
             if curvature is not None:
-                total = total + weighted.weight * curvature(scene, directions)
+                total = total + weighted.weight * curvature(state, directions)
         return total
 
-    def breakdown(self, scene: FitState) -> dict[str, Float[Tensor, "b"]]:
+    def breakdown(self, state: FitState) -> dict[str, Float[Tensor, "b"]]:
         """Each term's weighted value, (B,), by name."""
-        return {name: weighted.weight * weighted.term(scene) for name, weighted in self.terms.items()}
+        return {name: weighted.weight * weighted.term(state) for name, weighted in self.terms.items()}

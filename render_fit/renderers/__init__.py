@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 
 import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
 
-from render_fit.core.errors import InputError
+from render_fit.core.cameras import Camera
+from render_fit.core.registry import Registry
 from render_fit.renderers.base import Renderer, RenderOutput, RenderSettings
 from render_fit.renderers.cpu import CpuRenderer
 from render_fit.renderers.pytorch3d import PyTorch3DRenderer
@@ -15,36 +19,71 @@ from render_fit.renderers.reference import ReferenceRenderer
 __all__ = [
     "CpuRenderer",
     "PyTorch3DRenderer",
+    "RENDERERS",
     "ReferenceRenderer",
     "RenderOutput",
     "RenderSettings",
     "Renderer",
     "make_renderer",
+    "render",
 ]
 
-RENDERERS = {"cpu": CpuRenderer, "pytorch3d": PyTorch3DRenderer, "reference": ReferenceRenderer}
-"""Every backend by its name."""
+
+def _pytorch3d() -> Renderer:
+    return PyTorch3DRenderer(device="cuda" if torch.cuda.is_available() else None)
+
+
+RENDERERS: Registry[Renderer] = Registry(
+    "renderer",
+    "render_fit.renderers",
+    {"cpu": CpuRenderer, "pytorch3d": _pytorch3d, "reference": ReferenceRenderer},
+)
+"""Renderers by name."""
 
 
 def make_renderer(name: str = "auto") -> Renderer:
-    """The renderer that a recipe or the command line calls by name.
+    """Makes a renderer by name.
 
     Args:
-        name: A key of ``RENDERERS``, or ``auto``: ``pytorch3d`` where both CUDA and PyTorch3D are there, else
-            ``cpu``.
-
-    Returns:
-        The renderer. ``pytorch3d`` draws on CUDA where there is one, wherever the vertices are.
+        name: ``cpu``, ``reference``, ``pytorch3d`` (which renders on CUDA if available, wherever the vertices are), a
+            name that another package registers, or ``auto``: ``pytorch3d`` where CUDA and PyTorch3D are available,
+            else ``cpu``.
 
     Raises:
         InputError: for an unknown name.
         MissingDependencyError: for ``pytorch3d`` where it is not installed.
     """
-    has_cuda = torch.cuda.is_available()
     if name == "auto":
-        name = "pytorch3d" if has_cuda and importlib.util.find_spec("pytorch3d") is not None else "cpu"
-    if name not in RENDERERS:
-        raise InputError(f"renderer: expected {', '.join(RENDERERS)} or auto, got {name!r}")
-    if name == "pytorch3d":
-        return PyTorch3DRenderer(device="cuda" if has_cuda else None)
+        has_pytorch3d = importlib.util.find_spec("pytorch3d") is not None
+        name = "pytorch3d" if torch.cuda.is_available() and has_pytorch3d else "cpu"
     return RENDERERS[name]()
+
+
+def render(
+    vertices_camera: Float[Tensor, "b v 3"],
+    faces: Int64[Tensor, "f 3"],
+    camera: Camera,
+    *,
+    outputs: Sequence[str] = ("silhouette",),
+    face_parts: Int64[Tensor, "f"] | None = None,
+    settings: RenderSettings | None = None,
+    renderer: Renderer | str = "auto",
+) -> RenderOutput:
+    """Renders a batch of meshes with one topology, differentiably.
+
+    Args:
+        vertices_camera: (B, V, 3) vertices in camera coordinates, metres.
+        faces: (F, 3) vertex indices, counter-clockwise seen from outside.
+        camera: B cameras, or one for all; it has the image size.
+        outputs: Fields of the output to fill: ``silhouette``, ``parts``, ``depth``, ``normals``, ``face_index``.
+        face_parts: (F,) part of each face, 0 to 23; needed for ``parts``.
+        settings: Softness of edges; the defaults of `RenderSettings` if None.
+        renderer: A renderer, or its name; see `make_renderer`.
+
+    Differentiability: see `Renderer`.
+    """
+    if isinstance(renderer, str):
+        renderer = make_renderer(renderer)
+    return renderer(
+        vertices_camera, faces, camera, settings or RenderSettings(), face_parts=face_parts, outputs=outputs
+    )

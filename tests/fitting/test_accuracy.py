@@ -1,7 +1,6 @@
-"""The gate on quality that needs no research data: seeded synthetic people, fitted by the default recipe.
+"""Accuracy of the default recipe on seeded synthetic people, without research data.
 
-Bounds are measured values (in the comments) with room for another platform's arithmetic; a fit that loses its
-way is far outside.
+Bounds are measured values with a margin for the arithmetic of other platforms. A failed fit is far outside.
 """
 
 import pytest
@@ -26,7 +25,7 @@ def fitted(request: pytest.FixtureRequest):
     return scene, fit_image(scene.observation(parts=False), body=body, clothing="none"), body
 
 
-def test_joints_and_surface_come_out_near_the_truth(fitted):
+def test_joints_and_surface_are_close_to_the_ground_truth(fitted):
     scene, fit, body = fitted
     true = body.keypoints(scene.parameters, H36M_17)[0]
     error = error_3d(body, fit.parameters, H36M_17, true)
@@ -38,7 +37,7 @@ def test_joints_and_surface_come_out_near_the_truth(fitted):
     assert surface < 0.08
 
 
-def test_the_silhouette_fits_without_an_extreme_shape_or_a_defect(fitted):
+def test_the_silhouette_fits_without_an_extreme_shape_or_a_failure_mode(fitted):
     scene, fit, body = fitted
     iou = silhouette_iou(body, fit.parameters, fit.camera, scene.mask)
     before = silhouette_iou(body, fit.before, fit.camera, scene.mask)

@@ -121,7 +121,7 @@ PEOPLE = (
 
 
 def test_default_recipe_recovers_people_with_part_maps():
-    """Those without one are in tests/evaluation/test_gate.py.
+    """Those without one are in tests/fitting/test_accuracy.py.
 
     Bounds are 1.5 times what was reached when they were set: surfaces 22, 57, 43, 70, 23 and 24 mm. Hands on hips
     are depths that a picture hardly shows: now and then a forearm comes too near at a lower loss than the truth's.
@@ -148,7 +148,7 @@ def test_the_result_is_consistent_with_itself(fitted, scene):
     assert len(fitted.parameters) == 1 and fitted.body_name == "open"
     # camera coordinates of the photo: the person is drawn where the mask is
     drawn = CpuRenderer()(again.vertices, body.faces, fitted.camera, RenderSettings(sigma_px=0.5))
-    assert metrics.iou(drawn.silhouette, scene.mask[None]).item() > 0.8
+    assert metrics.soft_iou(drawn.silhouette, scene.mask[None]).item() > 0.8
     assert fitted.camera is scene.camera
 
 
@@ -162,7 +162,7 @@ def test_report_says_what_happened(fitted):
     assert {"search", "render", "keypoints alone", "total"} <= set(report.seconds)
     assert report.seconds["total"] >= report.seconds["search"] + report.seconds["render"]
     assert any("size is a guess" in note for note in report.notes)
-    assert report.sources["mask"] == "drawn"
+    assert report.sources["mask"] == "synthetic"
     assert Recipe.model_validate(report.recipe) == SHORT
     assert {"python", "torch"} <= set(report.versions)
     assert report.beta_max == pytest.approx(float(fitted.parameters.betas.abs().max()))

@@ -42,7 +42,7 @@ def along(problem: Problem, state: Variables, free, offsets):
     """The state's rows moved by (N, D) offsets in units of the scales, and their scene."""
     rows = torch.zeros(len(offsets), dtype=torch.long)
     moving = {name: value[rows] for name, value in state.free(free).items()}
-    return problem.scene(state[rows].with_values(Whitened(moving, SCALES, None).unpack(offsets)))
+    return problem.state(state[rows].with_values(Whitened(moving, SCALES, None).unpack(offsets)))
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ def test_the_latent_prior_is_half_the_squared_length(problem, start):
 
 
 def test_a_problem_without_an_autoencoder_says_so(problem, start):
-    with pytest.raises(ValueError, match="'latent' moves in the latent vectors"):
+    with pytest.raises(ValueError, match="'latent' needs an autoencoder"):
         replace(problem, pose_vae=None).minimise(start, FREE, LBFGS(), 2)
 
 

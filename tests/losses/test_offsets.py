@@ -94,10 +94,10 @@ def test_gradient_is_the_slope(term):
 
 @pytest.mark.parametrize("term", FREE, ids=lambda t: type(t).__name__)
 def test_no_offsets_is_said_clearly(term):
-    with pytest.raises(ValueError, match="offsets: this scene has no clothing offsets"):
+    with pytest.raises(ValueError, match="offsets: this state has no clothing offsets"):
         term(worn(None))
 
 
 def test_no_coefficients_is_said_clearly():
-    with pytest.raises(ValueError, match="clothing: this scene has no clothing coefficients"):
+    with pytest.raises(ValueError, match="clothing: this state has no clothing coefficients"):
         ClothingCoefficients()(worn(everywhere(0.0, 0.0, 0.0)))

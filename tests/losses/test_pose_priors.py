@@ -58,7 +58,7 @@ def test_terms_are_their_priors():
     here, body = scene(pose), pose[:, 1:22].flatten(1)
     torch.testing.assert_close(make_term("pose_vae", {})(here), load_pose_vae()(body), rtol=1e-3, atol=1e-2)
     torch.testing.assert_close(make_term("pose_hinges", {})(here), hinge_penalty(body), rtol=1e-4, atol=1e-4)
-    judged = load_adversarial_prior().judge(here.parameters.rotations[:, 1:], here.parameters.betas)
+    judged = load_adversarial_prior().score(here.parameters.rotations[:, 1:], here.parameters.betas)
     off = (judged - 1).square()
     torch.testing.assert_close(make_term("pose_adversarial", {})(here), off[:, :23].mean(1) + off[:, 23])
     torch.testing.assert_close(make_term("shape_adversarial", {})(here), off[:, 24])

@@ -90,5 +90,5 @@ def test_a_picture_is_drawn_once_and_only_if_asked_for():
 
 
 def test_pixels_need_a_renderer():
-    with pytest.raises(ValueError, match="silhouette: this objective looks at pixels and needs a renderer"):
+    with pytest.raises(ValueError, match="silhouette: this objective compares pixels and needs a renderer"):
         SilhouetteIoU()(FitState(open_body(), standing(), seen()))

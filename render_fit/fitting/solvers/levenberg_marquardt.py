@@ -1,4 +1,4 @@
-"""Levenberg–Marquardt for a batch of problems that know their own curvature."""
+"""Levenberg–Marquardt for a batch of problems with given curvature."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class _Pairs:
 
 @dataclass(frozen=True)
 class LevenbergMarquardt:
-    """Damped Newton steps with a matrix that the problem gives, corrected by what the last steps taught.
+    """Damped Newton steps with a curvature matrix that the problem gives, corrected by BFGS updates of the last steps.
 
     The gradient is the objective's own and steps are accepted on the objective itself, so a matrix that is wrong,
     or not there, costs evaluations only. Where the problem gives none, what remains is BFGS with damping.
@@ -65,14 +65,14 @@ class LevenbergMarquardt:
         floor: Curvature added in every direction, in nats per squared scale.
         memory: Steps that correct the matrix; 0: the matrix as given.
         longest: Longest move of any variable in one step, in units of its scale.
-        refresh: Ask for the matrix after every so many accepted steps.
+        refresh: Accepted steps after which the matrix is evaluated again.
 
     Source: Levenberg–Marquardt with the damping of Nielsen (IMM-REP-1999-05); the matrix as in structured
         quasi-Newton methods (Dennis, Gay & Welsch, NL2SOL, ACM TOMS 7, 1981), by BFGS updates (Nocedal & Wright,
         Numerical Optimization, 2nd ed., eq. 6.19).
     """
 
-    wants_curvature: ClassVar[bool] = True
+    needs_curvature: ClassVar[bool] = True
 
     damping: float = 1e-2
     floor: float = 3.0

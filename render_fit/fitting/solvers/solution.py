@@ -1,7 +1,7 @@
-"""What every solver takes and gives.
+"""Interface of solvers, and what they share.
 
-A solver sees a function from named tensors to (B,) losses and never couples the B problems: each has its own steps,
-its own best iterate and its own status. What comes back is the best iterate, finite wherever the start was.
+A solver minimises a function from named tensors to (B,) losses and never couples the B problems: each has its own
+steps, best iterate and status. It returns the best iterate, which is finite wherever the start was.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Curvature = Callable[[dict[str, Tensor]], Tensor]
 
 
 class Status(Enum):
-    """How one problem ended; the value is its sentence."""
+    """How one problem ended; the value is a sentence for reports."""
 
     CONVERGED = "the loss stopped falling"
     OUT_OF_STEPS = "the iterations were used up while the loss still fell"
@@ -37,7 +37,7 @@ class Solution:
         values: The variables at the best iterate.
         loss: (B,) the loss there.
         status: One per problem.
-        evaluations: How often function and gradient were evaluated.
+        evaluations: Number of evaluations of function and gradient.
         history: (evaluations, B) every loss seen; inf where it was not finite.
     """
 
@@ -75,14 +75,14 @@ class Solver(Protocol):
 
 @runtime_checkable
 class SecondOrderSolver(Solver, Protocol):
-    """A ``Solver`` that makes use of the problem's curvature.
+    """A ``Solver`` that is called with the problem's curvature if its ``needs_curvature`` is true.
 
     Args:
         curvature: Values to (B, D, D), positive semidefinite, for the variables side by side in the order of
-            ``start``; asked for only at the values that ``function`` was last given.
+            ``start``; called only at the values of the last call of ``function``.
     """
 
-    wants_curvature: ClassVar[bool]
+    needs_curvature: ClassVar[bool]
 
     def __call__(
         self,
@@ -131,7 +131,7 @@ class FlatProblem:
         return loss, torch.where(finite[:, None], gradient, 0.0)
 
     def curvature(self, curvature: Curvature | None, x: Tensor) -> Tensor | None:
-        """(B, D, D) as ``evaluate`` counts its variables, 0 for problems where it is not finite; None without one."""
+        """(B, D, D) in the variables of ``evaluate``, 0 for problems where it is not finite; None without one."""
         if curvature is None:
             return None
         with torch.no_grad():
@@ -142,7 +142,7 @@ class FlatProblem:
         return torch.where(matrix.isfinite().all(dim=2).all(dim=1)[:, None, None], matrix, 0.0)
 
     def solution(self, x: Tensor, loss: Tensor, converged: Tensor, recovered: Tensor) -> Solution:
-        """Wrap the best iterates up."""
+        """The ``Solution`` with the best iterates."""
         started = self.losses[0].isfinite()
         status = tuple(
             Status.NOT_FINITE if not start
@@ -155,7 +155,7 @@ class FlatProblem:
 
 
 class Plateau:
-    """Tells which problems' best losses fell by less than a fraction over the last ``patience`` evaluations."""
+    """Finds problems whose best loss fell by less than a fraction over the last ``patience`` evaluations."""
 
     def __init__(self, tolerance: float, patience: int = 5) -> None:
         self.tolerance = tolerance

@@ -1,4 +1,4 @@
-"""Priors on body pose: a mixture of Gaussians, an autoencoder, discriminators, and limits of joints."""
+"""Priors on body pose: Gaussian mixture, autoencoder, discriminators, joint limits."""
 
 from render_fit.losses.priors.adversarial import PoseShapeDiscriminators, load_adversarial_prior
 from render_fit.losses.priors.gmm import GaussianMixturePrior, default_pose_prior

@@ -1,4 +1,4 @@
-"""HMR's prior: small networks that learned to tell people's poses and shapes from others, joint by joint and whole."""
+"""HMR's prior: discriminators of real from other poses and shapes, per joint and for the whole body."""
 
 from __future__ import annotations
 
@@ -71,11 +71,11 @@ class PoseShapeDiscriminators(nn.Module):
         return prior.requires_grad_(False).eval()
 
     def save(self, path: Path, credit: str) -> None:
-        """Writes weights and configuration; ``credit`` says what they were fitted to."""
+        """Writes weights and configuration; ``credit`` names their training data."""
         save_weights(self, self.config, path, KEY, half=True, credit=credit)
 
-    def judge_pose(self, rotations: Float[Tensor, "b j 3 3"]) -> Float[Tensor, "b k"]:
-        """How real a pose looks.
+    def pose_score(self, rotations: Float[Tensor, "b j 3 3"]) -> Float[Tensor, "b k"]:
+        """Scores of a pose, about 1 for real and 0 for not.
 
         Args:
             rotations: (B, J, 3, 3) local rotations of all joints but the pelvis.
@@ -89,53 +89,53 @@ class PoseShapeDiscriminators(nn.Module):
         alone = (features * self.joint_weight).sum(dim=2) + self.joint_bias
         return torch.cat([alone, self.whole(features.flatten(1))], dim=1)
 
-    def judge_shape(self, betas: Float[Tensor, "b s"]) -> Float[Tensor, "b 1"]:
-        """How real shape coefficients look: about 1 for real and 0 for not, (B, 1).
+    def shape_score(self, betas: Float[Tensor, "b s"]) -> Float[Tensor, "b 1"]:
+        """Score of shape coefficients, about 1 for real and 0 for not, (B, 1).
 
         Differentiability: smooth.
         """
         return self.shape(betas)
 
-    def judge(self, rotations: Float[Tensor, "b j 3 3"], betas: Float[Tensor, "b s"]) -> Float[Tensor, "b k"]:
-        """All verdicts, (B, J + 2): joints, all of them together, shape."""
-        return torch.cat([self.judge_pose(rotations), self.judge_shape(betas)], dim=1)
+    def score(self, rotations: Float[Tensor, "b j 3 3"], betas: Float[Tensor, "b s"]) -> Float[Tensor, "b k"]:
+        """All scores, (B, J + 2): each joint, all joints together, shape."""
+        return torch.cat([self.pose_score(rotations), self.shape_score(betas)], dim=1)
 
     def forward(self, rotations: Float[Tensor, "b j 3 3"]) -> Float[Tensor, "b"]:
-        """How far a pose is from looking real.
+        """Least-squares adversarial loss of a pose.
 
         Args:
             rotations: (B, J, 3, 3) local rotations of all joints but the pelvis.
 
         Returns:
             (B,) (D − 1)², the mean of the joints' own plus that of all together. Summed as in training, the many
-            verdicts on single joints, most of them sound in any wrong pose, drown the one that sees how joints go
+            scores on single joints, most of them sound in any wrong pose, drown the one that sees how joints go
             together.
 
         Differentiability: smooth.
         """
-        off = (self.judge_pose(rotations) - 1).square()
+        off = (self.pose_score(rotations) - 1).square()
         return off[:, :-1].mean(dim=1) + off[:, -1]
 
 
-def real_target_loss(verdicts: Float[Tensor, "b k"]) -> Float[Tensor, "b"]:
+def real_target_loss(scores: Float[Tensor, "b k"]) -> Float[Tensor, "b"]:
     """Least-squares GAN loss with the target "real": Σ (D − 1)², (B,).
 
-    Source: Kanazawa et al. 2018, equation 3 (for what is to look real).
+    Source: Kanazawa et al. 2018, equation 3 (generator).
     """
-    return (verdicts - 1).square().sum(dim=1)
+    return (scores - 1).square().sum(dim=1)
 
 
-def fake_target_loss(verdicts: Float[Tensor, "b k"]) -> Float[Tensor, "b"]:
+def fake_target_loss(scores: Float[Tensor, "b k"]) -> Float[Tensor, "b"]:
     """Least-squares GAN loss with the target "fake": Σ D², (B,).
 
     Source: Kanazawa et al. 2018, equation 4.
     """
-    return verdicts.square().sum(dim=1)
+    return scores.square().sum(dim=1)
 
 
 @lru_cache(maxsize=4)
 def load_adversarial_prior(path: str = "default") -> PoseShapeDiscriminators:
-    """Discriminators, read once and shared between callers.
+    """Loads discriminators once, shared between callers.
 
     Args:
         path: ``default`` for the shipped ones, which ``render-fit prior train adversarial`` fitted to CMU motion

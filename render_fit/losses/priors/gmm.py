@@ -110,7 +110,7 @@ class GaussianMixturePrior(nn.Module):
     def forward(
         self, body_pose: Float[Tensor, "b 63"], mode: Literal["min", "logsumexp"] = "min"
     ) -> Float[Tensor, "b"]:
-        """How unusual a pose is.
+        """Negative log-density of a pose.
 
         Args:
             body_pose: (B, 63) axis-angle of joints 1 to 21, radians.
@@ -136,7 +136,7 @@ class GaussianMixturePrior(nn.Module):
         """Draws poses from the mixture.
 
         Args:
-            n: How many.
+            n: Number of poses.
             generator: Source of randomness, for repeatable poses.
             spread: Standard deviations are scaled by this; under 1 for poses nearer to the means.
 

@@ -1,4 +1,4 @@
-"""How far joints turn: ranges measured on motion capture, and SMPLify's guard against bending backwards."""
+"""Joint limits: ranges of motion measured on motion capture, and SMPLify's penalty on bending backwards."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _BACK = _ORDER.argsort()
 
 
 class JointLimits(nn.Module):
-    """Penalty on joints outside the range that people's joints have: zero inside, quadratic outside.
+    """Penalty on joints outside their range of motion: zero inside, quadratic outside.
 
     Args:
         lower: (21, 3) smallest allowed twist and swing of joints 1 to 21 (see `twist_and_swing`), radians.
@@ -43,7 +43,7 @@ class JointLimits(nn.Module):
         self.register_buffer("upper", torch.tensor(np.asarray(upper), dtype=torch.float32))
 
     def forward(self, body_pose: Float[Tensor, "b 21 3"] | Float[Tensor, "b 63"]) -> Float[Tensor, "b"]:
-        """How far a pose leaves the ranges.
+        """Squared excess of a pose over the ranges.
 
         Args:
             body_pose: (B, 21, 3) or (B, 63) axis-angle of SMPL's joints 1 to 21, radians.
@@ -59,7 +59,7 @@ class JointLimits(nn.Module):
 
 
 def twist_and_swing(body_pose: Float[Tensor, "b 21 3"]) -> Float[Tensor, "b 21 3"]:
-    """Splits each joint's rotation into a turn about its bone, done first, and a swing of the bone.
+    """Splits each joint's rotation into a twist about its bone, applied first, and a swing of the bone.
 
     Args:
         body_pose: (B, 21, 3) axis-angle of SMPL's joints 1 to 21, radians.
@@ -84,7 +84,7 @@ def twist_and_swing(body_pose: Float[Tensor, "b 21 3"]) -> Float[Tensor, "b 21 3
 
 
 def hinge_penalty(body_pose: Float[Tensor, "b 21 3"] | Float[Tensor, "b 63"]) -> Float[Tensor, "b"]:
-    """SMPLify's guard: the exponential of elbows' and knees' angle the wrong way.
+    """SMPLify's penalty: exponential of the angle by which elbows and knees bend backwards.
 
     Args:
         body_pose: (B, 21, 3) or (B, 63) axis-angle of SMPL's joints 1 to 21, radians.

@@ -1,4 +1,4 @@
-"""A variational autoencoder of body pose: few numbers in which every value is a pose that people take."""
+"""VPoser's form of pose prior: a variational autoencoder of body pose."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ N_JOINTS = 21
 """SMPL's joints 1 to 21: all but the pelvis and the two hands."""
 
 FLOOR_RAD = 0.03
-"""Least deviation of a reconstructed joint: what motion capture cannot tell (docs/pose_prior.md)."""
+"""Lower limit of a joint's reconstruction error: the error of motion capture itself (docs/pose_prior.md)."""
 
 
 class PoseVAEConfig(BaseModel):
@@ -28,7 +28,7 @@ class PoseVAEConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    latent: int = Field(default=32, gt=0, description="numbers that a pose is told by")
+    latent: int = Field(default=32, gt=0, description="size of the latent vector")
     width: int = Field(default=448, gt=0, description="of the hidden layers")
 
 
@@ -42,8 +42,8 @@ class Encoded(NamedTuple):
 class PoseVAE(nn.Module):
     """Rotations of 21 joints to a latent vector and back.
 
-    Latent vectors of real poses are about standard normal, so the squared length says how usual a pose is, and an
-    optimiser that moves in them cannot leave what people do by much.
+    Latent vectors of real poses are about standard normal, so the squared length measures how usual a pose is, and an
+    optimiser that moves in them stays near real poses.
 
     Args:
         config: See `PoseVAEConfig`.
@@ -73,11 +73,11 @@ class PoseVAE(nn.Module):
         return vae.requires_grad_(False).eval()
 
     def save(self, path: Path, credit: str) -> None:
-        """Writes weights and configuration; ``credit`` says what they were fitted to."""
+        """Writes weights and configuration; ``credit`` names their training data."""
         save_weights(self, self.config, path, KEY, half=True, credit=credit)
 
     def encode(self, rotations: Float[Tensor, "b 21 3 3"]) -> Encoded:
-        """What a pose may come from.
+        """Distribution of latent vectors of a pose.
 
         Args:
             rotations: (B, 21, 3, 3) local rotations of joints 1 to 21.
@@ -89,7 +89,7 @@ class PoseVAE(nn.Module):
         return Encoded(mean, log_std.clamp(-6.0, 2.0))
 
     def decode(self, latent: Float[Tensor, "b l"]) -> Float[Tensor, "b 21 3 3"]:
-        """The pose that a latent vector means.
+        """Decodes latent vectors to poses.
 
         Args:
             latent: (B, L), standard normal for usual poses.
@@ -105,7 +105,7 @@ class PoseVAE(nn.Module):
     def unlikeness(
         self, rotations: Float[Tensor, "b 21 3 3"], decoded: Float[Tensor, "b 21 3 3"]
     ) -> Float[Tensor, "b 21"]:
-        """How far two poses are apart, in the joints' learned deviations.
+        """Squared distance of two poses in units of the joints' learned standard deviations.
 
         Returns:
             (B, 21) ½ (angle / deviation)² for small angles; the angle is measured by the chord, |R − R'|² / 2.
@@ -117,11 +117,11 @@ class PoseVAE(nn.Module):
 
     @property
     def variance(self) -> Float[Tensor, "21"]:
-        """Of the joints' reconstruction, per axis, radians squared."""
+        """Variance of the joints' reconstruction, per axis, radians squared."""
         return (2 * self.log_noise).exp() + FLOOR_RAD**2
 
     def forward(self, body_pose: Float[Tensor, "b 63"]) -> Float[Tensor, "b"]:
-        """How unusual a pose is.
+        """Energy of a pose.
 
         Args:
             body_pose: (B, 63) axis-angle of joints 1 to 21, radians.
@@ -140,7 +140,7 @@ class PoseVAE(nn.Module):
         """Draws poses.
 
         Args:
-            n: How many.
+            n: Number of poses.
             generator: Source of randomness, for repeatable poses.
             spread: Standard deviation of the latent vectors; under 1 for more usual poses.
 
@@ -153,7 +153,7 @@ class PoseVAE(nn.Module):
 
 
 def _layers(inputs: int, width: int, outputs: int) -> nn.Sequential:
-    """Two hidden layers; smooth, so that second derivatives exist."""
+    """Two hidden layers with smooth activations, so that second derivatives exist."""
     return nn.Sequential(
         nn.Linear(inputs, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, outputs)
     )
@@ -161,7 +161,7 @@ def _layers(inputs: int, width: int, outputs: int) -> nn.Sequential:
 
 @lru_cache(maxsize=4)
 def load_pose_vae(path: str = "default") -> PoseVAE:
-    """An autoencoder, read once and shared between callers.
+    """Loads an autoencoder once, shared between callers.
 
     Args:
         path: ``default`` for the shipped one, which ``render-fit prior train vae`` fitted to CMU motion capture, or a

@@ -30,10 +30,10 @@ def test_asset_is_small_and_credits_its_source() -> None:
 
 def test_each_joint_has_a_verdict_of_its_own() -> None:
     prior, pose = load_adversarial_prior(), everyday_pose("walking")[None]
-    assert prior.judge(turns(pose), torch.zeros(1, 10)).shape == (1, 25)
+    assert prior.score(turns(pose), torch.zeros(1, 10)).shape == (1, 25)
     bent = pose.clone()
     bent[0, 4] = torch.tensor([-1.2, 0.0, 0.0])  # the left knee, backwards
-    before, after = prior.judge_pose(turns(pose))[0], prior.judge_pose(turns(bent))[0]
+    before, after = prior.pose_score(turns(pose))[0], prior.pose_score(turns(bent))[0]
     changed = (before - after).abs() > 1e-6
     assert changed.nonzero()[:, 0].tolist() == [3, 23]  # itself, and the discriminator that sees all joints
     assert after[3] < before[3] - 0.3 and after[23] < before[23]
@@ -45,7 +45,7 @@ def test_usual_bodies_look_more_real_than_broken_ones() -> None:
     usual[:, 1:22] = default_pose_prior().sample(200, torch.Generator().manual_seed(0)).view(-1, 21, 3)
     assert area_under_curve(prior(turns(usual)), prior(turns(0.7 * torch.randn(200, 24, 3)))) > 0.99
     shape = real_target_loss(
-        prior.judge_shape(torch.tensor([[0.0] * 10, [1.0, -1.0] * 5, [5.0] + [0.0] * 9, [3.0, -3.0] * 5]))
+        prior.shape_score(torch.tensor([[0.0] * 10, [1.0, -1.0] * 5, [5.0] + [0.0] * 9, [3.0, -3.0] * 5]))
     )
     assert shape[:2].max() < 0.2 and shape[2:].min() > 2 * shape[:2].max()
 
@@ -60,7 +60,7 @@ def test_gradients_are_right() -> None:
     prior = PoseShapeDiscriminators(DiscriminatorConfig(features=4, width=8)).double()
     pose = torch.randn(2, 23, 3, 3, dtype=torch.float64, requires_grad=True)
     betas = torch.randn(2, 10, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda p, b: real_target_loss(prior.judge(p, b)), (pose, betas))
+    assert torch.autograd.gradcheck(lambda p, b: real_target_loss(prior.score(p, b)), (pose, betas))
 
 
 def test_written_and_read_again(tmp_path: Path) -> None:
@@ -68,6 +68,6 @@ def test_written_and_read_again(tmp_path: Path) -> None:
     prior.save(tmp_path / "own.safetensors", "made up")
     again = load_adversarial_prior(str(tmp_path / "own.safetensors"))
     pose, betas = roma.random_rotmat((3, 23)), torch.randn(3, 10)
-    torch.testing.assert_close(again.judge(pose, betas), prior.judge(pose, betas).detach(), rtol=1e-2, atol=1e-2)
+    torch.testing.assert_close(again.score(pose, betas), prior.score(pose, betas).detach(), rtol=1e-2, atol=1e-2)
     with pytest.raises(InputError, match="not an adversarial prior"):
         PoseShapeDiscriminators.from_file(ASSET.with_name("pose_vae.safetensors"))
