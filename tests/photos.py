@@ -1,4 +1,4 @@
-"""Photos of a known person with the files that other tools would write, small enough to be fitted in a second."""
+"""Small synthetic photos with mask and keypoint files, fitted in about a second."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HEIGHT, WIDTH = 192, 128
 
 QUICK_RECIPE = """
 name: quick
-description: a few steps on keypoints and silhouette, to test what is around a fit
+description: a few iterations on keypoints and silhouette, for tests of the pipeline
 clothing: none
 initialisation: {yaws_deg: [0], poses: [standing]}
 stages:
@@ -42,7 +42,7 @@ final:
 
 @cache
 def _person() -> tuple[np.ndarray, np.ndarray, list[list[float]]]:
-    """Picture, mask and COCO keypoints."""
+    """Image, mask and COCO keypoints."""
     fit = known_fit(offsets=False, height=HEIGHT, width=WIDTH)
     renderer = make_renderer("cpu")
     drawn = renderer(fit.output.vertices, fit.faces, fit.camera, RenderSettings()).silhouette

@@ -1,6 +1,6 @@
-"""The command line: parse, call the library, write. Commands import what they need when they run.
+"""The command line: parse arguments, call the library, print results.
 
-``render-fit --help`` has to answer at once, so nothing here imports torch.
+Commands import the library when they run: ``render-fit --help`` must not wait for torch.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""The application: its commands, and how errors reach the user."""
+"""The application: its commands, and how errors are printed."""
 
 from __future__ import annotations
 
+import inspect
+import re
 import sys
 from typing import Annotated, Any
 
@@ -12,6 +14,7 @@ import render_fit
 from render_fit.cli.body import body_app
 from render_fit.cli.demo import demo
 from render_fit.cli.doctor import doctor
+from render_fit.cli.experiment import experiment
 from render_fit.cli.fit import fit, predict
 from render_fit.cli.prior import prior_app
 from render_fit.cli.recipe import recipe_app
@@ -23,12 +26,25 @@ from render_fit.core.errors import InputError, MissingDependencyError
 USER_MISTAKE = 2
 INTERRUPTED = 130
 
+RENAMED_OPTIONS = {"--make-parts": "--parts-from-keypoints", "--motion": "--mocap"}
+"""Old names of options, accepted with a warning until 0.3."""
 
-class OneLineErrors(TyperGroup):
-    """A user's mistake is one line on stderr and exit code 2; Ctrl-C is exit code 130. Neither is a traceback."""
 
-    def invoke(self, ctx: Any) -> Any:  # Typer brings its own click, whose Context has no public name
-        """Run the command that was asked for."""
+class Commands(TyperGroup):
+    """A user's mistake is one line on stderr and exit code 2; Ctrl-C is exit code 130. Neither prints a traceback."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # Typer brings its own click without a public Context
+        """Replaces old names of options by today's."""
+        for number, word in enumerate(args):
+            name, equals, value = word.partition("=")
+            if name in RENAMED_OPTIONS:
+                new = RENAMED_OPTIONS[name]
+                print(f"render-fit: {name} is now called {new}; the old name will be removed", file=sys.stderr)
+                args[number] = new + equals + value
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command."""
         try:
             return super().invoke(ctx)
         except (InputError, MissingDependencyError) as error:
@@ -40,25 +56,17 @@ class OneLineErrors(TyperGroup):
 
 
 app = typer.Typer(
-    cls=OneLineErrors,
-    help="3D bodies from photos: pose, shape and clothing fitted through a differentiable renderer.",
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-app.command()(fit)
-app.command()(predict)
-app.command()(render)
-app.command()(demo)
-app.command()(doctor)
-app.command()(train)
-app.command()(finetune)
-app.command()(synthesize)
-app.add_typer(recipe_app, name="recipe")
-app.add_typer(body_app, name="body")
-app.add_typer(regressor_app, name="regressor")
-app.add_typer(prior_app, name="prior")
+for command in (fit, predict, render, demo, doctor, train, finetune, synthesize, experiment):
+    # paragraphs as one line each: rich wraps them to the terminal, but keeps line breaks
+    app.command(help=re.sub(r"(?<=\S)\n(?=\S)", " ", inspect.cleandoc(command.__doc__ or "")))(command)
+for name, commands in {"recipe": recipe_app, "body": body_app, "regressor": regressor_app, "prior": prior_app}.items():
+    app.add_typer(commands, name=name)
 
 
 def _version(wanted: bool) -> bool:
@@ -71,7 +79,7 @@ def _version(wanted: bool) -> bool:
 @app.callback()
 def root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """3D bodies from photos: pose, shape and clothing fitted through a differentiable renderer.

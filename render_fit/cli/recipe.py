@@ -1,4 +1,4 @@
-"""``render-fit recipe``: the recipes that ship with the package."""
+"""``render-fit recipe``: the fit recipes of the package."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Annotated
 
 import typer
 
-recipe_app = typer.Typer(help="List recipes, or print one to copy and change.", no_args_is_help=True)
+recipe_app = typer.Typer(help="List fit recipes, or print one to copy and change.", no_args_is_help=True)
 
 
 @recipe_app.command("list")
 def list_recipes() -> None:
-    """Name and description of each shipped recipe."""
+    """List the shipped recipes with their descriptions and sources."""
     from rich.console import Console
     from rich.table import Table
 
     from render_fit.fitting.recipe import load_recipe, recipe_names
 
-    table = Table("recipe", "what it does", "source", box=None, pad_edge=False)
+    table = Table("recipe", "description", "source", box=None, pad_edge=False)
     for name in recipe_names():
         recipe = load_recipe(name)
         table.add_row(name, recipe.description.strip(), recipe.source)
@@ -27,7 +27,7 @@ def list_recipes() -> None:
 
 @recipe_app.command("show")
 def show_recipe(
-    name: Annotated[str, typer.Argument(help="Name of a shipped recipe, or a YAML file, which is checked.")],
+    name: Annotated[str, typer.Argument(help="Name of a shipped recipe, or a YAML file to validate.")],
 ) -> None:
     """Print a recipe as YAML.
 

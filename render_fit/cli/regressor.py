@@ -1,4 +1,4 @@
-"""``render-fit regressor``: regressors for use elsewhere."""
+"""``render-fit regressor``: export of regressors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-regressor_app = typer.Typer(help="Write a regressor for use outside of render-fit.", no_args_is_help=True)
+regressor_app = typer.Typer(help="Export a regressor to other runtimes.", no_args_is_help=True)
 
 
 @regressor_app.command("export")
@@ -15,9 +15,9 @@ def export(
     regressor: Annotated[
         str, typer.Argument(help="Name, .safetensors file, or owner/name on the Hugging Face hub.", show_default=False)
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The ONNX file.")] = Path("regressor.onnx"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Output file (.onnx).")] = Path("regressor.onnx"),
 ) -> None:
-    """Write a regressor as an ONNX file, which runs without torch.
+    """Export a regressor to ONNX, which runs without torch.
 
     [bold]Example[/bold]: render-fit regressor export training/lifter/regressor.safetensors --out lifter.onnx
     """

@@ -1,4 +1,4 @@
-"""``render-fit render``: pictures and meshes of a fit that was saved."""
+"""``render-fit render``: images and meshes of a saved fit."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from render_fit.core.errors import InputError
 def render(
     params: Annotated[Path, typer.Argument(help="params.npz of a fit, or the fit's folder.", show_default=False)],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder for the pictures; next to params.npz if not given.")
+        Path | None, typer.Option("--out", "-o", help="Output folder. Default: the folder of params.npz.")
     ] = None,
     image: Annotated[
-        Path | None, typer.Option(help="The photo, for overlay.png; else the fit's own input.jpg.", show_default=False)
+        Path | None, typer.Option(help="Photo for overlay.png. Default: input.jpg of the fit.", show_default=False)
     ] = None,
     body: Annotated[
-        str | None, typer.Option(help="Body to use instead of the one named in the file: open, or a file.")
+        str | None, typer.Option(help="Body model: open, or a file. Default: the one named in params.npz.")
     ] = None,
-    turntable: Annotated[bool, typer.Option(help="Also draw turntable.gif.")] = False,
-    part_colours: Annotated[bool, typer.Option(help="Colour the body by its 24 parts.")] = False,
-    save: Annotated[str, typer.Option(help="Also write meshes: obj, ply, glb, separated by commas.")] = "",
-    renderer: Annotated[str, typer.Option(help="cpu, pytorch3d or auto.")] = "auto",
+    turntable: Annotated[bool, typer.Option(help="Also write turntable.gif.")] = False,
+    part_colours: Annotated[bool, typer.Option(help="Colour the body by its 24 body parts.")] = False,
+    save: Annotated[str, typer.Option(metavar="KIND,...", help="Meshes to write: obj, ply, glb.")] = "",
+    renderer: Annotated[str, typer.Option(help="Renderer: cpu, pytorch3d or auto.")] = "auto",
 ) -> None:
-    """Draw a saved fit again: over its photo, from the side, turning.
+    """Render a saved fit: over its photo, from the side, on a turntable.
 
     [bold]Examples[/bold]
 
       render-fit render out/photo --turntable
 
-      render-fit render out/photo/params.npz --image photo.jpg --out pictures --save ply
+      render-fit render out/photo/params.npz --image photo.jpg --out images --save ply
     """
     from render_fit.bodies import load_body_or_fail
     from render_fit.core.files import prepare_output
@@ -50,8 +50,8 @@ def render(
     model = load_body_or_fail(body or saved.body, len(saved.betas))
     if saved.offsets is not None and len(saved.offsets) != model.n_vertices:
         raise InputError(
-            f"{path}: was fitted with another body ({len(saved.offsets)} vertices, not "
-            f"{model.n_vertices}); name it with --body"
+            f"{path}: the offsets are for a body of {len(saved.offsets)} vertices, not {model.n_vertices}; "
+            "give the body of the fit with --body"
         )
     vertices = model(saved.parameters()).vertices[0]
     draw = make_renderer(renderer)
@@ -60,11 +60,8 @@ def render(
     written = []
     if photo.is_file() or image is not None:
         pixels = read_photo(photo).image
-        written.append(
-            write_image(
-                folder / "overlay.png", overlay(pixels, vertices, model.faces, saved.camera(), draw, colours=colours)
-            )
-        )
+        drawn = overlay(pixels, vertices, model.faces, saved.camera(), draw, colours=colours)
+        written.append(write_image(folder / "overlay.png", drawn))
     written.append(write_image(folder / "side.png", side_view(vertices, model.faces, draw, colours=colours)))
     if turntable:
         written.append(write_gif(folder / "turntable.gif", turned(vertices, model.faces, draw)))

@@ -1,4 +1,4 @@
-"""``render-fit train`` and ``render-fit synthesize``: what learns, and the data it learns from."""
+"""``render-fit train``, ``finetune`` and ``synthesize``: training of regressors on synthetic people and photos."""
 
 from __future__ import annotations
 
@@ -10,28 +10,35 @@ import typer
 from render_fit.cli.logging import show_messages
 from render_fit.core.errors import MissingDependencyError
 
+TrainingFolder = Annotated[
+    Path, typer.Option("--out", "-o", help="Output folder; an existing training in it is resumed.")
+]
+RECIPE_HELP = "Training recipe: a name or a YAML file."
 Mocap = Annotated[
     Path | None,
     typer.Option(
-        "--mocap",
-        help="Folder with the CMU motion capture (mocap/*.npz); without it, poses of the prior that ships.",
+        help="Folder with the CMU motion capture (mocap/*.npz). Default: poses sampled from the shipped prior.",
         show_default=False,
     ),
 ]
+Steps = Annotated[
+    int | None,
+    typer.Option(min=1, help="Number of training steps. Default: the recipe's.", show_default=False),
+]
+Seed = Annotated[int, typer.Option(help="Seed of the random number generators.")]
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="Training recipe: a name or a YAML file.")] = "lifter",
-    out: Annotated[Path, typer.Option("--out", "-o", help="The training's folder; one that exists goes on.")] = Path(
-        "training"
-    ),
+    recipe: Annotated[str, typer.Argument(help=RECIPE_HELP)] = "lifter",
+    out: TrainingFolder = Path("training"),
     mocap: Mocap = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="In place of the recipe's.", show_default=False)] = None,
+    steps: Steps = None,
     workers: Annotated[
-        int | None, typer.Option(min=0, help="Processes that draw people; else half of the cores.", show_default=False)
+        int | None,
+        typer.Option(min=0, help="Processes that generate people. Default: half of the cores.", show_default=False),
     ] = None,
 ) -> None:
-    """Train a regressor on people drawn on the spot; again, to go on where it stopped.
+    """Train a regressor on synthetic people generated on the fly. Run it again to resume after a stop.
 
     [bold]Examples[/bold]
 
@@ -41,66 +48,58 @@ def train(
 
       render-fit train mine.yaml --out training/mine --steps 2000
 
-    A recipe of `render-fit fit` begins with it by [bold]starts: {regressor: OUT/regressor.safetensors}[/bold].
+    To initialise fits from it: render-fit fit photo.jpg --regressor OUT/regressor.safetensors, or in a recipe
+    [bold]initialisation: {regressor: OUT/regressor.safetensors}[/bold].
 
-    The folder gets regressor.safetensors (the best averaged weights on held-out people), state.pt (all that it takes to
-    go on), recipe.json and tensorboard/. On several GPUs or machines: accelerate launch -m render_fit train ...
+    OUT gets regressor.safetensors (the averaged weights that were best on held-out people), state.pt (the state to
+    resume from), recipe.json and tensorboard/. On several GPUs or machines: accelerate launch -m render_fit train ...
     """
     show_messages(False)
-    from rich.console import Console
-
-    from render_fit.cli.progress import progress_bar
+    from render_fit.cli.progress import ProgressBar
 
     try:
         from render_fit.training.runs import process_state, run_training
     except ImportError as error:
         raise MissingDependencyError(f"training needs {error.name}: pip install 'render-fit[train]'") from error
 
-    console = Console(highlight=False, soft_wrap=True, quiet=not process_state().is_main_process)
-    with progress_bar(console) as progress:
-        task = progress.add_task("reading", total=None)
+    with ProgressBar(quiet=not process_state().is_main_process) as bar:
 
         def watch(step: int, total: int, figures: dict[str, float]) -> None:
             words = f"loss {figures['total']:.3f}, joints {1000 * figures['joints']:.0f} mm"
-            progress.update(task, description=words, completed=step, total=total)
+            bar.show(words, step, total)
             if "held out: pa_mpjpe_mm" in figures:
-                told = [
+                errors = [
                     f"{key[10:].removesuffix('_mm')} {value:.1f} mm" for key, value in figures.items() if key[0] == "h"
                 ]
-                progress.console.print(f"step {step}: held out: {', '.join(told)}; {words}")
+                bar.console.print(f"step {step}: held out: {', '.join(errors)}; {words}")
 
-        result = run_training(recipe, out, mocap, steps=steps, workers=workers, watch=watch)
+        result = run_training(recipe, out, mocap, steps=steps, workers=workers, on_step=watch)
     best = "" if result.best is None else f", PA-MPJPE {result.best.pa_mpjpe_mm:.1f} mm on held-out people"
-    console.print(f"{result.steps} steps{best}; {out / 'regressor.safetensors'}")
+    bar.console.print(f"{result.steps} steps{best}; {out / 'regressor.safetensors'}")
 
 
 def finetune(
     images: Annotated[
         list[Path], typer.Argument(metavar="FOLDER...", help="Photos, or folders of photos.", show_default=False)
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The training's folder; one that exists goes on.")] = Path(
-        "finetuned"
-    ),
+    out: TrainingFolder = Path("finetuned"),
     regressor: Annotated[
-        str,
-        typer.Option(help="What to begin with: a name, a .safetensors file, or owner/name on the hub."),
+        str, typer.Option(help="Regressor to fine-tune: a name, a .safetensors file, or owner/name on the hub.")
     ] = "lifter",
-    recipe: Annotated[str, typer.Option(help="Training recipe: a name or a YAML file.")] = "finetune",
+    recipe: Annotated[str, typer.Option(help=RECIPE_HELP)] = "finetune",
     mocap: Mocap = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="In place of the recipe's.", show_default=False)] = None,
-    workers: Annotated[int, typer.Option(min=0, help="Processes that draw people.")] = 1,
+    steps: Steps = None,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that generate people.")] = 1,
 ) -> None:
-    """Adapt a regressor to photos that nobody labelled, through the body and the renderer.
+    """Fine-tune a regressor on unlabelled photos by render-and-compare.
 
     [bold]Example[/bold]: render-fit finetune photos/ --out finetuned --mocap data
 
-    The observer finds mask and keypoints of the largest person in every photo; what the regressor says of them is drawn
-    and compared with that. People drawn on the spot are trained on beside them, so that nothing is unlearned.
+    The observer finds mask and keypoints of the largest person in each photo. The regressor's prediction is rendered
+    and compared with them. Each step also contains synthetic people with ground truth, which prevents forgetting.
     """
     show_messages(False)
-    from rich.console import Console
-
-    from render_fit.cli.progress import progress_bar
+    from render_fit.cli.progress import ProgressBar
 
     try:
         from render_fit.training.finetuning import finetune as run
@@ -110,49 +109,43 @@ def finetune(
             f"fine-tuning needs {error.name}: pip install 'render-fit[train,photo]'"
         ) from error
 
-    console = Console(highlight=False, soft_wrap=True, quiet=not process_state().is_main_process)
-    with progress_bar(console) as progress:
-        task = progress.add_task("reading", total=None)
+    with ProgressBar(quiet=not process_state().is_main_process) as bar:
 
         def watch(what: str, done: int, total: int, figures: dict[str, float]) -> None:
             words = f", {figures['unlabelled']:.0f} nats" if "unlabelled" in figures else ""
-            progress.update(task, description=what + words, completed=done, total=total)
+            bar.show(what + words, done, total)
 
-        result = run(images, out, regressor, recipe, mocap, steps=steps, workers=workers, watch=watch)
+        result = run(images, out, regressor, recipe, mocap, steps=steps, workers=workers, on_progress=watch)
     for path, reason in result.skipped.items():
-        console.print(f"left out: {path}: {reason}", markup=False)
+        bar.console.print(f"left out: {path}: {reason}", markup=False)
     was, now = result.before, result.after
-    console.print(
+    bar.console.print(
         f"{result.people} people: silhouette IoU {was.iou:.3f} → {now.iou:.3f}, "
         f"objective {was.objective:.0f} → {now.objective:.0f} nats; {result.regressor}"
     )
 
 
 def synthesize(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the files.")] = Path("people"),
-    count: Annotated[int, typer.Option(min=1, help="People.")] = 1000,
-    size: Annotated[int, typer.Option(min=16, help="Side of the pictures, pixels.")] = 128,
-    recipe: Annotated[str, typer.Option(help="Training recipe whose people are drawn.")] = "lifter",
+    out: Annotated[Path, typer.Option("--out", "-o", help="Output folder.")] = Path("people"),
+    count: Annotated[int, typer.Option(min=1, help="Number of people.")] = 1000,
+    size: Annotated[int, typer.Option(min=16, help="Side of the images, pixels.")] = 128,
+    recipe: Annotated[str, typer.Option(help="Training recipe whose people are generated.")] = "lifter",
     mocap: Mocap = None,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    seed: Seed = 0,
 ) -> None:
-    """Draw people with truth: part maps, silhouettes and keypoints, as they are and as observers see them.
+    """Write synthetic people with ground truth: part maps, silhouettes and keypoints, exact and with observation noise.
 
-    A recipe whose network looks at pixels, such as hmr, adds pictures in colour.
+    With the recipe of a network that takes RGB images, such as hmr, those are written too.
 
     [bold]Example[/bold]: render-fit synthesize --count 10000 --mocap data --out people
 
-    Files that exist are kept, so that a run that was stopped goes on.
+    Existing files are kept: run it again to continue after a stop.
     """
     show_messages(False)
-    from rich.console import Console
-
-    from render_fit.cli.progress import progress_bar
+    from render_fit.cli.progress import ProgressBar
     from render_fit.training.runs import write_dataset
 
-    console = Console(highlight=False, soft_wrap=True)
-    with progress_bar(console) as progress:
-        task = progress.add_task("drawing", total=count)
+    with ProgressBar() as bar:
         for done in write_dataset(recipe, out, count, size, mocap, seed):
-            progress.update(task, completed=done)
-    console.print(f"{count} people in {out}")
+            bar.show("generating", done, count)
+    bar.console.print(f"{count} people in {out}")

@@ -1,4 +1,4 @@
-"""Which photos to fit, and what other tools already know about each."""
+"""Photos to fit, and the files about each: mask, keypoints, part map."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from render_fit.core.errors import InputError
 
@@ -18,38 +19,34 @@ OBSERVATION_ENDINGS = {
     "parts": "_parts.png",
     "occluders": "_occluders.png",
 }
-"""What ``--observations DIR`` holds for ``<stem>.jpg``: ``<stem>`` plus these."""
-
+"""Ends of the file names in ``--observations DIR``; each begins with the photo's stem."""
 
 RESERVED = ("index.html", "summary.csv")
-"""Files of an output folder beside the photos' folders."""
+"""Names in an output folder that no photo's folder may have."""
 
 
 @dataclass(frozen=True)
 class PhotoFiles:
-    """Files about the person in one photo; None is observed.
+    """Files about the person in one photo; a missing mask and missing keypoints are observed.
 
-    Attributes:
-        mask: Person mask, PNG.
-        keypoints: OpenPose or COCO JSON.
-        parts: Map of part or clothing labels, PNG.
-        part_labels: Name of the label space of ``parts``.
-        occluders: Mask of what hides the person, PNG: other people, things. Pixels there say nothing.
+    Each field's annotation contains its description, which is also the help text of the command line's option.
     """
 
-    mask: Path | None = None
-    keypoints: Path | None = None
-    parts: Path | None = None
-    part_labels: str | None = None
-    occluders: Path | None = None
+    mask: Annotated[Path | None, "Mask of the person (PNG), of the photo's size."] = None
+    keypoints: Annotated[Path | None, "2D keypoints in OpenPose's or COCO's format (JSON)."] = None
+    parts: Annotated[Path | None, "Map of body-part or clothing labels (PNG)."] = None
+    part_labels: Annotated[
+        str | None, "Label space of the part map: smpl24, nbf12, atr, lip, pascal or densepose24."
+    ] = None
+    occluders: Annotated[Path | None, "Mask (PNG) of other people and things in front of the person."] = None
 
     def __post_init__(self) -> None:
         if self.parts is not None and self.part_labels is None:
-            raise InputError(f"{self.parts}: say what its labels mean with --part-labels (atr, lip, …)")
+            raise InputError(f"{self.parts}: a part map needs the name of its label space: --part-labels atr, lip, …")
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no file at all."""
+        """Whether no file is given."""
         return not any((self.mask, self.keypoints, self.parts, self.occluders))
 
 
@@ -59,29 +56,29 @@ class PhotoJob:
 
     Attributes:
         image: The photo.
-        name: Name of its output folder.
-        given: Files about it.
+        name: Name of the photo's output folder.
+        files: Files about the person in the photo.
     """
 
     image: Path
     name: str
-    given: PhotoFiles = PhotoFiles()
+    files: PhotoFiles = PhotoFiles()
 
 
 def find_images(paths: Sequence[Path]) -> list[Path]:
-    """The photos that a list of files and folders names, folders in order of file name.
+    """Photos of a list of files and folders, each once; those of a folder by file name.
 
-    In a folder, masks and part maps that lie beside their photo are not taken for photos.
+    Masks and part maps of a photo in the same folder are left out.
 
     Raises:
-        InputError: if a path does not exist, or a folder holds no image.
+        InputError: if a path does not exist, or a folder contains no image.
     """
     images: list[Path] = []
     for path in paths:
         if path.is_dir():
             found = _images_in(path)
             if not found:
-                raise InputError(f"{path}: holds no image ({', '.join(IMAGE_SUFFIXES)})")
+                raise InputError(f"{path}: contains no image ({', '.join(IMAGE_SUFFIXES)})")
             images += found
         elif path.exists():
             images.append(path)
@@ -93,38 +90,38 @@ def find_images(paths: Sequence[Path]) -> list[Path]:
 def plan_jobs(
     images: Sequence[Path],
     *,
-    given: PhotoFiles = PhotoFiles(),
+    files: PhotoFiles = PhotoFiles(),
     observations: Path | None = None,
     several_people: bool = False,
 ) -> list[PhotoJob]:
-    """One job per photo, each with a folder name of its own.
+    """One job per photo, each with a different folder name.
 
     Args:
         images: The photos.
-        given: Files about the one photo; its ``part_labels`` is about the part maps in ``observations`` as well.
-        observations: Folder with ``<stem>_mask.png``, ``<stem>_keypoints.json``, ``<stem>_parts.png``.
-        several_people: Whether folders may get ``_<person>`` behind their names.
+        files: Files about a single photo; ``part_labels`` applies to the part maps in ``observations`` as well.
+        observations: Folder with files about each photo, named by `OBSERVATION_ENDINGS`.
+        several_people: Whether ``_<person>`` may be appended to the names.
 
     Returns:
         The jobs. A folder is named after the photo's stem, or after its whole file name where the stem would not be
         unique.
 
     Raises:
-        InputError: if files about one photo come with several photos, or the folder says nothing about any.
+        InputError: if files about one photo come with several photos, or the folder contains no file about any of them.
     """
-    if not given.is_empty and len(images) > 1:
+    if not files.is_empty and len(images) > 1:
         raise InputError("--mask, --keypoints and --parts belong to one photo; for many use --observations DIR")
     if observations is not None and not observations.is_dir():
         raise InputError(f"{observations}: no such folder")
     names = _folder_names(images, several_people)
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise InputError(f"{twice[0]}: several photos have this name; give each of their folders its own run and --out")
-    files = [given if observations is None else _given_in(observations, image.stem, given) for image in images]
-    if observations is not None and all(one.is_empty for one in files):
+        raise InputError(f"{twice[0]}: several photos have this name; fit each of their folders into a different --out")
+    pairs = [files if observations is None else _files_in(observations, image.stem, files) for image in images]
+    if observations is not None and all(pair.is_empty for pair in pairs):
         endings = ", ".join(f"<stem>{ending}" for ending in OBSERVATION_ENDINGS.values())
-        raise InputError(f"{observations}: holds no {endings}")
-    return [PhotoJob(image, name, one) for image, name, one in zip(images, names, files, strict=True)]
+        raise InputError(f"{observations}: contains no {endings}")
+    return [PhotoJob(image, name, pair) for image, name, pair in zip(images, names, pairs, strict=True)]
 
 
 def _folder_names(images: Sequence[Path], several_people: bool) -> list[str]:
@@ -140,23 +137,14 @@ def _folder_names(images: Sequence[Path], several_people: bool) -> list[str]:
 
 
 def _images_in(folder: Path) -> list[Path]:
-    images = [
-        path
-        for path in sorted(folder.iterdir())
-        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file() and not path.name.startswith(".")
-    ]
+    files = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
+    images = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
     stems = {path.stem for path in images}
-
-    def beside_its_photo(path: Path) -> bool:
-        return any(
-            path.stem.removesuffix(ending) in stems - {path.stem}
-            for ending in ("_mask", "_parts", "_labels", "_occluders")
-        )
-
-    return [path for path in images if not beside_its_photo(path)]
+    endings = ("_mask", "_parts", "_labels", "_occluders")
+    return [path for path in images if not any(path.stem.removesuffix(end) in stems - {path.stem} for end in endings)]
 
 
-def _given_in(folder: Path, stem: str, given: PhotoFiles) -> PhotoFiles:
+def _files_in(folder: Path, stem: str, others: PhotoFiles) -> PhotoFiles:
     found = {key: folder / f"{stem}{ending}" for key, ending in OBSERVATION_ENDINGS.items()}
-    files = {key: path if path.is_file() else getattr(given, key) for key, path in found.items()}
-    return PhotoFiles(**files, part_labels=given.part_labels)
+    chosen = {key: path if path.is_file() else getattr(others, key) for key, path in found.items()}
+    return PhotoFiles(**chosen, part_labels=others.part_labels)

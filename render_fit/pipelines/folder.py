@@ -1,188 +1,188 @@
-"""Many photos: what is done stays done, one bad photo stops nobody, and a summary at the end whatever happens."""
+"""A run over photos: find them, pair them with files, fit what is left to do, write a summary."""
 
 from __future__ import annotations
 
-import json
+import glob
 import logging
 import multiprocessing
 import os
+import re
 import shutil
 import signal
+from collections import defaultdict
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from render_fit.core.errors import InputError, MissingDependencyError
 from render_fit.core.files import prepare_output
 from render_fit.core.parallel import limit_threads_of_new_processes
-from render_fit.datasets.photo_folder import PhotoJob
-from render_fit.export.fit_folder import REPORT, write_failure
-from render_fit.export.gallery import read_entries, write_gallery, write_summary
+from render_fit.datasets.photo_folder import PhotoFiles, PhotoJob, find_images, plan_jobs
+from render_fit.export.fit_folder import write_failure
+from render_fit.export.gallery import Entry, read_entries, write_gallery, write_summary
+from render_fit.fitting.stages import StageProgress
+from render_fit.pipelines.events import FolderEvent, PhotoOutcome, PhotoProgress, RunPlanned
 from render_fit.pipelines.options import FitOptions
 from render_fit.pipelines.photo import FitComponents, fit_photo
 
 log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one photo.
-
-    Attributes:
-        job: The photo.
-        statuses: Of each person fitted; one ``failed`` if the photo could not be fitted.
-        reason: Of the first that is not ``ok``, else empty.
-    """
-
-    job: PhotoJob
-    statuses: tuple[str, ...]
-    reason: str = ""
-
-    @property
-    def failed(self) -> bool:
-        """Whether anything about this photo failed."""
-        return "failed" in self.statuses
+OnEvent = Callable[[FolderEvent], None]
+State = Literal["to do", "done", "done with other options"]
 
 
-def finished(job: PhotoJob, out: Path, options: FitOptions) -> bool | None:
-    """Whether a photo has been fitted before.
-
-    Returns:
-        True if all its people have a report that did not fail, made with these options; None if made with others;
-        False if there is something left to do.
-    """
-    reports = [report for report in _reports(job, out) if report.get("status") in ("ok", "poor")]
-    if not reports or len(reports) < reports[0].get("people", 1):
-        return False
-    return True if all(report.get("options") == options.plain() for report in reports) else None
-
-
-def fit_many(
-    jobs: Sequence[PhotoJob],
-    options: FitOptions,
-    out: Path,
+def fit_folder(
+    paths: str | Path | Sequence[str | Path],
+    options: FitOptions = FitOptions(),
+    out: str | Path = "out",
     *,
+    files: PhotoFiles = PhotoFiles(),
+    observations: str | Path | None = None,
+    resume: bool | None = None,
     n_workers: int = 1,
-    on_outcome: Callable[[Outcome], None] | None = None,
-) -> list[Outcome]:
-    """Fit photo after photo, or several at once, and keep ``summary.csv`` and ``index.html`` of the output folder.
+    on_event: OnEvent | None = None,
+) -> list[PhotoOutcome]:
+    """Fits the people in photos and writes a folder for each, as ``render-fit fit`` does.
 
-    A photo that cannot be fitted gets a folder with a report that says why. An interruption (Ctrl-C) leaves
-    finished folders and a summary of them, and no half-written folder.
+    ::
+
+        outcomes = fit_folder("photos", FitOptions(height_m=1.78), "out", n_workers=2)
+        print([(outcome.job.name, outcome.statuses) for outcome in outcomes])
+
+    With several photos, a photo that cannot be fitted gets a folder whose report contains the reason, and the others
+    are fitted; ``out`` also gets ``summary.csv`` and ``index.html``. With a single photo the error is raised. An
+    interruption (Ctrl-C) leaves finished folders and a summary of them, and no half-written folder.
 
     Args:
-        jobs: The photos.
-        options: How to fit them.
+        paths: A photo, a folder of photos, or several of either.
+        options: Options of the fits.
         out: Output folder.
-        n_workers: Processes; with 1 everything happens in this one.
-        on_outcome: Called after each photo, in the order in which they finish.
+        files: Mask, keypoints and part map of the photo, if it is a single one; what is missing is observed.
+        observations: Folder with such files of many photos: ``<stem>_mask.png``, ``<stem>_keypoints.json``,
+            ``<stem>_parts.png``, ``<stem>_occluders.png``.
+        resume: Whether finished results are kept. If None, those of several photos are; a single photo is fitted again.
+        n_workers: Number of processes; with 1 all fits run in this process.
+        on_event: Called with each event, in this process: one `RunPlanned`, then `PhotoProgress` (with one process
+            only) and a `PhotoOutcome` after each photo.
 
     Returns:
-        The outcomes, in that order.
+        Outcomes of the photos that were fitted now, in the order in which they were finished.
 
     Raises:
-        InputError: if the output folder cannot be written or the recipe is not valid.
+        InputError: if a path or a value cannot be used, or a single photo cannot be fitted.
         MissingDependencyError: if a package is needed that is not installed.
-        KeyboardInterrupt: after finished results have been summed up.
+        KeyboardInterrupt: after the summary of the finished results has been written.
     """
+    paths = [Path(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
+    observations = None if observations is None else Path(observations)
+    out, emit = Path(out), on_event or (lambda event: None)
+    images = find_images(paths)
+    single = len(images) == 1 and not any(path.is_dir() for path in paths)
+    if options.box is not None and len(images) > 1:
+        raise InputError("--box belongs to one photo; fit the photos one by one, or give keypoints with --observations")
+    jobs = plan_jobs(images, files=files, observations=observations, several_people=options.person == "all")
+    keep = not single if resume is None else resume
+    states = _states(jobs, out, options) if keep else ["to do"] * len(jobs)
+    to_do = tuple(job for job, state in zip(jobs, states, strict=True) if state == "to do")
+    emit(RunPlanned(to_do, len(jobs) - len(to_do), states.count("done with other options"), single))
+    if not to_do:
+        write_overview(out)
+        return []
+    components = FitComponents(options)
+    _ = components.renderer  # an invalid recipe or a missing renderer is reported once, before any work
     prepare_output(out)
-    outcomes = []
+    outcomes: list[PhotoOutcome] = []
     try:
-        # closed before the summary is written: wherever Ctrl-C strikes, workers have ended by then
-        with closing(_outcomes(jobs, options, out, min(n_workers, len(jobs)))) as running:
+        if (n_workers := min(n_workers, len(to_do))) > 1:
+            running = _outcomes_of_workers(to_do, options, out, n_workers)
+        else:
+            running = (
+                _fit(job, out, components, lambda *step, job=job: emit(PhotoProgress(job, *step)), raises=single)
+                for job in to_do
+            )
+        with closing(running):  # workers have ended before the summary is written, wherever Ctrl-C arrives
             for outcome in running:
                 outcomes.append(outcome)
-                if on_outcome is not None:
-                    on_outcome(outcome)
+                emit(outcome)
     finally:
-        write_overview(out)
+        if not single:
+            write_overview(out)
     return outcomes
 
 
 def write_overview(out: Path) -> None:
-    """``summary.csv`` and ``index.html`` of everything finished in an output folder."""
+    """Writes ``summary.csv`` and ``index.html`` of all finished fits in an output folder."""
     entries = read_entries(out)
     write_summary(out / "summary.csv", entries)
     write_gallery(out / "index.html", entries, title=out.resolve().name)
 
 
-def _outcomes(
+def _states(jobs: Sequence[PhotoJob], out: Path, options: FitOptions) -> list[State]:
+    """State of each photo; it is done if all its people have a report whose status is not ``failed``."""
+    finished: dict[str, list[Entry]] = defaultdict(list)
+    for entry in read_entries(out):
+        if entry.report.get("status") in ("ok", "poor"):
+            finished[Path(entry.report.get("image", "")).name].append(entry)
+    states: list[State] = []
+    for job in jobs:
+        folders = re.compile(rf"{re.escape(job.name)}(_\d.*)?")
+        reports = [entry.report for entry in finished[job.image.name] if folders.fullmatch(entry.name)]
+        if not reports or len(reports) < reports[0].get("people", 1):
+            states.append("to do")
+        else:
+            same = all(options.equals_plain(report.get("options") or {}) for report in reports)
+            states.append("done" if same else "done with other options")
+    return states
+
+
+def _outcomes_of_workers(
     jobs: Sequence[PhotoJob], options: FitOptions, out: Path, n_workers: int
-) -> Generator[Outcome, None, None]:
-    tools = FitComponents(options)
-    _ = tools.renderer  # an invalid recipe, or a renderer that is not here, is said once and before any work
-    if n_workers <= 1:
-        for job in jobs:
-            yield _fit_one(job, out, tools)
-        return
+) -> Generator[PhotoOutcome, None, None]:
     context = multiprocessing.get_context("spawn")
     threads = max(1, (os.cpu_count() or 1) // n_workers)
-    pool = ProcessPoolExecutor(n_workers, context, _start_worker, (options, out, threads))
-    try:
-        with limit_threads_of_new_processes(threads):
-            futures = [pool.submit(_fit_in_worker, job) for job in jobs]
-        for future in as_completed(futures):
-            yield future.result()
-    except BrokenProcessPool:
-        _end_workers(jobs, out)
-        raise InputError(
-            "a worker process died, perhaps for want of memory: finished results are kept; go on with --resume and "
-            "fewer --jobs"
-        ) from None
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        _end_workers(jobs, out)
-        raise
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _fit_one(job: PhotoJob, out: Path, tools: FitComponents) -> Outcome:
-    try:
-        reports = [fit.report for fit in fit_photo(job, out, tools)]
-    except (MissingDependencyError, KeyboardInterrupt):
-        raise
-    except InputError as error:
-        return _failure(job, out, tools.options, str(error))
-    except Exception as error:  # one photo's bug must not cost the other photos their results
-        log.exception("%s", job.image)
-        return _failure(job, out, tools.options, f"{job.image}: {type(error).__name__}: {error}")
-    doubts = [report.reason for report in reports if report.status != "ok"]
-    return Outcome(job, tuple(report.status for report in reports), doubts[0] if doubts else "")
-
-
-def _failure(job: PhotoJob, out: Path, options: FitOptions, reason: str) -> Outcome:
-    about = {"image": str(job.image), "image_size": None, "person": 0, "people": 1, "options": options.plain()}
-    write_failure(out / job.name, reason, about)
-    return Outcome(job, ("failed",), reason)
-
-
-def _reports(job: PhotoJob, out: Path) -> list[dict]:
-    """Reports of this photo's people that can be read."""
-    paths = [out / job.name / REPORT, *out.glob(f"{_escaped(job.name)}_[0-9]*/{REPORT}")]
-    reports = []
-    for path in paths:
+    with ProcessPoolExecutor(n_workers, context, _start_worker, (options, out, threads)) as pool:
         try:
-            report = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        if Path(report.get("image", "")).name == job.image.name:
-            reports.append(report)
-    return reports
+            with limit_threads_of_new_processes(threads):
+                futures = [pool.submit(_fit_in_worker, job) for job in jobs]
+            for future in as_completed(futures):
+                yield future.result()
+        except BaseException as error:
+            pool.shutdown(wait=False, cancel_futures=True)
+            _end_workers(jobs, out)
+            if not isinstance(error, BrokenProcessPool):
+                raise
+            raise InputError(
+                "a worker process ended unexpectedly, perhaps for lack of memory; finished results are kept: "
+                "continue with --resume and fewer --jobs"
+            ) from None
 
 
-def _escaped(name: str) -> str:
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+def _fit(
+    job: PhotoJob, out: Path, components: FitComponents, progress: StageProgress | None = None, raises: bool = False
+) -> PhotoOutcome:
+    """Fits a photo; if that fails, raises the error or writes the folder of a failed photo."""
+    try:
+        return PhotoOutcome(job, tuple(fit_photo(job, out, components, progress)))
+    except Exception as error:  # one photo's bug must not cost the other photos their results
+        if raises or isinstance(error, MissingDependencyError):
+            raise
+        reason = str(error)
+        if not isinstance(error, InputError):
+            log.exception("%s", job.image)
+            reason = f"{job.image}: {type(error).__name__}: {error}"
+    about = {"image": str(job.image), "image_size": None, "person": 0, "people": 1}
+    write_failure(out / job.name, reason, {**about, "options": components.options.plain()})
+    return PhotoOutcome(job, error=reason)
 
 
 _worker: tuple[Path, FitComponents] | None = None
 
 
 def _start_worker(options: FitOptions, out: Path, threads: int) -> None:
-    """Set up a worker process. Ctrl-C reaches the whole group: only the parent acts on it, and ends the workers."""
+    """Sets up a worker process. Ctrl-C reaches the whole process group; only the parent acts on it."""
     global _worker
     import torch
 
@@ -191,19 +191,19 @@ def _start_worker(options: FitOptions, out: Path, threads: int) -> None:
     _worker = (out, FitComponents(options))
 
 
-def _fit_in_worker(job: PhotoJob) -> Outcome:
+def _fit_in_worker(job: PhotoJob) -> PhotoOutcome:
     assert _worker is not None
-    out, tools = _worker
-    return _fit_one(job, out, tools)
+    out, components = _worker
+    return _fit(job, out, components)
 
 
 def _end_workers(jobs: Sequence[PhotoJob], out: Path) -> None:
-    """Kill this run's workers where they are, and clear away the folders that they were writing."""
+    """Terminates this run's workers and removes the folders that they were writing."""
     children = multiprocessing.active_children()
     for child in children:
         child.terminate()
     for child in children:
         child.join(timeout=10)
     for job in jobs:
-        for folder in out.glob(f".{_escaped(job.name[:40])}*.partial"):
+        for folder in out.glob(f".{glob.escape(job.name[:40])}*.partial"):
             shutil.rmtree(folder, ignore_errors=True)

@@ -1,53 +1,60 @@
-"""How photos are fitted: everything that a user may say, checked before any work is done."""
+"""Options of a fit, declared once: types, defaults and descriptions for Python and for the command line."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from render_fit.core.errors import InputError
-from render_fit.export.meshes import MESH_FORMATS
 
-SAVED = (*MESH_FORMATS, "gif")
+Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
 class FitOptions:
-    """What applies to every photo of a run.
+    """Options that apply to every photo of a run.
 
-    Attributes:
-        recipe: Name of a shipped recipe, or path of a YAML file.
-        regressor: Name or path of the regressor that fits begin with; the recipe's if None.
-        renderer: Name of a renderer; the recipe's if None.
-        body: ``open`` or the path of a body model file; the recipe's if None.
-        clothing: ``none``, ``smooth`` or ``free``; the recipe's if None.
-        person: ``largest``, ``all``, or a number from 0.
-        box: Where the person is: left, top, width, height, pixels of the photo.
-        camera: JSON file with the photo's K.
-        focal_mm: Focal length as on 35 mm film (36 × 24 mm), millimetres.
-        height_m: The person's height, metres.
-        parts_from_keypoints: Whether a part map is made from mask and keypoints where none is given.
-        save: What to write besides parameters, overlay and report: ``obj``, ``ply``, ``glb``, ``gif``.
-        seed: Of everything random.
+    Each field's annotation contains its description, which is also the help text of the command line's option. A field
+    that is None takes the recipe's value, or is estimated.
+
+    Raises:
+        InputError: if a value is out of range, or two values exclude each other.
     """
 
-    recipe: str = "hybrid"
-    regressor: str | None = None
-    renderer: str | None = None
-    body: str | None = None
-    clothing: Literal["none", "smooth", "free"] | None = None
-    person: str = "largest"
-    box: tuple[float, float, float, float] | None = None
-    camera: Path | None = None
-    focal_mm: float | None = None
-    height_m: float | None = None
-    parts_from_keypoints: bool = False
-    save: tuple[str, ...] = ("obj", "glb")
-    seed: int = 0
+    recipe: Annotated[str, "Fit recipe: a name (see render-fit recipe list) or a YAML file."] = "hybrid"
+    regressor: Annotated[
+        str | None,
+        "Regressor that initialises the fit: a name, a .safetensors file, or none (default poses). "
+        "Default: the recipe's.",
+    ] = None
+    renderer: Annotated[str | None, "Renderer: cpu, pytorch3d or auto. Default: the recipe's."] = None
+    body: Annotated[str | None, "Body model: open, or an SMPL, SMPL-H or SMPL-X file. Default: the recipe's."] = None
+    clothing: Annotated[
+        Literal["none", "smooth", "free"] | None,
+        "Offsets of the clothing from the body: none, smooth, or one per vertex (free). Default: the recipe's.",
+    ] = None
+    person: Annotated[str, "Person to fit if there are several: largest, all, or a number from 0."] = "largest"
+    box: Annotated[Box | None, "Box around the person: left, top, width, height in pixels of the photo."] = None
+    camera: Annotated[Path | None, 'JSON file with the 3×3 intrinsics K in pixels: {"K": …}.'] = None
+    focal_mm: Annotated[float | None, "Focal length as on 35 mm film, mm. Default: from EXIF."] = None
+    height_m: Annotated[float | None, "Height of the person, m. It sets the scale."] = None
+    parts_from_keypoints: Annotated[bool, "If there is no part map, make one from mask and keypoints."] = False
+    save: Annotated[
+        tuple[str, ...],
+        "Files to write besides parameters and images: obj, ply, glb (meshes), gif (all stages of the fit).",
+    ] = ("obj", "glb")
+    seed: Annotated[int, "Seed of the random number generators."] = 0
 
     def __post_init__(self) -> None:
+        from render_fit.export.meshes import MESH_FORMATS  # here, so that --help does not import trimesh
+
+        known = (*MESH_FORMATS, "gif")
+        unknown = [kind for kind in self.save if kind not in known]
+        if unknown:
+            raise InputError(f"--save {','.join(self.save)}: unknown {unknown[0]!r}; known are {', '.join(known)}")
         if self.camera is not None and self.focal_mm is not None:
             raise InputError("--camera and --focal-mm: give one of them")
         if self.focal_mm is not None and not 1 <= self.focal_mm <= 5000:
@@ -56,9 +63,6 @@ class FitOptions:
             raise InputError(
                 f"--height-m {self.height_m:g}: expected the person's height in metres, between 0.4 and 2.8"
             )
-        unknown = [kind for kind in self.save if kind not in SAVED]
-        if unknown:
-            raise InputError(f"--save {','.join(self.save)}: unknown {unknown[0]!r}; known are {', '.join(SAVED)}")
         if self.person not in ("largest", "all") and not self.person.isdigit():
             raise InputError(f"--person {self.person}: expected largest, all, or a number from 0")
         if self.box is not None and not (all(map(math.isfinite, self.box)) and min(self.box[2:]) > 0):
@@ -66,25 +70,28 @@ class FitOptions:
 
     @property
     def person_choice(self) -> Literal["largest", "all"] | int:
-        """``person`` as the readers take it."""
+        """``person`` as `observations.observe` takes it."""
         if self.person == "all":
             return "all"
         return "largest" if self.person == "largest" else int(self.person)
 
     def plain(self) -> dict[str, Any]:
-        """The options as JSON knows them, for ``report.json``."""
-        values = asdict(self)
-        values["camera"] = None if self.camera is None else str(self.camera)
-        values["box"] = None if self.box is None else list(self.box)
-        values["save"] = list(self.save)
-        return values
+        """The options as JSON values, for ``report.json``."""
+        camera = None if self.camera is None else str(self.camera)
+        box = None if self.box is None else list(self.box)
+        return {**asdict(self), "camera": camera, "box": box, "save": list(self.save)}
+
+    def equals_plain(self, values: Mapping[str, Any]) -> bool:
+        """Whether the options of a ``report.json`` are these; ``make_parts`` is a field's name before 0.2."""
+        renamed = {"make_parts": "parts_from_keypoints"}
+        return {renamed.get(key, key): value for key, value in values.items()} == self.plain()
 
 
-def parse_box(text: str) -> tuple[float, float, float, float]:
-    """``x,y,w,h`` as four numbers.
+def parse_box(text: str) -> Box:
+    """Four numbers from ``x,y,w,h``.
 
     Raises:
-        InputError: if it is anything else.
+        InputError: if the text is anything else.
     """
     try:
         x, y, width, height = (float(number) for number in text.split(","))

@@ -1,8 +1,7 @@
-"""One photo to its output folders: read, observe, fit, write."""
+"""One photo: read, observe, fit, write a folder for each person."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,22 +18,22 @@ from render_fit.fitting.fit import fit_image
 from render_fit.fitting.recipe import Recipe, load_recipe
 from render_fit.fitting.regressor_initialisation import with_regressor
 from render_fit.fitting.result import FitReport, FitResult
+from render_fit.fitting.stages import StageProgress
+from render_fit.losses.registry import make_term
 from render_fit.observations import OBSERVERS, Observer, observe
 from render_fit.pipelines.options import FitOptions
 from render_fit.renderers import make_renderer
 from render_fit.renderers.base import Renderer
 
-Progress = Callable[[str, int, int], None]
-
 
 @dataclass(frozen=True)
 class WrittenFit:
-    """One person's fit, as it was written.
+    """Fit of one person, written to a folder.
 
     Attributes:
-        name: Of its folder.
-        folder: The folder.
-        report: How good it is.
+        name: Name of the folder.
+        folder: Path of the folder.
+        report: Status and quality of the fit.
     """
 
     name: str
@@ -43,13 +42,13 @@ class WrittenFit:
 
 
 class FitComponents:
-    """What the fits of one run share, loaded when first needed.
+    """Recipe, body, renderer and observer that all fits of a run share; loaded when first needed.
 
     Args:
-        options: The run's.
+        options: Options of the run.
 
     Raises:
-        InputError: if the recipe is not valid, or there is no such regressor.
+        InputError: if the recipe is not valid, or the regressor does not exist.
     """
 
     def __init__(self, options: FitOptions) -> None:
@@ -58,12 +57,12 @@ class FitComponents:
 
     @cached_property
     def body(self) -> Body:
-        """M."""
+        """Body model."""
         return load_body_or_fail(self.options.body or self.recipe.body, self.recipe.n_betas)
 
     @cached_property
     def renderer(self) -> Renderer:
-        """R."""
+        """Renderer."""
         try:
             return make_renderer(self.options.renderer or self.recipe.renderer)
         except ValueError as error:
@@ -71,19 +70,21 @@ class FitComponents:
 
     @cached_property
     def observer(self) -> Observer:
-        """z."""
-        if self.recipe.observer not in OBSERVERS:
-            raise InputError(f"observer {self.recipe.observer!r}: not known; known are {', '.join(OBSERVERS)}")
+        """Observer of the recipe."""
         return OBSERVERS[self.recipe.observer]()
 
     @property
     def uses_3d_keypoints(self) -> bool:
-        """Whether the recipe compares with the observer's rough 3D keypoints, which no file gives."""
-        return any("bone_directions" in stage.terms for stage in self.recipe.stages)
+        """Whether a loss term of the recipe needs the observer's 3D keypoints, which no file contains."""
+        return any(
+            "keypoints_3d" in getattr(make_term(name, term.options), "requires", ())
+            for stage in self.recipe.stages
+            for name, term in stage.terms.items()
+        )
 
-    def observer_for(self, given: PhotoFiles) -> Observer | None:
-        """Who observes what files do not give; nobody where the files give all that cannot be done without."""
-        if given.mask is None or given.keypoints is None:
+    def observer_for(self, files: PhotoFiles) -> Observer | None:
+        """Observer of what the files do not contain; None if they contain all that the fit needs."""
+        if files.mask is None or files.keypoints is None:
             return self.observer
         try:
             return self.observer if self.uses_3d_keypoints else None
@@ -91,36 +92,38 @@ class FitComponents:
             return None
 
 
-def fit_photo(job: PhotoJob, out: Path, tools: FitComponents, progress: Progress | None = None) -> list[WrittenFit]:
-    """Fit the chosen people of one photo and write a folder for each.
+def fit_photo(
+    job: PhotoJob, out: Path, components: FitComponents, progress: StageProgress | None = None
+) -> list[WrittenFit]:
+    """Fits the chosen people of one photo and writes a folder for each.
 
     Args:
-        job: The photo and what is known about it.
-        out: Where the folders go.
-        tools: Body, renderer, observer.
+        job: Photo and the files about it.
+        out: Output folder, in which the folders are written.
+        components: Body, renderer and observer.
         progress: Called with (stage, iterations done, all iterations).
 
     Returns:
-        The fits: one, or several with ``--person all``.
+        The fits: one, or several with ``person="all"``.
 
     Raises:
-        InputError: if the photo or a file about it cannot be used, nobody is found, or the output cannot be written.
+        InputError: if the photo or a file about it cannot be used, no person is found, or the output cannot be written.
     """
-    options, given = tools.options, job.given
+    options, files = components.options, job.files
     try:
         people = observe(
             job.image,
-            mask=given.mask,
-            keypoints=given.keypoints,
-            parts=given.parts,
-            part_space=given.part_labels,
-            occluders=given.occluders,
+            mask=files.mask,
+            keypoints=files.keypoints,
+            parts=files.parts,
+            part_space=files.part_labels,
+            occluders=files.occluders,
             person=options.person_choice,
             box=options.box,
             camera=options.camera,
             focal_35mm=options.focal_mm,
-            observer=tools.observer_for(given),
-            always_observe_3d=tools.uses_3d_keypoints,
+            observer=components.observer_for(files),
+            always_observe_3d=components.uses_3d_keypoints,
             parts_from_keypoints=options.parts_from_keypoints,
         )
     except NoPersonError as error:
@@ -131,9 +134,9 @@ def fit_photo(job: PhotoJob, out: Path, tools: FitComponents, progress: Progress
         states: list[tuple[str, BodyParameters]] = []
         result = fit_image(
             observation,
-            tools.recipe,
-            body=tools.body,
-            renderer=tools.renderer,
+            components.recipe,
+            body=components.body,
+            renderer=components.renderer,
             height_m=options.height_m,
             clothing=options.clothing,
             seed=options.seed,
@@ -145,10 +148,10 @@ def fit_photo(job: PhotoJob, out: Path, tools: FitComponents, progress: Progress
         folder = write_fit(
             out / name,
             result,
-            tools.renderer,
+            components.renderer,
             save=options.save,
             file_size=file_size,
-            frames=_film(states, result, tools) if "gif" in options.save else (),
+            frames=_frames(states, result, components) if "gif" in options.save else (),
             about={**about, "options": options.plain()},
         )
         fits.append(WrittenFit(name, folder, result.report))
@@ -156,14 +159,14 @@ def fit_photo(job: PhotoJob, out: Path, tools: FitComponents, progress: Progress
 
 
 @torch.no_grad()
-def _film(states: list[tuple[str, BodyParameters]], result: FitResult, tools: FitComponents) -> list[Pixels]:
-    """A picture of each state of a fit: over the photo, and from the side."""
+def _frames(states: list[tuple[str, BodyParameters]], result: FitResult, components: FitComponents) -> list[Pixels]:
+    """An image of the body after each stage of a fit: over the photo, and from the side."""
     image = result.observation.image
     assert image is not None
     frames = []
     for stage, parameters in states:
-        vertices = tools.body(parameters).vertices[0]
-        drawn = overlay(image, vertices, tools.body.faces, result.camera, tools.renderer, max_side_px=512)
-        side = side_view(vertices, tools.body.faces, tools.renderer)
+        vertices = components.body(parameters).vertices[0]
+        drawn = overlay(image, vertices, components.body.faces, result.camera, components.renderer, max_side_px=512)
+        side = side_view(vertices, components.body.faces, components.renderer)
         frames.append(panel([drawn, side], height_px=384, captions=[stage, ""]))
     return frames

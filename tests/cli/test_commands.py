@@ -23,7 +23,7 @@ def run(*arguments):
     return RUNNER.invoke(app, [str(argument) for argument in arguments])
 
 
-def test_help_answers_at_once_and_teaches_by_example():
+def test_help_is_fast_and_has_examples():
     command = [sys.executable, "-c", "from render_fit.cli import main; main()", "fit", "--help"]
     environment = {**os.environ, "COLUMNS": "120"}
     seconds = []
@@ -40,17 +40,17 @@ def test_version():
 
 
 def test_the_package_itself_is_the_command_line():
-    told = subprocess.run([sys.executable, "-m", "render_fit", "--version"], capture_output=True, text=True)
-    assert (told.returncode, told.stdout.strip()) == (0, f"render-fit {render_fit.__version__}")
+    result = subprocess.run([sys.executable, "-m", "render_fit", "--version"], capture_output=True, text=True)
+    assert (result.returncode, result.stdout.strip()) == (0, f"render-fit {render_fit.__version__}")
 
 
-def test_doctor_finds_the_parts():
+def test_doctor_finds_the_components():
     result = run("doctor")
     assert "torch" in result.stdout and f"recipes: {', '.join(recipe_names())}" in result.stdout
     assert "renderer cpu: works" in result.stdout
 
 
-def test_recipes_are_listed_and_what_is_shown_can_be_used(tmp_path):
+def test_recipes_are_listed_and_a_printed_recipe_is_valid(tmp_path):
     assert {"hybrid", "predict", "smplify"} <= set(run("recipe", "list").stdout.split())
     shown = run("recipe", "show", "hybrid").stdout
     assert yaml.safe_load(shown)["name"] == "hybrid"
@@ -60,7 +60,7 @@ def test_recipes_are_listed_and_what_is_shown_can_be_used(tmp_path):
     assert (result.exit_code, "did you mean 'hybrid'" in result.stderr) == (2, True)
 
 
-def test_body_info_says_what_the_body_can_give():
+def test_body_info_lists_supported_keypoint_sets():
     result = run("body", "info")
     assert result.exit_code == 0
     assert "vertices, faces" in result.stdout and "left_shoulder" in result.stdout and "mediapipe33" in result.stdout
@@ -73,7 +73,7 @@ def saved(tmp_path_factory):
     return write_fit(folder, known_fit(), make_renderer("cpu"), save=("obj",))
 
 
-def test_render_draws_the_saved_fit_again(saved, tmp_path):
+def test_render_reproduces_the_images_of_a_saved_fit(saved, tmp_path):
     result = run("render", saved, "--out", tmp_path, "--save", "ply")
     assert result.exit_code == 0, result.output
     assert {path.name for path in tmp_path.iterdir()} == {"overlay.png", "side.png", "mesh.ply"}
@@ -84,7 +84,7 @@ def test_render_draws_the_saved_fit_again(saved, tmp_path):
     assert np.abs(overlay - first).mean() < 3
 
 
-def test_render_turns_and_colours(saved, tmp_path):
+def test_render_turntable_and_part_colours(saved, tmp_path):
     assert run("render", saved / "params.npz", "--out", tmp_path, "--turntable", "--part-colours").exit_code == 0
     with Image.open(tmp_path / "turntable.gif") as animation:
         assert animation.n_frames == 24

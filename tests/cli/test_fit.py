@@ -23,7 +23,7 @@ def run(*arguments):
 
 
 def check_mistake(result, *words):
-    """Exit code 2 and one line on stderr that holds all the words."""
+    """Exit code 2 and one line on stderr that contains all the words."""
     assert result.exit_code == 2, result.output
     lines = result.stderr.strip().splitlines()
     assert len(lines) == 1, result.stderr
@@ -42,7 +42,7 @@ def is_alive(group):
 
 @pytest.fixture
 def person(tmp_path):
-    """Arguments for a fit that takes about a second, of files and not of an observer."""
+    """Arguments of a fit that takes about a second: mask and keypoints are files, no observer is needed."""
     image = write_person(tmp_path / "in")
     given = ["--mask", tmp_path / "in" / "person_mask.png", "--keypoints", tmp_path / "in" / "person_keypoints.json"]
     return [image, *given, "--recipe", write_recipe(tmp_path), "--out", tmp_path / "out"]
@@ -84,7 +84,7 @@ def test_a_photo_with_files_is_fitted(person, tmp_path):
     assert "silhouette IoU" in result.stdout
 
 
-def test_parts_can_be_made_and_that_is_said(person, tmp_path):
+def test_parts_made_from_keypoints_are_used_and_reported(person, tmp_path):
     assert run("fit", *person, "--parts-from-keypoints", "--save", "").exit_code == 0
     report = json.loads((tmp_path / "out" / "person" / "report.json").read_text())
     assert report["sources"]["parts"] == "made from mask and keypoints"
@@ -101,7 +101,7 @@ def test_a_camera_file_is_used(person, tmp_path):
     assert report["sources"]["camera"] == "c.json"
 
 
-def test_a_folder_goes_on_past_a_bad_photo_and_resumes(many, tmp_path):
+def test_a_folder_continues_after_a_bad_photo_and_resumes(many, tmp_path):
     result = run("fit", *many, "--save", "")
     assert result.exit_code == 1
     assert "1 of 3 photos failed" in result.stdout
@@ -140,19 +140,19 @@ def test_processes_give_the_same_fits(many, tmp_path):
             np.testing.assert_allclose(a["poses"], b["poses"], atol=1e-3)
 
 
-def test_ctrl_c_keeps_what_is_finished(many, tmp_path, monkeypatch):
+def test_ctrl_c_keeps_finished_photos(many, tmp_path, monkeypatch):
 
     fit_photo = folder.fit_photo
 
-    def interrupted(job, out, tools, progress=None):
+    def interrupted(job, out, components, progress=None):
         if job.name == "c":
             raise KeyboardInterrupt
-        return fit_photo(job, out, tools, progress)
+        return fit_photo(job, out, components, progress)
 
     monkeypatch.setattr(folder, "fit_photo", interrupted)
     result = run("fit", *many, "--save", "")
     assert result.exit_code == 130
-    assert "--resume goes on" in result.stdout
+    assert "--resume continues" in result.stdout
     out = tmp_path / "out"
     assert sorted(path.name for path in out.iterdir()) == ["a", "b", "index.html", "summary.csv"]
 
@@ -189,7 +189,7 @@ def test_ctrl_c_in_a_terminal_ends_the_workers_and_leaves_nothing_half_written(m
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline and is_alive(process.pid):
         time.sleep(0.05)
-    assert not is_alive(process.pid)  # no worker lives on
+    assert not is_alive(process.pid)  # no worker is left
 
 
 # Bad input, each with one line and exit code 2.
@@ -267,7 +267,7 @@ def test_mask_of_another_size(person):
 
 
 @pytest.mark.parametrize("point", [[float("nan"), 5.0], [0.0, 0.0], [5000.0, -3.0]], ids=["nan", "zero", "outside"])
-def test_keypoints_that_cannot_be(person, point):
+def test_unusable_keypoints(person, point):
     write_keypoints(person[4], [point] * 17)
     check_mistake(run("fit", *person), "person_keypoints.json", "no keypoint is usable")
 
@@ -324,7 +324,7 @@ def test_other_mistakes(person, arguments, word):
     check_mistake(run("fit", *person, *arguments), word)
 
 
-def test_pytorch3d_that_is_not_installed_is_said_before_anything_is_done(person, tmp_path, monkeypatch):
+def test_missing_pytorch3d_is_reported_before_any_work(person, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pytorch3d", None)
     check_mistake(run("fit", *person, "--renderer", "pytorch3d"), "pytorch3d is not installed", "pip install")
     assert not list((tmp_path / "out").glob("*/report.json"))
@@ -332,7 +332,7 @@ def test_pytorch3d_that_is_not_installed_is_said_before_anything_is_done(person,
 
 def test_a_folder_without_images(tmp_path):
     (tmp_path / "in").mkdir()
-    check_mistake(run("fit", tmp_path / "in", "--out", tmp_path / "out"), "holds no image")
+    check_mistake(run("fit", tmp_path / "in", "--out", tmp_path / "out"), "contains no image")
 
 
 def test_files_about_one_photo_with_several(many):

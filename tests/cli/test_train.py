@@ -1,4 +1,4 @@
-"""``render-fit train`` and ``synthesize`` as a user runs them, and a fit that begins with what was trained."""
+"""``render-fit train``, ``finetune`` and ``synthesize`` as a user runs them, and fits with trained regressors."""
 
 import json
 import os
@@ -59,7 +59,7 @@ def invoke(*words: str | Path):
     return CliRunner().invoke(app, [str(word) for word in words])
 
 
-def test_train_and_begin_a_fit_with_it(recipe_file: Path, tmp_path: Path) -> None:
+def test_train_and_initialise_a_fit_with_the_regressor(recipe_file: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     result = invoke("train", recipe_file, "--out", out, "--workers", 0)
     assert result.exit_code == 0, result.output
@@ -79,7 +79,7 @@ def test_train_and_begin_a_fit_with_it(recipe_file: Path, tmp_path: Path) -> Non
     )
     scene = synthetic_scene(open_body(), everyday_pose("standing"), 0)
     fit = fit_image(scene.observation(), started)
-    # Nothing is refined: the fit is one of the regressor's two answers, before the likelier of them.
+    # Nothing is refined: the fit is one of the regressor's two hypotheses; `before` is the more probable one.
     assert fit.before is not None
     assert torch.isfinite(fit.output.vertices).all()
     assert float(fit.parameters.transl[0, 2]) > 0.3
@@ -88,8 +88,8 @@ def test_train_and_begin_a_fit_with_it(recipe_file: Path, tmp_path: Path) -> Non
     image = write_person(tmp_path / "in")
     seen = ["--mask", tmp_path / "in" / "person_mask.png", "--keypoints", tmp_path / "in" / "person_keypoints.json"]
     words = [image, *seen, "--regressor", out / "regressor.safetensors", "--save", ""]
-    assert invoke("predict", image, *seen, "--save", "", "--out", tmp_path / "said").exit_code == 0
-    report = json.loads((tmp_path / "said" / "person" / "report.json").read_text())
+    assert invoke("predict", image, *seen, "--save", "", "--out", tmp_path / "predicted").exit_code == 0
+    report = json.loads((tmp_path / "predicted" / "person" / "report.json").read_text())
     assert report["recipe"]["name"] == "predict" and report["iou"]["after"] > 0
     assert invoke("fit", *words, "--recipe", write_recipe(tmp_path), "--out", tmp_path / "fit").exit_code == 0
     refined = json.loads((tmp_path / "fit" / "person" / "report.json").read_text())
@@ -99,7 +99,7 @@ def test_train_and_begin_a_fit_with_it(recipe_file: Path, tmp_path: Path) -> Non
     assert not (tmp_path / "no").exists()
 
 
-def test_of_two_processes_the_main_one_writes_and_talks(recipe_file: Path, tmp_path: Path) -> None:
+def test_of_two_processes_the_main_one_writes_and_prints(recipe_file: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     two = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     words = ["train", recipe_file, "--out", out, "--workers", 0]
@@ -134,13 +134,13 @@ def test_mistakes_in_a_recipe_are_one_line(recipe_file: Path, tmp_path: Path, ch
     assert not (tmp_path / "out").exists()
 
 
-def test_motion_capture_that_is_not_there_is_told(recipe_file: Path, tmp_path: Path) -> None:
+def test_missing_motion_capture_is_an_error(recipe_file: Path, tmp_path: Path) -> None:
     result = invoke("train", recipe_file, "--out", tmp_path / "out", "--mocap", tmp_path)
     assert result.exit_code == 2
     assert "expected the CMU motion capture" in result.stderr
 
 
-def test_synthesize_writes_people_with_truth_and_goes_on(recipe_file: Path, tmp_path: Path) -> None:
+def test_synthesize_writes_people_with_ground_truth_and_resumes(recipe_file: Path, tmp_path: Path) -> None:
     out = tmp_path / "people"
     result = invoke("synthesize", "--recipe", recipe_file, "--count", 5, "--size", 48, "--out", out)
     assert result.exit_code == 0, result.output
@@ -156,7 +156,7 @@ def test_synthesize_writes_people_with_truth_and_goes_on(recipe_file: Path, tmp_
     assert path.stat().st_mtime_ns == before
 
 
-def test_finetune_learns_from_a_folder_of_photos_and_goes_on_past_bad_ones(recipe_file: Path, tmp_path: Path) -> None:
+def test_finetune_trains_on_a_folder_of_photos_and_skips_bad_ones(recipe_file: Path, tmp_path: Path) -> None:
     first, out, photos = tmp_path / "first", tmp_path / "out", tmp_path / "photos"
     assert invoke("train", recipe_file, "--out", first, "--workers", 0).exit_code == 0
     photos.mkdir()
@@ -183,7 +183,7 @@ def test_finetune_learns_from_a_folder_of_photos_and_goes_on_past_bad_ones(recip
     assert invoke("finetune", photos, *words).exit_code == 2
 
 
-def test_who_sees_part_maps_alone_is_shown_one_or_says_what_it_needs(recipe_file: Path, tmp_path: Path) -> None:
+def test_a_regressor_of_part_maps_alone_gets_one_or_reports_its_need(recipe_file: Path, tmp_path: Path) -> None:
     config = yaml.safe_load(recipe_file.read_text())["regressor"] | {"pictures": ["parts"], "keypoints": False}
     blind, photo = tmp_path / "parts.safetensors", tmp_path / "person.png"
     save_regressor(Regressor(RegressorConfig(**config)), blind)
@@ -191,13 +191,9 @@ def test_who_sees_part_maps_alone_is_shown_one_or_says_what_it_needs(recipe_file
     words = ["predict", photo, "--regressor", blind, "--out"]
     refused = invoke(*words, tmp_path / "refused")
     assert refused.exit_code == 2, refused.output
-    assert (
-        "looks at nothing but part map, which was not observed; give --parts, or --parts-from-keypoints"
-        in refused.output
-    )
-    invoke(
-        *words, tmp_path / "made", "--parts-from-keypoints"
-    )  # an untrained network's answer is a failed fit, and told as one
+    assert "uses only part map, which was not observed; give --parts, or --parts-from-keypoints" in refused.output
+    # the prediction of an untrained network is a failed fit, and reported as one
+    invoke(*words, tmp_path / "made", "--parts-from-keypoints")
     assert (tmp_path / "made" / "person" / "params.npz").is_file()
     tuned = invoke(
         "finetune", photo, "--regressor", blind, "--recipe", recipe_file, "--workers", 0, "--out", tmp_path / "tuned"

@@ -13,7 +13,7 @@ def touch(folder, *names):
     return folder
 
 
-def test_folders_give_their_images_in_order_without_what_lies_beside_them(tmp_path):
+def test_images_of_a_folder_are_sorted_and_their_masks_and_part_maps_left_out(tmp_path):
     touch(
         tmp_path, "b.JPG", "a.png", "a_mask.png", "a_parts.png", "lonely_mask.png", ".hidden.png", "notes.txt", "c.webp"
     )
@@ -21,15 +21,15 @@ def test_folders_give_their_images_in_order_without_what_lies_beside_them(tmp_pa
     assert [path.name for path in find_images([tmp_path])] == ["a.png", "b.JPG", "c.webp", "lonely_mask.png"]
 
 
-def test_files_and_folders_mix_and_nothing_comes_twice(tmp_path):
+def test_files_and_folders_can_be_mixed_and_each_image_comes_once(tmp_path):
     touch(tmp_path, "a.png", "b.png")
     assert [path.name for path in find_images([tmp_path / "b.png", tmp_path])] == ["b.png", "a.png"]
 
 
-def test_what_does_not_exist_is_named(tmp_path):
+def test_a_missing_path_is_an_error(tmp_path):
     with pytest.raises(InputError, match=r"gone.jpg: no such file"):
         find_images([tmp_path / "gone.jpg"])
-    with pytest.raises(InputError, match="holds no image"):
+    with pytest.raises(InputError, match="contains no image"):
         find_images([touch(tmp_path, "notes.txt")])
 
 
@@ -49,19 +49,19 @@ def test_folders_of_several_people_and_of_the_summary_do_not_collide():
 def test_observations_are_found_by_stem(tmp_path):
     folder = touch(tmp_path, "a_mask.png", "a_keypoints.json", "b_parts.png")
     first, second, third = plan_jobs(
-        [Path("a.jpg"), Path("b.jpg"), Path("c.jpg")], observations=folder, given=PhotoFiles(part_labels="atr")
+        [Path("a.jpg"), Path("b.jpg"), Path("c.jpg")], observations=folder, files=PhotoFiles(part_labels="atr")
     )
-    assert first.given == PhotoFiles(folder / "a_mask.png", folder / "a_keypoints.json", None, "atr")
-    assert second.given.parts == folder / "b_parts.png"
-    assert third.given.mask is None
+    assert first.files == PhotoFiles(folder / "a_mask.png", folder / "a_keypoints.json", None, "atr")
+    assert second.files.parts == folder / "b_parts.png"
+    assert third.files.mask is None
 
 
-def test_mistakes_about_given_files_are_errors(tmp_path):
+def test_mistakes_about_files_are_errors(tmp_path):
     with pytest.raises(InputError, match="--observations"):
-        plan_jobs([Path("a.jpg"), Path("b.jpg")], given=PhotoFiles(mask=Path("m.png")))
+        plan_jobs([Path("a.jpg"), Path("b.jpg")], files=PhotoFiles(mask=Path("m.png")))
     with pytest.raises(InputError, match="--part-labels"):
         PhotoFiles(parts=Path("p.png"))
     with pytest.raises(InputError, match="no such folder"):
         plan_jobs([Path("a.jpg")], observations=tmp_path / "gone")
-    with pytest.raises(InputError, match="holds no <stem>_mask.png"):
+    with pytest.raises(InputError, match="contains no <stem>_mask.png"):
         plan_jobs([Path("a.jpg")], observations=touch(tmp_path, "z_mask.png"))

@@ -21,7 +21,7 @@ K = [[500.0, 0.0, 320.0], [0.0, 500.0, 240.0], [0.0, 0.0, 1.0]]
         ({"focal_mm": 35.0, "camera": "c.json"}, "give one of them"),
     ],
 )
-def test_what_cannot_be_is_refused_before_anything_is_done(values, message, tmp_path):
+def test_values_out_of_range_are_errors(values, message, tmp_path):
     if "camera" in values:
         values["camera"] = tmp_path / values["camera"]
     with pytest.raises(InputError, match=message):
@@ -39,7 +39,7 @@ def test_a_box_is_four_numbers():
             parse_box(text)
 
 
-def test_the_camera_file_is_about_the_file_and_is_scaled_to_the_photo_as_read(tmp_path):
+def test_a_camera_file_is_in_pixels_of_the_photo_file_and_is_scaled_with_it(tmp_path):
     path = tmp_path / "c.json"
     path.write_text(json.dumps({"K": K}))
     camera, source = resolve_camera((240, 320), camera=path, file_size=(480, 640))
@@ -69,7 +69,7 @@ def test_without_camera_and_focal_length_exif_decides_and_else_a_default():
         '{"K": [[500, 0, 1, 0], [0, 500, 1, 0], [0, 0, 1, 0]]}', '{"K": [[500, 0, 1], [0, 500, 1], [0, 0, 2]]}',
     ],
 )  # fmt: skip
-def test_other_camera_files_are_one_clear_error(tmp_path, content):
+def test_invalid_camera_files_are_errors(tmp_path, content):
     path = tmp_path / "c.json"
     path.write_text(content)
     with pytest.raises(InputError, match=r"c.json: expected"):

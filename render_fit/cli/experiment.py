@@ -1,0 +1,92 @@
+"""``render-fit experiment``: run one of the project's experiments, or list them."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_type_hints
+
+import typer
+
+from render_fit.cli.logging import show_messages
+from render_fit.core.errors import MissingDependencyError
+from render_fit.evaluation.experiments.settings import ExperimentConfig, flag
+
+PANELS = {
+    **dict.fromkeys(("data", "seed"), "Options"),
+    **dict.fromkeys(("people", "scale", "workers", "fits"), "Experiments that evaluate or train regressors"),
+}
+"""Panel of the help page of each option; that of the fits for those that are not named."""
+
+
+def experiment(
+    name: Annotated[
+        str | None, typer.Argument(help="Name of the experiment; all are listed if not given.", show_default=False)
+    ] = None,
+    show_list: Annotated[bool, typer.Option("--list", help="List the experiments and exit.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Small sizes, for a trial of minutes.")] = False,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for JSON, CSV, contact sheet and trainings.")] = Path(
+        "results"
+    ),
+    **options: Any,
+) -> None:
+    """Measure the methods of this package: fits, regressors and trainings, each experiment with one table.
+
+    [bold]Examples[/bold]
+
+      render-fit experiment --list
+
+      render-fit experiment synthetic-views --quick
+
+      render-fit experiment real-3d --out results --regressor none --jobs 2
+
+      render-fit experiment regressor-baselines --regressor lifter --regressor nbf --recipe hybrid
+
+    OUT gets NAME.json (summary, every person, command line, versions), NAME.csv and a contact sheet NAME.png.
+
+    A training that was stopped resumes. Figures and research data are explained in docs/evaluation.md.
+    """
+    show_messages(False)
+    logging.getLogger("render_fit.evaluation").setLevel(logging.INFO)
+    try:
+        from render_fit.evaluation.experiments.registry import EXPERIMENTS, run_experiment
+    except ImportError as error:
+        raise MissingDependencyError(f"experiments need {error.name}: pip install 'render-fit[train,photo]'") from error
+
+    if name is None or show_list:
+        for known, entry in EXPERIMENTS.items():
+            typer.echo(f"{known:21}{entry.description}")
+        return
+    given = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
+    run_experiment(name, out, quick=quick, **{key: value for key, value in given.items() if value not in (None, ())})
+
+
+def _parameters() -> Iterator[inspect.Parameter]:
+    """One option per field of `ExperimentConfig`, None if not given."""
+    hints = get_type_hints(ExperimentConfig, include_extras=True)
+    for field in fields(ExperimentConfig)[1:]:
+        kind, about = get_args(hints[field.name])
+        if field.default != () and field.default is not None and field.default is not False:
+            about = f"{about} Default: {field.default}."
+        kind = list[str] if kind == tuple[str, ...] else kind
+        panel = PANELS.get(field.name, "Experiments that fit people")
+        option = typer.Option(flag(field.name), help=about, rich_help_panel=panel, show_default=False)
+        yield inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
+        )
+
+
+_own = get_type_hints(experiment, include_extras=True)
+_signature = [
+    *(
+        parameter.replace(annotation=_own[parameter.name])
+        for parameter in inspect.signature(experiment).parameters.values()
+        if parameter.name != "options"
+    ),
+    *_parameters(),
+]
+experiment.__signature__ = inspect.Signature(_signature)  # pyright: ignore[reportFunctionMemberAccess]
+experiment.__annotations__ = {parameter.name: parameter.annotation for parameter in _signature}

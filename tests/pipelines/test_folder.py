@@ -1,0 +1,63 @@
+"""A run over photos from Python: outcomes and events."""
+
+import json
+
+import pytest
+
+from render_fit.core.errors import InputError
+from render_fit.datasets.photo_folder import PhotoFiles
+from render_fit.pipelines.events import PhotoOutcome, PhotoProgress, RunPlanned
+from render_fit.pipelines.folder import fit_folder
+from render_fit.pipelines.options import FitOptions
+from tests.photos import write_person, write_recipe
+
+
+@pytest.fixture
+def options(tmp_path):
+    return FitOptions(recipe=str(write_recipe(tmp_path)), save=())
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Folder of two photos with their files, one of which cannot be read."""
+    for stem in ("a", "b"):
+        write_person(tmp_path / "in", stem)
+    (tmp_path / "in" / "b.png").write_bytes(b"not an image")
+    return tmp_path / "in"
+
+
+def test_a_folder_gives_an_outcome_per_photo_and_typed_events(photos, options, tmp_path):
+    events, out = [], tmp_path / "out"
+    outcomes = fit_folder(str(photos), options, str(out), observations=photos, on_event=events.append)
+    a, b = outcomes
+    assert (a.job.name, a.failed, len(a.fits), a.fits[0].folder) == ("a", False, 1, out / "a")
+    assert (b.job.name, b.failed, b.statuses, b.fits) == ("b", True, ("failed",), ())
+    assert "b.png" in b.reason
+    plan = events[0]
+    assert isinstance(plan, RunPlanned)
+    assert [job.name for job in plan.jobs] == ["a", "b"]
+    assert (plan.kept, plan.kept_with_other_options, plan.single) == (0, 0, False)
+    assert [event for event in events if isinstance(event, PhotoOutcome)] == outcomes
+    steps = [event for event in events if isinstance(event, PhotoProgress)]
+    assert {(step.job.name, step.stage) for step in steps} == {("a", "keypoints"), ("a", "silhouette")}
+    assert (out / "summary.csv").is_file()
+
+
+def test_finished_photos_are_kept_also_if_an_older_version_wrote_their_report(photos, options, tmp_path):
+    for path in photos.glob("b*"):
+        path.unlink()
+    out, events = tmp_path / "out", []
+    assert len(fit_folder(photos, options, out, observations=photos)) == 1
+    path = out / "a" / "report.json"
+    report = json.loads(path.read_text())
+    report["options"]["make_parts"] = report["options"].pop("parts_from_keypoints")  # its name in 0.1
+    path.write_text(json.dumps(report))
+    assert fit_folder(photos, options, out, observations=photos, on_event=events.append) == []
+    assert events == [RunPlanned((), 1, 0, single=False)]
+
+
+def test_errors_of_a_single_photo_are_raised(photos, options, tmp_path):
+    files = PhotoFiles(mask=photos / "b_mask.png", keypoints=photos / "b_keypoints.json")
+    with pytest.raises(InputError, match=r"b\.png"):
+        fit_folder(photos / "b.png", options, tmp_path / "out", files=files)
+    assert list((tmp_path / "out").iterdir()) == []
