@@ -1,8 +1,9 @@
-"""How far a fit is from the truth: masks, 3D joints, surfaces and 2D keypoints, one value per image.
+"""Errors of masks, 3D joints, surfaces and 2D keypoints against ground truth, one value per image.
 
-Every function takes a batch and returns (B,), so that nothing is averaged before the caller says how.
-Distances come back in the unit of the inputs: metres for 3D points, pixels (or a fraction) for 2D ones.
-All functions are plain torch and differentiable almost everywhere; they are meant to be read, not descended.
+Every function takes a batch and returns (B,), so that the caller decides how to average.
+Distances are in the unit of the inputs: metres for 3D points, pixels (or a fraction) for 2D ones.
+All functions are plain torch. All are differentiable almost everywhere, but those that
+threshold: `iou`, `part_iou` and `pck`.
 """
 
 from __future__ import annotations
@@ -18,14 +19,12 @@ PCKH_HEAD_SHARE = 0.5
 """Share of the head segment within which PCKh finds a keypoint (Andriluka et al., CVPR 2014, sec. 4)."""
 
 
-def iou(
+def soft_iou(
     mask: Float[Tensor, "b h w"] | Bool[Tensor, "b h w"],
     mask_true: Float[Tensor, "b h w"] | Bool[Tensor, "b h w"],
     valid: Bool[Tensor, "b h w"] | None = None,
 ) -> Float[Tensor, "b"]:
-    """Intersection over union of two masks, Σ min / Σ max.
-
-    For 0/1 masks this is the Jaccard index; antialiased masks count partly covered pixels by their share.
+    """Intersection over union of two masks, Σ min / Σ max: antialiased pixels count by their coverage.
 
     Args:
         mask: (B, H, W) in [0, 1].
@@ -43,27 +42,51 @@ def iou(
     return torch.where(union > 0, intersection / union.clamp(min=1e-12), torch.ones_like(union))
 
 
-def part_iou(
-    labels: Int[Tensor, "b h w"], labels_true: Int[Tensor, "b h w"], n_labels: int, background: int = 0
+def iou(
+    mask: Float[Tensor, "b h w"] | Bool[Tensor, "b h w"],
+    mask_true: Float[Tensor, "b h w"] | Bool[Tensor, "b h w"],
+    valid: Bool[Tensor, "b h w"] | None = None,
 ) -> Float[Tensor, "b"]:
-    """Mean over the labels that the truth shows of each label's intersection over union.
+    """Intersection over union (Jaccard index) of two masks thresholded at 0.5; arguments as for `soft_iou`.
+
+    A pixel of exactly 0.5 is outside. Two empty masks agree: 1. *Differentiability*: none; see `soft_iou`.
+    """
+    return soft_iou(mask > 0.5, mask_true > 0.5, valid)
+
+
+def part_ious(
+    labels: Int[Tensor, "b h w"],
+    labels_true: Int[Tensor, "b h w"],
+    n_labels: int,
+    valid: Bool[Tensor, "b h w"] | None = None,
+) -> Float[Tensor, "b l"]:
+    """Intersection over union of each label but 0, the background.
 
     Args:
         labels: (B, H, W) label indices.
         labels_true: (B, H, W) label indices.
         n_labels: Number of labels in the space, background included.
-        background: The label that is not averaged.
+        valid: (B, H, W) pixels that count; all if None.
 
     Returns:
-        (B,) in [0, 1]; NaN where the truth is all background.
+        (B, n_labels - 1) in [0, 1]; NaN where the true label map does not contain the label.
     """
     scores = []
-    for label in range(n_labels):
-        if label != background:
-            shown = (labels_true == label).flatten(1).any(dim=1)
-            score = iou(labels == label, labels_true == label)
-            scores.append(torch.where(shown, score, torch.nan))
-    return torch.stack(scores).nanmean(dim=0)
+    for label in range(1, n_labels):
+        true = labels_true == label
+        present = (true if valid is None else true & valid).flatten(1).any(dim=1)
+        scores.append(torch.where(present, iou(labels == label, true, valid), torch.nan))
+    return torch.stack(scores, dim=1)
+
+
+def part_iou(
+    labels: Int[Tensor, "b h w"],
+    labels_true: Int[Tensor, "b h w"],
+    n_labels: int,
+    valid: Bool[Tensor, "b h w"] | None = None,
+) -> Float[Tensor, "b"]:
+    """Mean of `part_ious` over the labels that the true label map contains; NaN where it is all background."""
+    return part_ious(labels, labels_true, n_labels, valid).nanmean(dim=1)
 
 
 def weighted_mean(
@@ -210,22 +233,23 @@ def pve_t_sc(vertices_rest: Float[Tensor, "b v 3"], vertices_rest_true: Float[Te
 def keypoint_error(
     keypoints_px: Float[Tensor, "b k 2"],
     keypoints_true_px: Float[Tensor, "b k 2"],
-    visible: Bool[Tensor, "b k"] | Float[Tensor, "b k"],
-    reference_px: Float[Tensor, "b"],
+    visible: Bool[Tensor, "b k"] | Float[Tensor, "b k"] | None = None,
+    reference_px: Float[Tensor, "b"] | None = None,
 ) -> Float[Tensor, "b"]:
-    """Mean 2D distance of the visible keypoints as a share of a reference length.
+    """Mean 2D distance of the visible keypoints, in pixels or as a share of a reference length.
 
     Args:
         keypoints_px: (B, K, 2) pixels.
         keypoints_true_px: (B, K, 2) pixels.
-        visible: (B, K) which keypoints count (or their weights).
-        reference_px: (B,) length that distances are divided by, pixels: ``box_reference`` for "of the box".
+        visible: (B, K) which keypoints count (or their weights); all if None.
+        reference_px: (B,) length that distances are divided by, pixels: ``box_reference`` for "of the box". None for
+            an error in pixels.
 
     Returns:
-        (B,) share (0.02 is 2 %); NaN where nothing is visible.
+        (B,) pixels, or a share (0.02 is 2 %); NaN where nothing is visible.
     """
-    distance = (keypoints_px - keypoints_true_px).norm(dim=-1) / reference_px[:, None]
-    return weighted_mean(distance, visible)
+    distance = (keypoints_px - keypoints_true_px).norm(dim=-1)
+    return weighted_mean(distance if reference_px is None else distance / reference_px[:, None], visible)
 
 
 def box_reference(boxes_xywh: Float[Tensor, "b 4"]) -> Float[Tensor, "b"]:

@@ -1,21 +1,90 @@
-"""How many threads the processes of a pool may use."""
+"""Functions applied to lists in several processes, and how many threads each process uses."""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from render_fit.core.errors import InputError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS")
-"""What torch's and numba's thread pools are sized by when a process starts."""
+"""Environment variables that set the size of torch's and numba's thread pools when a process starts."""
+
+
+def map_in_processes(
+    work: Callable[..., Result],
+    tasks: Sequence[Task],
+    *,
+    processes: int,
+    threads: int,
+    shared: tuple[Any, ...] = (),
+    ordered: bool = True,
+) -> Generator[Result, None, None]:
+    """Apply a function to every task, in spawned processes if there is more than one.
+
+    Only the parent process acts on Ctrl-C. If it is interrupted, if a task fails, or if the iterator is closed early,
+    the workers are terminated.
+
+    Args:
+        work: Function of a module. It is called as ``work(task, *shared)``; tasks and results must survive pickling.
+        tasks: First arguments of ``work``.
+        processes: Number of processes. With 1, everything runs in the calling process with its own threads.
+        threads: Threads of each process, for torch, numba and OpenMP.
+        shared: Further arguments of ``work``, the same for all tasks.
+        ordered: Whether results come in the order of the tasks, or else as soon as they are finished.
+
+    Yields:
+        The results.
+
+    Raises:
+        InputError: if a process dies.
+    """
+    if min(processes, len(tasks)) <= 1:
+        yield from (work(task, *shared) for task in tasks)
+        return
+    context = multiprocessing.get_context("spawn")
+    others = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(min(processes, len(tasks)), context, _start_worker, (threads,))
+    try:
+        with limit_threads_of_new_processes(threads):
+            futures = [pool.submit(work, task, *shared) for task in tasks]
+        for future in futures if ordered else as_completed(futures):
+            yield future.result()
+    except BaseException as error:
+        pool.shutdown(wait=False, cancel_futures=True)
+        workers = set(multiprocessing.active_children()) - others
+        for worker in workers:
+            worker.terminate()
+        for worker in workers:
+            worker.join(timeout=10)
+        if isinstance(error, BrokenProcessPool):
+            raise InputError("a worker process died, probably for lack of memory: use fewer --jobs") from None
+        raise
+    pool.shutdown()
+
+
+def _start_worker(threads: int) -> None:
+    import torch
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(threads)
 
 
 @contextmanager
 def limit_threads_of_new_processes(threads: int) -> Iterator[None]:
     """Processes started in the block have thread pools of this size.
 
-    A pool that is larger than what is used of it is no matter of taste: its idle threads spin between two kernels,
-    and two processes on two cores, each with one spinning thread, take three times as long.
+    Limiting the pool itself matters: the idle threads of a larger pool spin between two kernels, and two processes on
+    two cores, each with one spinning thread, take three times as long.
     """
     before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))

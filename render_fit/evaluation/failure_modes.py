@@ -1,50 +1,36 @@
-"""What a wrong fit looks like: wrong depth order of limbs, back to front, upside down, inside out, spiky.
+"""Rules that detect failed fits: wrong depth order of limbs, back to front, upside down, inside out, spiky.
 
-A mean error hides these. Each is counted by a stated rule, with a margin that leaves undecided cases out.
+A mean error hides these failures. Each rule has a margin within which a case stays undecided and is not counted.
 """
 
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-LIMBS = (
-    ("left_shoulder", "left_elbow"),
-    ("left_elbow", "left_wrist"),
-    ("right_shoulder", "right_elbow"),
-    ("right_elbow", "right_wrist"),
-    ("left_hip", "left_knee"),
-    ("left_knee", "left_ankle"),
-    ("right_hip", "right_knee"),
-    ("right_knee", "right_ankle"),
+LIMBS = tuple(
+    (f"{side}_{near}", f"{side}_{far}")
+    for limb in (("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle"))
+    for side in ("left", "right")
+    for near, far in pairwise(limb)
 )
-"""The bones whose sign of depth a 2D view leaves open (Taylor 2000; Lee & Chen 1985), as joint names."""
+"""Bones whose sign of depth is ambiguous in a 2D view (Taylor 2000; Lee & Chen 1985), as joint names."""
 
-LIMB_JOINTS = (
-    "left_shoulder",
-    "right_shoulder",
-    "left_elbow",
-    "right_elbow",
-    "left_wrist",
-    "right_wrist",
-    "left_hip",
-    "right_hip",
-    "left_knee",
-    "right_knee",
-    "left_ankle",
-    "right_ankle",
+LIMB_JOINTS = tuple(
+    f"{side}_{joint}" for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle") for side in ("left", "right")
 )
-"""The 12 joints that every dataset and body has in one meaning."""
+"""The 12 joints that all data sets and bodies define alike."""
 
 DEPTH_MARGIN_RAD = math.radians(15.0)
-"""A bone nearer to the image plane than this has no clear depth order; 15° is 7 cm over a 27 cm forearm."""
+"""Angle to the image plane below which the depth order of a bone is undecided; 15° is 7 cm over a 27 cm forearm."""
 
 SPIKE_M = 0.035
-"""A vertex that stands this much further off the mean of its neighbours than at rest is a spike. Linear blend
-skinning of the open body does that by 1.0 cm in the median of 60 motion-capture poses, 2.3 cm at most."""
+"""Distance of a vertex from the mean of its neighbours, beyond that at rest, from which it is a spike. Linear blend
+skinning of the open body causes 1.0 cm in the median of 60 motion-capture poses and 2.3 cm at most."""
 
 
 def limb_depth_flips(
@@ -62,7 +48,7 @@ def limb_depth_flips(
         margin_rad: Angle to the image plane that both bones must exceed to be counted.
 
     Returns:
-        (B, L) True where the order in depth is the wrong one.
+        (B, L) True where the depth order is wrong.
     """
     proximal, distal = torch.tensor(limbs).T
     slopes = []
@@ -80,7 +66,7 @@ def torso_frame(
     left_hip: Float[Tensor, "b 3"],
     right_hip: Float[Tensor, "b 3"],
 ) -> tuple[Float[Tensor, "b 3"], Float[Tensor, "b 3"]]:
-    """Unit vectors of a torso's upward and facing directions (out of the chest), in the joints' frame."""
+    """Unit vectors of a torso's upward and facing directions (out of the chest), in the frame of the joints."""
     up = (left_shoulder + right_shoulder) - (left_hip + right_hip)
     to_left = (left_shoulder - right_shoulder) + (left_hip - right_hip)
     up = torch.nn.functional.normalize(up, dim=-1)
@@ -103,18 +89,18 @@ def facing_flipped(torso: Float[Tensor, "b 4 3"], torso_true: Float[Tensor, "b 4
 def facing_contradicts_keypoints(
     torso: Float[Tensor, "b 4 3"], torso_px: Float[Tensor, "b 4 2"], margin: float = 0.25
 ) -> Bool[Tensor, "b"]:
-    """Whether a fit faces the camera where left and right in the image say that it faces away (or reverse).
+    """Whether a fit faces the camera although its 2D keypoints face away from it, or the reverse.
 
-    For photos without 3D truth. An upright person whose left shoulder and hip lie to the image's right of the
-    right ones faces the camera. With the torso's own upward direction in the image this holds at any tilt.
+    For photos without 3D ground truth. An upright person faces the camera if left shoulder and hip are right of the
+    right ones in the image. Relative to the upward direction of the torso in the image, this holds at any tilt.
 
     Args:
         torso: (B, 4, 3) fitted left shoulder, right shoulder, left hip, right hip; camera coordinates.
-        torso_px: (B, 4, 2) the keypoints of the same, pixels.
-        margin: Width over height of the torso in the image below which it is a profile and left undecided.
+        torso_px: (B, 4, 2) the same keypoints in the image, pixels.
+        margin: Width over height of the torso in the image, below which the view is a profile and undecided.
 
     Returns:
-        (B,) True where they contradict; False where they agree or the view is a profile.
+        (B,) True where the directions contradict; False where they agree or the view is a profile.
     """
     left_shoulder, right_shoulder, left_hip, right_hip = torso_px.unbind(1)
     up = (left_shoulder + right_shoulder) - (left_hip + right_hip)
@@ -128,12 +114,12 @@ def facing_contradicts_keypoints(
 def upside_down(
     torso: Float[Tensor, "b 4 3"], torso_px: Float[Tensor, "b 4 2"], camera_up: bool = False
 ) -> Bool[Tensor, "b"]:
-    """Whether a torso points the other way in the image than its keypoints do (or than "up", if asked).
+    """Whether the torso is upside down with respect to its 2D keypoints, or to the image.
 
     Args:
         torso: (B, 4, 3) fitted left shoulder, right shoulder, left hip, right hip; camera coordinates.
-        torso_px: (B, 4, 2) the keypoints of the same, pixels.
-        camera_up: Compare with the image's upward direction instead, where no torso is annotated.
+        torso_px: (B, 4, 2) the same keypoints in the image, pixels.
+        camera_up: Whether to compare with the upward direction of the image instead of the keypoints.
     """
     up, _ = torso_frame(*torso.unbind(1))
     if camera_up:
@@ -145,9 +131,9 @@ def upside_down(
 def spike_height(
     vertices: Float[Tensor, "b v 3"], vertices_rest: Float[Tensor, "b v 3"], faces: Int[Tensor, "f 3"]
 ) -> Float[Tensor, "b"]:
-    """How much further than at rest the worst vertex stands off the mean of its neighbours, metres.
+    """Largest distance of a vertex from the mean of its neighbours, minus that at rest, metres.
 
-    Smooth cloth, however wide, moves neighbours together and scores low; a vertex that moves alone scores high.
+    Low for smooth clothing of any width, which moves neighbours together; high for a vertex that moves alone.
     """
     ends = faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1)
     starts = faces[:, [1, 0, 2, 1, 0, 2]].reshape(-1)
@@ -161,6 +147,6 @@ def spike_height(
 
 
 def signed_volume(vertices: Float[Tensor, "b v 3"], faces: Int[Tensor, "f 3"]) -> Float[Tensor, "b"]:
-    """Volume that a closed mesh encloses, cubic metres; negative if it is inside out."""
+    """Volume enclosed by a closed mesh, cubic metres; negative if the mesh is inside out."""
     a, b, c = (vertices[:, faces[:, i]] for i in range(3))
     return (a * torch.linalg.cross(b, c)).sum(dim=(1, 2)) / 6

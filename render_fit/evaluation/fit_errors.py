@@ -1,4 +1,4 @@
-"""Figures of one fit against what a person annotated or a scene knows."""
+"""Errors of one fit against human annotations or the ground truth of a synthetic scene."""
 
 from __future__ import annotations
 
@@ -22,25 +22,27 @@ TORSO = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 
 
 def silhouette_iou(body: Body, parameters: BodyParameters, camera: Camera, mask: Float[Tensor, "h w"]) -> float:
-    """IoU of a fit's outline with a mask at the photo's own resolution, drawn by the second rasteriser.
+    """IoU of a fit's silhouette with a mask at the resolution of the photo, rendered by the independent rasteriser.
 
     A pixel counts as covered from half its area on.
     """
     vertices = body(parameters).vertices[0].detach().double().numpy()
-    drawn = rasterize_mask(vertices, body.faces.numpy(), camera.K[0].double().numpy(), camera.height, camera.width, 2)
-    covered = torch.from_numpy(drawn >= 0.5)[None]
+    coverage = rasterize_mask(
+        vertices, body.faces.numpy(), camera.K[0].double().numpy(), camera.height, camera.width, 2
+    )
+    covered = torch.from_numpy(coverage >= 0.5)[None]
     return float(metrics.iou(covered, (mask >= 0.5)[None]))
 
 
 @dataclass(frozen=True)
 class FailureModes:
-    """What is wrong with a fit at a glance; None where nothing tells.
+    """Failure modes of a fit; None where no annotation decides.
 
     Attributes:
-        upside_down: The torso points the other way than the keypoints' torso.
-        back_to_front: It faces the camera where left and right in the image say the reverse.
-        spiky: A vertex stands off its neighbours by ``failure_modes.SPIKE_M`` more than at rest.
-        inside_out: The mesh encloses a negative volume.
+        upside_down: Whether the torso points the other way than the torso of the keypoints.
+        back_to_front: Whether the torso faces the camera although the keypoints face away, or the reverse.
+        spiky: Whether a vertex is further from its neighbours than at rest, by `failure_modes.SPIKE_M`.
+        inside_out: Whether the mesh encloses a negative volume.
     """
 
     upside_down: bool | None
@@ -50,6 +52,7 @@ class FailureModes:
 
     @property
     def count(self) -> int:
+        """Number of failure modes present."""
         return sum(bool(value) for value in (self.upside_down, self.back_to_front, self.spiky, self.inside_out))
 
 
@@ -60,31 +63,31 @@ def find_failure_modes(
     keypoints_px: Float[Tensor, "k 2"] | None,
     confidence: Float[Tensor, "k"] | None,
 ) -> FailureModes:
-    """Count the defects that an annotated torso and the mesh itself give away."""
+    """Detect failure modes from the mesh and, where annotated, the keypoints of the torso."""
     output = body(parameters)
     rest = body.rest_vertices(parameters.betas)
     spiky = failure_modes.spike_height(output.vertices, rest, body.faces) > failure_modes.SPIKE_M
     inside_out = failure_modes.signed_volume(output.vertices - parameters.transl[:, None], body.faces) <= 0
-    turned, flipped = None, None
+    upside_down, back_to_front = None, None
     if skeleton is not None and keypoints_px is not None and confidence is not None:
         picked = [skeleton.index(name) for name in TORSO]
         if bool((confidence[picked] > 0).all()):
             torso = output.joints[:, [SMPL_24.index(name) for name in TORSO]]
             torso_px = keypoints_px[picked][None]
-            turned = bool(failure_modes.upside_down(torso, torso_px))
-            flipped = bool(failure_modes.facing_contradicts_keypoints(torso, torso_px))
-    return FailureModes(turned, flipped, bool(spiky), bool(inside_out))
+            upside_down = bool(failure_modes.upside_down(torso, torso_px))
+            back_to_front = bool(failure_modes.facing_contradicts_keypoints(torso, torso_px))
+    return FailureModes(upside_down, back_to_front, bool(spiky), bool(inside_out))
 
 
 @dataclass(frozen=True)
 class Error3D:
-    """Errors of a fit's limb joints.
+    """Errors of the limb joints of a fit.
 
     Attributes:
         pa_mpjpe_mm: Mean error of the 12 limb joints after Procrustes alignment, mm.
-        mpjpe_mm: The same after aligning the middle of the hips only, mm.
-        limb_flips: Limbs (of 8) whose order in depth is wrong.
-        facing_flipped: The torso faces more than 90° away.
+        mpjpe_mm: Mean error of the same joints after aligning the middle of the hips only, mm.
+        limb_flips: Number of limb bones, of 8, whose depth order is wrong.
+        facing_flipped: Whether the torso faces more than 90° away from the true direction.
     """
 
     pa_mpjpe_mm: float
@@ -94,7 +97,7 @@ class Error3D:
 
 
 def error_3d(body: Body, parameters: BodyParameters, skeleton: Skeleton, joints_true: Float[Tensor, "k 3"]) -> Error3D:
-    """Compare a fit's joints with true ones of the same skeleton, both in camera coordinates."""
+    """Errors of a fit's joints against true ones of the same skeleton, both (K, 3) in camera coordinates, metres."""
     chosen = [skeleton.index(name) for name in failure_modes.LIMB_JOINTS]
     joints = body.keypoints(parameters, skeleton).detach()[:, chosen]
     true = joints_true[None, chosen]
@@ -121,13 +124,13 @@ def render_views(
     renderer: Renderer,
     side_px: int = 640,
 ) -> tuple[Pixels, Pixels, Pixels]:
-    """Input, overlay and side view of one person, cut to the person."""
+    """Input, overlay and side view of one person, cropped to the person."""
     vertices = body(parameters).vertices[0].detach()
-    drawn = overlay(image, vertices, body.faces, camera, renderer, max_side_px=max(image.shape[1:]))
+    overlaid = overlay(image, vertices, body.faces, camera, renderer, max_side_px=max(image.shape[1:]))
     photo = to_pixels(image.permute(1, 2, 0).numpy())
     box = box_xywh.tolist()
     return (
         around_box(photo, box),
-        around_box(drawn, box),
+        around_box(overlaid, box),
         side_view(vertices, body.faces, renderer, size_px=min(side_px, 320)),
     )

@@ -1,4 +1,4 @@
-"""How well pose priors tell people's poses from those that nobody takes."""
+"""How well pose priors separate real poses from implausible ones."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ Energy = Callable[[Float[Tensor, "n 24 3"]], Float[Tensor, "n"]]
 
 @dataclass(frozen=True)
 class Separation:
-    """What a prior makes of poses.
+    """Separation of real from implausible poses by a prior.
 
     Attributes:
-        real: Median energy of the real ones.
-        auc: For each kind of impostor, how often one costs more than a real pose: 0.5 is chance, 1 always.
+        real: Median energy of the real poses.
+        auc: For each kind of implausible pose, probability that its energy exceeds that of a real pose; 0.5 is chance.
     """
 
     real: float
@@ -35,7 +35,7 @@ class Separation:
 
 
 def area_under_curve(low: Float[Tensor, "n"], high: Float[Tensor, "m"]) -> float:
-    """Probability that one of ``high`` exceeds one of ``low``, ties counted half: the area under the ROC curve."""
+    """Area under the ROC curve: probability that one of ``high`` exceeds one of ``low``, ties counted half."""
     ordered, _ = low.sort()
     below = torch.searchsorted(ordered, high)
     upto = torch.searchsorted(ordered, high, right=True)
@@ -44,12 +44,12 @@ def area_under_curve(low: Float[Tensor, "n"], high: Float[Tensor, "m"]) -> float
 
 @torch.no_grad()
 def separation(energy: Energy, pose: Float[Tensor, "n 24 3"], seed: int = 0) -> Separation:
-    """Judges a prior by real poses and by impostors made of them.
+    """Evaluate a prior on real poses and on implausible poses made from them.
 
     Args:
-        energy: The prior: poses to one value each, higher for less usual ones.
-        pose: (N, 24, 3) real poses, axis-angle, of people whom the prior has not seen.
-        seed: Of the impostors.
+        energy: The prior: one value per pose, higher for less plausible ones.
+        pose: (N, 24, 3) real poses, axis-angle, of subjects who are not in the prior's training data.
+        seed: Seed of the implausible poses.
     """
     generator = torch.Generator().manual_seed(seed)
     real = energy(pose)
@@ -61,14 +61,14 @@ def separation(energy: Energy, pose: Float[Tensor, "n 24 3"], seed: int = 0) -> 
 
 
 def pose_energies(vae: str = "default", adversarial: str = "default") -> dict[str, Energy]:
-    """The priors on pose by the names of their terms.
+    """Energies of the pose priors, by the names of their loss terms.
 
     Args:
         vae: ``default`` or the path of an autoencoder.
         adversarial: ``default`` or the path of discriminators.
 
     Raises:
-        InputError: if a file is not one.
+        InputError: if a file does not contain such a prior.
     """
     mixture, limits = default_pose_prior(), default_joint_limits()
     autoencoder, discriminators = load_pose_vae(vae), load_adversarial_prior(adversarial)
@@ -84,16 +84,16 @@ def pose_energies(vae: str = "default", adversarial: str = "default") -> dict[st
 def judge_priors(
     mocap: Path, vae: str = "default", adversarial: str = "default", seed: int = 0
 ) -> dict[str, Separation]:
-    """What each prior on pose makes of the held-out subjects' poses, and of impostors made of them.
+    """Evaluate all pose priors on poses of held-out subjects and on implausible poses made from them.
 
     Args:
-        mocap: Folder of motion capture.
+        mocap: Folder of the motion capture.
         vae: ``default`` or the path of an autoencoder.
         adversarial: ``default`` or the path of discriminators.
-        seed: Of the impostors.
+        seed: Seed of the implausible poses.
 
     Raises:
-        InputError: if the folder holds no motion capture, or a file is no prior.
+        InputError: if the folder contains no motion capture, or a file no prior.
     """
     energies = pose_energies(vae, adversarial)
     pose = load_pose_bank(mocap, "held_out").pose.to(torch.float32)

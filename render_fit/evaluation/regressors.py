@@ -17,7 +17,7 @@ from render_fit.training.validation import CHUNK, HeldOut, score
 
 
 def regressor_metrics(regressor: Regressor, held_out: HeldOut, synthesis: PeopleSampler) -> dict[str, float]:
-    """How good a regressor is on held-out people: errors in millimetres, and silhouette IoU with the true ones."""
+    """Errors of a regressor on held-out people, millimetres, and IoU of its silhouettes with the true ones."""
     result = score(regressor, held_out, synthesis.body)
     return {name: round(value, 1) for name, value in result.__dict__.items()} | {
         "iou": round(silhouette_overlap(regressor, held_out, synthesis), 4)
@@ -26,35 +26,35 @@ def regressor_metrics(regressor: Regressor, held_out: HeldOut, synthesis: People
 
 @torch.no_grad()
 def silhouette_overlap(regressor: Regressor, held_out: HeldOut, synthesis: PeopleSampler) -> float:
-    """Mean IoU of the likeliest hypotheses' silhouettes with the true people's, whole, in the regressor's views."""
+    """Mean IoU of the silhouettes of the likeliest hypotheses with the whole true ones, in the regressor's views."""
     values = []
     for start in range(0, len(held_out.truth), CHUNK):
         rows = slice(start, start + CHUNK)
         truth = held_out.truth[rows]
-        said: Prediction = regressor(held_out.inputs[rows]).ranked()
-        parameters = said.parameters(synthesis.body, truth.focal)[torch.arange(len(truth)) * said.betas.shape[1]]
-        first = BodyParameters(
-            parameters.rotations, parameters.betas, parameters.transl, _worn(said.clothing[:, 0], synthesis)
-        )
+        prediction: Prediction = regressor(held_out.inputs[rows]).ranked()
+        likeliest = torch.arange(len(truth)) * prediction.betas.shape[1]
+        parameters = prediction.parameters(synthesis.body, truth.focal)[likeliest]
+        offsets = _offsets(prediction.clothing[:, 0], synthesis)
+        predicted = BodyParameters(parameters.rotations, parameters.betas, parameters.transl, offsets)
         transl = truth.pelvis - synthesis.body.rest_joints(truth.betas)[:, 0]
-        true = BodyParameters(truth.rotations, truth.betas, transl, _worn(truth.clothing, synthesis))
-        drawn = [covered(who, truth.focal, synthesis, synthesis.size) for who in (first, true)]
-        values.append(iou(drawn[0], drawn[1]))
+        true = BodyParameters(truth.rotations, truth.betas, transl, _offsets(truth.clothing, synthesis))
+        masks = [covered_pixels(one, truth.focal, synthesis, synthesis.size) for one in (predicted, true)]
+        values.append(iou(*masks))
     return float(torch.cat(values).mean())
 
 
-def _worn(clothing: Tensor, synthesis: PeopleSampler) -> Tensor | None:
+def _offsets(clothing: Tensor, synthesis: PeopleSampler) -> Tensor | None:
     return None if synthesis.basis is None or not clothing.shape[1] else synthesis.basis(clothing)
 
 
 @torch.no_grad()
-def covered(
-    who: BodyParameters, focal: Float[Tensor, "n"], synthesis: PeopleSampler, size: int
+def covered_pixels(
+    parameters: BodyParameters, focal: Float[Tensor, "n"], synthesis: PeopleSampler, size: int
 ) -> Bool[Tensor, "n size size"]:
-    """Which pixels of their views people cover, clothes and all."""
+    """Pixels of square views of side ``size`` and focal length ``focal``, pixels, that clothed bodies cover."""
     body = synthesis.body
-    seen = CpuRenderer()(
-        body(who).vertices, body.faces, view_camera(focal, size), RenderSettings(), outputs=("face_index",)
+    rendered = CpuRenderer()(
+        body(parameters).vertices, body.faces, view_camera(focal, size), RenderSettings(), outputs=("face_index",)
     )
-    assert seen.face_index is not None
-    return seen.face_index >= 0
+    assert rendered.face_index is not None
+    return rendered.face_index >= 0

@@ -1,4 +1,4 @@
-"""Figures of many people as a printed table, JSON, CSV and a contact sheet."""
+"""Metrics of many people as a printed table, JSON, CSV and a contact sheet."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from render_fit.export.overlays import Pixels, contact_sheet, write_image
 
 @dataclass(frozen=True)
 class Metrics:
-    """One person's results.
+    """Metrics of one person, or of one method.
 
     Attributes:
         values: Name → number, text, truth value, or None where it does not apply.
-        pictures: What to show of this person, left to right.
-        caption: Written above the pictures.
+        pictures: Images for the contact sheet, left to right.
+        caption: Text above the images.
     """
 
     values: dict[str, Any]
@@ -34,14 +34,14 @@ class Metrics:
 
 @dataclass(frozen=True)
 class ExperimentResult:
-    """An experiment's results.
+    """Result of an experiment.
 
     Attributes:
-        name: The experiment's; names its files.
-        people: One entry per person.
-        summary: What the experiment is about, in a few figures.
+        name: Name of the experiment and of its files.
+        people: One entry per person or method.
+        summary: Main figures of the experiment.
         columns: Columns to print; all values go to the files.
-        about: How it was made (command, recipe, versions).
+        about: Provenance: command, recipe, seconds, cores, versions.
     """
 
     name: str
@@ -52,25 +52,25 @@ class ExperimentResult:
 
 
 def column(people: Sequence[Metrics], name: str) -> list[float]:
-    """A column's finite numbers."""
+    """Finite numbers of a column."""
     values = [person.values.get(name) for person in people]
     return [float(value) for value in values if value is not None and math.isfinite(float(value))]
 
 
 def mean_of(people: Sequence[Metrics], name: str, digits: int = 4) -> float | None:
-    """Mean of a column's finite numbers, None if there are none."""
+    """Mean of the finite numbers of a column, None if there are none."""
     values = column(people, name)
     return round(mean(values), digits) if values else None
 
 
 def median_of(people: Sequence[Metrics], name: str, digits: int = 4) -> float | None:
-    """Median of a column's finite numbers, None if there are none."""
+    """Median of the finite numbers of a column, None if there are none."""
     values = column(people, name)
     return round(median(values), digits) if values else None
 
 
 def quantile_of(people: Sequence[Metrics], name: str, share: float, digits: int = 4) -> float | None:
-    """The value that ``share`` of a column's numbers do not exceed (nearest rank), None if there are none."""
+    """Quantile of the finite numbers of a column (nearest rank), None if there are none."""
     values = sorted(column(people, name))
     if not values:
         return None
@@ -78,31 +78,31 @@ def quantile_of(people: Sequence[Metrics], name: str, share: float, digits: int 
 
 
 def count_of(people: Sequence[Metrics], name: str) -> int:
-    """How many people a column is true (or how much it adds up to) for."""
+    """Number of people for whom a column is true; of a column of numbers, their sum."""
     return int(sum(column(people, name)))
 
 
-def write_result(outcome: ExperimentResult, out: Path, console: Console, columns_of_sheet: int = 4) -> None:
+def write_result(result: ExperimentResult, out: Path, console: Console, columns_of_sheet: int = 4) -> None:
     """Print the table, and write ``<name>.json``, ``<name>.csv`` and ``<name>.png`` into a folder."""
-    table = Table(title=outcome.name)
-    for name in outcome.columns:
+    table = Table(title=result.name)
+    for name in result.columns:
         table.add_column(name, overflow="fold")
-    for person in outcome.people:
-        table.add_row(*(_text(person.values.get(name)) for name in outcome.columns))
+    for person in result.people:
+        table.add_row(*(_text(person.values.get(name)) for name in result.columns))
     console.print(table)
-    for name, value in outcome.summary.items():
+    for name, value in result.summary.items():
         console.print(f"[bold]{name}[/bold]  {_text(value)}")
-    rows = [person.values for person in outcome.people]
-    write_json(out / f"{outcome.name}.json", {"summary": outcome.summary, "about": outcome.about, "people": rows})
+    rows = [person.values for person in result.people]
+    write_json(out / f"{result.name}.json", {"summary": result.summary, "about": result.about, "people": rows})
     names = list(dict.fromkeys(name for row in rows for name in row))
-    with (out / f"{outcome.name}.csv").open("w", newline="", encoding="utf-8") as file:
+    with (out / f"{result.name}.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, names)
         writer.writeheader()
         writer.writerows(rows)
-    shown = [(person.caption, person.pictures) for person in outcome.people if person.pictures]
+    shown = [(person.caption, person.pictures) for person in result.people if person.pictures]
     if shown:
-        write_image(out / f"{outcome.name}.png", contact_sheet(shown, columns=columns_of_sheet))
-    console.print(f"written to {out}/{outcome.name}.json, .csv" + (", .png" if shown else ""))
+        write_image(out / f"{result.name}.png", contact_sheet(shown, columns=columns_of_sheet))
+    console.print(f"written to {out}/{result.name}.json, .csv" + (", .png" if shown else ""))
 
 
 def _text(value: Any) -> str:

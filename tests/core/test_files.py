@@ -30,7 +30,7 @@ def test_a_folder_appears_only_when_it_is_whole(tmp_path):
     assert names(tmp_path / "fit") == ["mesh", "report"]
 
 
-def test_an_interrupted_folder_leaves_what_was_there(tmp_path):
+def test_an_interrupted_folder_leaves_the_earlier_one(tmp_path):
     (tmp_path / "fit").mkdir()
     (tmp_path / "fit" / "report").write_text("old")
     with pytest.raises(KeyboardInterrupt), folder_written_whole(tmp_path / "fit", last="report") as folder:
@@ -40,7 +40,7 @@ def test_an_interrupted_folder_leaves_what_was_there(tmp_path):
     assert (tmp_path / "fit" / "report").read_text() == "old"
 
 
-def test_writing_again_replaces_ours_and_keeps_the_users_files(tmp_path):
+def test_writing_again_replaces_own_files_and_keeps_the_users(tmp_path):
     folder = tmp_path / "fit"
     folder.mkdir()
     for name in ("report", "mesh.obj", "notes.txt"):

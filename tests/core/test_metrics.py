@@ -1,4 +1,4 @@
-"""Metrics against values worked out by hand."""
+"""Metrics against values calculated by hand."""
 
 import math
 
@@ -20,19 +20,26 @@ def test_iou_of_two_shifted_squares():
     torch.testing.assert_close(score, torch.tensor([1 / 3]))
 
 
-def test_iou_counts_partial_pixels_and_ignores_invalid_ones():
+def test_soft_iou_counts_partial_pixels_and_invalid_pixels_are_ignored():
     half = 0.5 * square(10, 10, 2, 2, 4)
-    torch.testing.assert_close(metrics.iou(half, square(10, 10, 2, 2, 4)), torch.tensor([0.5]))
+    torch.testing.assert_close(metrics.soft_iou(half, square(10, 10, 2, 2, 4)), torch.tensor([0.5]))
     valid = torch.ones(1, 10, 10, dtype=torch.bool)
     valid[:, :, 4:] = False
-    shifted = metrics.iou(square(10, 10, 2, 2, 4), square(10, 10, 3, 2, 4), valid)
-    torch.testing.assert_close(shifted, torch.tensor([6 / 10]))
+    for iou in (metrics.soft_iou, metrics.iou):
+        shifted = iou(square(10, 10, 2, 2, 4), square(10, 10, 3, 2, 4), valid)
+        torch.testing.assert_close(shifted, torch.tensor([6 / 10]))
+
+
+def test_iou_thresholds_at_half():
+    # Three pixels above 0.5 and one at exactly 0.5, against four.
+    mask = torch.tensor([[[0.51, 0.9, 1.0, 0.5]]])
+    torch.testing.assert_close(metrics.iou(mask, torch.ones(1, 1, 4)), torch.tensor([3 / 4]))
 
 
 def test_iou_of_empty_masks():
     empty = torch.zeros(2, 4, 4)
     full = torch.stack([torch.zeros(4, 4), torch.ones(4, 4)])
-    assert metrics.iou(empty, full).tolist() == [1.0, 0.0]
+    assert metrics.iou(empty, full).tolist() == metrics.soft_iou(empty, full).tolist() == [1.0, 0.0]
 
 
 def test_part_iou_averages_over_the_parts_that_the_truth_shows():
@@ -41,6 +48,11 @@ def test_part_iou_averages_over_the_parts_that_the_truth_shows():
     # part 1: 1/2, part 2: 1/2; part 3 is not in the truth.
     torch.testing.assert_close(metrics.part_iou(predicted, true, 4), torch.tensor([0.5]))
     assert metrics.part_iou(predicted, torch.zeros_like(true), 4).isnan().all()
+    # Without the first two pixels only part 2 remains, with 1/1; the others are absent from the truth.
+    valid = torch.tensor([[[False, False, True, True]]])
+    torch.testing.assert_close(
+        metrics.part_ious(predicted, true, 4, valid), torch.tensor([[math.nan, 1.0, math.nan]]), equal_nan=True
+    )
 
 
 def test_mpjpe_literal():
@@ -109,6 +121,7 @@ def test_keypoint_error_and_pck_of_the_box():
     # 5 px and 20 px of 100 px; the third is not visible.
     error = metrics.keypoint_error(predicted, true, visible, reference)
     torch.testing.assert_close(error, torch.tensor([0.125]))
+    torch.testing.assert_close(metrics.keypoint_error(predicted[:, :2], true[:, :2]), torch.tensor([12.5]))  # pixels
     scores = [metrics.pck(predicted, true, visible, reference, t).item() for t in (0.04, 0.05, 0.2)]
     assert scores == [0.0, 0.5, 1.0]
     nothing = torch.zeros_like(visible)

@@ -1,4 +1,4 @@
-"""Label orders, emission matrices, and whose left is left."""
+"""Label orders, emission matrices, and the person's left and right."""
 
 import numpy as np
 import pytest
@@ -128,9 +128,9 @@ def test_voc_colours():
 
 
 def test_left_in_lip_and_atr_maps_is_the_persons_left(shared_data):
-    """A man in profile who faces the right edge of the picture shows us his right side.
+    """A man in profile who faces the right edge of the image shows his right side.
 
-    His nearer arm ends nearer to his chest in the picture; the arm stretched further out is the far one, his left.
+    His nearer arm ends nearer to his chest in the image; the arm stretched further out is the far one, his left.
     """
     size = (1333, 2000)
     labels, _ = read_labels(shared_data / "parsing" / "demo_lip.png", "lip", size)
@@ -145,7 +145,7 @@ def test_left_in_lip_and_atr_maps_is_the_persons_left(shared_data):
 
 
 def test_left_in_octopus_colour_maps_is_the_persons_left(shared_data):
-    """Frame 0 faces the camera: his left arm and left shoe are on the picture's right."""
+    """Frame 0 faces the camera: his left arm and left shoe are on the right of the image."""
     labels, _ = read_labels(shared_data / "octopus" / "segmentations" / "0000.png", "lip", (1080, 1080))
     for part in ("arm", "shoe"):
         left, right = (

@@ -1,4 +1,4 @@
-"""The joint orders, mirror maps and joint maps that everything else relies on."""
+"""Joint orders, mirror maps and joint maps."""
 
 import json
 
@@ -98,7 +98,7 @@ def test_lsp_from_h36m_is_the_published_selection():
     assert [pairs[i] for i in range(12)] == [3, 2, 1, 4, 5, 6, 16, 15, 14, 11, 12, 13]
 
 
-def test_exact_maps_drop_what_is_another_point():
+def test_exact_maps_drop_approximate_joints():
     inexact = {(COCO_17.joints[i], SMPL_24.joints[j]) for i, j in COCO_17.map_to(SMPL_24)}
     assert ("left_hip", "left_hip") in inexact
     assert COCO_17.map_to(SMPL_24, exact=True) == ()

@@ -1,4 +1,4 @@
-"""Rules that count what a mean hides, on bodies simple enough to see by hand."""
+"""Failure-mode rules on bodies whose result is known by hand."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Impostors are what they are called, and the priors that ship tell them from poses of people they never saw."""
+"""Kinds of implausible poses, and how well the shipped priors separate them from poses of held-out subjects."""
 
 import pytest
 import torch
@@ -27,7 +27,7 @@ def test_area_under_the_curve_by_hand() -> None:
 
 
 @pytest.mark.parametrize("kind", MADE)
-def test_impostors_repeat_and_leave_what_they_were_made_of(kind: str, pose: torch.Tensor) -> None:
+def test_implausible_poses_are_repeatable_and_leave_their_input_unchanged(kind: str, pose: torch.Tensor) -> None:
     before = pose.clone()
     made, again = (MADE[kind](pose, torch.Generator().manual_seed(1)) for _ in range(2))
     assert made.shape == pose.shape and made.isfinite().all()
@@ -35,30 +35,30 @@ def test_impostors_repeat_and_leave_what_they_were_made_of(kind: str, pose: torc
     assert ((made - pose).abs().amax((1, 2)) > 0.01).float().mean() > 0.95
 
 
-def test_the_over_bent_leave_their_joints_limits(pose: torch.Tensor) -> None:
+def test_over_bent_poses_exceed_joint_limits(pose: torch.Tensor) -> None:
     limits, generator = default_joint_limits(), torch.Generator().manual_seed(0)
     for kind in ("over-bent", "hinge backwards"):
         assert (limits(MADE[kind](pose, generator)[:, 1:22]) > 0.05).float().mean() > 0.9, kind
 
 
-def test_mixed_joints_are_real_one_by_one(pose: torch.Tensor) -> None:
+def test_each_mixed_joint_is_that_of_a_real_pose(pose: torch.Tensor) -> None:
     made = SEEN_IN_TRAINING["mixed joints"](pose, torch.Generator().manual_seed(0))
     for joint in (1, 9, 18):
         assert (made[:, None, joint] == pose[None, :, joint]).all(-1).any(1).all()
     assert torch.cdist(made[:, 1:22].flatten(1), pose[:, 1:22].flatten(1)).min() > 0.1
 
 
-def test_all_kinds_are_among_the_impostors(pose: torch.Tensor) -> None:
+def test_implausible_poses_contain_all_kinds(pose: torch.Tensor) -> None:
     assert implausible_poses(pose[:10], torch.Generator().manual_seed(0)).shape == (10, 24, 3)
 
 
 @pytest.mark.parametrize("name", ["pose_vae", "pose_adversarial"])
-def test_poses_of_the_mixture_cost_less_than_impostors_of_them(name: str, pose: torch.Tensor) -> None:
-    """Samples are no people, so this is harder than the held-out subjects; see docs/pose_prior.md for those."""
-    found = separation(pose_energies()[name], pose)
-    assert found.auc["random"] > 0.99
-    assert found.auc["over-bent"] > 0.9
-    assert found.auc["exaggerated"] > 0.85
+def test_poses_of_the_mixture_have_lower_energy_than_implausible_ones(name: str, pose: torch.Tensor) -> None:
+    """Samples of the mixture are harder to separate than real poses of held-out subjects (docs/pose_prior.md)."""
+    result = separation(pose_energies()[name], pose)
+    assert result.auc["random"] > 0.99
+    assert result.auc["over-bent"] > 0.9
+    assert result.auc["exaggerated"] > 0.85
 
 
 # Measured with `render-fit prior compare` (docs/pose_prior.md), less 0.02.
@@ -85,8 +85,8 @@ HELD_OUT = {
 
 
 @pytest.mark.parametrize("name", HELD_OUT)
-def test_held_out_people_cost_less_than_impostors(name: str, shared_data) -> None:
+def test_held_out_poses_have_lower_energy_than_implausible_ones(name: str, shared_data) -> None:
     real = torch.from_numpy(load_poses(shared_data, "held_out").pose)
-    found = separation(pose_energies()[name], real)
+    result = separation(pose_energies()[name], real)
     for kind, least in HELD_OUT[name].items():
-        assert found.auc[kind] > least, kind
+        assert result.auc[kind] > least, kind

@@ -1,1 +1,1 @@
-"""The project's tables: each experiment is one command, ``python -m render_fit.evaluation.experiments NAME``."""
+"""Experiments: each is one command, ``render-fit experiment NAME``."""

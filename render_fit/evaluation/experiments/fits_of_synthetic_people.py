@@ -1,4 +1,4 @@
-"""Recipes of `render-fit fit` judged by drawn people with observers' errors, beside the regressors."""
+"""Errors of fits on synthetic people with simulated observer errors, to compare with regressors on the same people."""
 
 from __future__ import annotations
 
@@ -12,48 +12,49 @@ from torch import Tensor
 from render_fit.core.cameras import PERSON_MARGIN
 from render_fit.core.metrics import mpjpe, pa_mpjpe
 from render_fit.core.skeletons import COCO_17
-from render_fit.evaluation.experiments import runner
-from render_fit.evaluation.experiments.settings import Settings
+from render_fit.evaluation.experiments.runner import fit_person, load_components, run_all
+from render_fit.evaluation.experiments.settings import ExperimentConfig
 from render_fit.evaluation.tables import Metrics, column
 from render_fit.observations.observation import Observation
 from render_fit.synthesis.people_sampler import PeopleSampler
-from render_fit.training.render_supervision import UnlabelledPhotos
 from render_fit.training.samples import GroundTruth
 from render_fit.training.synthetic_photos import sample_unlabelled
+from render_fit.training.unlabelled_photos import UnlabelledPhotos
 
 
 @dataclass(frozen=True)
 class FitTarget:
-    """One person: what was observed, and SMPL's joints relative to the pelvis, metres, camera axes."""
+    """Observation of one person, and their SMPL joints relative to the pelvis, metres, camera axes."""
 
     observation: Observation
     joints: Float[Tensor, "24 3"]
 
 
 def sample_fit_targets(synthesis: PeopleSampler, count: int, seed: int = 7) -> tuple[UnlabelledPhotos, GroundTruth]:
-    """Draws people of whom something was observed, a mask or keypoints; one annotator (COCO) tells the keypoints.
+    """Sample people with an observed mask or observed keypoints (COCO format), and their ground truth.
 
     Args:
-        synthesis: Who draws.
-        count: How many people.
-        seed: Which ones.
+        synthesis: Sampler of synthetic people.
+        count: Number of people.
+        seed: Seed of the sample.
     """
     generator = torch.Generator().manual_seed(seed)
-    seen, truth = sample_unlabelled(replace(synthesis, keypoint_formats=(COCO_17,)), count + count // 16 + 8, generator)
-    observed = (seen.inputs.silhouette != 0).flatten(1).any(1) | (seen.inputs.confidence > 0).any(1)
-    rows = observed.nonzero()[:count, 0]
-    return seen[rows], truth[rows]
+    sampler, spare = replace(synthesis, keypoint_formats=(COCO_17,)), count // 16 + 8
+    observed, truth = sample_unlabelled(sampler, count + spare, generator)
+    has_mask = (observed.inputs.silhouette != 0).flatten(1).any(1)
+    rows = (has_mask | (observed.inputs.confidence > 0).any(1)).nonzero()[:count, 0]
+    return observed[rows], truth[rows]
 
 
-def observations_of(seen: UnlabelledPhotos) -> list[Observation]:
-    """What was observed of each person, as a fit takes it; the view is the photo.
+def observations_of(observed: UnlabelledPhotos) -> list[Observation]:
+    """Observations of people in the form that `fit_image` takes; each view is a photo of its own.
 
     Raises:
-        ValueError: if mask or keypoints are not among it.
+        ValueError: if the observations contain no mask or no keypoints.
     """
-    targets = seen.targets
+    targets = observed.targets
     if targets.mask is None or targets.keypoints_px is None or targets.confidence is None:
-        raise ValueError("seen: expected masks and keypoints")
+        raise ValueError("observed: expected masks and keypoints")
     size = targets.camera.width
     side = size / PERSON_MARGIN
     corner = (size - side) / 2
@@ -68,35 +69,33 @@ def observations_of(seen: UnlabelledPhotos) -> list[Observation]:
             skeleton=targets.skeleton,
             camera=targets.camera[torch.tensor([row])],
         )
-        for row in range(len(seen))
+        for row in range(len(observed))
     ]
 
 
-def errors_of_fits(recipe: str, seen: UnlabelledPhotos, truth: GroundTruth, settings: Settings) -> dict[str, float]:
-    """How far off fits are, millimetres.
+def errors_of_fits(
+    recipe: str, observed: UnlabelledPhotos, truth: GroundTruth, config: ExperimentConfig
+) -> dict[str, float]:
+    """Mean errors of fits in ``config.jobs`` processes, millimetres.
 
     Args:
-        recipe: Name or path of a recipe of `render-fit fit`.
-        seen: Whom to fit.
-        truth: How they stand.
-        settings: ``workers`` processes fit side by side.
+        recipe: Name or path of a fit recipe.
+        observed: Observations of N people.
+        truth: Ground truth of the same people.
+        config: Configuration; its recipes and regressors are not used.
 
     Raises:
         InputError: if there is no such recipe.
     """
-    processes = max(1, settings.workers)
-    threads = max(1, torch.get_num_threads() // processes)
-    asked = runner.Settings(settings.out, settings.data, recipe, jobs=processes, seed=settings.seed, threads=threads)
-    runner.recipe_of(asked)
-    known = [FitTarget(one, joints) for one, joints in zip(observations_of(seen), truth.joints, strict=True)]
-    people = list(runner.run_all(_errors_of_one, known, asked))
+    config = replace(config, recipes=(recipe,), regressors=())
+    load_components(config)
+    targets = [FitTarget(one, joints) for one, joints in zip(observations_of(observed), truth.joints, strict=True)]
+    people = run_all(_errors_of_one, targets, config)
     return {name: round(mean(column(people, name)), 1) for name in ("pa_mpjpe_mm", "mpjpe_mm")}
 
 
-def _errors_of_one(one: FitTarget, settings: runner.Settings) -> Metrics:
-    kit = runner.tools(settings)
-    fit = runner.fit_person(one.observation, kit, settings)
-    joints = kit.body.kinematics(fit.parameters).joints
-    true = one.joints[None]
+def _errors_of_one(target: FitTarget, config: ExperimentConfig) -> Metrics:
+    fit = fit_person(target.observation, config)
+    joints, true = load_components(config).body.kinematics(fit.parameters).joints, target.joints[None]
     aligned, rooted = 1000 * float(pa_mpjpe(joints, true)), 1000 * float(mpjpe(joints, true, root=0))
     return Metrics({"pa_mpjpe_mm": aligned, "mpjpe_mm": rooted})

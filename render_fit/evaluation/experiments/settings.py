@@ -1,47 +1,103 @@
-"""What every experiment about learning is told, and how regressors are judged in it."""
+"""Configuration of an experiment, declared once for Python and for the command line."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
-from render_fit.datasets.images import data_folder
-from render_fit.synthesis.poses.bank import PoseBank
+from render_fit.core.errors import InputError
+
+if TYPE_CHECKING:  # imported where needed, so that --help does not import torch
+    from render_fit.synthesis.poses.bank import PoseBank
+
+Sample = TypeVar("Sample")
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What the command line says.
+class ExperimentConfig:
+    """Options of `render-fit experiment`; an experiment uses those that its entry in `registry.EXPERIMENTS` lists.
 
-    Attributes:
-        out: Folder for tables and trainings.
-        data: Folder of the research data, or None.
-        regressors: Names or paths of those to judge.
-        people: How many held-out people judge.
-        scale: Multiplies the number of steps of every training; 1 is the experiment, less a trial.
-        workers: Processes that draw people.
-        seed: Of every random choice.
-        recipes: Names or paths of recipes of `render-fit fit` to judge.
-        fits: How many people are fitted by each recipe.
-        say: Called with what is being done.
+    Each field's annotation contains its description, which is also the help text of the command line's option.
+
+    Raises:
+        InputError: if a number is too small.
     """
 
-    out: Path
-    data: Path | None = None
-    regressors: tuple[str, ...] = ("lifter",)
-    people: int = 512
-    scale: float = 1.0
-    workers: int = 1
-    seed: int = 0
-    recipes: tuple[str, ...] = ()
-    fits: int = 128
-    say: Callable[[str], None] = print
+    out: Annotated[Path, "Folder for JSON, CSV, contact sheet and trainings."]
+    data: Annotated[Path | None, "Folder of the research data. Default: RENDER_FIT_DATA, or ../shared/data."] = None
+    seed: Annotated[int, "Seed of all random choices."] = 0
+    limit: Annotated[int | None, "Largest number of people per data set."] = None
+    jobs: Annotated[int, "Processes that fit people, each with cores / jobs threads."] = 1
+    recipes: Annotated[
+        tuple[str, ...], "Fit recipe: a name or a file. Default: hybrid. regressor-baselines takes several."
+    ] = ()
+    regressors: Annotated[
+        tuple[str, ...],
+        "Regressor that initialises the fits: a name, a file or none. Default: the recipe's. "
+        "regressor-baselines evaluates several, lifter by default.",
+    ] = ()
+    clothing: Annotated[
+        Literal["none", "smooth", "free"] | None,
+        "Clothing offsets. Default: the recipe's. coco-masks always compares all three.",
+    ] = None
+    keypoints_only: Annotated[bool, "Refine with keypoints alone, for as many iterations as with images."] = False
+    observer_3d: Annotated[
+        Literal["recipe", "none"], "Observer's 3D keypoints: if the recipe has a term on them, or never."
+    ] = "recipe"
+    people: Annotated[int, "Held-out synthetic people."] = 512
+    scale: Annotated[float, "Factor on the steps and people of every training."] = 1.0
+    workers: Annotated[int, "Processes that generate synthetic people during training."] = 1
+    fits: Annotated[int, "People that each recipe fits."] = 128
+
+    def __post_init__(self) -> None:
+        least = {"limit": 1, "jobs": 1, "people": 1, "fits": 1, "workers": 0, "scale": 0}
+        for field, minimum in least.items():
+            value = getattr(self, field)
+            if value is not None and value < minimum:
+                raise InputError(f"{flag(field)} {value}: expected at least {minimum}")
+
+    @property
+    def recipe(self) -> str:
+        """The one fit recipe, for experiments that do not compare several."""
+        return _only("recipes", self.recipes) or "hybrid"
+
+    @property
+    def regressor(self) -> str | None:
+        """The one regressor that initialises fits; None for the recipe's."""
+        return _only("regressors", self.regressors)
+
+    @property
+    def threads(self) -> int:
+        """Threads of each of the ``jobs`` processes."""
+        return max(1, (os.cpu_count() or 1) // self.jobs)
 
     def bank(self, split: str) -> PoseBank:
-        """Poses of the motion capture, split by subject."""
+        """Motion-capture poses of the subjects in a split."""
+        from render_fit.datasets.images import data_folder
+        from render_fit.synthesis.poses.bank import PoseBank
+
         return PoseBank.from_motion_capture(data_folder(self.data), split)
 
+    def limited(self, samples: Sequence[Sample]) -> Sequence[Sample]:
+        """The first ``limit`` samples, or all."""
+        return samples[: self.limit]
+
     def steps(self, count: int) -> int:
-        """A training's number of steps."""
+        """A number of training steps or people, scaled."""
         return max(1, round(self.scale * count))
+
+
+def flag(field: str) -> str:
+    """Name of the command-line option of a field."""
+    return {"recipes": "--recipe", "regressors": "--regressor"}.get(field, "--" + field.replace("_", "-"))
+
+
+def _only(field: str, values: tuple[str, ...]) -> str | None:
+    if len(values) > 1:
+        raise InputError(
+            f"{flag(field)}: expected one, got {', '.join(values)}; only regressor-baselines takes several"
+        )
+    return values[0] if values else None

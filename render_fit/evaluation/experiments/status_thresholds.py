@@ -1,4 +1,4 @@
-"""What ``ok``, ``poor`` and ``failed`` are worth: people with 3D truth, fitted to gradedly wrong observations."""
+"""3D errors of fits by status (``ok``, ``poor``, ``failed``), on perturbed observations of synthetic people."""
 
 from __future__ import annotations
 
@@ -10,62 +10,65 @@ from itertools import product
 import numpy as np
 
 from render_fit.evaluation.experiments.ground_truth_3d import SyntheticView, comparison_images, held_out_views, scene_of
-from render_fit.evaluation.experiments.runner import Row, Settings, fit_person, number, run_all, tools
+from render_fit.evaluation.experiments.runner import Row, fit_person, load_components, number, run_all
+from render_fit.evaluation.experiments.settings import ExperimentConfig
 from render_fit.evaluation.fit_errors import error_3d
 from render_fit.evaluation.tables import ExperimentResult, Metrics, mean_of, median_of
 from render_fit.fitting.quality import Quality, Thresholds, judge
 from render_fit.synthesis.perturbations import PERTURBATIONS, perturb
 
 N_TRIALS = 96
-"""Eight of each of the twelve ways to be wrong."""
+"""Number of views: eight of each of the twelve kinds of perturbation, of which one is none."""
 
 GOOD_MM, BAD_MM = 80.0, 130.0
-"""PA-MPJPE up to which a body is good, and from which it is bad."""
+"""PA-MPJPE up to which a fit is good, and from which it is bad, millimetres."""
 
 LARGEST_FALSE_ALARM = 0.2
-"""Share of the ``failed`` that may be no bad bodies."""
+"""Largest share of fits that are not bad among the ``failed``."""
 
 IOU_GRID = (0.0, *(round(0.1 + 0.05 * step, 3) for step in range(18)))
 KEYPOINT_GRID = (*(round(0.01 + 0.005 * step, 3) for step in range(29)), math.inf)
-"""What thresholds are chosen from; the first and the last are limits that no fit breaks."""
+"""Candidate thresholds; no fit exceeds the first IoU or the last keypoint error."""
 
 STATUSES = ("ok", "poor", "failed")
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A view, what is wrong with its observation, and another view that wrong parts come from."""
+    """A view, the perturbation of its observation, and another view from which wrong masks or keypoints are taken."""
 
     view: SyntheticView
-    wrong: str
+    perturbation: str
     other: SyntheticView
 
 
-def status(settings: Settings) -> ExperimentResult:
-    """96 views of held-out subjects' poses, most observed wrongly: what each status says about the error in 3D."""
-    views = held_out_views(settings, N_TRIALS)
+def status_thresholds(config: ExperimentConfig) -> ExperimentResult:
+    """96 synthetic views of held-out poses, mostly perturbed observations: 3D errors by status of the fit."""
+    views = held_out_views(config, N_TRIALS)
     names = list(PERTURBATIONS)
     tasks = [
         Trial(view, names[place % len(names)], views[(place + 1) % len(views)]) for place, view in enumerate(views)
     ]
-    people = list(run_all(_trial, tasks, settings))
-    columns = ("number", "wrong", "iou", "keypoint_percent", "beta_max", "status", "pa_mpjpe", "in_3d")
-    return ExperimentResult("status", people, _summary(people), (*columns, "limb_flips", "facing_flipped", "seconds"))
+    people = run_all(_trial, tasks, config)
+    columns = ("number", "wrong", "iou", "keypoint_percent", "beta_max", "status", "pa_mpjpe", "in_3d", "limb_flips")
+    return ExperimentResult("status-thresholds", people, _summary(people), (*columns, "facing_flipped", "seconds"))
 
 
-def _trial(trial: Trial, settings: Settings) -> Metrics:
-    kit, view = tools(settings), trial.view
-    scene = scene_of(view, kit, settings)
-    seen, other = (one.observation(parts=False) for one in (scene, scene_of(trial.other, kit, settings)))
-    rng = np.random.default_rng([settings.seed, view.number])
-    observation = perturb(trial.wrong, seen, other, rng)
-    fit = fit_person(observation, kit, settings)
-    error = error_3d(kit.body, fit.parameters, scene.skeleton, kit.body.keypoints(scene.parameters, scene.skeleton)[0])
+def _trial(trial: Trial, config: ExperimentConfig) -> Metrics:
+    components, view = load_components(config), trial.view
+    scene = scene_of(view, config)
+    correct, other = (one.observation(parts=False) for one in (scene, scene_of(trial.other, config)))
+    rng = np.random.default_rng([config.seed, view.number])
+    observation = perturb(correct, trial.perturbation, other, rng)
+    fit = fit_person(observation, config)
+    error = error_3d(
+        components.body, fit.parameters, scene.skeleton, components.body.keypoints(scene.parameters, scene.skeleton)[0]
+    )
     iou, keypoint_px = fit.report.iou, fit.report.keypoint_error_px
     values: Row = {
         "number": view.number,
         "clip": view.clip,
-        "wrong": trial.wrong,
+        "wrong": trial.perturbation,
         "iou": None if iou is None else iou.after,
         "keypoint_percent": None if keypoint_px is None else 100 * keypoint_px.after / max(observation.box[2:]),
         "beta_max": number(fit.report.beta_max, 2),
@@ -76,41 +79,40 @@ def _trial(trial: Trial, settings: Settings) -> Metrics:
         "facing_flipped": error.facing_flipped,
         "seconds": number(fit.report.seconds["total"], 2),
     }
-    caption = f"{view.number}: {trial.wrong}, {values['status']}, {error.pa_mpjpe_mm:.0f} mm"
-    return Metrics(values, comparison_images(view, scene, fit, kit), caption)
+    caption = f"{view.number}: {trial.perturbation}, {values['status']}, {error.pa_mpjpe_mm:.0f} mm"
+    return Metrics(values, comparison_images(view, scene, fit, components), caption)
 
 
 def youden(ok: list[bool], bad: list[bool]) -> float:
-    """Share of ``ok`` among what is not bad, minus that among what is bad: 1 separates them, 0 is chance."""
+    """Youden index of ``ok``: its share among fits that are not bad, minus its share among bad ones. 0 is chance."""
     n_ok_bad = sum(a and b for a, b in zip(ok, bad, strict=True))
     return (sum(ok) - n_ok_bad) / max(1, bad.count(False)) - n_ok_bad / max(1, sum(bad))
 
 
 def choose_thresholds(qualities: Sequence[Quality], bad: list[bool]) -> Thresholds:
-    """The thresholds that figures of fits with known errors choose, on a grid.
+    """Choose thresholds on a grid from fits with known 3D errors.
 
-    ``ok`` is tried with every pair of an IoU and a keypoint error. The pair stays that separates best what is not
-    bad from what is: the largest Youden index. ``failed`` is tried with every pair no stricter than that. Of the
-    pairs whose ``failed`` are bad by 80 % at least, the one stays that finds most of the bad; a pair that calls
-    nothing failed is on the grid and always allowed. Of equals the laxest stays: the lowest IoU, then the largest
-    keypoint error.
+    The limits of ``ok`` are the pair of IoU and keypoint error with the largest Youden index against bad. The limits of
+    ``failed`` are no stricter than these. Of the pairs whose ``failed`` fits are bad to at least 80 %, the one that
+    finds most bad fits is chosen; a pair that rates no fit ``failed`` is on the grid and always allowed. Ties are
+    resolved to the laxest pair: the lowest IoU, then the largest keypoint error.
 
     Args:
-        qualities: What the status is judged by.
-        bad: Whether each of these fits is bad in 3D.
+        qualities: Quality of each fit.
+        bad: Whether each fit is bad in 3D.
 
     Returns:
         Thresholds on the grid; |β| keeps its default.
     """
 
-    def called(limits: Thresholds, name: str) -> list[bool]:
+    def has_status(limits: Thresholds, name: str) -> list[bool]:
         return [judge(quality, limits)[0] == name for quality in qualities]
 
     def separation(limits: Thresholds) -> tuple[float, float, float]:
-        return youden(called(limits, "ok"), bad), -limits.iou_ok, limits.keypoint_error_ok
+        return youden(has_status(limits, "ok"), bad), -limits.iou_ok, limits.keypoint_error_ok
 
     def found(limits: Thresholds) -> tuple[float, float, float]:
-        among = [wrong for failed, wrong in zip(called(limits, "failed"), bad, strict=True) if failed]
+        among = [is_bad for failed, is_bad in zip(has_status(limits, "failed"), bad, strict=True) if failed]
         true_enough = among.count(False) <= LARGEST_FALSE_ALARM * len(among)
         return float(sum(among)) if true_enough else -1.0, -limits.iou_failed, limits.keypoint_error_failed
 
@@ -122,7 +124,7 @@ def choose_thresholds(qualities: Sequence[Quality], bad: list[bool]) -> Threshol
 
 
 def quality_of(person: Metrics) -> Quality:
-    """What a person's status was judged by."""
+    """Quality of a fit, from its row of the table."""
     percent = person.values["keypoint_percent"]
     error = None if percent is None else percent / 100
     return Quality(person.values["iou"], None, error, person.values["beta_max"])
@@ -136,12 +138,14 @@ def _summary(people: list[Metrics]) -> Row:
     }
     chosen = choose_thresholds([quality_of(person) for person in people], [grade == "bad" for grade in grades])
     for which, limits in (("in force", Thresholds()), ("chosen by these data", chosen)):
-        named = [judge(quality_of(person), limits)[0] for person in people]
-        summary |= {f"{name}, thresholds {which}": value for name, value in worth(people, named, limits).items()}
-    for wrong in PERTURBATIONS:
-        own = [person for person in people if person.values["wrong"] == wrong]
+        statuses = [judge(quality_of(person), limits)[0] for person in people]
+        summary |= {
+            f"{name}, thresholds {which}": value for name, value in errors_by_status(people, statuses, limits).items()
+        }
+    for perturbation in PERTURBATIONS:
+        own = [person for person in people if person.values["wrong"] == perturbation]
         counts = _counts([person.values["status"] for person in own], STATUSES)
-        figures = (
+        medians = (
             f"{name} {median_of(own, column, digits)}"
             for name, column, digits in (
                 ("PA-MPJPE", "pa_mpjpe", 0),
@@ -149,16 +153,16 @@ def _summary(people: list[Metrics]) -> Row:
                 ("keypoints %", "keypoint_percent", 1),
             )
         )
-        summary[f"wrong: {wrong}"] = f"{counts}; medians: {', '.join(figures)}"
+        summary[f"wrong: {perturbation}"] = f"{counts}; medians: {', '.join(medians)}"
     summary["median seconds of a fit"] = median_of(people, "seconds", 2)
     return summary
 
 
-def worth(people: list[Metrics], named: list[str], limits: Thresholds) -> Row:
-    """How many people get each status, and what that says about their errors in 3D."""
+def errors_by_status(people: list[Metrics], statuses: list[str], limits: Thresholds) -> Row:
+    """Number of people with each status, and their 3D errors."""
 
-    def among(*statuses: str) -> list[Metrics]:
-        return [person for person, name in zip(people, named, strict=True) if name in statuses]
+    def among(status: str) -> list[Metrics]:
+        return [person for person, name in zip(people, statuses, strict=True) if name == status]
 
     def share(part: list[Metrics], whole: list[Metrics]) -> str:
         return f"{len(part)} of {len(whole)}" + (f" ({len(part) / len(whole):.0%})" if whole else "")
@@ -172,8 +176,8 @@ def worth(people: list[Metrics], named: list[str], limits: Thresholds) -> Row:
     return {
         "limits": f"ok: IoU ≥ {limits.iou_ok:g}, keypoints ≤ {100 * limits.keypoint_error_ok:g} %; "
         f"failed: IoU < {limits.iou_failed:g} or keypoints > {100 * limits.keypoint_error_failed:g} %",
-        "status": _counts(named, STATUSES),
-        "ok against bad, Youden index": round(youden([name == "ok" for name in named], bad), 2),
+        "status": _counts(statuses, STATUSES),
+        "ok against bad, Youden index": round(youden([name == "ok" for name in statuses], bad), 2),
         **{
             f"mean, median PA-MPJPE of {name}, mm": f"{mean_of(among(name), 'pa_mpjpe', 0)}, "
             f"{median_of(among(name), 'pa_mpjpe', 0)}"

@@ -1,22 +1,23 @@
-"""What 2D keypoints alone teach: bodies whose picture is right and whose depth nobody has seen, unless something says
-what people look like.
+"""Supervision by 2D keypoints alone: projections become correct, but depth is unconstrained without a prior on bodies.
 
-Three regressors see the same keypoints: one is told where joints are in the picture (L_2D) and nothing else, one has an
-adversary beside that, which knows poses of motion capture and not whose they are, and one is told everything.
+Three regressors have the same inputs and differ in supervision: a reprojection loss on 2D joints (L_2D), the same loss
+with an adversarial prior trained on unpaired motion capture, and all labels.
 
 Source: Kanazawa et al., CVPR 2018, section 3.4 and figure 6 ("monsters").
 """
 
 from __future__ import annotations
 
+import logging
+
 import roma
 import torch
 
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.core.cameras import view_camera
-from render_fit.evaluation.experiments.settings import Settings
+from render_fit.evaluation.experiments.settings import ExperimentConfig
 from render_fit.evaluation.fit_errors import render_views
-from render_fit.evaluation.regressors import covered, regressor_metrics
+from render_fit.evaluation.regressors import covered_pixels, regressor_metrics
 from render_fit.evaluation.tables import ExperimentResult, Metrics
 from render_fit.export.overlays import Pixels
 from render_fit.losses.priors import default_joint_limits, default_pose_prior
@@ -30,60 +31,64 @@ from render_fit.training.checkpointing import REGRESSOR
 from render_fit.training.label_availability import LabelAvailability
 from render_fit.training.loop import train
 from render_fit.training.recipe import TrainingRecipe
-from render_fit.training.runs import people_sampler
+from render_fit.training.runs import make_people_sampler
 from render_fit.training.validation import HeldOut, sample_held_out
+
+log = logging.getLogger(__name__)
 
 STEPS = 1000
 PICTURED, PICTURE_PX = 6, 160
-"""People on the contact sheet, and the side of their pictures."""
+"""Number of people on the contact sheet, and the side of their images in pixels."""
 
 IMPOSSIBLE = 0.15
-"""Excess over the joints' ranges, radians squared, above which a pose counts as impossible."""
+"""Excess over the joint limits, radians squared, above which a pose counts as impossible."""
 
-_PICTURE_ALONE = LabelAvailability(latent=0.0, joints=0.0)
-ARMS: dict[str, dict[str, object]] = {
-    "L_2D alone": {"label_availability": _PICTURE_ALONE},
-    "L_2D and adversary": {"label_availability": _PICTURE_ALONE, "adversarial": AdversarialConfig(weight=0.02)},
+_PROJECTION_ONLY = LabelAvailability(latent=0.0, joints=0.0)
+VARIANTS: dict[str, dict[str, object]] = {
+    "L_2D alone": {"label_availability": _PROJECTION_ONLY},
+    "L_2D and adversary": {"label_availability": _PROJECTION_ONLY, "adversarial": AdversarialConfig(weight=0.02)},
     "all labels": {},
 }
 
 
-def monsters(settings: Settings) -> ExperimentResult:
-    """L_2D alone, with an adversarial prior, and with 3D labels: errors, how human the poses are, pictures."""
+def two_d_supervision(config: ExperimentConfig) -> ExperimentResult:
+    """Training with L_2D alone, with an adversarial prior, and with 3D labels: errors and plausibility of poses."""
     recipe = TrainingRecipe(
-        name="monsters",
-        description="keypoints alone to a body",
+        name="two-d-supervision",
+        description="body from keypoints alone",
         clothing=False,
         regressor=RegressorConfig(pictures=(), hypotheses=1),
-        steps=settings.steps(STEPS),
-        seed=settings.seed,
+        steps=config.steps(STEPS),
+        seed=config.seed,
     )
-    synthesis = people_sampler(recipe, settings.bank("train"))
-    judge = people_sampler(recipe, settings.bank("held_out"))
-    held_out = sample_held_out(judge, settings.people)
+    synthesis = make_people_sampler(recipe, config.bank("train"))
+    evaluation = make_people_sampler(recipe, config.bank("held_out"))
+    held_out = sample_held_out(evaluation, config.people)
     rows = []
-    for name, changes in ARMS.items():
-        settings.say(f"training: {name}")
-        folder = settings.out / "trainings" / name.replace(" ", "_")
-        train(recipe.model_copy(update=changes), folder, synthesis, workers=settings.workers)
+    for name, changes in VARIANTS.items():
+        log.info("training: %s", name)
+        folder = config.out / "trainings" / name.replace(" ", "_")
+        train(recipe.model_copy(update=changes), folder, synthesis, workers=config.workers)
         regressor = load_regressor(folder / REGRESSOR)
-        values = {"what": name} | regressor_metrics(regressor, held_out, judge) | _human(regressor, held_out)
-        rows.append(Metrics(values, tuple(_pictures(regressor, held_out, judge)), name))
-    poses = settings.bank("held_out").pose[:, 1:22]
-    rows.append(Metrics({"what": "real poses of the held-out subjects"} | _of(poses)))
+        values = (
+            {"what": name} | regressor_metrics(regressor, held_out, evaluation) | _plausibility(regressor, held_out)
+        )
+        rows.append(Metrics(values, tuple(_comparison_images(regressor, held_out, evaluation)), name))
+    poses = config.bank("held_out").pose[:, 1:22]
+    rows.append(Metrics({"what": "real poses of the held-out subjects"} | _pose_plausibility(poses)))
     columns = ("what", "pa_mpjpe_mm", "mpjpe_mm", "iou", "mixture_nats", "impossible")
-    return ExperimentResult("monsters", rows, {"held-out people": settings.people}, columns)
+    return ExperimentResult("two-d-supervision", rows, {"held-out people": config.people}, columns)
 
 
 @torch.no_grad()
-def _human(regressor: Regressor, held_out: HeldOut) -> dict[str, float]:
-    """How human the poses are that a regressor says."""
-    said: Prediction = regressor(held_out.inputs)
-    return _of(roma.rotmat_to_rotvec(said.rotations[:, 0, 1:22]))
+def _plausibility(regressor: Regressor, held_out: HeldOut) -> dict[str, float]:
+    """Plausibility of the poses that a regressor predicts."""
+    prediction: Prediction = regressor(held_out.inputs)
+    return _pose_plausibility(roma.rotmat_to_rotvec(prediction.rotations[:, 0, 1:22]))
 
 
-def _of(poses: torch.Tensor) -> dict[str, float]:
-    """Median energy under the shipped mixture, and the share of poses beyond the joints' ranges."""
+def _pose_plausibility(poses: torch.Tensor) -> dict[str, float]:
+    """Median energy of poses (N, 21, 3) under the shipped mixture, nats, and the share beyond the joint limits."""
     energy, excess = default_pose_prior()(poses.flatten(1)), default_joint_limits()(poses)
     return {
         "mixture_nats": round(float(energy.median()), 1),
@@ -92,19 +97,19 @@ def _of(poses: torch.Tensor) -> dict[str, float]:
 
 
 @torch.no_grad()
-def _pictures(regressor: Regressor, held_out: HeldOut, synthesis: PeopleSampler) -> list[Pixels]:
-    """What a regressor says of some people, over the true silhouette and from the side."""
+def _comparison_images(regressor: Regressor, held_out: HeldOut, synthesis: PeopleSampler) -> list[Pixels]:
+    """Predictions for some people, over the true silhouette and from the side."""
     rows = torch.arange(PICTURED)
     truth = held_out.truth[rows]
-    said: Prediction = regressor(held_out.inputs[rows])
+    prediction: Prediction = regressor(held_out.inputs[rows])
     transl = truth.pelvis - synthesis.body.rest_joints(truth.betas)[:, 0]
-    true = covered(BodyParameters(truth.rotations, truth.betas, transl), truth.focal, synthesis, PICTURE_PX)
-    found, camera = said.parameters(synthesis.body, truth.focal), view_camera(truth.focal, PICTURE_PX)
+    true = covered_pixels(BodyParameters(truth.rotations, truth.betas, transl), truth.focal, synthesis, PICTURE_PX)
+    predicted, camera = prediction.parameters(synthesis.body, truth.focal), view_camera(truth.focal, PICTURE_PX)
     whole = torch.tensor([0.0, 0.0, PICTURE_PX, PICTURE_PX])
     result: list[Pixels] = []
     for index in range(PICTURED):
         one = slice(index, index + 1)
         grey = 0.2 + 0.5 * true[index].float().expand(3, -1, -1)
-        _, over, side = render_views(grey, synthesis.body, found[one], camera[one], whole, CpuRenderer())
+        _, over, side = render_views(grey, synthesis.body, predicted[one], camera[one], whole, CpuRenderer())
         result += [over, side]
     return result

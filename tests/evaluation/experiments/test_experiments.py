@@ -1,24 +1,28 @@
-"""The experiments' bookkeeping; the figures themselves are measured, not tested."""
+"""The experiments' bookkeeping and command; the figures themselves are measured, not tested."""
 
 import csv
 import json
 import math
-from dataclasses import replace
+import shlex
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from rich.console import Console
+from typer.testing import CliRunner
 
 from render_fit.bodies import open_body
+from render_fit.cli.app import app
 from render_fit.core.skeletons import COCO_17, H36M_17
 from render_fit.datasets.images import PhotoSample
 from render_fit.evaluation import fit_errors, tables
 from render_fit.evaluation.experiments.ground_truth_3d import describe
 from render_fit.evaluation.experiments.photos_with_masks import withheld_keypoints
-from render_fit.evaluation.experiments.registry import EXPERIMENTS, main
-from render_fit.evaluation.experiments.runner import Settings, recipe_of
+from render_fit.evaluation.experiments.registry import EXPERIMENTS, RENAMED, run_experiment
+from render_fit.evaluation.experiments.runner import load_components
+from render_fit.evaluation.experiments.settings import ExperimentConfig
 from render_fit.synthesis import everyday_pose, synthetic_scene, view_rotation
 
 
@@ -32,31 +36,31 @@ def scene(body):
     return synthetic_scene(body, everyday_pose("walking"), seed=0, yaw_rad=0.3, jitter=0.0)
 
 
-def figures(*values: float | None) -> list[tables.Metrics]:
+def rows(*values: float | None) -> list[tables.Metrics]:
     return [tables.Metrics({"x": value}) for value in values]
 
 
-def test_summaries_leave_out_what_does_not_apply():
-    people = figures(1.0, None, 4.0, math.nan, 2.5)
+def test_summaries_ignore_missing_values():
+    people = rows(1.0, None, 4.0, math.nan, 2.5)
     assert tables.mean_of(people, "x") == 2.5
     assert tables.median_of(people, "x") == 2.5
     assert tables.mean_of(people, "y") is None
     # Nearest rank: the 90th percentile of ten numbers is the ninth.
-    assert tables.quantile_of(figures(*map(float, range(1, 11))), "x", 0.9) == 9.0
+    assert tables.quantile_of(rows(*map(float, range(1, 11))), "x", 0.9) == 9.0
     assert tables.count_of([tables.Metrics({"x": flag}) for flag in (True, None, False, True)], "x") == 2
 
 
-def test_an_outcome_is_written_as_json_csv_and_sheet(tmp_path: Path):
+def test_a_result_is_written_as_json_csv_and_sheet(tmp_path: Path):
     picture = np.full((20, 10, 3), 128, dtype=np.uint8)
     people = [tables.Metrics({"name": "a", "iou": 0.5}, (picture,), "a"), tables.Metrics({"name": "b", "extra": 1})]
-    outcome = tables.ExperimentResult("made", people, {"mean": 0.5}, ("name", "iou"))
+    result = tables.ExperimentResult("made", people, {"mean": 0.5}, ("name", "iou"))
     console = Console(file=open(tmp_path / "log", "w"), width=80)  # noqa: SIM115
-    tables.write_result(outcome, tmp_path, console)
+    tables.write_result(result, tmp_path, console)
     console.file.close()
     assert json.loads((tmp_path / "made.json").read_text())["summary"] == {"mean": 0.5}
     with (tmp_path / "made.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert [row["iou"] for row in rows] == ["0.5", ""] and rows[1]["extra"] == "1"
+        written = list(csv.DictReader(file))
+    assert [row["iou"] for row in written] == ["0.5", ""] and written[1]["extra"] == "1"
     assert (tmp_path / "made.png").stat().st_size > 0
     assert "mean  0.5" in (tmp_path / "log").read_text()
 
@@ -67,8 +71,8 @@ def test_four_annotated_keypoints_are_withheld_one_of_each_kind():
     names = [COCO_17.joints[index] for index in withheld_keypoints(sample, 0)]
     assert [name.split("_")[1] for name in names] == ["wrist", "elbow", "knee", "ankle"]
     assert withheld_keypoints(sample, 0) == withheld_keypoints(sample, 0)
-    drawn = {tuple(withheld_keypoints(replace(sample, name=f"person {n}"), 0)) for n in range(20)}
-    assert len(drawn) > 5
+    choices = {tuple(withheld_keypoints(replace(sample, name=f"person {n}"), 0)) for n in range(20)}
+    assert len(choices) > 5
     # Without ankles and with one wrist hidden, the visible wrist and another limb keypoint take their places.
     confidence = confidence.clone()
     confidence[[COCO_17.index(name) for name in ("left_ankle", "right_ankle", "left_wrist")]] = 0
@@ -76,33 +80,33 @@ def test_four_annotated_keypoints_are_withheld_one_of_each_kind():
     assert len(set(names)) == 4 and "right_wrist" in names and not any("ankle" in name for name in names)
 
 
-def test_the_truth_has_no_error_and_no_defect(body, scene):
+def test_the_ground_truth_has_no_error_and_no_failure_mode(body, scene):
     true = body.keypoints(scene.parameters, H36M_17)[0]
     error = fit_errors.error_3d(body, scene.parameters, H36M_17, true)
     assert error.pa_mpjpe_mm < 0.1 and error.mpjpe_mm < 0.1
     assert error.limb_flips == 0 and not error.facing_flipped
     assert fit_errors.silhouette_iou(body, scene.parameters, scene.camera, scene.mask) > 0.98
-    wrong = fit_errors.find_failure_modes(body, scene.parameters, COCO_17, scene.keypoints_px, torch.ones(17))
-    assert wrong == fit_errors.FailureModes(False, False, False, False)
+    failures = fit_errors.find_failure_modes(body, scene.parameters, COCO_17, scene.keypoints_px, torch.ones(17))
+    assert failures == fit_errors.FailureModes(False, False, False, False)
 
 
-def test_a_body_turned_round_or_upside_down_is_noticed(body, scene):
+def test_bodies_that_are_back_to_front_or_upside_down_are_detected(body, scene):
     def turned(rotation: torch.Tensor):
         first = (rotation @ scene.parameters.rotations[0, 0])[None, None]
         rotations = torch.cat([first, scene.parameters.rotations[:, 1:]], dim=1)
         return replace(scene.parameters, rotations=rotations)
 
     about_vertical = torch.diag(torch.tensor([-1.0, 1.0, -1.0]))
-    wrong = fit_errors.find_failure_modes(body, turned(about_vertical), COCO_17, scene.keypoints_px, torch.ones(17))
-    assert wrong.back_to_front and not wrong.upside_down
+    failures = fit_errors.find_failure_modes(body, turned(about_vertical), COCO_17, scene.keypoints_px, torch.ones(17))
+    assert failures.back_to_front and not failures.upside_down
     true = body.keypoints(scene.parameters, H36M_17)[0]
     assert fit_errors.error_3d(body, turned(about_vertical), H36M_17, true).facing_flipped
     about_depth = torch.diag(torch.tensor([-1.0, -1.0, 1.0]))
-    wrong = fit_errors.find_failure_modes(body, turned(about_depth), COCO_17, scene.keypoints_px, torch.ones(17))
-    assert wrong.upside_down and wrong.count == 1
+    failures = fit_errors.find_failure_modes(body, turned(about_depth), COCO_17, scene.keypoints_px, torch.ones(17))
+    assert failures.upside_down and failures.count == 1
 
 
-def test_a_spike_is_noticed(body, scene):
+def test_a_spike_is_detected(body, scene):
     offsets = torch.zeros(1, body.n_vertices, 3)
     offsets[0, 100] = torch.tensor([0.0, 0.0, 0.3])
     smooth = replace(scene.parameters, offsets=torch.full((1, body.n_vertices, 3), 0.01))
@@ -110,32 +114,71 @@ def test_a_spike_is_noticed(body, scene):
     assert fit_errors.find_failure_modes(body, replace(scene.parameters, offsets=offsets), None, None, None).spiky
 
 
-def test_the_command_lists_its_experiments(capsys: pytest.CaptureFixture[str]):
-    with pytest.raises(SystemExit) as stop:
-        main(["--help"])
-    assert stop.value.code == 0
-    printed = capsys.readouterr().out
-    assert all(name in printed for name in EXPERIMENTS)
+def run(*arguments: str):
+    return CliRunner().invoke(app, ["experiment", *arguments])
 
 
-def test_fits_begin_with_the_regressor_that_is_asked_for():
-    settings = Settings(Path("unused"), None, regressor="lifter", keypoints_only=True)
-    recipe = recipe_of(settings)
-    posed = replace(settings, regressor="none")
-    assert recipe.initialisation.regressor == "lifter" and not recipe_of(posed).initialisation.regressor
-    assert recipe_of(posed).with_regressor("lifter") == recipe
-    assert describe(settings) == {"before": "regressor alone", "after": "refined with keypoints alone"}
-    assert describe(posed)["before"] == "keypoints alone"
+@pytest.mark.parametrize("arguments", [(), ("--list",)])
+def test_the_command_lists_its_experiments(arguments):
+    result = run(*arguments)
+    assert result.exit_code == 0
+    assert [line.split()[0] for line in result.stdout.splitlines()] == list(EXPERIMENTS)
+    assert all(len(line.split()) > 3 for line in result.stdout.splitlines())
 
 
-def test_a_regressor_that_does_not_exist_ends_an_experiment_in_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-):
-    with pytest.raises(SystemExit) as stop:
-        main(["coco", "--out", str(tmp_path), "--regressor", "nobody"])
-    assert stop.value.code == 2
-    said = capsys.readouterr().err
-    assert said.startswith("error: ") and "nobody" in said and said.count("\n") == 1
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_quick_sizes_are_options_that_the_experiment_uses(name):
+    experiment = EXPERIMENTS[name]
+    assert set(experiment.quick) <= set(experiment.uses) <= {field.name for field in fields(ExperimentConfig)}
+
+
+def test_fits_are_initialised_from_the_given_regressor():
+    config = ExperimentConfig(Path("unused"), regressors=("lifter",), keypoints_only=True)
+    without = replace(config, regressors=("none",))
+    recipe, recipe_without = load_components(config).recipe, load_components(without).recipe
+    assert recipe.initialisation.regressor == "lifter" and not recipe_without.initialisation.regressor
+    assert recipe_without.with_regressor("lifter") == recipe
+    assert describe(config) == {"before": "regressor alone", "after": "refined with keypoints alone"}
+    assert describe(without)["before"] == "keypoints alone"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("coco-masks", "--regressor", "nobody"), "nobody"),
+        (("nobody",), "known are coco-masks"),
+        (("real-3d", "--limit", "0"), "--limit 0: expected at least 1"),
+        (("real-3d", "--people", "3"), "--people: not used by real-3d, which uses --data"),
+        (("two-d-supervision", "--recipe", "hybrid"), "--recipe: not used by two-d-supervision"),
+        (("real-3d", "--recipe", "hybrid", "--recipe", "predict"), "--recipe: expected one, got hybrid, predict"),
+        *((((old,)), f"'{old}' is now called '{new}'") for old, new in RENAMED.items()),
+    ],
+)
+def test_a_mistake_is_one_line_before_anything_is_written(tmp_path: Path, arguments, message):
+    result = run(*arguments, "--out", str(tmp_path / "out"))
+    assert result.exit_code == 2
+    assert result.stderr.startswith("render-fit: ") and message in result.stderr and result.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_records_the_command_that_repeats_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    configs = []
+
+    def experiment(config: ExperimentConfig) -> tables.ExperimentResult:
+        configs.append(config)
+        return tables.ExperimentResult("real-3d", [], {}, ())
+
+    monkeypatch.setitem(EXPERIMENTS, "real-3d", replace(EXPERIMENTS["real-3d"], run=experiment))
+    arguments = ["real-3d", "--out", str(tmp_path), "--quick", "--seed", "0", "--keypoints-only", "--recipe", "predict"]
+    for _ in range(2):
+        assert run(*arguments).exit_code == 0
+        about = json.loads((tmp_path / "real-3d.json").read_text())["about"]
+        arguments = shlex.split(about["command"])[2:]
+    assert {"command", "recipe", "seconds", "cores", "versions"} <= set(about)
+    assert configs[0] == configs[1] and configs[0].limit == EXPERIMENTS["real-3d"].quick["limit"]
+    assert configs[0] == ExperimentConfig(tmp_path, limit=configs[0].limit, keypoints_only=True, recipes=("predict",))
+    run_experiment("real-3d", tmp_path, quick=True, limit=3)
+    assert configs[-1].limit == 3
 
 
 def test_view_rotation_is_a_rotation():

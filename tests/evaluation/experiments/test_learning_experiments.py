@@ -1,7 +1,8 @@
-"""The experiments about learning run at small size; the figures themselves are measured, not tested."""
+"""The experiments on regressors run at small size; the figures themselves are measured, not tested."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,8 +11,8 @@ from render_fit.bodies import open_body
 from render_fit.core.skeletons import COCO_17, SMPL_24
 from render_fit.evaluation.experiments import domain_adaptation, regressor_baselines, two_d_supervision
 from render_fit.evaluation.experiments.fits_of_synthetic_people import observations_of, sample_fit_targets
-from render_fit.evaluation.experiments.learning_main import main
-from render_fit.evaluation.experiments.settings import Settings
+from render_fit.evaluation.experiments.registry import run_experiment
+from render_fit.evaluation.experiments.settings import ExperimentConfig
 from render_fit.evaluation.regressors import regressor_metrics
 from render_fit.regressors.checkpoint import save_regressor
 from render_fit.regressors.config import RegressorConfig
@@ -33,28 +34,35 @@ TINY = RegressorConfig(
 def few_poses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Poses of the prior in place of motion capture."""
 
-    def bank(_: Settings, split: str) -> PoseBank:
+    def bank(_: ExperimentConfig, split: str) -> PoseBank:
         poses = PoseBank.from_prior(200, seed=len(split)).pose
         poses[:40, 1:9] *= 0.2  # some who stand
         return PoseBank(poses)
 
-    monkeypatch.setattr(Settings, "bank", bank)
+    monkeypatch.setattr(ExperimentConfig, "bank", bank)
 
 
-def run(name: str, out: Path, *more: str) -> dict:
-    main([name, "--out", str(out), "--people", "12", "--workers", "0", *more])
+def run(name: str, out: Path, **options: Any) -> dict:
+    run_experiment(name, out, people=12, **options)
     return json.loads((out / f"{name}.json").read_text())
 
 
-def test_a_person_is_most_like_themselves_and_like_who_takes_the_same_pose() -> None:
+def test_the_nearest_neighbour_of_a_person_is_that_person() -> None:
     bank = PoseBank.from_prior(60)
     synthesis = PeopleSampler(open_body(), bank, None, 32, noise=NO_NOISE)
-    looks = regressor_baselines.NeighbourFeatures.of(training_batch(synthesis, 40, torch.Generator().manual_seed(0))[0])
+    features = regressor_baselines.NeighbourFeatures.of(
+        training_batch(synthesis, 40, torch.Generator().manual_seed(0))[0]
+    )
     for weights in regressor_baselines.KINDS.values():
-        assert regressor_baselines.nearest_neighbours(looks[slice(5, 9)], looks, *weights).tolist() == [5, 6, 7, 8]
+        assert regressor_baselines.nearest_neighbours(features[slice(5, 9)], features, *weights).tolist() == [
+            5,
+            6,
+            7,
+            8,
+        ]
 
 
-def test_the_mean_pose_is_upright_and_the_truth_has_no_error() -> None:
+def test_the_mean_pose_is_upright_and_the_ground_truth_has_no_error() -> None:
     bank = PoseBank.from_prior(50)
     mean = regressor_baselines.mean_pose(bank, 3)
     assert mean.shape == (3, 24, 3, 3)
@@ -64,32 +72,32 @@ def test_the_mean_pose_is_upright_and_the_truth_has_no_error() -> None:
     assert max(regressor_baselines._errors(truth.rotations, truth, synthesis, truth.betas).values()) < 0.1
 
 
-def test_silhouettes_overlap_wholly_where_the_answer_is_the_truth(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_silhouettes_overlap_fully_where_the_prediction_is_the_truth(monkeypatch: pytest.MonkeyPatch) -> None:
     synthesis = PeopleSampler(open_body(), PoseBank.from_prior(50), None, 32)
     held_out, regressor = sample_held_out(synthesis, 4), Regressor(TINY)
     assert 0 < regressor_metrics(regressor, held_out, synthesis)["iou"] < 0.9
 
     def oracle(inputs):
-        said = Regressor(TINY)(inputs)
+        prediction = Regressor(TINY)(inputs)
         truth = held_out.truth
         for name in ("rotations", "betas", "pelvis_offset"):
-            getattr(said, name).data.copy_(getattr(truth, name)[:, None].expand_as(getattr(said, name)))
-        return said
+            getattr(prediction, name).data.copy_(getattr(truth, name)[:, None].expand_as(getattr(prediction, name)))
+        return prediction
 
     monkeypatch.setattr(regressor, "forward", oracle)
-    figures = regressor_metrics(regressor, held_out, synthesis)
-    assert figures["iou"] > 0.999 and figures["pa_mpjpe_mm"] < 0.1
+    errors = regressor_metrics(regressor, held_out, synthesis)
+    assert errors["iou"] > 0.999 and errors["pa_mpjpe_mm"] < 0.1
 
 
-def test_baselines_judge_given_regressors(few_poses: None, tmp_path: Path) -> None:
+def test_baselines_evaluate_given_regressors(few_poses: None, tmp_path: Path) -> None:
     save_regressor(Regressor(TINY), tmp_path / "tiny.safetensors")
-    table = run("baselines", tmp_path, "--scale", "0.01", "--regressors", str(tmp_path / "tiny.safetensors"))
+    table = run("regressor-baselines", tmp_path, scale=0.01, regressors=(str(tmp_path / "tiny.safetensors"),))
     assert [row["what"].split()[0] for row in table["people"][:4]] == ["mean", "most", "most", "most"]
     assert all(row["pa_mpjpe_mm"] > 0 for row in table["people"])
     assert table["people"][4]["iou"] > 0
 
 
-def test_regressors_are_judged_by_the_errors_they_know(tmp_path: Path) -> None:
+def test_regressors_are_evaluated_with_the_noise_of_their_training(tmp_path: Path) -> None:
     nbf = load_training_recipe("nbf")
     assert regressor_baselines.training_noise_of("nbf") == nbf.observation_noise != ObservationNoise()
     assert regressor_baselines.training_noise_of(str(tmp_path / "regressor.safetensors")) == ObservationNoise()
@@ -98,21 +106,21 @@ def test_regressors_are_judged_by_the_errors_they_know(tmp_path: Path) -> None:
 
 
 def test_baselines_fit_people_by_recipes(few_poses: None, tmp_path: Path) -> None:
-    options = ("--scale", "0.01", "--regressors", "--recipes", "predict", "--fits", "3")
-    *_, mean, predicted = run("baselines", tmp_path, *options)["people"]
+    options = {"scale": 0.01, "regressors": ("none",), "recipes": ("predict",), "fits": 3}
+    *_, mean, predicted = run("regressor-baselines", tmp_path, **options)["people"]
     assert (mean["what"], predicted["what"]) == ("mean pose", "predict")
     assert mean["people"] == predicted["people"] == 3
     assert 0 < predicted["pa_mpjpe_mm"] <= predicted["mpjpe_mm"]
 
 
-def test_people_to_fit_are_observed_as_a_regressor_sees_them() -> None:
-    errors = NO_NOISE.model_copy(update={"no_mask": 0.5, "no_keypoints": 0.5})
-    synthesis = PeopleSampler(open_body(), PoseBank.from_prior(50), None, 32, noise=errors)
-    seen, truth = sample_fit_targets(synthesis, 24)
-    assert len(seen) == len(truth) == 24
+def test_fit_targets_have_the_observations_of_the_regressor_inputs() -> None:
+    noise = NO_NOISE.model_copy(update={"no_mask": 0.5, "no_keypoints": 0.5})
+    synthesis = PeopleSampler(open_body(), PoseBank.from_prior(50), None, 32, noise=noise)
+    observed, truth = sample_fit_targets(synthesis, 24)
+    assert len(observed) == len(truth) == 24
     joints = [SMPL_24.index(name) for name in ("left_knee", "right_elbow")]
     points = [COCO_17.index(name) for name in ("left_knee", "right_elbow")]
-    for row, one in enumerate(observations_of(seen)):
+    for row, one in enumerate(observations_of(observed)):
         assert one.mask is not None or bool((one.confidence > 0).any())
         there = one.camera.project((truth.joints[row] + truth.pelvis[row])[None, joints])[0]
         known = one.confidence[points] > 0
@@ -120,21 +128,21 @@ def test_people_to_fit_are_observed_as_a_regressor_sees_them() -> None:
         assert (there - one.keypoints_px[points]).norm(dim=-1)[known].lt(1.0).all()
 
 
-def test_adaptation_compares_every_way_to_learn(
+def test_domain_adaptation_compares_all_variants(
     few_poses: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # One precision for all trainings of a process, as accelerate has it.
     monkeypatch.setattr(domain_adaptation, "PRECISION", "no")
     monkeypatch.setattr(domain_adaptation, "NETWORK", TINY.model_copy(update={"n_clothing": 6}))
-    table = run("adaptation", tmp_path, "--scale", "0.002")
+    table = run("domain-adaptation", tmp_path, scale=0.002, workers=0)
     rows = {row["what"]: row for row in table["people"]}
-    assert set(domain_adaptation.ARMS) | {"narrow", "all labels of the wide world"} < set(rows)
+    assert set(domain_adaptation.VARIANTS) | {"narrow", "all labels of the wide world"} < set(rows)
     assert all(row["refined_pa_mpjpe_mm"] > 0 for row in rows.values())
-    assert all(f"of the gap, {name}" in table["summary"] for name in domain_adaptation.ARMS)
+    assert all(f"of the gap, {name}" in table["summary"] for name in domain_adaptation.VARIANTS)
 
 
-def test_monsters_are_looked_at(few_poses: None, tmp_path: Path) -> None:
-    table = run("monsters", tmp_path, "--scale", "0.002")
-    assert [row["what"] for row in table["people"]][:3] == list(two_d_supervision.ARMS)
+def test_two_d_supervision_has_a_row_and_images_per_variant(few_poses: None, tmp_path: Path) -> None:
+    table = run("two-d-supervision", tmp_path, scale=0.002, workers=0)
+    assert [row["what"] for row in table["people"]][:3] == list(two_d_supervision.VARIANTS)
     assert all(0 <= row["impossible"] <= 1 for row in table["people"])
-    assert (tmp_path / "monsters.png").stat().st_size > 0
+    assert (tmp_path / "two-d-supervision.png").stat().st_size > 0

@@ -1,4 +1,4 @@
-"""The experiment on statuses: what makes an observation wrong, and the rule that chooses thresholds."""
+"""The experiment on statuses: the perturbations of observations, and the rule that chooses thresholds."""
 
 import math
 from dataclasses import replace
@@ -39,13 +39,13 @@ def same(a, b, *names):
 
 
 def test_keypoints_are_off_by_a_share_of_the_box(seen, rng):
-    moved = [perturbations.keypoint_jitter(seen, 0.06, rng).keypoints_px - seen.keypoints_px for _ in range(40)]
+    moved = [perturbations.jitter_keypoints(seen, 0.06, rng).keypoints_px - seen.keypoints_px for _ in range(40)]
     assert torch.stack(moved).std() == pytest.approx(0.06 * max(seen.box[2:]), rel=0.1)
     assert torch.stack(moved).mean().abs() < 0.01 * max(seen.box[2:])
 
 
 def test_sides_are_swapped_in_all_keypoints(seen):
-    swapped = perturbations.sides_swapped(seen)
+    swapped = perturbations.swap_sides(seen)
     for side, other in (("left", "right"), ("right", "left")):
         for joint in ("eye", "shoulder", "wrist", "ankle"):
             to, of = seen.skeleton.index(f"{side}_{joint}"), seen.skeleton.index(f"{other}_{joint}")
@@ -53,7 +53,7 @@ def test_sides_are_swapped_in_all_keypoints(seen):
             assert swapped.confidence[to] == seen.confidence[of]
     nose = seen.skeleton.index("nose")
     assert torch.equal(swapped.keypoints_px[nose], seen.keypoints_px[nose])
-    assert same(perturbations.sides_swapped(swapped), seen, *POINTS)
+    assert same(perturbations.swap_sides(swapped), seen, *POINTS)
 
 
 @pytest.mark.parametrize("better", ["left", "right"])
@@ -64,7 +64,7 @@ def test_a_limb_moves_onto_the_better_seen_one(seen, rng, better):
     seen = replace(seen, confidence=confidence)
     limbs = set()
     for _ in range(10):
-        moved = perturbations.limb_on_other_side(seen, rng)
+        moved = perturbations.move_limb_to_other_side(seen, rng)
         changed = torch.nonzero((moved.keypoints_px != seen.keypoints_px).any(dim=1)).flatten().tolist()
         limbs.add(tuple(seen.skeleton.joints[index] for index in changed))
         for index in changed:
@@ -76,34 +76,34 @@ def test_a_limb_moves_onto_the_better_seen_one(seen, rng, better):
 
 def test_half_of_the_annotated_keypoints_go_missing(seen, rng):
     seen = replace(seen, confidence=torch.tensor([0.0, 0.5] + 15 * [1.0]))
-    left = perturbations.keypoints_missing(seen, rng).confidence
+    left = perturbations.drop_keypoints(seen, rng).confidence
     assert int((left > 0).sum()) == 8
     assert torch.equal(left[left > 0], seen.confidence[left > 0])
 
 
 def test_masks_are_shifted_cut_and_widened(seen, rng):
     left, top, width, height = seen.box
-    moved = box_of_mask(perturbations.mask_shifted(seen, 0.1, rng).mask)
+    moved = box_of_mask(perturbations.shift_mask(seen, 0.1, rng).mask)
     assert moved[2:] == seen.box[2:]
     assert abs(moved[0] - left) == round(0.1 * width) and abs(moved[1] - top) == round(0.1 * height)
-    cut = perturbations.lower_half_cut(seen).mask
+    cut = perturbations.cut_lower_half(seen).mask
     middle = round(top + height / 2)
     assert not cut[middle:].any() and torch.equal(cut[:middle], seen.mask[:middle])
-    wide = perturbations.mask_dilated(seen, 0.06).mask
+    wide = perturbations.dilate_mask(seen, 0.06).mask
     wider = box_of_mask(wide)
     assert wider[2] - width == pytest.approx(0.12 * height, abs=2) and height > width
     assert top - wider[1] == pytest.approx(0.06 * height, abs=1)
     assert (wide[seen.mask >= 0.5] == 1).all()
 
 
-@pytest.mark.parametrize("wrong", perturbations.PERTURBATIONS)
-def test_a_wrong_spoils_either_mask_or_keypoints(people, rng, wrong):
+@pytest.mark.parametrize("kind", perturbations.PERTURBATIONS)
+def test_a_perturbation_changes_either_mask_or_keypoints(people, rng, kind):
     seen, other = people
-    made = perturbations.perturb(wrong, seen, other, rng)
-    assert same(made, seen, "mask") == ("mask" not in wrong)
-    assert same(made, seen, *POINTS) == ("mask" in wrong or wrong == "nothing")
-    if "another" in wrong:
-        assert same(made, other, "mask") if "mask" in wrong else same(made, other, *POINTS)
+    made = perturbations.perturb(seen, kind, other, rng)
+    assert same(made, seen, "mask") == ("mask" not in kind)
+    assert same(made, seen, *POINTS) == ("mask" in kind or kind == "nothing")
+    if "another" in kind:
+        assert same(made, other, "mask") if "mask" in kind else same(made, other, *POINTS)
     # the box holds all that is left, as an observed person's does
     left, top, width, height = made.box
     points = made.keypoints_px[made.confidence > 0]
@@ -115,7 +115,7 @@ def quality(iou: float, error: float) -> Quality:
     return Quality(iou, None, error, 1.0)
 
 
-def test_thresholds_separate_bad_from_not_bad():
+def test_chosen_thresholds_separate_bad_from_not_bad():
     fine = [quality(*figures) for figures in ((0.92, 0.012), (0.81, 0.018), (0.78, 0.033), (0.55, 0.02), (0.52, 0.02))]
     bad = [quality(iou, 0.02) for iou in (0.74, 0.62, 0.60, 0.41, 0.3)] + [quality(0.9, 0.057), quality(0.9, 0.13)]
     chosen = status_thresholds.choose_thresholds(fine + bad, [False] * len(fine) + [True] * len(bad))
@@ -127,19 +127,19 @@ def test_thresholds_separate_bad_from_not_bad():
     )
 
 
-def test_nothing_is_failed_where_no_limit_tells_bad_from_good():
+def test_no_fit_is_failed_where_no_limit_separates_bad_from_good():
     figures = [quality(iou, 0.01) for iou in (0.3, 0.2, 0.25, 0.9)]
     chosen = status_thresholds.choose_thresholds(figures, [False, False, True, True])
     assert (chosen.iou_failed, chosen.keypoint_error_failed) == (0.0, math.inf)
 
 
-def test_what_the_statuses_are_worth_is_counted():
+def test_errors_are_counted_by_status():
     def person(grade: str, flips: int = 0) -> Metrics:
         error = {"good": 50.0, "usable": 100.0, "bad": 150.0}[grade]
         return Metrics({"in_3d": grade, "pa_mpjpe": error, "limb_flips": flips, "facing_flipped": False})
 
     people = [person("good"), person("usable"), person("bad", 2), person("bad"), person("good"), person("bad")]
-    row = status_thresholds.worth(people, ["ok", "ok", "ok", "poor", "failed", "failed"], Thresholds())
+    row = status_thresholds.errors_by_status(people, ["ok", "ok", "ok", "poor", "failed", "failed"], Thresholds())
     assert row["status"] == "3 ok, 1 poor, 2 failed"
     assert row["mean, median PA-MPJPE of ok, mm"] == "100.0, 100.0"
     assert row["good among ok"] == "1 of 3 (33%)"
