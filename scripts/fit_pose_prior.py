@@ -22,11 +22,11 @@ from render_fit.datasets.mocap import MocapPoses, load_poses
 from render_fit.losses.priors.joint_limits import HINGES, twist_and_swing
 
 CREDIT = "Fitted to motion capture from mocap.cs.cmu.edu, created with funding from NSF EIA-0196217."
-FLOOR_RAD = 0.06  # added in every direction: noise of the motion capture, and what its fixed collars and hinges miss
+FLOOR_RAD = 0.06  # added in every direction: motion-capture noise, and motion that fixed collars and hinges lack
 POOLING = 0.07  # covariances are shared between components as if each had this part of all data in common
 BALANCE = 0.5  # a subject with n poses counts n ** (1 - BALANCE): 01 alone is half of the poses
-WIDENING = 0.15  # of a joint's range, on each side: people reach further than these takes
-MARGIN_RAD = 0.15  # at least; and just that on the straight side of elbows and knees
+WIDENING = 0.15  # share of a joint's range, on each side: people reach further than in these clips
+MARGIN_RAD = 0.15  # smallest widening, and the only one on the straight side of elbows and knees
 ITERATIONS = 60
 STARTS = 3
 
@@ -45,13 +45,13 @@ def body_dimensions(pose: np.ndarray) -> np.ndarray:
 
 
 def mirror_image(x: np.ndarray) -> np.ndarray:
-    """(n, 63) poses seen in a mirror: sides swapped, rotation vectors reflected in the plane x = 0."""
+    """(n, 63) mirrored poses: sides swapped, rotation vectors reflected in the plane x = 0."""
     swap = [joint - 1 for joint in SMPL_24.left_right_swap[1:22]]
     return (x.reshape(-1, 21, 3)[:, swap] * np.array([1.0, -1.0, -1.0])).reshape(-1, 63)
 
 
 def balanced_weights(poses: MocapPoses) -> np.ndarray:
-    """(n,) weights of mean 1 that keep much-recorded subjects from owning the mixture."""
+    """(n,) weights of mean 1, smaller for subjects with many poses."""
     count = Counter(poses.subject)
     weights = np.array([count[subject] ** -BALANCE for subject in poses.subject])
     return weights / weights.mean()

@@ -1,1 +1,1 @@
-"""Data, objectives and loops that train what learns."""
+"""Training of regressors and pose priors: data, losses, loops."""

@@ -1,9 +1,10 @@
-"""Adversarial training beside the regressor's: discriminators learn what people's poses and shapes are from unpaired
-motion capture, and the regressor learns to look real to them. It needs no label of whom it judges."""
+"""Adversarial prior (HMR): discriminators trained jointly with the regressor on unpaired motion-capture poses.
+
+It needs no labels, so it also applies to people in unlabelled photos.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import roma
@@ -20,8 +21,10 @@ from render_fit.losses.priors.adversarial import (
 )
 from render_fit.regressors.network import Prediction
 from render_fit.synthesis.poses.bank import PoseBank
-from render_fit.training.losses import Count, Losses
+from render_fit.training.losses import Losses
 from render_fit.training.priors.discriminators import real_shapes
+from render_fit.training.processes import Processes
+from render_fit.training.supervision import StepBatch, StepPrediction, Supervision
 
 BODY_JOINTS = slice(1, 24)
 """All of SMPL's joints but the pelvis."""
@@ -30,111 +33,94 @@ BODY_JOINTS = slice(1, 24)
 class AdversarialConfig(StrictModel):
     """The adversarial prior of a training."""
 
-    weight: float = Field(default=0.0, ge=0, description="of the regressor's share; 0: no adversary")
-    learning_rate: float = Field(default=1e-4, gt=0, description="of the discriminators, Adam")
-    weight_decay: float = Field(default=1e-4, ge=0)
-    features: int = Field(default=32, gt=0, description="numbers that a joint's rotation becomes")
-    width: int = Field(default=256, gt=0, description="of the discriminator that sees all joints")
+    weight: float = Field(default=0.0, ge=0, description="weight of the regressor's adversarial loss; 0: off")
+    learning_rate: float = Field(default=1e-4, gt=0, description="learning rate of the discriminators (Adam)")
+    weight_decay: float = Field(default=1e-4, ge=0, description="weight decay of the discriminators")
+    features: int = Field(default=32, gt=0, description="features of each joint's rotation")
+    width: int = Field(default=256, gt=0, description="width of the discriminator of all joints together")
 
 
-class AdversarialPriorTraining:
-    """Discriminators that learn beside a regressor.
+class AdversarialPrior(Supervision):
+    """Discriminators of poses and shapes, trained in turns with the regressor.
 
     Args:
-        setting: How.
+        config: Weight, optimiser and sizes of the discriminators.
         bank: Real poses.
-        n_betas: Shape coefficients of the regressor.
-        seed: Of the first weights and the real poses: which ones a step sees depends on nothing but its number.
-        device: Where the regressor learns.
-        everybody: Makes a number of people one of all processes'; see `objective.losses`.
-        together: Averages a tensor over processes.
+        n_betas: Number of shape coefficients of the regressor.
+        seed: Seed of the initial weights and of the real poses. The poses of a step depend on its number alone.
+        processes: Processes that train together.
 
     Source: Kanazawa et al. 2018, section 3.4.
     """
 
     def __init__(
-        self,
-        setting: AdversarialConfig,
-        bank: PoseBank,
-        n_betas: int,
-        seed: int,
-        device: torch.device,
-        everybody: Count,
-        together: Callable[[Tensor], Tensor],
+        self, config: AdversarialConfig, bank: PoseBank, n_betas: int, seed: int, processes: Processes
     ) -> None:
-        self.setting, self.bank, self.seed = setting, bank, seed
-        self.device, self.everybody, self.together = device, everybody, together
-        config = DiscriminatorConfig(n_betas=n_betas, features=setting.features, width=setting.width)
+        self.config, self.bank, self.seed, self.processes = config, bank, seed, processes
+        sizes = DiscriminatorConfig(n_betas=n_betas, features=config.features, width=config.width)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.discriminators = PoseShapeDiscriminators(config).to(device)
+            self.discriminators = PoseShapeDiscriminators(sizes).to(processes.device)
         self.discriminators.requires_grad_(False)
         self.optimiser = torch.optim.Adam(
-            self.discriminators.parameters(), setting.learning_rate, weight_decay=setting.weight_decay
+            self.discriminators.parameters(), config.learning_rate, weight_decay=config.weight_decay
         )
 
-    def loss(self, prediction: Prediction) -> Losses:
-        """What the regressor lowers: how far all its hypotheses are from looking real.
-
-        Args:
-            prediction: H hypotheses for each of N people, labelled or not.
-        """
-        far = (
-            real_target_loss(self.discriminators.judge(*_bodies(prediction)))
-            .view(prediction.log_likelihood.shape)
+    def loss(self, prediction: StepPrediction, batch: StepBatch) -> Losses:
+        """Loss of the regressor: squared distance of the discriminators' outputs for all hypotheses from "real"."""
+        hypotheses = prediction.all
+        unreal = (
+            real_target_loss(self.discriminators.score(*_bodies(hypotheses)))
+            .view(hypotheses.log_likelihood.shape)
             .mean(1)
         )
-        total = self.setting.weight * far.sum() / self.everybody(_people(far))
-        return Losses(total, {"adversarial": far.detach().mean()})
+        total = self.config.weight * unreal.sum() / self._global_people(unreal)
+        return Losses(total, {"adversarial": unreal.detach().mean()})
 
-    def learn(self, prediction: Prediction, shards: range, people: int) -> Losses:
-        """One step of the discriminators: real poses on one side, what the regressor says on the other.
+    def update(self, prediction: StepPrediction, batch: StepBatch) -> dict[str, Tensor]:
+        """One step of the discriminators, on real poses and on the regressor's predictions.
 
-        Args:
-            prediction: The step's, H hypotheses for each of N people.
-            shards: Numbers of the shards that this process has drawn: they decide which real poses are seen.
-            people: In a shard.
+        The numbers of the step's shards decide which real poses are used, as many as there are synthetic people.
 
         Returns:
-            Nothing for the regressor; their own loss, for logs: 0 where nothing is mistaken, about half of their number
-            where real and predicted look alike.
+            Loss of the discriminators: 0 if they make no mistake, about half their number if they cannot separate
+            real from predicted bodies.
         """
+        device, people = self.processes.device, len(batch.truth) // len(batch.shards)
         discriminators = self.discriminators.requires_grad_(True)
-        pose, betas = zip(*(self._real(shard, people) for shard in shards), strict=True)
-        real = real_target_loss(discriminators.judge(torch.cat(pose).to(self.device), torch.cat(betas).to(self.device)))
-        fake = fake_target_loss(discriminators.judge(*(value.detach() for value in _bodies(prediction))))
-        fake = fake.view(prediction.log_likelihood.shape).mean(1)
-        loss = real.sum() / self.everybody(_people(real)) + fake.sum() / self.everybody(_people(fake))
+        pose, betas = zip(*(self._real(shard, people) for shard in batch.shards), strict=True)
+        real = real_target_loss(discriminators.score(torch.cat(pose).to(device), torch.cat(betas).to(device)))
+        fake = fake_target_loss(discriminators.score(*(value.detach() for value in _bodies(prediction.all))))
+        fake = fake.view(prediction.all.log_likelihood.shape).mean(1)
+        loss = real.sum() / self._global_people(real) + fake.sum() / self._global_people(fake)
         parameters = list(discriminators.parameters())
         gradients = torch.autograd.grad(loss, parameters)
-        flat = self.together(torch.cat([gradient.flatten() for gradient in gradients]))
+        flat = self.processes.all_reduce_mean(torch.cat([gradient.flatten() for gradient in gradients]))
         for parameter, part in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
             parameter.grad = part.view_as(parameter)
         self.optimiser.step()
         discriminators.requires_grad_(False)
-        own = real.detach().mean() + fake.detach().mean()
-        return Losses(torch.zeros_like(own), {"discriminators": own})
+        return {"discriminators": real.detach().mean() + fake.detach().mean()}
 
     def state_dict(self) -> dict[str, Any]:
-        """All that it takes to go on."""
+        """Weights and optimiser state of the discriminators."""
         return {"discriminators": self.discriminators.state_dict(), "optimiser": self.optimiser.state_dict()}
 
     def load_state_dict(self, content: dict[str, Any]) -> None:
-        """Goes on from what `state_dict` gave."""
+        """Restores the result of `state_dict`."""
         self.discriminators.load_state_dict(content["discriminators"])
         self.optimiser.load_state_dict(content["optimiser"])
+
+    def _global_people(self, losses: Tensor) -> Tensor:
+        return self.processes.global_count(torch.tensor(float(len(losses)), device=losses.device))
 
     def _real(self, shard: int, people: int) -> tuple[Tensor, Tensor]:
         """Real poses and shapes, as many as a shard has people."""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + shard)
-        pose = self.bank.real(people, generator)[:, BODY_JOINTS]
+        pose = self.bank.sample_real(people, generator)[:, BODY_JOINTS]
         return roma.rotvec_to_rotmat(pose), real_shapes(people, self.discriminators.config.n_betas, generator)
 
 
 def _bodies(prediction: Prediction) -> tuple[Tensor, Tensor]:
     """Rotations and betas of all hypotheses, one after the other."""
     return prediction.rotations.flatten(0, 1)[:, BODY_JOINTS], prediction.betas.flatten(0, 1)
-
-
-def _people(each: Tensor) -> Tensor:
-    return torch.tensor(float(len(each)), device=each.device)

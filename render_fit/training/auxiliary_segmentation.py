@@ -1,8 +1,11 @@
-"""Segmentation beside the answer: a decoder on a backbone's maps says which body part every place shows, so that a
-network which begins from nothing learns to read pictures long before their poses would teach it to."""
+"""Auxiliary segmentation: a decoder on the backbone's feature maps predicts which body part each location shows.
+
+A network that is trained from scratch learns to locate people in images earlier than from pose losses alone.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,27 +19,28 @@ from render_fit.core.parts import N_PARTS
 from render_fit.regressors.inputs import RegressorInputs
 from render_fit.regressors.network import Prediction, Regressor
 from render_fit.training.label_availability import LABELS
-from render_fit.training.losses import Count, Losses
+from render_fit.training.losses import GlobalCount, Losses
+from render_fit.training.processes import Processes
 from render_fit.training.samples import GroundTruth
+from render_fit.training.supervision import StepBatch, StepPrediction, Supervision
 
 
 class SegmentationConfig(StrictModel):
-    """Segmentation as a second lesson of a training; what it teaches stays in the backbone, the decoder is not part of
-    the regressor.
+    """Auxiliary segmentation of a training. It trains the backbone; the decoder is not part of the saved regressor.
 
-    Source: auxiliary pixel-wise supervision, Zhang et al., PyMAF, ICCV 2021, there by dense correspondences.
+    Source: auxiliary pixel-wise supervision, Zhang et al., PyMAF, ICCV 2021, there with dense correspondences.
     """
 
-    weight: float = Field(default=0.0, ge=0, description="of the cross-entropy, nats a place; 0: no such lesson")
-    channels: int = Field(default=64, gt=0, description="of the decoder")
+    weight: float = Field(default=0.0, ge=0, description="weight of the cross-entropy, nats per location; 0: off")
+    channels: int = Field(default=64, gt=0, description="channels of the decoder")
 
 
 class Decoder(nn.Module):
-    """Maps of several resolutions to parts: from the coarsest on, each is added to what the coarser ones say.
+    """Part logits from feature maps of several resolutions, added from the coarsest to the finest.
 
     Args:
         widths: Channels of the maps, finest first.
-        channels: Its own.
+        channels: Channels of the decoder.
 
     Source: feature pyramids, Lin et al., CVPR 2017.
     """
@@ -44,7 +48,7 @@ class Decoder(nn.Module):
     def __init__(self, widths: list[int], channels: int) -> None:
         super().__init__()
         self.lateral = nn.ModuleList(nn.Conv2d(width, channels, 1) for width in widths)
-        self.say = nn.Sequential(
+        self.logits = nn.Sequential(
             nn.GELU(),
             nn.Conv2d(channels, channels, 3, padding=1),
             nn.GELU(),
@@ -53,74 +57,97 @@ class Decoder(nn.Module):
 
     def forward(self, maps: list[Tensor]) -> Float[Tensor, "n 25 s s"]:
         """Logits of the background and of SMPL's parts, at the finest map's resolution."""
-        finer = [lateral(shown) for lateral, shown in zip(self.lateral, maps, strict=True)]
-        together = finer.pop()
-        for shown in reversed(finer):
-            together = shown + interpolate(together, shown.shape[-2:])
-        return self.say(together)
+        finer = [lateral(features) for lateral, features in zip(self.lateral, maps, strict=True)]
+        merged = finer.pop()
+        for features in reversed(finer):
+            merged = features + interpolate(merged, features.shape[-2:])
+        return self.logits(merged)
 
 
 class RegressorWithSegmentation(nn.Module):
-    """A regressor as it is trained: beside a decoder of its backbone's maps, where segmentation is a lesson.
+    """The network that is trained: a regressor, and a decoder on its backbone's maps if segmentation is on.
 
     Args:
-        regressor: Who learns; looks at pictures if there is such a lesson.
-        setting: Of segmentation.
+        regressor: Regressor to train. It must use images if segmentation is on.
+        config: Configuration of segmentation.
     """
 
-    def __init__(self, regressor: Regressor, setting: SegmentationConfig) -> None:
+    def __init__(self, regressor: Regressor, config: SegmentationConfig) -> None:
         super().__init__()
         self.regressor = regressor
         self.decoder: Decoder | None = None
         self._maps: list[Tensor] = []
-        if setting.weight:
+        if config.weight:
             backbone, size = regressor.backbone, regressor.config.size
-            config: Any = backbone.config  # a transformers configuration
-            config.output_hidden_states = True
-            backbone.register_forward_hook(self._keep)
+            transformers_config: Any = backbone.config
+            transformers_config.output_hidden_states = True
+            backbone.register_forward_hook(self._keep_maps)
             with torch.no_grad():
-                backbone(torch.zeros(1, config.num_channels, size, size))
-            self.decoder = Decoder([shown.shape[1] for shown in self._maps], setting.channels)
+                backbone(torch.zeros(1, transformers_config.num_channels, size, size))
+            self.decoder = Decoder([features.shape[1] for features in self._maps], config.channels)
 
     def forward(self, inputs: RegressorInputs) -> tuple[Prediction, Tensor | None]:
-        """The regressor's answers, and the decoder's logits if there is one.
+        """Predictions of the regressor, and part logits of the decoder if there is one.
 
         Differentiability: smooth in the inputs and weights.
         """
         prediction = self.regressor(inputs)
         return prediction, None if self.decoder is None else self.decoder(self._maps).float()
 
-    def _keep(self, _: nn.Module, __: Any, output: Any) -> None:
-        # Transformers keep tokens in between, which are no maps.
-        self._maps = [shown for shown in output.hidden_states if shown.ndim == 4] or [output.feature_maps[-1]]
+    def _keep_maps(self, _: nn.Module, __: Any, output: Any) -> None:
+        # Hidden states of transformers are tokens, not maps.
+        maps = [features for features in output.hidden_states if features.ndim == 4]
+        self._maps = maps or [output.feature_maps[-1]]
+
+
+@dataclass(frozen=True)
+class AuxiliarySegmentation(Supervision):
+    """Cross-entropy of the network's decoder on synthetic people."""
+
+    config: SegmentationConfig
+    decoder: Decoder
+    processes: Processes
+
+    def loss(self, prediction: StepPrediction, batch: StepBatch) -> Losses:
+        """Segmentation loss of the step's synthetic people."""
+        assert prediction.part_logits is not None
+        return segmentation_loss(prediction.part_logits, batch.truth, self.config.weight, self.processes.global_count)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights of the decoder."""
+        return self.decoder.state_dict()
+
+    def load_state_dict(self, content: dict[str, Any]) -> None:
+        """Restores the weights of the decoder; before version 0.2, its last layers had another name."""
+        self.decoder.load_state_dict({key.replace("say.", "logits."): value for key, value in content.items()})
 
 
 def segmentation_loss(
-    logits: Float[Tensor, "n 25 s s"], truth: GroundTruth, weight: float, count: Count | None = None
+    logits: Float[Tensor, "n 25 s s"], truth: GroundTruth, weight: float, global_count: GlobalCount | None = None
 ) -> Losses:
-    """Cross-entropy between what a decoder says of every place and which parts the body's pixels there are of.
+    """Cross-entropy between predicted part probabilities and the parts' shares of each location.
 
     Args:
-        logits: Of the background and of SMPL's parts.
-        truth: Whom the places show; who carries joints in the picture carries parts in the picture too.
-        weight: Of the loss.
-        count: Makes numbers of people those of all processes; see `objective.losses`.
+        logits: Logits of the background and of SMPL's parts.
+        truth: Ground truth of the people. Parts are available for people with the label ``projection``.
+        weight: Weight of the loss.
+        global_count: Numbers of people over all processes; see `losses.losses`.
 
     Raises:
-        ValueError: if the truth has no parts.
+        ValueError: if the ground truth has no parts.
 
     Differentiability: smooth in the logits.
     """
     if truth.parts is None:
-        raise ValueError("truth: parts are not told, and segmentation is to be learned")
+        raise ValueError("truth: expected part maps for the segmentation loss, got none")
     parts = one_hot(truth.parts.long(), 1 + N_PARTS).movedim(-1, 1).float()
     shares = adaptive_avg_pool2d(parts, (logits.shape[-2], logits.shape[-1]))
-    wrong = -(shares * logits.log_softmax(1)).sum(1).mean((1, 2))
+    entropy = -(shares * logits.log_softmax(1)).sum(1).mean((1, 2))
     known = truth.labels[:, LABELS.index("projection")]
-    have = known.sum().float()
-    everybody = have if count is None else count(have)
-    total = torch.where(known, wrong, 0.0).sum()
+    here = known.sum().float()
+    people = here if global_count is None else global_count(here)
+    total = torch.where(known, entropy, 0.0).sum()
     return Losses(
-        weight * total / torch.where(everybody > 0, everybody, 1.0),
-        {"segmentation": total.detach() / have.clamp(min=1)},
+        weight * total / torch.where(people > 0, people, 1.0),
+        {"segmentation": total.detach() / here.clamp(min=1)},
     )

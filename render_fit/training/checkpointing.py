@@ -1,4 +1,4 @@
-"""A training on disk: all that it takes to go on as if it had not stopped."""
+"""Checkpoints: everything that a training needs to resume bit for bit."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from render_fit.training.recipe import TrainingRecipe
 from render_fit.training.validation import Score
 
 STATE, REGRESSOR, RECIPE = "state.pt", "regressor.safetensors", "recipe.json"
-"""What a training folder holds: the state, the best averaged weights so far, what was asked for."""
+"""Files of a training folder: the state, the best averaged weights so far, the recipe."""
 
 
 @runtime_checkable
 class Stateful(Protocol):
-    """What else a training remembers from step to step."""
+    """An object that keeps something from step to step."""
 
     def state_dict(self) -> dict[str, Any]: ...
 
@@ -29,15 +29,15 @@ class Stateful(Protocol):
 
 
 class TrainingState:
-    """All that a training consists of.
+    """State of a training, in memory and on disk.
 
     Args:
-        recipe: What was asked for.
-        folder: Where it is kept.
-        model: The regressor that learns.
-        averaged: Its averaged weights.
-        optimiser: Whatever has ``state_dict`` and ``load_state_dict``.
-        others: What else learns or remembers, by name.
+        recipe: Recipe of the training.
+        folder: Folder of the training.
+        model: Regressor that is trained.
+        averaged: Regressor with the averaged weights.
+        optimiser: Optimiser of the regressor.
+        others: Other objects with a state, by name: photos and supervisions.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class TrainingState:
         folder: Path,
         model: Regressor,
         averaged: Regressor,
-        optimiser: Any,
+        optimiser: Stateful,
         others: Mapping[str, Stateful],
     ) -> None:
         self.recipe, self.folder = recipe, folder
@@ -55,7 +55,7 @@ class TrainingState:
         self.best: Score | None = None
 
     def save(self) -> None:
-        """Writes everything, under a temporary name first."""
+        """Writes the state, under a temporary name first."""
         content = {
             "recipe": self.recipe.model_dump_json(),
             "step": self.step,
@@ -71,10 +71,10 @@ class TrainingState:
         partial.replace(self.folder / STATE)
 
     def load(self, device: torch.device) -> None:
-        """Takes up what the folder holds, if it holds anything.
+        """Restores the state in the folder, if there is one.
 
         Raises:
-            InputError: if it cannot be read, or is the state of another recipe, or of other photos.
+            InputError: if it cannot be read, or belongs to another recipe, other supervisions or other photos.
         """
         path = self.folder / STATE
         if not path.is_file():
@@ -82,16 +82,18 @@ class TrainingState:
         try:
             content = torch.load(path, map_location=device, weights_only=True)
         except Exception as error:  # torch reports a damaged file in many ways
-            raise InputError(f"{path}: not a readable training state, or cut off; remove it to begin anew") from error
+            raise InputError(f"{path}: not a readable training state, or cut off; remove it to start again") from error
         if not _is_of(content["recipe"], self.recipe):
-            raise InputError(f"{self.folder}: holds the training of another recipe; choose another --out, or remove it")
-        remembered = content.get("others", {})
-        if remembered.keys() != self.others.keys():
+            raise InputError(f"{self.folder}: training of another recipe; choose another --out, or remove it")
+        saved = content.get("others", {})
+        fits = saved.get("photos", {}).pop("fits", None)  # place of the fits before version 0.2
+        saved |= {} if fits is None else {"fits": fits}
+        if saved.keys() != self.others.keys():
             raise InputError(
-                f"{self.folder}: began {_with(remembered)} and would go on {_with(self.others)}; choose another --out"
+                f"{self.folder}: was started {_with(saved)}, not {_with(self.others)}; choose another --out"
             )
         for name, other in self.others.items():
-            other.load_state_dict(remembered[name])
+            other.load_state_dict(saved[name])
         self.step = content["step"]
         self.best = None if content["best"] is None else Score(**content["best"])
         self.model.load_state_dict(content["model"])
@@ -100,19 +102,20 @@ class TrainingState:
         torch.set_rng_state(content["random"].cpu())
 
     def keep_if_best(self, now: Score) -> None:
-        """Writes the averaged weights if none before were better."""
+        """Writes the averaged weights if their score is the best so far."""
         if self.best is None or now.pa_mpjpe_mm < self.best.pa_mpjpe_mm:
             self.best = now
             save_regressor(self.averaged, self.folder / REGRESSOR, note=f"{self.recipe.name}, step {self.step}")
 
 
 def _is_of(saved: str, recipe: TrainingRecipe) -> bool:
-    """Whether a state was saved by a recipe, perhaps before recipes had all of today's keys."""
+    """Whether a saved recipe equals another, but for its description; keys that it lacks have their default."""
     try:
-        return TrainingRecipe.model_validate_json(saved) == recipe
+        words = {"description": recipe.description, "source": recipe.source}
+        return TrainingRecipe.model_validate_json(saved).model_copy(update=words) == recipe
     except ValidationError:
         return False
 
 
 def _with(names: Mapping[str, Any]) -> str:
-    return f"with {' and '.join(names)}" if names else "with drawn people alone"
+    return f"with {' and '.join(names)}" if names else "with synthetic people alone"

@@ -1,4 +1,4 @@
-"""Fine-tuning on a folder of photos that nobody labelled: observe them once, then train through M and R."""
+"""Fine-tuning of a regressor on a folder of unlabelled photos: observe them once, then train on them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ import torch
 
 from render_fit.bodies.body import Body
 from render_fit.core.errors import InputError
-from render_fit.core.metrics import iou
+from render_fit.core.metrics import soft_iou
 from render_fit.datasets.photo_folder import find_images
 from render_fit.regressors.checkpoint import load_regressor
 from render_fit.regressors.network import Regressor
-from render_fit.renderers import CpuRenderer
-from render_fit.renderers.base import RenderSettings
 from render_fit.synthesis.people_sampler import PeopleSampler
 from render_fit.synthesis.poses.bank import load_pose_bank
 from render_fit.training.checkpointing import REGRESSOR
@@ -25,28 +23,24 @@ from render_fit.training.fitting_in_the_loop import BestFits
 from render_fit.training.loop import train
 from render_fit.training.observed_photos import observed_people
 from render_fit.training.recipe import load_training_recipe
-from render_fit.training.render_supervision import (
-    RenderSupervisionConfig,
-    UnlabelledPhotos,
-    objective_for,
-    render_losses,
-)
-from render_fit.training.runs import people_sampler, process_state
+from render_fit.training.render_supervision import RenderSupervisionConfig, render_and_compare
+from render_fit.training.runs import make_people_sampler, process_state
+from render_fit.training.unlabelled_photos import UnlabelledPhotos
 
 OBSERVED = "observed"
-"""Folder of what the photos show, kept for runs that go on."""
+"""Folder of cached observations."""
 
 FITS = "fits.npz"
-"""The best fit of every photo, where fits taught: photos, poses, betas, trans, and the objective they ended at."""
+"""File with the best fit of every photo: photos, poses, betas, trans, objective."""
 
 
 @dataclass(frozen=True)
 class PhotoAgreement:
-    """How well a regressor's answers explain a folder's observations.
+    """Agreement of a regressor's predictions with the observations of photos.
 
     Attributes:
-        objective: Mean of the terms' sum, nats.
-        iou: Mean intersection over union of drawn and observed silhouettes.
+        objective: Mean objective, nats.
+        iou: Mean IoU of rendered and observed silhouettes.
     """
 
     objective: float
@@ -55,14 +49,14 @@ class PhotoAgreement:
 
 @dataclass(frozen=True)
 class FinetuningResult:
-    """What fine-tuning did.
+    """Result of fine-tuning.
 
     Attributes:
-        regressor: The file.
-        people: How many were observed.
-        skipped: Photos left out, and why.
-        before: Of the regressor that it began with.
-        after: Of the one that it ended with.
+        regressor: File of the fine-tuned regressor.
+        people: Number of people in the photos.
+        skipped: Reasons why photos were left out.
+        before: Agreement of the pretrained regressor with the photos.
+        after: Agreement of the fine-tuned regressor with the same photos.
     """
 
     regressor: Path
@@ -81,59 +75,67 @@ def finetune(
     *,
     steps: int | None = None,
     workers: int = 1,
-    watch: Callable[[str, int, int, dict[str, float]], None] | None = None,
+    on_progress: Callable[[str, int, int, dict[str, float]], None] | None = None,
 ) -> FinetuningResult:
-    """Adapts a regressor to photos without labels.
+    """Adapts a regressor to unlabelled photos.
 
     Args:
-        images: Photos, or folders of them.
-        out: Folder of the training; one that exists goes on, and its photos are not observed again.
-        pretrained: The regressor to begin with, by name, path or place on the hub.
-        recipe: Training recipe, by name or path; its network is the regressor's own.
-        mocap: Folder of motion capture for the drawn people that are trained on beside the photos; None: poses of the
-            prior.
-        steps: In place of the recipe's.
-        workers: Processes that draw people.
-        watch: Called with (what is done, steps done, all steps, figures).
+        images: Photos, or folders of photos.
+        out: Folder of the training. If it exists, the training resumes, and its photos are not observed again.
+        pretrained: Regressor to start from: a name, a file, or OWNER/NAME on the Hugging Face hub.
+        recipe: Training recipe, by name or path. Its network is replaced by that of the regressor.
+        mocap: Folder of motion capture for the synthetic people; None: poses of the pose prior.
+        steps: Number of steps; None: that of the recipe.
+        workers: Processes that sample synthetic people.
+        on_progress: Called with (activity, steps done, steps in all, values for the log).
 
     Returns:
-        Figures on the same photos, before and after.
+        Agreement with the photos, before and after.
 
     Raises:
-        InputError: if there is no regressor, no photo, or nobody is found in any.
+        InputError: if there is no regressor, no photo, or no person in any photo.
     """
     first = load_regressor(pretrained)
     chosen = load_training_recipe(recipe)
     changes = {"regressor": first.config, "pretrained": pretrained} | ({} if steps is None else {"steps": steps})
     chosen = chosen.model_copy(update=changes)
     found = find_images(images)
-    setting = chosen.render_supervision
+    config = chosen.render_supervision
 
-    def observed(done: int, total: int) -> None:
-        if watch is not None:
-            watch("observing", done, total, {})
+    def report(activity: str, done: int, total: int, figures: dict[str, float]) -> None:
+        if on_progress is not None:
+            on_progress(activity, done, total, figures)
 
-    people, skipped = observed_people(found, first, setting.resolution, out / OBSERVED, process_state(), observed)
+    people, skipped = observed_people(
+        found,
+        first,
+        config.resolution,
+        out / OBSERVED,
+        process_state(),
+        lambda done, total: report("observing", done, total, {}),
+    )
     if not people:
         reason = next(iter(skipped.values()), "")
-        raise InputError(f"{images[0]}: nobody was found in any of {len(found)} photos ({reason})")
+        raise InputError(f"{images[0]}: no person was found in any of {len(found)} photos ({reason})")
     photos = UnlabelledPhotos.joined(list(people.values()))
-    synthesis = people_sampler(chosen, load_pose_bank(mocap))
-    before = measure_agreement(first, photos, synthesis, setting)
-
-    def tell(step: int, figures: dict[str, float]) -> None:
-        if watch is not None:
-            watch("training", step, chosen.steps, figures)
-
-    done = train(chosen, out, synthesis, photos=photos, workers=workers, watch=tell)
-    if done.fits is not None:
-        _write_fits(done.fits, [str(path) for path in people], synthesis.body, out / FITS)
-    after = measure_agreement(load_regressor(out / REGRESSOR), photos, synthesis, setting)
+    sampler = make_people_sampler(chosen, load_pose_bank(mocap))
+    before = measure_agreement(first, photos, sampler, config)
+    result = train(
+        chosen,
+        out,
+        sampler,
+        photos=photos,
+        workers=workers,
+        on_step=lambda step, figures: report("training", step, chosen.steps, figures),
+    )
+    if result.fits is not None:
+        _write_fits(result.fits, [str(path) for path in people], sampler.body, out / FITS)
+    after = measure_agreement(load_regressor(out / REGRESSOR), photos, sampler, config)
     return FinetuningResult(out / REGRESSOR, len(people), skipped, before, after)
 
 
 def _write_fits(fits: BestFits, names: Sequence[str], body: Body, path: Path) -> None:
-    """Writes fits as SMPL's parameters in the photos' camera axes, under a temporary name first."""
+    """Writes fits as SMPL parameters in the camera axes of the photos, under a temporary name first."""
     partial = path.with_suffix(".partial")
     with partial.open("wb") as file:
         np.savez_compressed(
@@ -151,35 +153,26 @@ def _write_fits(fits: BestFits, names: Sequence[str], body: Body, path: Path) ->
 def measure_agreement(
     regressor: Regressor,
     photos: UnlabelledPhotos,
-    synthesis: PeopleSampler,
-    setting: RenderSupervisionConfig,
+    sampler: PeopleSampler,
+    config: RenderSupervisionConfig,
     chunk: int = 32,
 ) -> PhotoAgreement:
-    """Judges a regressor by observations alone.
+    """Evaluates a regressor on observations alone.
 
     Args:
-        regressor: Who is judged.
-        photos: By what.
-        synthesis: Whose body and clothes.
-        setting: Terms, edge.
-        chunk: People at a time.
+        regressor: Regressor to evaluate.
+        photos: People in photos.
+        sampler: Sampler with the body and the clothing basis.
+        config: Terms and soft edge.
+        chunk: People in a batch.
     """
-    edge = setting.edge
-    settings = RenderSettings(edge.silhouette, edge.sigma_px, edge.gamma_m)
     values, overlaps = [], []
     for rows in torch.arange(len(photos)).split(chunk):
-        some = photos[rows]
-        scored = render_losses(
-            regressor(some.inputs),
-            some,
-            synthesis.body,
-            synthesis.basis,
-            objective_for(setting.terms, some.targets),
-            CpuRenderer(),
-            settings,
-        )
+        observed = photos[rows]
+        scored = render_and_compare(regressor(observed.inputs), observed, sampler.body, sampler.basis, config)
         values.append(scored.values)
-        if some.targets.mask is not None:
-            overlaps.append(iou(scored.scene.render("silhouette"), some.targets.mask, some.targets.valid))
+        targets = observed.targets
+        if targets.mask is not None:
+            overlaps.append(soft_iou(scored.state.render("silhouette"), targets.mask, targets.valid))
     overlap = float(torch.cat(overlaps).mean()) if overlaps else float("nan")
     return PhotoAgreement(float(torch.cat(values).mean()), overlap)

@@ -1,7 +1,7 @@
-"""SPIN: the regressor starts a fit to what was observed, and the best fit so far of every image teaches the regressor.
+"""Fitting in the loop (SPIN): fits initialised from the regressor's predictions supervise the regressor.
 
-Nobody has labelled the images. A fit from a good start ends better than one from the mean pose, better fits make a
-better regressor, and that one gives better starts.
+The photos have no labels. The best fit of each photo so far is the regression target. A better regressor initialises
+better fits, and better fits train a better regressor.
 
 Source: Kolotouros et al., ICCV 2019.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -30,9 +31,12 @@ from render_fit.regressors.person_crop import PersonCrop
 from render_fit.renderers.base import RenderSettings
 from render_fit.renderers.cpu import CpuRenderer
 from render_fit.training.label_availability import LABELS
-from render_fit.training.losses import Count, Losses, LossWeights, losses
-from render_fit.training.render_supervision import UnlabelledPhotos, objective_for
+from render_fit.training.losses import Losses, LossWeights, losses
+from render_fit.training.processes import Processes
+from render_fit.training.render_supervision import objective_for
 from render_fit.training.samples import GroundTruth
+from render_fit.training.supervision import StepBatch, StepPrediction, Supervision
+from render_fit.training.unlabelled_photos import UnlabelledPhotos
 
 _TERMS: Mapping[str, TermSetting] = {
     "keypoints": TermSetting(weight=1.0, options={"scale": 0.1}),
@@ -41,30 +45,28 @@ _TERMS: Mapping[str, TermSetting] = {
     "shape": TermSetting(weight=2.0),
     "torso_tilt": TermSetting(weight=30.0),
 }
-"""SMPLify's: keypoints and priors, which need no picture."""
+"""Terms of SMPLify: keypoints and priors. None of them needs a rendering."""
 
 
 class FittingInTheLoopConfig(StrictModel):
-    """Fits that teach the regressor, beside drawn people."""
+    """Supervision by fits to unlabelled photos, added to the losses on synthetic people."""
 
-    weight: float = Field(default=1.0, ge=0, description="of what is learnt from fits, beside drawn people")
-    iterations: int = Field(default=15, gt=0, description="of every fit")
-    worst_nats: float = Field(
-        default=250.0, gt=0, description="fits with a higher objective teach nothing: they are probably wrong"
-    )
+    weight: float = Field(default=1.0, ge=0, description="weight of the losses towards the fits")
+    iterations: int = Field(default=15, gt=0, description="iterations of each fit")
+    worst_nats: float = Field(default=250.0, gt=0, description="largest objective of a fit that is used, nats")
     edge: Edge = Edge(sigma_px=1.0)
     terms: TermSettings = Field(default_factory=lambda: dict(_TERMS))
 
 
 @dataclass(frozen=True)
 class BestFits(Batch):
-    """Fits of P images, in the photos' camera axes.
+    """Fits of P people, in the camera axes of the photos.
 
     Attributes:
         rotations: (P, J, 3, 3) local rotations.
         betas: (P, S) shape.
-        pelvis: (P, 3) metres.
-        value: (P,) the objective, nats; infinite where there is no fit yet.
+        pelvis: (P, 3) position of the pelvis, metres.
+        value: (P,) objective, nats; infinite where there is no fit yet.
     """
 
     rotations: Float[Tensor, "p j 3 3"]
@@ -74,7 +76,7 @@ class BestFits(Batch):
 
     @staticmethod
     def none(count: int, n_joints: int, n_betas: int) -> BestFits:
-        """No fit yet of any image."""
+        """State before the first fit."""
         return BestFits(
             torch.eye(3).repeat(count, n_joints, 1, 1),
             torch.zeros(count, n_betas),
@@ -83,14 +85,20 @@ class BestFits(Batch):
         )
 
     def improve(self, rows: Tensor, found: BestFits) -> None:
-        """Puts other fits of some images in these ones' places where the objective is lower."""
+        """Replaces the fits of ``rows`` by those of ``found`` where the objective is lower."""
         better = found.value < self.value[rows]
         for name, value in found.tensors().items():
             getattr(self, name)[rows[better]] = value[better]
 
     def truth(self, view: PersonCrop, body: Body, n_clothing: int, good: Bool[Tensor, "p"]) -> GroundTruth:
-        """The fits as what a regressor should say, in the axes of the views: nothing of clothes, and nothing at all
-        where a fit is not good."""
+        """The fits as regression targets, in the axes of the crop cameras.
+
+        Args:
+            view: Crop cameras of the people.
+            body: Body model.
+            n_clothing: Number of clothing coefficients, all without a label.
+            good: (P,) fits to use; the others get no label.
+        """
         pelvis = (view.rotation @ self.pelvis[..., None])[..., 0]
         rotations = torch.cat([view.rotation[:, None] @ self.rotations[:, :1], self.rotations[:, 1:]], 1)
         joints = body.kinematics(BodyParameters(rotations, self.betas, torch.zeros_like(pelvis))).joints
@@ -106,33 +114,78 @@ class BestFits(Batch):
         )
 
 
-def fit_batch(prediction: Prediction, seen: UnlabelledPhotos, body: Body, setting: FittingInTheLoopConfig) -> BestFits:
-    """Fits N people, each from the hypothesis of theirs that the terms without pictures like best.
+@dataclass
+class FittingInTheLoop(Supervision):
+    """Fits of the step's unlabelled photos, and losses towards the best fit of each photo so far.
+
+    Attributes:
+        config: Terms, iterations, weight.
+        weights: Weights of the regression losses; clothing is not compared.
+        body: Body model, on the CPU.
+        fits: Best fits of all photos so far, on the CPU. All processes keep the same fits.
+        processes: Processes that train together.
+    """
+
+    config: FittingInTheLoopConfig
+    weights: LossWeights
+    body: Body
+    fits: BestFits
+    processes: Processes
+
+    def loss(self, prediction: StepPrediction, batch: StepBatch) -> Losses:
+        """Fits the step's photos, keeps the better fits, and compares the predictions with the best."""
+        assert batch.photos is not None and batch.photo_rows is not None
+        found = fit_batch(prediction.photos, batch.photos, self.body, self.config)
+        gathered = {name: self.processes.all_gather(value) for name, value in found.tensors().items()}
+        self.fits.improve(self.processes.all_gather(batch.photo_rows), BestFits(**gathered))
+        return self.regression(prediction.photos, batch.photos, self.fits[batch.photo_rows])
+
+    def regression(self, prediction: Prediction, observed: UnlabelledPhotos, fits: BestFits) -> Losses:
+        """Losses of N people's hypotheses towards their fits, as far as these are good enough."""
+        good = fits.value <= self.config.worst_nats
+        truth = fits.truth(observed.view, self.body, prediction.clothing.shape[-1], good)
+        regression = losses(prediction, truth, self.body, self.weights, self.processes.global_count)
+        mean = torch.where(good, fits.value, 0.0).sum() / good.sum().clamp(min=1)
+        return Losses(self.config.weight * regression.total, {"good_fits": good.float().mean(), "fits": mean})
+
+    def state_dict(self) -> dict[str, Any]:
+        """Best fits so far."""
+        return self.fits.tensors()
+
+    def load_state_dict(self, content: dict[str, Any]) -> None:
+        """Restores the best fits."""
+        self.fits = BestFits(**{name: value.cpu() for name, value in content.items()})
+
+
+def fit_batch(
+    prediction: Prediction, observed: UnlabelledPhotos, body: Body, config: FittingInTheLoopConfig
+) -> BestFits:
+    """Fits N people, each initialised from the hypothesis with the lowest sum of terms that need no rendering.
 
     Args:
         prediction: H hypotheses for each of N people.
-        seen: Those people.
-        body: M.
-        setting: Terms and iterations.
+        observed: Observations of these people.
+        body: Body model.
+        config: Terms and iterations.
     """
     n, h = prediction.log_likelihood.shape
     with torch.no_grad():
-        rotations, pelvis = prediction.in_photo_camera(seen.view)
+        rotations, pelvis = prediction.in_photo_camera(observed.view)
         betas = prediction.betas.flatten(0, 1)
         start = Variables.from_parameters(
             body, BodyParameters(rotations, betas, pelvis - body.rest_joints(betas)[:, 0])
         )
-        everyone = torch.arange(n).repeat_interleave(h)
-        value = fit_problem(setting, seen.targets[everyone], body, skeletal=True).loss(start).view(n, h)
+        people = torch.arange(n).repeat_interleave(h)
+        value = fit_problem(config, observed.targets[people], body, skeletal=True).loss(start).view(n, h)
         best = torch.arange(n) * h + value.nan_to_num(torch.inf).argmin(1)
-    return refine(start[best].detached(), seen.targets, body, setting)
+    return refine(start[best].detached(), observed.targets, body, config)
 
 
-def refine(start: Variables, targets: FitTargets, body: Body, setting: FittingInTheLoopConfig) -> BestFits:
-    """Fits N people from given starts, all at once."""
-    problem = fit_problem(setting, targets, body)
+def refine(start: Variables, targets: FitTargets, body: Body, config: FittingInTheLoopConfig) -> BestFits:
+    """Fits N people from given initial values, in one batch."""
+    problem = fit_problem(config, targets, body)
     free = ("orient", "position", "pose", "betas")
-    found, solution = problem.minimise(start, free, make_solver("lbfgs", {}), setting.iterations)
+    found, solution = problem.minimise(start, free, make_solver("lbfgs", {}), config.iterations)
     with torch.no_grad():
         parameters = found.parameters(body)
         pelvis = parameters.transl + body.rest_joints(parameters.betas)[:, 0]
@@ -140,35 +193,8 @@ def refine(start: Variables, targets: FitTargets, body: Body, setting: FittingIn
     return BestFits(parameters.rotations.detach(), parameters.betas.detach(), pelvis, value)
 
 
-def fit_problem(setting: FittingInTheLoopConfig, targets: FitTargets, body: Body, skeletal: bool = False) -> Problem:
-    """What fits of some images minimise."""
-    objective, edge = objective_for(setting.terms, targets), setting.edge
+def fit_problem(config: FittingInTheLoopConfig, targets: FitTargets, body: Body, skeletal: bool = False) -> Problem:
+    """Objective and variables of fits to ``targets``; with ``skeletal``, only the terms that need no rendering."""
+    objective, edge = objective_for(config.terms, targets), config.edge
     settings = RenderSettings(edge.silhouette, edge.sigma_px, edge.gamma_m)
     return Problem(body, targets, objective.skeletal() if skeletal else objective, CpuRenderer(), settings)
-
-
-def fit_loss(
-    prediction: Prediction,
-    seen: UnlabelledPhotos,
-    fits: BestFits,
-    body: Body,
-    weights: LossWeights,
-    setting: FittingInTheLoopConfig,
-    count: Count,
-) -> Losses:
-    """What the regressor learns from fits.
-
-    Args:
-        prediction: H hypotheses for each of N people.
-        seen: Those people.
-        fits: The best one of each so far.
-        body: M.
-        weights: Of the terms; a fit says nothing of clothes.
-        setting: Which fits teach.
-        count: Makes a number of people one of all processes'; see `objective.losses`.
-    """
-    good = fits.value <= setting.worst_nats
-    truth = fits.truth(seen.view, body, prediction.clothing.shape[-1], good)
-    taught = losses(prediction, truth, body, weights, count)
-    mean = torch.where(good, fits.value, 0.0).sum() / good.sum().clamp(min=1)
-    return Losses(setting.weight * taught.total, {"taught": good.float().mean(), "fits": mean})

@@ -1,4 +1,7 @@
-"""Which labels people carry: nobody's pose is measured in the street, and most pictures come with 2D joints alone."""
+"""Which labels are available for which synthetic people.
+
+Real data sets are mixed in the same way: most images have 2D joints alone, and few people have 3D pose.
+"""
 
 from __future__ import annotations
 
@@ -9,34 +12,33 @@ from torch import Tensor, stack
 from render_fit.core.config import StrictModel
 
 LABELS = ("rotations", "betas", "clothing", "joints", "pelvis_offset", "projection")
-"""What may be known of a person, by the names of the losses that compare with it (`objective.LossWeights`)."""
+"""Labels of a person, by the names of the losses that use them (`losses.LossWeights`)."""
 
 _GOLDEN = 0.6180339887498949
-"""Multiples of the golden section, modulo one, are spread evenly, however many of them are taken."""
+"""Golden section: any number of its multiples, modulo one, is spread evenly."""
 
 
 class LabelAvailability(StrictModel):
-    """Shares of people who carry labels. Who carries a rarer one carries the commoner ones too.
+    """Shares of people with each kind of label. People with a rarer label have the more common ones too.
 
-    The joints' projection is that of M's own joints, as an annotator without error would mark them, whatever is wrong
-    with the keypoints that the regressor is shown.
+    The 2D label is the projection of the body model's own joints, without the errors of the input keypoints.
 
-    Source: Omran et al., 3DV 2018, who ask how much 3D supervision is needed.
+    Source: the study of the amount of 3D supervision in Omran et al., 3DV 2018.
     """
 
-    latent: float = Field(default=1.0, ge=0, le=1, description="L_lat: rotations, betas, clothing")
-    joints: float = Field(default=1.0, ge=0, le=1, description="L_3D: joints and place, metres")
-    projection: float = Field(default=1.0, ge=0, le=1, description="L_2D: joints in the picture")
+    latent: float = Field(default=1.0, ge=0, le=1, description="share with L_lat: rotations, betas, clothing")
+    joints: float = Field(default=1.0, ge=0, le=1, description="share with L_3D: joints and pelvis offset")
+    projection: float = Field(default=1.0, ge=0, le=1, description="share with L_2D: projected joints")
 
     def carried(self, numbers: Int64[Tensor, "n"]) -> Bool[Tensor, "n l"]:
-        """What people carry, by their number alone: the same whoever draws them.
+        """Labels of people. They depend on the person's number alone, so any number of processes agree.
 
         Args:
-            numbers: Of the people, from 0, below 2⁴⁰.
+            numbers: (N,) numbers of the people, at least 0 and below 2⁴⁰.
 
         Returns:
-            A column for each of `LABELS`. Of any run of numbers the shares are right to about one person, and a person
-            who carries a label at some share carries it at every larger one.
+            (N, L) a column for each of `LABELS`. In any range of numbers, the shares are right to about one person. A
+            person who has a label at some share has it at every larger one.
         """
         place = (numbers.double() * _GOLDEN) % 1.0
         share = {"joints": self.joints, "pelvis_offset": self.joints, "projection": self.projection}

@@ -1,8 +1,9 @@
-"""The training loop: on one processor or many machines (accelerate), stopped and taken up again without a trace."""
+"""The training loop: on one processor or on many machines (accelerate), resumed bit for bit after an interruption."""
 
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import math
 from collections.abc import Callable
@@ -16,35 +17,37 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
 from torch import nn
 
+from render_fit.bodies.body import Body
 from render_fit.core.errors import InputError
 from render_fit.regressors.checkpoint import load_regressor, save_regressor
-from render_fit.regressors.inputs import RegressorInputs
 from render_fit.regressors.network import Regressor
 from render_fit.synthesis.people_sampler import PeopleSampler
-from render_fit.training.adversarial import AdversarialPriorTraining
-from render_fit.training.auxiliary_segmentation import RegressorWithSegmentation, segmentation_loss
+from render_fit.synthesis.poses.bank import PoseBank
+from render_fit.training.adversarial import AdversarialPrior
+from render_fit.training.auxiliary_segmentation import AuxiliarySegmentation, Decoder, RegressorWithSegmentation
 from render_fit.training.checkpointing import RECIPE, REGRESSOR, Stateful, TrainingState
-from render_fit.training.data_loading import Shards, prefetch
-from render_fit.training.fitting_in_the_loop import BestFits
-from render_fit.training.losses import losses
-from render_fit.training.photo_supervision import PhotoSupervision
+from render_fit.training.data_loading import Shards, StepBatches
+from render_fit.training.fitting_in_the_loop import BestFits, FittingInTheLoop
+from render_fit.training.losses import Losses
+from render_fit.training.processes import Processes
 from render_fit.training.recipe import Optimiser, TrainingRecipe
-from render_fit.training.render_supervision import UnlabelledPhotos
-from render_fit.training.samples import GroundTruth
+from render_fit.training.render_supervision import RenderSupervision
+from render_fit.training.supervision import StepPrediction, Supervision, SyntheticSupervision
+from render_fit.training.unlabelled_photos import PhotoSampler, UnlabelledPhotos
 from render_fit.training.validation import HeldOut, Score, score
 
-Watch = Callable[[int, dict[str, float]], None]
+OnStep = Callable[[int, dict[str, float]], None]
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """How a training ended.
+    """Result of a training.
 
     Attributes:
-        folder: Where it is.
-        steps: Done in all.
-        best: Score of the best weights on held-out people.
-        fits: The best fit of every photo so far, where fits taught.
+        folder: Folder of the training.
+        steps: Steps done in all.
+        best: Score of the best weights on held-out people; None without held-out people.
+        fits: Best fit of every photo; None without fitting in the loop.
     """
 
     folder: Path
@@ -56,182 +59,204 @@ class TrainingResult:
 def train(
     recipe: TrainingRecipe,
     folder: Path,
-    synthesis: PeopleSampler,
+    sampler: PeopleSampler,
     held_out: HeldOut | None = None,
     photos: UnlabelledPhotos | None = None,
     *,
     workers: int = 1,
-    watch: Watch | None = None,
+    on_step: OnStep | None = None,
     stop_after: int | None = None,
 ) -> TrainingResult:
-    """Trains a regressor, or goes on where the folder's training stopped.
+    """Trains a regressor, or resumes the training in the folder.
 
     Args:
-        recipe: What to train, and how.
-        folder: Where state and result are kept; made if it is not there.
-        synthesis: Where data comes from, and whose body it is.
-        held_out: People that say which weights are best; without them the last ones are.
-        photos: People whom nobody labelled, some of whom join every step.
-        workers: Processes that draw people; 0: this one does.
-        watch: Called with the step and figures, in the main process.
-        stop_after: Leave after this many steps of this call; the state is saved.
+        recipe: Recipe of the training.
+        folder: Folder for the state and the result; created if it does not exist.
+        sampler: Sampler of synthetic people; its body is the body of the training.
+        held_out: Held-out people, by whom the best weights are chosen. None: the last weights are the result.
+        photos: People in unlabelled photos; some of them join every step.
+        workers: Processes that sample people; 0: this process samples them.
+        on_step: Called in the main process with the number of steps done and their values.
+        stop_after: Number of steps after which this call saves the state and returns.
 
     Returns:
-        How it ended.
+        Score, steps done and fits.
 
     Raises:
-        InputError: if the folder holds the training of another recipe, its state cannot be read, or a loss is not
-            finite: then the last good state is kept.
+        InputError: if the folder contains the training of another recipe, its state cannot be read, or a loss is not
+            finite. In that case the last saved state is kept.
     """
     accelerator = Accelerator(
         mixed_precision=mixed_precision(recipe.precision),
         kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
     )
+    processes, config = Processes(accelerator), recipe.optimiser
     torch.manual_seed(recipe.seed)
-    regressor, averaged = Regressor(recipe.regressor), Regressor(recipe.regressor)
-    if recipe.regressor.head == "iterative":
-        regressor.begin_at(synthesis.bank.mean_rotations())
-    if recipe.pretrained:
-        regressor.load_state_dict(_pretrained(recipe).state_dict())
-    averaged.load_state_dict(regressor.state_dict())
-    # On a processor the lifter's forward and backward pass takes 0.25 s in place of 0.37 (64 people, one thread).
-    regressor.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    averaged.requires_grad_(False).eval().to(accelerator.device)
-    taught = RegressorWithSegmentation(regressor, recipe.segmentation)
-    optimiser = torch.optim.AdamW(
-        taught.parameters(), recipe.optimiser.learning_rate, weight_decay=recipe.optimiser.weight_decay
+    network, averaged = build_networks(recipe, sampler.bank)
+    averaged.to(accelerator.device)
+    model, optimiser = accelerator.prepare(
+        network, torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=config.weight_decay)
     )
-    model, optimiser = accelerator.prepare(taught, optimiser)
-
-    def everybody(people: torch.Tensor) -> torch.Tensor:
-        # Gradients are averaged over processes, so the mean over all people is each one's sum over this.
-        total: Any = accelerator.reduce(people.to(accelerator.device), "sum")
-        return total.to(people.device) / accelerator.num_processes
-
-    def together(gradients: torch.Tensor) -> torch.Tensor:
-        mean: Any = accelerator.reduce(gradients, "mean")
-        return mean
-
-    def gathered(value: torch.Tensor) -> torch.Tensor:
-        rows: Any = accelerator.gather(value.to(accelerator.device))
-        return rows.to(value.device)
-
-    others: dict[str, Stateful] = {}
-    adversary, lessons = None, None
-    if recipe.adversarial.weight:
-        n_betas, device = recipe.regressor.n_betas, accelerator.device
-        adversary = AdversarialPriorTraining(
-            recipe.adversarial, synthesis.bank, n_betas, recipe.seed, device, everybody, together
-        )
-        others["adversary"] = adversary
-    if photos is not None:
-        lessons = others["photos"] = PhotoSupervision(recipe, photos, synthesis, everybody, gathered)
-    if taught.decoder is not None:
-        others["segmentation"] = taught.decoder
-    state = TrainingState(recipe, folder, regressor, averaged, optimiser, others)
-    if accelerator.is_main_process:
-        folder.mkdir(parents=True, exist_ok=True)
-    accelerator.wait_for_everyone()
-    state.load(accelerator.device)
-    # A copy: people are drawn on the CPU, wherever the network learns.
-    body = copy.deepcopy(synthesis.body).to(accelerator.device)
-    if accelerator.is_main_process:
-        (folder / RECIPE).write_text(json.dumps(recipe.model_dump(mode="json"), indent=2) + "\n")
+    body = copy.deepcopy(sampler.body).to(accelerator.device)  # the sampler's own body stays on the CPU
+    photo_sampler = (
+        None if photos is None else PhotoSampler(photos, recipe.render_supervision.batch, recipe.seed, processes)
+    )
+    supervisions = make_supervisions(recipe, sampler, body, photos, network.decoder, processes)
+    shards = Shards(sampler, recipe.shard, recipe.seed, recipe.label_availability)
+    batches = StepBatches(shards, recipe.batch // recipe.shard, photo_sampler, processes)
+    with_state = {name: one for name, one in supervisions.items() if isinstance(one, Stateful)}
+    with_state |= {} if photo_sampler is None else {"photos": photo_sampler}
+    state = TrainingState(recipe, folder, network.regressor, averaged, optimiser, with_state)
+    open_folder(accelerator, state)
     last = recipe.steps if stop_after is None else min(recipe.steps, state.step + stop_after)
-    processes, rank = accelerator.num_processes, accelerator.process_index
-    shards = recipe.batch // recipe.shard
-    if shards % processes:
-        raise InputError(f"batch: {shards} shards of {recipe.shard} cannot be shared evenly by {processes} processes")
-    mine = range(state.step * shards + rank, last * shards, processes)
-    with prefetch(Shards(synthesis, recipe.shard, recipe.seed, recipe.label_availability), mine, workers) as drawn:
-        while state.step < last:
-            parts = [next(drawn) for _ in range(shards // processes)]
-            inputs = RegressorInputs.joined([part for part, _ in parts])
-            truth = GroundTruth.joined([part for _, part in parts]).to(accelerator.device)
-            for group in optimiser.param_groups:
-                group["lr"] = learning_rate(recipe.optimiser, state.step, recipe.steps)
-            rows = torch.empty(0, dtype=torch.long)
-            if lessons is not None:
-                rows = lessons.rows(state.step, rank, processes)
-                inputs = RegressorInputs.joined([inputs, lessons.photos.inputs[rows]])
+    with batches.load(range(state.step, last), workers) as loaded:
+        for batch in loaded:
             with accelerator.autocast():
-                prediction, seen = model(inputs.to(accelerator.device))
-            loss = losses(prediction[: len(truth)], truth, body, recipe.losses, everybody)
-            if lessons is not None:
-                loss = loss.plus(lessons.loss(prediction[len(truth) :], rows))
-            if adversary is not None:
-                loss = loss.plus(adversary.loss(prediction))
-            if seen is not None:
-                loss = loss.plus(segmentation_loss(seen[: len(truth)], truth, recipe.segmentation.weight, everybody))
-            if not bool(loss.total.isfinite()):
-                bad = ", ".join(name for name, value in loss.terms.items() if not bool(value.isfinite()))
-                raise InputError(
-                    f"{folder}: step {state.step + 1}: not finite: {bad}; the state of the last save is kept. "
-                    "Lower optimiser.learning_rate or the term's weight, and train again to go on from there"
-                )
-            optimiser.zero_grad()
-            accelerator.backward(loss.total)
-            accelerator.clip_grad_norm_(model.parameters(), recipe.optimiser.clip)
-            optimiser.step()
-            if adversary is not None:
-                real = range(state.step * shards + rank, (state.step + 1) * shards, processes)
-                loss = loss.plus(adversary.learn(prediction, real, recipe.shard))
+                output, part_logits = model(batch.inputs.to(accelerator.device))
+            prediction = StepPrediction.of(output, part_logits, len(batch.truth))
+            first, *others = (supervision.loss(prediction, batch) for supervision in supervisions.values())
+            loss = functools.reduce(Losses.plus, others, first)
+            check_finite(loss, state)
+            rate = learning_rate(config, state.step, recipe.steps)
+            update_weights(accelerator, model, optimiser, loss, rate, config.clip)
+            values = dict(loss.terms)
+            for supervision in supervisions.values():
+                values |= supervision.update(prediction, batch)
             state.step += 1
-            _average(averaged, regressor, recipe.optimiser.average, state.step)
+            average_weights(averaged, network.regressor, config.average, state.step)
             if not accelerator.is_main_process:
                 continue
-            figures = {name: float(value) for name, value in loss.terms.items()}
+            figures = {name: float(value) for name, value in values.items()}
             if held_out is not None and (state.step % recipe.validate_every == 0 or state.step == recipe.steps):
-                now = score(averaged, held_out, body)
-                figures |= {f"held out: {name}": value for name, value in now.__dict__.items()}
-                state.keep_if_best(now)
+                figures |= validate(state, held_out, body)
             if state.step % recipe.save_every == 0 or state.step == last:
                 state.save()
-            if watch is not None:
-                watch(state.step, figures)
+            if on_step is not None:
+                on_step(state.step, figures)
     if accelerator.is_main_process and state.best is None and state.step == recipe.steps:
         save_regressor(averaged, folder / REGRESSOR)
     accelerator.wait_for_everyone()
-    return TrainingResult(folder, state.step, state.best, None if lessons is None else lessons.fits)
+    fitting = supervisions.get("fits")
+    fits = fitting.fits if isinstance(fitting, FittingInTheLoop) else None
+    return TrainingResult(folder, state.step, state.best, fits)
 
 
-def mixed_precision(asked: str) -> str:
-    """The precision that accelerate is asked for: ``auto`` is bf16 on graphics cards and processors that compute in it.
+def make_supervisions(
+    recipe: TrainingRecipe,
+    sampler: PeopleSampler,
+    body: Body,
+    photos: UnlabelledPhotos | None,
+    decoder: Decoder | None,
+    processes: Processes,
+) -> dict[str, Supervision]:
+    """Supervisions of a recipe by name, each made from its section. ``body`` is on the network's device."""
+    network = recipe.regressor
+    result: dict[str, Supervision] = {"synthetic": SyntheticSupervision(recipe.losses, body, processes)}
+    if photos is not None and recipe.render_supervision.weight:
+        result["render"] = RenderSupervision(recipe.render_supervision, sampler.body, sampler.basis, processes)
+    if photos is not None and recipe.fitting_in_the_loop is not None:
+        fits = BestFits.none(len(photos), network.n_joints, network.n_betas)
+        result["fits"] = FittingInTheLoop(recipe.fitting_in_the_loop, recipe.losses, sampler.body, fits, processes)
+    if recipe.adversarial.weight:
+        result["adversary"] = AdversarialPrior(
+            recipe.adversarial, sampler.bank, network.n_betas, recipe.seed, processes
+        )
+    if decoder is not None:
+        result["segmentation"] = AuxiliarySegmentation(recipe.segmentation, decoder, processes)
+    return result
 
-    Others only imitate it: a step then takes twice as long as in float32.
+
+def build_networks(recipe: TrainingRecipe, bank: PoseBank) -> tuple[RegressorWithSegmentation, Regressor]:
+    """The network to train, with initial weights, and the regressor with its averaged weights."""
+    regressor, averaged = Regressor(recipe.regressor), Regressor(recipe.regressor)
+    if recipe.regressor.head == "iterative":
+        regressor.begin_at(bank.mean_rotations())
+    if recipe.pretrained:
+        regressor.load_state_dict(_pretrained(recipe).state_dict())
+    averaged.load_state_dict(regressor.state_dict())
+    # On a CPU, forward and backward pass of the lifter take 0.25 s in place of 0.37 (64 people, one thread).
+    regressor.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    averaged.requires_grad_(False).eval()
+    return RegressorWithSegmentation(regressor, recipe.segmentation), averaged
+
+
+def open_folder(accelerator: Accelerator, state: TrainingState) -> None:
+    """Creates the folder of a training, or restores the state that it contains, and writes the recipe."""
+    if accelerator.is_main_process:
+        state.folder.mkdir(parents=True, exist_ok=True)
+    accelerator.wait_for_everyone()
+    state.load(accelerator.device)
+    if accelerator.is_main_process:
+        (state.folder / RECIPE).write_text(json.dumps(state.recipe.model_dump(mode="json"), indent=2) + "\n")
+
+
+def check_finite(loss: Losses, state: TrainingState) -> None:
+    """Raises an `InputError` that names the terms if the loss is not finite."""
+    if not bool(loss.total.isfinite()):
+        terms = ", ".join(name for name, value in loss.terms.items() if not bool(value.isfinite()))
+        raise InputError(
+            f"{state.folder}: step {state.step + 1}: not finite: {terms}; the last saved state is kept. "
+            "Lower optimiser.learning_rate or the weight of the term, and train again to resume"
+        )
+
+
+def update_weights(
+    accelerator: Accelerator, model: nn.Module, optimiser: Any, loss: Losses, rate: float, clip: float
+) -> None:
+    """One step of the optimiser at learning rate ``rate``, with the norm of the gradient limited to ``clip``."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+    optimiser.zero_grad()
+    accelerator.backward(loss.total)
+    accelerator.clip_grad_norm_(model.parameters(), clip)
+    optimiser.step()
+
+
+def validate(state: TrainingState, held_out: HeldOut, body: Body) -> dict[str, float]:
+    """Errors of the averaged weights on held-out people; the best weights so far are written."""
+    now = score(state.averaged, held_out, body)
+    state.keep_if_best(now)
+    return {f"held out: {name}": value for name, value in now.__dict__.items()}
+
+
+def mixed_precision(precision: str) -> str:
+    """Precision for accelerate. ``auto`` is bf16 on GPUs and processors that compute in it, else float32.
+
+    Others emulate bf16: a step then takes twice as long as in float32.
     """
-    if asked != "auto":
-        return asked
+    if precision != "auto":
+        return precision
     if torch.cuda.is_available():
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
     has = llvmlite.binding.get_host_cpu_features()
     return "bf16" if has.get("amx-bf16") or has.get("avx512bf16") else "no"
 
 
-def learning_rate(setting: Optimiser, step: int, steps: int) -> float:
-    """The rate of a step: up linearly, then down to zero by a cosine."""
-    if step < setting.warm_up:
-        return setting.learning_rate * (step + 1) / setting.warm_up
-    done = (step - setting.warm_up) / max(1, steps - setting.warm_up)
-    return 0.5 * setting.learning_rate * (1 + math.cos(math.pi * min(1.0, done)))
-
-
-def _pretrained(recipe: TrainingRecipe) -> Regressor:
-    """The regressor that a recipe begins with."""
-    found = load_regressor(recipe.pretrained)
-    if found.config != recipe.regressor:
-        raise InputError(
-            f"start: {recipe.pretrained} is of another network than the recipe's `regressor` section describes"
-        )
-    return found
+def learning_rate(config: Optimiser, step: int, steps: int) -> float:
+    """Learning rate of a step: a linear warm-up, then a cosine down to zero."""
+    if step < config.warm_up:
+        return config.learning_rate * (step + 1) / config.warm_up
+    done = (step - config.warm_up) / max(1, steps - config.warm_up)
+    return 0.5 * config.learning_rate * (1 + math.cos(math.pi * min(1.0, done)))
 
 
 @torch.no_grad()
-def _average(averaged: nn.Module, model: nn.Module, decay: float, step: int) -> None:
-    """Moves the averaged weights towards the model's; faster in the beginning."""
+def average_weights(averaged: nn.Module, model: nn.Module, decay: float, step: int) -> None:
+    """Moves the averaged weights towards the model's: exponential average, with a shorter memory in the first steps."""
     share = 1 - min(decay, step / (step + 10))
     for mean, value in zip(averaged.state_dict().values(), model.state_dict().values(), strict=True):
         if mean.is_floating_point():
             mean.lerp_(value.to(mean), share)
         else:
             mean.copy_(value)
+
+
+def _pretrained(recipe: TrainingRecipe) -> Regressor:
+    """The regressor whose weights a recipe starts from."""
+    found = load_regressor(recipe.pretrained)
+    if found.config != recipe.regressor:
+        raise InputError(
+            f"pretrained: the network of {recipe.pretrained} differs from the recipe's `regressor` section; "
+            "use the section of the pretrained network"
+        )
+    return found

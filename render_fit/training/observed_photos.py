@@ -1,4 +1,4 @@
-"""Photos that are observed once: what each shows is kept on disk, for every process and every run that goes on."""
+"""Observations of photos, cached on disk for all processes and for resumed trainings."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from render_fit.observations import OBSERVERS, Observer, observe
 from render_fit.regressors.inputs import RegressorInputs
 from render_fit.regressors.network import Regressor
 from render_fit.regressors.person_crop import PersonCrop
-from render_fit.training.render_supervision import UnlabelledPhotos
+from render_fit.training.unlabelled_photos import UnlabelledPhotos
 
 OBSERVER = "mediapipe"
 
 _VERSION = 2
-"""Of what is kept: another number observes anew."""
+"""Version of the cached files; those of another version are not used."""
 
 
 def observed_people(
@@ -35,36 +35,36 @@ def observed_people(
     regressor: Regressor,
     resolution: int,
     folder: Path,
-    together: PartialState,
-    watch: Callable[[int, int], None] | None = None,
+    processes: PartialState,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> tuple[dict[Path, UnlabelledPhotos], dict[Path, str]]:
-    """The largest person of every photo as a regressor sees them, and the photos without one.
+    """Observes the largest person of every photo.
 
-    A part map is made only for regressors that look at nothing else. What a photo shows is read from ``folder`` where
-    it was observed before; a photo that has changed since is observed again.
+    Part maps are computed only for regressors that use nothing else. A photo that was observed before and has not
+    changed since is read from ``folder``.
 
     Args:
-        images: The photos.
-        regressor: Who looks.
-        resolution: Side of the crops that are compared with, pixels.
-        folder: Where observations are kept, a file for each photo.
-        together: Processes, each of which observes its share.
-        watch: Called with (photos observed, photos of this process).
+        images: Photos.
+        regressor: Regressor whose inputs are needed.
+        resolution: Side of the crops that predictions are compared with, pixels.
+        folder: Folder of cached observations, one file for each photo.
+        processes: Processes, each of which observes its share of the photos.
+        on_progress: Called with (photos observed, photos of this process).
 
     Returns:
-        People, and why photos were left out, by photo.
+        People by photo, and the reasons why other photos were left out.
     """
     files = {path: folder / f"{_key(path, regressor, resolution)}.pt" for path in images}
-    mine = list(images)[together.process_index :: together.num_processes]
+    own = list(images)[processes.process_index :: processes.num_processes]
     folder.mkdir(parents=True, exist_ok=True)
     observer = None
-    for number, path in enumerate(mine, start=1):
+    for number, path in enumerate(own, start=1):
         if _read(files[path]) is None:
             observer = observer or OBSERVERS[OBSERVER]()
             _write(_observed(path, observer, regressor, resolution), files[path])
-        if watch is not None:
-            watch(number, len(mine))
-    together.wait_for_everyone()
+        if on_progress is not None:
+            on_progress(number, len(own))
+    processes.wait_for_everyone()
     people, skipped = {}, {}
     for path, file in files.items():
         found = _read(file)
@@ -76,24 +76,25 @@ def observed_people(
 
 
 def _observed(path: Path, observer: Observer, regressor: Regressor, resolution: int) -> UnlabelledPhotos | str:
+    """The largest person of a photo, or the reason why there is none."""
     config = regressor.config
     try:
-        seen = observe(path, observer=observer, parts_from_keypoints=config.looks_at == {"part map"})[0]
-        if seen.mask is None or seen.keypoints_px is None:
+        person = observe(path, observer=observer, parts_from_keypoints=config.input_kinds == {"part map"})[0]
+        if person.mask is None or person.keypoints_px is None:
             return "no mask or no keypoints"
-        assert seen.camera is not None  # `observe` always decides one
-        one = UnlabelledPhotos.of([seen], [seen.camera], config.size, resolution, photo=config.sees("photo"))
-        regressor.check_inputs(one.inputs)
+        assert person.camera is not None  # `observe` always decides one
+        photo = UnlabelledPhotos.of([person], [person.camera], config.size, resolution, photo=config.uses("photo"))
+        regressor.check_inputs(photo.inputs)
     except InputError as error:
         return str(error)
-    return one
+    return photo
 
 
 def _key(path: Path, regressor: Regressor, resolution: int) -> str:
-    """Names what is kept of a photo: by the photo as it is now, and by what is made of it."""
-    about, config = path.stat(), regressor.config
-    told = [str(path.absolute()), about.st_size, about.st_mtime_ns, config.size, sorted(config.looks_at), resolution]
-    return hashlib.sha256(json.dumps([_VERSION, OBSERVER, *told]).encode()).hexdigest()[:24]
+    """Name of the cached file: a hash of the photo's path, size and time, and of what is computed from it."""
+    file, config = path.stat(), regressor.config
+    parts = [str(path.absolute()), file.st_size, file.st_mtime_ns, config.size, sorted(config.input_kinds), resolution]
+    return hashlib.sha256(json.dumps([_VERSION, OBSERVER, *parts]).encode()).hexdigest()[:24]
 
 
 def _write(found: UnlabelledPhotos | str, path: Path) -> None:
@@ -103,25 +104,25 @@ def _write(found: UnlabelledPhotos | str, path: Path) -> None:
 
 
 def _read(path: Path) -> UnlabelledPhotos | str | None:
-    """What was kept; None if nothing was, or the file is damaged."""
+    """Content of a cached file; None if it does not exist or is damaged."""
     try:
-        kept = torch.load(path, weights_only=True)
+        content = torch.load(path, weights_only=True)
     except Exception:  # torch reports a damaged file in many ways
         return None
-    if "reason" in kept:
-        return str(kept["reason"])
-    targets = kept["targets"]
+    if "reason" in content:
+        return str(content["reason"])
+    targets = content["targets"]
     targets["camera"] = Camera(**targets["camera"])
     targets["skeleton"] = SKELETONS.get(targets["skeleton"])
     targets["part_space"] = PART_SPACES.get(targets["part_space"])
-    view = PersonCrop(Camera(**kept["view"]["camera"]), kept["view"]["rotation"])
-    return UnlabelledPhotos(RegressorInputs(**kept["inputs"]), view, FitTargets(**targets))
+    view = PersonCrop(Camera(**content["view"]["camera"]), content["view"]["rotation"])
+    return UnlabelledPhotos(RegressorInputs(**content["inputs"]), view, FitTargets(**targets))
 
 
 def _plain(value: Any) -> Any:
-    """Tensors, numbers and names in dictionaries, as far down as dataclasses go."""
+    """Nested dataclasses as dictionaries of tensors, numbers and names."""
     if isinstance(value, Tensor):
-        return value if value.any() else value.new_zeros(1).expand(value.shape)  # nothing takes no room
+        return value if value.any() else value.new_zeros(1).expand(value.shape)  # zeros are stored as one number
     if isinstance(value, (Skeleton, PartSpace)):
         return value.name
     if value is None or isinstance(value, int):

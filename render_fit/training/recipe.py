@@ -1,4 +1,4 @@
-"""Training recipes: one validated file that says which network learns from what under which losses, and how long."""
+"""Training recipes: validated configuration of network, data, supervision and optimisation."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from render_fit.training.render_supervision import RenderSupervisionConfig
 
 
 class Optimiser(StrictModel):
-    """AdamW with a linear warm-up and a cosine to zero."""
+    """AdamW with a linear warm-up and a cosine decay to zero."""
 
-    learning_rate: float = Field(default=1e-3, gt=0)
-    weight_decay: float = Field(default=0.02, ge=0)
-    warm_up: int = Field(default=500, ge=0, description="steps")
+    learning_rate: float = Field(default=1e-3, gt=0, description="largest learning rate")
+    weight_decay: float = Field(default=0.02, ge=0, description="weight decay of AdamW")
+    warm_up: int = Field(default=500, ge=0, description="steps of the linear warm-up")
     clip: float = Field(default=1.0, gt=0, description="largest norm of the gradient")
-    average: float = Field(default=0.999, ge=0, lt=1, description="decay of the averaged weights, which are the result")
+    average: float = Field(default=0.999, ge=0, lt=1, description="decay of the averaged weights, which are saved")
 
 
 class TrainingRecipe(StrictModel):
-    """A whole training."""
+    """A training recipe."""
 
     renamed: ClassVar[Mapping[str, str]] = {
         "start": "pretrained",
@@ -50,40 +50,39 @@ class TrainingRecipe(StrictModel):
     description: str
     source: str = ""
     body: str = "open"
-    clothing: bool = Field(default=True, description="people wear clothes (offsets)")
+    clothing: bool = Field(default=True, description="synthetic people wear clothing (vertex offsets)")
     regressor: RegressorConfig = RegressorConfig()
     poses: PoseAugmentation = PoseAugmentation()
     people: PeopleDistribution = PeopleDistribution()
     observation_noise: ObservationNoise = ObservationNoise()
     images: ImageAugmentation = Field(
-        default=ImageAugmentation(), description="pictures in colour, drawn only for networks that look at them"
+        default=ImageAugmentation(), description="RGB images, rendered only for networks that use them"
     )
     label_availability: LabelAvailability = Field(
-        default=LabelAvailability(), description="which people's truth is known"
+        default=LabelAvailability(), description="shares of synthetic people with each kind of label"
     )
     losses: LossWeights = LossWeights()
     pretrained: str = Field(
-        default="", description="a regressor to begin with, by name, path or place on the hub; random if empty"
+        default="", description="regressor to start from: name, path or OWNER/NAME on the hub; empty: random weights"
     )
     render_supervision: RenderSupervisionConfig = Field(
-        default=RenderSupervisionConfig(),
-        description="for observations of people whom nobody labelled, where they are given",
+        default=RenderSupervisionConfig(), description="render-and-compare losses on unlabelled photos, if given"
     )
     fitting_in_the_loop: FittingInTheLoopConfig | None = Field(
-        default=None, description="fits of those people that teach the regressor (SPIN); none if left out"
+        default=None, description="losses towards fits of these photos (SPIN); off if left out"
     )
     adversarial: AdversarialConfig = AdversarialConfig()
     segmentation: SegmentationConfig = SegmentationConfig()
     optimiser: Optimiser = Optimiser()
-    steps: int = Field(gt=0)
-    batch: int = Field(default=64, gt=0, description="people in a step, of all processes together")
-    shard: int = Field(default=32, gt=0, description="people drawn at a time; every process takes as many shards")
+    steps: int = Field(gt=0, description="optimiser steps")
+    batch: int = Field(default=64, gt=0, description="synthetic people in a step, over all processes")
+    shard: int = Field(default=32, gt=0, description="synthetic people sampled at a time; a divisor of batch")
     seed: int = 0
     precision: Literal["auto", "no", "bf16", "fp16"] = Field(
-        default="no", description="mixed precision, see accelerate; auto: bf16 where the hardware computes in it"
+        default="no", description="mixed precision of accelerate; auto: bf16 if the hardware computes in it"
     )
-    validate_every: int = Field(default=1000, gt=0)
-    save_every: int = Field(default=500, gt=0)
+    validate_every: int = Field(default=1000, gt=0, description="steps between validations")
+    save_every: int = Field(default=500, gt=0, description="steps between saved states")
 
     @model_validator(mode="after")
     def _whole_shards(self) -> TrainingRecipe:
@@ -92,20 +91,20 @@ class TrainingRecipe(StrictModel):
         return self
 
     @model_validator(mode="after")
-    def _pictures_to_segment(self) -> TrainingRecipe:
+    def _images_to_segment(self) -> TrainingRecipe:
         if self.segmentation.weight and not self.regressor.pictures:
-            raise ValueError("segmentation: this network looks at no pictures; leave the section out")
+            raise ValueError("segmentation: this network uses no images; remove the section")
         return self
 
 
 def training_recipe_names() -> list[str]:
-    """Names of the training recipes that ship with the package."""
+    """Names of the shipped training recipes."""
     folder = resources.files("render_fit.training") / "recipes"
     return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
 
 
 def load_training_recipe(name_or_path: str | Path) -> TrainingRecipe:
-    """A training recipe by the name of a shipped one or the path of a YAML file.
+    """Loads a training recipe, by the name of a shipped recipe or the path of a YAML file.
 
     Raises:
         InputError: if it does not exist, is not YAML, or has unknown keys or values out of range.

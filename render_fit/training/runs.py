@@ -1,4 +1,4 @@
-"""Trainings as the command line asks for them: data found, recipe checked, progress told."""
+"""Trainings from names and paths: recipe, data, processes, TensorBoard."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ from render_fit.training.samples import observed_inputs
 from render_fit.training.validation import sample_held_out
 
 HELD_OUT = 512
-"""People by whom weights are judged while training."""
+"""Held-out people of a validation."""
 
 
 def process_state() -> PartialState:
-    """Those that train together, as they were started; the main one alone writes files and talks.
+    """Processes that train together, as they were started. Only the main process writes files and prints.
 
     Raises:
-        InputError: if several were started that would not know of each other.
+        InputError: if several processes were started that are not connected.
     """
-    together = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
+    processes = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
     started = int(os.environ.get("WORLD_SIZE", "1"))
-    if together.num_processes < started:
+    if processes.num_processes < started:
         raise InputError(
             f"{started} processes were started, and accelerate found no device for each of them; "
-            "on processors alone, set ACCELERATE_USE_CPU=true"
+            "to train on CPUs, set ACCELERATE_USE_CPU=true"
         )
-    return together
+    return processes
 
 
-def people_sampler(recipe: TrainingRecipe, bank: PoseBank, size: int | None = None) -> PeopleSampler:
-    """What draws a recipe's people."""
+def make_people_sampler(recipe: TrainingRecipe, bank: PoseBank, size: int | None = None) -> PeopleSampler:
+    """Sampler of a recipe's synthetic people, in images of ``size`` pixels, by default the regressor's."""
     body = load_body_or_fail(recipe.body, recipe.regressor.n_betas)
     basis = (
         clothing_basis(body, recipe.regressor.n_clothing) if recipe.clothing and recipe.regressor.n_clothing else None
@@ -57,7 +57,7 @@ def people_sampler(recipe: TrainingRecipe, bank: PoseBank, size: int | None = No
         recipe.poses,
         recipe.people,
         recipe.observation_noise,
-        images=recipe.images if recipe.regressor.sees("photo") else None,
+        images=recipe.images if recipe.regressor.uses("photo") else None,
     )
 
 
@@ -68,89 +68,93 @@ def run_training(
     *,
     steps: int | None = None,
     workers: int | None = None,
-    watch: Callable[[int, int, dict[str, float]], None] | None = None,
+    on_step: Callable[[int, int, dict[str, float]], None] | None = None,
 ) -> TrainingResult:
-    """Trains, or goes on.
+    """Trains a regressor, or resumes the training in ``out``.
 
     Args:
-        name: A training recipe, by name or path.
-        out: The training's folder.
-        mocap: Folder of motion capture; None: poses of the prior.
-        steps: In place of the recipe's.
-        workers: Processes that draw people; None: half of the cores, shared by the machine's processes.
-        watch: Called with (step, all steps, figures), in the main process.
+        name: Training recipe, by name or path.
+        out: Folder of the training.
+        mocap: Folder of motion capture; None: poses of the pose prior.
+        steps: Number of steps; None: that of the recipe.
+        workers: Processes that sample people; None: half of the cores, divided among the machine's processes.
+        on_step: Called in the main process with (step, steps in all, values for the log).
 
     Raises:
-        InputError: for what the user can mend.
+        InputError: if the recipe, the motion capture or the folder cannot be used.
     """
     from torch.utils.tensorboard import SummaryWriter
 
     recipe = load_training_recipe(name)
     if steps is not None:
         recipe = recipe.model_copy(update={"steps": steps})
-    synthesis = people_sampler(recipe, load_pose_bank(mocap))
+    sampler = make_people_sampler(recipe, load_pose_bank(mocap))
     main = process_state().is_main_process
-    held_out = sample_held_out(people_sampler(recipe, load_pose_bank(mocap, "held_out")), HELD_OUT) if main else None
+    held_out = None
+    if main:
+        held_out = sample_held_out(make_people_sampler(recipe, load_pose_bank(mocap, "held_out")), HELD_OUT)
     cores = (os.cpu_count() or 2) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     count = max(1, cores // 2) if workers is None else workers
     with ExitStack() as stack:
 
         @cache
-        def writer() -> SummaryWriter:  # made by the first step: by then the folder is known to be this training's
+        def writer() -> SummaryWriter:  # created at the first step: the folder then belongs to this training
             return stack.enter_context(SummaryWriter(str(out / "tensorboard")))
 
-        def tell(step: int, figures: dict[str, float]) -> None:
+        def log(step: int, figures: dict[str, float]) -> None:
             if step % 20 == 0 or any(key.startswith("held out") for key in figures):
                 for key, value in figures.items():
                     writer().add_scalar(key.replace(": ", "/"), value, step)
-            if watch is not None:
-                watch(step, recipe.steps, figures)
+            if on_step is not None:
+                on_step(step, recipe.steps, figures)
 
-        return train(recipe, out, synthesis, held_out, workers=count, watch=tell)
+        return train(recipe, out, sampler, held_out, workers=count, on_step=log)
 
 
 def write_dataset(
     name: str, out: Path, count: int, size: int, mocap: Path | None, seed: int, chunk: int = 256
 ) -> Iterator[int]:
-    """Draws people with truth into files, ``chunk`` at a time; yields how many are done.
+    """Writes ``count`` synthetic people with ground truth, ``chunk`` in a file; yields the number of people done.
 
-    Every file, ``people_00000.npz`` and so on, holds labels (SMPL part + 1), silhouettes and keypoints as observers see
-    them, the truth (poses, betas, clothing, transl, joints, K), and pictures in colour where the recipe's network looks
-    at them.
+    Every file, ``people_00000.npz`` and so on, contains part labels (SMPL part + 1), silhouettes and keypoints without
+    and with observation noise, and the ground truth (poses, betas, clothing, transl, joints, K). RGB images are added
+    if the recipe's network uses them. Existing files are kept.
 
     Raises:
-        InputError: for what the user can mend.
+        InputError: if the recipe or the motion capture cannot be used.
     """
-    synthesis = people_sampler(load_training_recipe(name), load_pose_bank(mocap), size)
+    sampler = make_people_sampler(load_training_recipe(name), load_pose_bank(mocap), size)
     out.mkdir(parents=True, exist_ok=True)
     for first in range(0, count, chunk):
         n = min(chunk, count - first)
         path = out / f"people_{first // chunk:05d}.npz"
         if not path.is_file():
             generator = torch.Generator().manual_seed(seed * 1_000_003 + first)
-            drawn = synthesis.draw(n, generator)
-            seen, who = observed_inputs(synthesis, drawn, generator), drawn.people
-            pixels = {} if seen.photo is None else {"photo": (127.5 * (seen.photo + 1)).round().to(torch.uint8).numpy()}
+            drawn = sampler.sample(n, generator)
+            observed, people = observed_inputs(sampler, drawn, generator), drawn.people
+            rgb = {}
+            if observed.photo is not None:
+                rgb["photo"] = (127.5 * (observed.photo + 1)).round().to(torch.uint8).numpy()
             partial = path.with_suffix(".partial")
             with partial.open("wb") as file:
                 np.savez_compressed(
                     file,
                     labels=drawn.labels.to(torch.uint8).numpy(),
-                    photographed=drawn.photographed.numpy(),
-                    silhouette_observed=seen.silhouette.to(torch.int8).numpy(),
+                    photographed=drawn.in_image.numpy(),
+                    silhouette_observed=observed.silhouette.to(torch.int8).numpy(),
                     keypoints=drawn.keypoints.numpy(),
                     keypoints_visible=drawn.visible.numpy(),
-                    keypoints_observed=seen.keypoints.numpy(),
-                    confidence_observed=seen.confidence.numpy(),
-                    depths_observed=seen.depths.numpy(),
-                    depth_confidence_observed=seen.depth_confidence.numpy(),
-                    poses=who.parameters.pose.flatten(1).numpy(),
-                    betas=who.parameters.betas.numpy(),
-                    clothing=who.clothing.numpy(),
-                    transl=who.parameters.transl.numpy(),
-                    joints=who.joints.numpy(),
-                    K=who.camera.K.numpy(),
-                    **pixels,
+                    keypoints_observed=observed.keypoints.numpy(),
+                    confidence_observed=observed.confidence.numpy(),
+                    depths_observed=observed.depths.numpy(),
+                    depth_confidence_observed=observed.depth_confidence.numpy(),
+                    poses=people.parameters.pose.flatten(1).numpy(),
+                    betas=people.parameters.betas.numpy(),
+                    clothing=people.clothing.numpy(),
+                    transl=people.parameters.transl.numpy(),
+                    joints=people.joints.numpy(),
+                    K=people.camera.K.numpy(),
+                    **rgb,
                 )
             partial.replace(path)
         yield first + n

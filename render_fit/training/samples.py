@@ -21,18 +21,18 @@ from render_fit.training.label_availability import LABELS
 
 @dataclass(frozen=True)
 class GroundTruth(Batch):
-    """What N people are, in the axes of their views.
+    """Ground truth of N people, in the axes of their crop cameras.
 
     Attributes:
-        rotations: (N, J, 3, 3) local rotations, the global one first.
+        rotations: (N, J, 3, 3) local rotations, the global orientation first.
         betas: (N, S) shape.
         clothing: (N, M) coefficients of the clothing basis.
-        pelvis_offset: (N, 3) see `regressors.network.Prediction`.
-        pelvis: (N, 3) metres.
-        joints: (N, J, 3) metres, relative to the pelvis.
-        focal: (N,) focal length over the view's side.
-        labels: (N, L) which of `LABELS` are known; losses do not look at the others, whose numbers are finite.
-        parts: (N, H, W) SMPL part + 1 of the body's pixels, 0 is background; only of people who were drawn.
+        pelvis_offset: (N, 3) position of the pelvis in the units of `regressors.network.Prediction`.
+        pelvis: (N, 3) position of the pelvis, metres.
+        joints: (N, J, 3) joints relative to the pelvis, metres.
+        focal: (N,) focal length divided by the side of the crop.
+        labels: (N, L) which of `LABELS` are available. Losses ignore the others; their values are finite.
+        parts: (N, H, W) SMPL part + 1 of the body's pixels, 0 for background; None for fits to photos.
     """
 
     rotations: Float[Tensor, "n j 3 3"]
@@ -60,7 +60,7 @@ def training_batch(
         count: Number of people.
         generator: Source of randomness.
     """
-    drawn = sampler.draw(count, generator)
+    drawn = sampler.sample(count, generator)
     truth = ground_truth(sampler, drawn.people)
     return observed_inputs(sampler, drawn, generator), replace(truth, parts=drawn.labels.to(torch.uint8))
 
@@ -75,7 +75,7 @@ def observed_inputs(sampler: PeopleSampler, drawn: RenderedPeople, generator: to
         drawn: The people.
         generator: Source of randomness.
     """
-    silhouette, parts_seen = add_mask_noise(drawn.labels, drawn.photographed, sampler.noise, generator)
+    silhouette, parts_seen = add_mask_noise(drawn.labels, drawn.in_image, sampler.noise, generator)
     keypoints, confidence = add_keypoint_noise(drawn.keypoints, drawn.visible, drawn.known, sampler.noise, generator)
     count, size = len(silhouette), sampler.size
     parts = torch.zeros(count, 24, size, size)
@@ -86,26 +86,26 @@ def observed_inputs(sampler: PeopleSampler, drawn: RenderedPeople, generator: to
         rows = (chosen & parts_seen.flatten(1).any(1)).nonzero()[:, 0]
         if len(rows):
             parts[rows] = evidence[relabel[parts_seen[rows]]].movedim(-1, 1)
-    depths, sure = add_depth_noise(drawn.points, drawn.visible, drawn.known, sampler.noise, generator)
+    depths, sure = add_depth_noise(drawn.keypoints_camera, drawn.visible, drawn.known, sampler.noise, generator)
     photo = None
     if sampler.images is not None:
         pixels = render_rgb(sampler.body, drawn.people.vertices, drawn.face_index, sampler.images, generator)
-        photo = (2 * pixels - 1) * drawn.photographed[:, None]
+        photo = (2 * pixels - 1) * drawn.in_image[:, None]
     focal = drawn.people.camera.K[:, 0, 0] / size
     return RegressorInputs(silhouette, parts, keypoints, confidence, depths, sure, focal, photo)
 
 
-def ground_truth(sampler: PeopleSampler, who: People) -> GroundTruth:
+def ground_truth(sampler: PeopleSampler, people: People) -> GroundTruth:
     """Ground truth of synthetic people; every label is available."""
-    focal = who.camera.K[:, 0, 0] / sampler.size
-    pelvis = who.joints[:, 0]
+    focal = people.camera.K[:, 0, 0] / sampler.size
+    pelvis = people.joints[:, 0]
     return GroundTruth(
-        who.parameters.rotations,
-        who.parameters.betas,
-        who.clothing,
+        people.parameters.rotations,
+        people.parameters.betas,
+        people.clothing,
         place_in_view(pelvis, focal),
         pelvis,
-        who.joints - pelvis[:, None],
+        people.joints - pelvis[:, None],
         focal,
         torch.ones(len(focal), len(LABELS), dtype=torch.bool),
     )

@@ -1,4 +1,4 @@
-"""How good a regressor is on people it was not trained on."""
+"""Errors of a regressor on held-out synthetic people."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from render_fit.synthesis.people_sampler import PeopleSampler
 from render_fit.training.samples import GroundTruth, training_batch
 
 CHUNK = 128
-"""People judged at a time."""
+"""People in a batch."""
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """People to judge by, always the same."""
+    """Held-out people, the same in every validation."""
 
     inputs: RegressorInputs
     truth: GroundTruth
@@ -27,12 +27,12 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Score:
-    """Mean errors of the joints, millimetres.
+    """Mean joint errors, millimetres.
 
     Attributes:
-        pa_mpjpe_mm: Of the likeliest hypothesis, after Procrustes.
-        mpjpe_mm: Of the likeliest hypothesis, pelvis on pelvis.
-        best_pa_mpjpe_mm: Of each person's best hypothesis, after Procrustes.
+        pa_mpjpe_mm: PA-MPJPE of the most probable hypothesis.
+        mpjpe_mm: MPJPE of the most probable hypothesis, with the pelvis aligned.
+        best_pa_mpjpe_mm: PA-MPJPE of each person's best hypothesis.
     """
 
     pa_mpjpe_mm: float
@@ -40,20 +40,20 @@ class Score:
     best_pa_mpjpe_mm: float
 
 
-def sample_held_out(synthesis: PeopleSampler, count: int, seed: int = 7) -> HeldOut:
-    """Draws people to judge by."""
-    inputs, truth = training_batch(synthesis, count, torch.Generator().manual_seed(seed))
+def sample_held_out(sampler: PeopleSampler, count: int, seed: int = 7) -> HeldOut:
+    """Samples held-out people."""
+    inputs, truth = training_batch(sampler, count, torch.Generator().manual_seed(seed))
     return HeldOut(inputs, truth)
 
 
 @torch.no_grad()
 def score(regressor: Regressor, held_out: HeldOut, body: Body) -> Score:
-    """Judges a regressor.
+    """Mean joint errors of a regressor.
 
     Args:
-        regressor: On the body's device.
-        held_out: By whom.
-        body: M.
+        regressor: Regressor, on the device of the body.
+        held_out: Held-out people.
+        body: Body model.
     """
     device = body.v_template.device
     errors = []

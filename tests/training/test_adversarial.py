@@ -1,6 +1,6 @@
-"""The adversarial prior inside a training: off it changes nothing, on it pulls towards people, and it stops, goes on
-and shares work like the rest."""
+"""The adversarial prior in a training: its effect, that it is off by default, resuming, several processes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,52 +13,59 @@ from render_fit.losses.priors import default_joint_limits
 from render_fit.regressors.network import Regressor
 from render_fit.synthesis.people_sampler import PeopleSampler
 from render_fit.synthesis.poses.bank import PoseBank
-from render_fit.training.adversarial import AdversarialConfig, AdversarialPriorTraining
+from render_fit.training.adversarial import AdversarialConfig, AdversarialPrior
 from render_fit.training.checkpointing import STATE
 from render_fit.training.loop import train
+from render_fit.training.processes import Processes
 from render_fit.training.recipe import TrainingRecipe
 from render_fit.training.samples import training_batch
+from render_fit.training.supervision import StepBatch, StepPrediction
 from tests.training.test_loop import _member, same_gradients
 
-SETTING = AdversarialConfig(weight=0.5, learning_rate=1e-3, features=8, width=16)
+CONFIG = AdversarialConfig(weight=0.5, learning_rate=1e-3, features=8, width=16)
 
 
-def alone(bank: PoseBank, setting: AdversarialConfig = SETTING) -> AdversarialPriorTraining:
-    return AdversarialPriorTraining(
-        setting, bank, 10, 0, torch.device("cpu"), lambda people: people, lambda gradients: gradients
-    )
+def adversary_of(bank: PoseBank, config: AdversarialConfig = CONFIG) -> AdversarialPrior:
+    """The prior of a training in one process, on the CPU."""
+    return AdversarialPrior(config, bank, 10, 0, Processes())
 
 
 @pytest.fixture
 def hmr(recipe: TrainingRecipe) -> TrainingRecipe:
-    return recipe.model_copy(update={"adversarial": SETTING})
+    return recipe.model_copy(update={"adversarial": CONFIG})
 
 
-def prediction_of(recipe: TrainingRecipe, synthesis: PeopleSampler, count: int = 8):
+def first_batch(recipe: TrainingRecipe, synthesis: PeopleSampler) -> tuple[Regressor, StepBatch]:
+    """A regressor with initial weights, and a shard of people."""
     torch.manual_seed(1)
     regressor = Regressor(recipe.regressor)
-    inputs, _ = training_batch(synthesis, count, torch.Generator().manual_seed(0))
-    return regressor, inputs
+    inputs, truth = training_batch(synthesis, 8, torch.Generator().manual_seed(0))
+    return regressor, StepBatch(inputs, truth, range(1))
 
 
-def test_off_unless_asked_for(recipe: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path) -> None:
+def predict(regressor: Regressor, batch: StepBatch) -> StepPrediction:
+    return StepPrediction.of(regressor(batch.inputs), None, len(batch.truth))
+
+
+def test_the_adversary_is_off_by_default(recipe: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path) -> None:
     assert TrainingRecipe.model_fields["adversarial"].default.weight == 0
-    told: list[dict[str, float]] = []
-    train(recipe, tmp_path, synthesis, workers=0, stop_after=1, watch=lambda _, figures: told.append(figures))
-    assert "adversarial" not in told[0]
+    logged: list[dict[str, float]] = []
+    train(recipe, tmp_path, synthesis, workers=0, stop_after=1, on_step=lambda _, figures: logged.append(figures))
+    assert "adversarial" not in logged[0]
     assert "adversary" not in torch.load(tmp_path / STATE, weights_only=True)["others"]
 
 
-def test_discriminators_learn_and_the_regressor_feels_it(recipe: TrainingRecipe, synthesis: PeopleSampler) -> None:
-    adversary = alone(synthesis.bank, SETTING.model_copy(update={"learning_rate": 1e-2}))
-    regressor, inputs = prediction_of(recipe, synthesis)
-    prediction = regressor(inputs)
+def test_discriminators_learn_and_supervise_the_regressor(recipe: TrainingRecipe, synthesis: PeopleSampler) -> None:
+    adversary = adversary_of(synthesis.bank, CONFIG.model_copy(update={"learning_rate": 1e-2}))
+    regressor, batch = first_batch(recipe, synthesis)
+    prediction = predict(regressor, batch)
     before = {name: value.clone() for name, value in regressor.state_dict().items()}
-    told = [adversary.learn(prediction, range(step, step + 1), 8).terms["discriminators"] for step in range(200)]
-    assert float(told[-1]) < 0.5 * (25 * 0.5)  # half of what 25 of them lose that always say "as likely as not"
-    assert all(p.grad is None for p in regressor.parameters())  # the discriminators learned, nobody else
+    steps = [replace(batch, shards=range(step, step + 1)) for step in range(200)]
+    losses = [adversary.update(prediction, step)["discriminators"] for step in steps]
+    assert float(losses[-1]) < 0.5 * (25 * 0.5)  # half the loss of 25 discriminators whose output is always 0.5
+    assert all(p.grad is None for p in regressor.parameters())  # the discriminators alone were trained
     assert all(torch.equal(value, before[name]) for name, value in regressor.state_dict().items())
-    loss = adversary.loss(prediction)
+    loss = adversary.loss(prediction, batch)
     assert float(loss.total.detach()) == pytest.approx(0.5 * float(loss.terms["adversarial"]), rel=1e-5)
     learned = [p.clone() for p in adversary.discriminators.parameters()]
     loss.total.backward()
@@ -67,34 +74,35 @@ def test_discriminators_learn_and_the_regressor_feels_it(recipe: TrainingRecipe,
     assert all(p.grad is None or torch.equal(p, q) for p, q in zip(adversary.discriminators.parameters(), learned))
 
 
-def test_a_regressor_that_follows_it_says_less_impossible_poses(
+def test_a_regressor_trained_with_it_predicts_fewer_impossible_poses(
     recipe: TrainingRecipe, synthesis: PeopleSampler
 ) -> None:
-    """No label anywhere: only the adversary, against a regressor that begins with poses far from people's."""
-    adversary = alone(synthesis.bank)
-    regressor, inputs = prediction_of(recipe, synthesis)
+    """Without labels: the adversary alone, and a regressor whose first poses are far from those of people."""
+    adversary = adversary_of(synthesis.bank)
+    regressor, batch = first_batch(recipe, synthesis)
     with torch.no_grad():
         regressor.head.bias.add_(0.6 * torch.randn(len(regressor.head.bias)))
     optimiser = torch.optim.Adam(regressor.parameters(), 1e-2)
 
     def excess() -> float:
-        turns = regressor(inputs).rotations.flatten(0, 1)[:, 1:22]
-        return float(default_joint_limits()(roma.rotmat_to_rotvec(turns.detach())).mean())
+        rotations = regressor(batch.inputs).rotations.flatten(0, 1)[:, 1:22]
+        return float(default_joint_limits()(roma.rotmat_to_rotvec(rotations.detach())).mean())
 
-    was = excess()
+    before = excess()
     for step in range(200):
-        prediction = regressor(inputs)
+        step_batch = replace(batch, shards=range(step, step + 1))
+        prediction = predict(regressor, step_batch)
         optimiser.zero_grad()
-        adversary.loss(prediction).total.backward()
+        adversary.loss(prediction, step_batch).total.backward()
         optimiser.step()
-        adversary.learn(prediction, range(step, step + 1), 8)
-    assert excess() < 0.5 * was
+        adversary.update(prediction, step_batch)
+    assert excess() < 0.5 * before
 
 
-def test_it_goes_on_bit_for_bit(hmr: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path) -> None:
-    told: list[dict[str, float]] = []
-    train(hmr, tmp_path / "whole", synthesis, workers=0, watch=lambda _, figures: told.append(figures))
-    assert {"adversarial", "discriminators"} <= set(told[0])
+def test_it_resumes_bit_for_bit(hmr: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path) -> None:
+    logged: list[dict[str, float]] = []
+    train(hmr, tmp_path / "whole", synthesis, workers=0, on_step=lambda _, figures: logged.append(figures))
+    assert {"adversarial", "discriminators"} <= set(logged[0])
     train(hmr, tmp_path / "stopped", synthesis, workers=0, stop_after=3)
     train(hmr, tmp_path / "stopped", synthesis, workers=0)
     whole, stopped = (load_file(tmp_path / name / "regressor.safetensors") for name in ("whole", "stopped"))
@@ -108,7 +116,7 @@ def test_it_goes_on_bit_for_bit(hmr: TrainingRecipe, synthesis: PeopleSampler, t
     assert all(torch.equal(a["exp_avg"], b["exp_avg"]) for a, b in moments)
 
 
-def test_it_changes_what_is_learned(
+def test_it_changes_the_gradient(
     recipe: TrainingRecipe, hmr: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path
 ) -> None:
     train(recipe, tmp_path / "without", synthesis, workers=0, stop_after=1)
@@ -130,7 +138,7 @@ def test_two_processes_train_as_one(hmr: TrainingRecipe, synthesis: PeopleSample
         assert float(difference) <= 1e-5 * float(value["exp_avg"].norm()) + 1e-9
 
 
-def test_a_state_from_before_there_was_an_adversary_goes_on(
+def test_a_state_from_before_there_was_an_adversary_resumes(
     recipe: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path
 ) -> None:
     train(recipe, tmp_path / "whole", synthesis, workers=0)

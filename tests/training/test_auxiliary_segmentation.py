@@ -1,5 +1,4 @@
-"""Segmentation as a second lesson: off it changes nothing; on it teaches the backbone, stops, goes on and shares work
-like the rest."""
+"""Auxiliary segmentation: its effect, that it is off by default, resuming, several processes."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -22,48 +21,48 @@ from render_fit.training.recipe import TrainingRecipe
 from render_fit.training.samples import training_batch
 from tests.training.test_loop import _member, same_gradients
 
-SETTING = SegmentationConfig(weight=1.0, channels=16)
+CONFIG = SegmentationConfig(weight=1.0, channels=16)
 
 
 @pytest.fixture
 def segmenting(recipe: TrainingRecipe) -> TrainingRecipe:
-    return recipe.model_copy(update={"segmentation": SETTING})
+    return recipe.model_copy(update={"segmentation": CONFIG})
 
 
-def test_off_unless_asked_for(recipe: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path) -> None:
+def test_segmentation_is_off_by_default(recipe: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path) -> None:
     assert TrainingRecipe.model_fields["segmentation"].default.weight == 0
-    told: list[dict[str, float]] = []
-    train(recipe, tmp_path, synthesis, workers=0, stop_after=1, watch=lambda _, figures: told.append(figures))
-    assert "segmentation" not in told[0]
+    logged: list[dict[str, float]] = []
+    train(recipe, tmp_path, synthesis, workers=0, stop_after=1, on_step=lambda _, figures: logged.append(figures))
+    assert "segmentation" not in logged[0]
     assert "segmentation" not in torch.load(tmp_path / STATE, weights_only=True)["others"]
 
 
-def test_a_network_without_pictures_has_nothing_to_segment(recipe: TrainingRecipe) -> None:
-    asked = recipe.model_dump() | {"segmentation": {"weight": 1.0}}
-    asked["regressor"] = RegressorConfig(pictures=()).model_dump()
-    with pytest.raises(ValidationError, match="looks at no pictures"):
-        TrainingRecipe.model_validate(asked)
+def test_segmentation_of_a_network_without_images_is_refused(recipe: TrainingRecipe) -> None:
+    content = recipe.model_dump() | {"segmentation": {"weight": 1.0}}
+    content["regressor"] = RegressorConfig(pictures=()).model_dump()
+    with pytest.raises(ValidationError, match="uses no images"):
+        TrainingRecipe.model_validate(content)
 
 
 def test_decoder_and_backbone_learn_where_parts_are(recipe: TrainingRecipe, synthesis: PeopleSampler) -> None:
     torch.manual_seed(0)
-    taught = RegressorWithSegmentation(Regressor(recipe.regressor), SETTING)
+    network = RegressorWithSegmentation(Regressor(recipe.regressor), CONFIG)
     inputs, truth = training_batch(replace(synthesis, noise=NO_NOISE), 8, torch.Generator().manual_seed(0))
-    optimiser = torch.optim.Adam(taught.parameters(), 1e-2)
-    told: list[float] = []
+    optimiser = torch.optim.Adam(network.parameters(), 1e-2)
+    losses: list[float] = []
     for _ in range(60):
-        _, logits = taught(inputs)
+        _, logits = network(inputs)
         assert logits is not None and logits.shape == (8, 25, 8, 8)
         loss = segmentation_loss(logits, truth, 1.0)
         optimiser.zero_grad()
         loss.total.backward()
         optimiser.step()
-        told.append(float(loss.total.detach()))
-    assert told[-1] < 0.35 * told[0]
-    assert any(p.grad is not None and p.grad.any() for p in taught.regressor.backbone.parameters())
-    assert all(p.grad is None for p in taught.regressor.head.parameters())
-    # Where most of a cell is of one part, that part is what is said.
-    _, logits = taught(inputs)
+        losses.append(float(loss.total.detach()))
+    assert losses[-1] < 0.35 * losses[0]
+    assert any(p.grad is not None and p.grad.any() for p in network.regressor.backbone.parameters())
+    assert all(p.grad is None for p in network.regressor.head.parameters())
+    # In cells that show one part, the decoder predicts that part.
+    _, logits = network(inputs)
     assert logits is not None and truth.parts is not None
     cells = truth.parts.view(8, 8, 4, 8, 4).movedim(3, 2).flatten(3)
     whole = (cells == cells[..., :1]).all(-1)
@@ -77,16 +76,16 @@ DINO = {"model_type": "dinov2", "hidden_size": 16, "num_hidden_layers": 1, "num_
 
 
 @pytest.mark.parametrize(("backbone", "places"), [(CONVNEXT, 8), (DINO | {"patch_size": 8}, 4)], ids=["conv", "tokens"])
-def test_any_backbone_can_be_taught(backbone, places: int, recipe: TrainingRecipe, synthesis: PeopleSampler) -> None:
-    taught = RegressorWithSegmentation(Regressor(recipe.regressor.model_copy(update={"backbone": backbone})), SETTING)
+def test_any_backbone_can_be_trained(backbone, places: int, recipe: TrainingRecipe, synthesis: PeopleSampler) -> None:
+    network = RegressorWithSegmentation(Regressor(recipe.regressor.model_copy(update={"backbone": backbone})), CONFIG)
     inputs, truth = training_batch(synthesis, 2, torch.Generator().manual_seed(0))
-    _, logits = taught(inputs)
+    _, logits = network(inputs)
     assert logits is not None and logits.shape == (2, 25, places, places)
     segmentation_loss(logits, truth, 1.0).total.backward()
-    assert any(p.grad is not None and p.grad.any() for p in taught.regressor.backbone.parameters())
+    assert any(p.grad is not None and p.grad.any() for p in network.regressor.backbone.parameters())
 
 
-def test_the_loss_is_what_it_says_and_asks_only_whom_it_may(synthesis: PeopleSampler) -> None:
+def test_the_loss_is_a_cross_entropy_of_people_with_2d_labels(synthesis: PeopleSampler) -> None:
     _, truth = training_batch(synthesis, 4, torch.Generator().manual_seed(1))
     assert truth.parts is not None
     certain = torch.nn.functional.one_hot(truth.parts.long(), 25).movedim(-1, 1) * 50.0
@@ -101,18 +100,18 @@ def test_the_loss_is_what_it_says_and_asks_only_whom_it_may(synthesis: PeopleSam
     segmentation_loss(even, replace(truth, labels=labels), 1.0).total.backward()
     assert even.grad is not None
     assert torch.equal(even.grad.flatten(1).any(1), known)
-    nobody = segmentation_loss(even, replace(truth, labels=torch.zeros_like(labels)), 1.0)
-    assert float(nobody.total.detach()) == 0
-    with pytest.raises(ValueError, match="parts are not told"):
+    unlabelled = segmentation_loss(even, replace(truth, labels=torch.zeros_like(labels)), 1.0)
+    assert float(unlabelled.total.detach()) == 0
+    with pytest.raises(ValueError, match="expected part maps"):
         segmentation_loss(even, replace(truth, parts=None), 1.0)
 
 
-def test_it_goes_on_bit_for_bit_and_leaves_no_decoder_behind(
+def test_it_resumes_bit_for_bit_and_the_regressor_has_no_decoder(
     recipe: TrainingRecipe, segmenting: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path
 ) -> None:
-    told: list[dict[str, float]] = []
-    train(segmenting, tmp_path / "whole", synthesis, workers=0, watch=lambda _, figures: told.append(figures))
-    assert told[0]["segmentation"] > 0
+    logged: list[dict[str, float]] = []
+    train(segmenting, tmp_path / "whole", synthesis, workers=0, on_step=lambda _, figures: logged.append(figures))
+    assert logged[0]["segmentation"] > 0
     train(segmenting, tmp_path / "stopped", synthesis, workers=0, stop_after=3)
     train(segmenting, tmp_path / "stopped", synthesis, workers=0)
     whole, stopped = (load_file(tmp_path / name / REGRESSOR) for name in ("whole", "stopped"))

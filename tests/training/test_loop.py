@@ -1,4 +1,4 @@
-"""Trainings: they learn, stop, go on as if they had not stopped, and share work between processes."""
+"""Trainings: they learn, resume bit for bit, and divide work among processes."""
 
 import json
 from dataclasses import replace
@@ -19,7 +19,8 @@ from render_fit.training.checkpointing import RECIPE, STATE
 from render_fit.training.label_availability import LABELS, LabelAvailability
 from render_fit.training.loop import mixed_precision, train
 from render_fit.training.recipe import TrainingRecipe
-from render_fit.training.render_supervision import RenderSupervisionConfig, UnlabelledPhotos
+from render_fit.training.render_supervision import RenderSupervisionConfig
+from render_fit.training.unlabelled_photos import UnlabelledPhotos
 from render_fit.training.validation import sample_held_out
 
 
@@ -30,15 +31,15 @@ def run(recipe: TrainingRecipe, folder: Path, synthesis: PeopleSampler, **option
 def test_it_learns_and_leaves_the_best_weights(
     recipe: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path
 ) -> None:
-    # One pose under every camera: what a small network learns in seconds.
-    only = PoseAugmentation(**{name: 0.0 for name in PoseAugmentation.model_fields if name != "excess"})
+    # One pose under every camera: a small network learns it in seconds.
+    only = PoseAugmentation(**{name: 0.0 for name in PoseAugmentation.model_fields if name != "limit_penalty"})
     synthesis = replace(synthesis, bank=PoseBank(synthesis.bank.pose[:1]), poses=only, noise=NO_NOISE)
     recipe = recipe.model_copy(update={"steps": 90, "validate_every": 45})
-    told: list[dict[str, float]] = []
+    logged: list[dict[str, float]] = []
     held_out = sample_held_out(synthesis, 32)
-    done = run(recipe, tmp_path, synthesis, held_out=held_out, watch=lambda _, figures: told.append(figures))
+    done = run(recipe, tmp_path, synthesis, held_out=held_out, on_step=lambda _, figures: logged.append(figures))
     assert done.steps == 90
-    first, last = (sum(f["total"] for f in part) / 8 for part in (told[:8], told[-8:]))
+    first, last = (sum(f["total"] for f in part) / 8 for part in (logged[:8], logged[-8:]))
     assert last < 0.7 * first
     assert done.best is not None
     assert done.best.best_pa_mpjpe_mm <= done.best.pa_mpjpe_mm <= done.best.mpjpe_mm
@@ -56,7 +57,7 @@ def test_a_training_that_was_stopped_ends_bit_for_bit_the_same(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(recipe, tmp_path / "stopped", synthesis, watch=killed)
+        run(recipe, tmp_path / "stopped", synthesis, on_step=killed)
     assert run(recipe, tmp_path / "stopped", synthesis).steps == 6
     whole, stopped = (load_file(tmp_path / name / "regressor.safetensors") for name in ("whole", "stopped"))
     assert whole.keys() == stopped.keys()
@@ -64,12 +65,12 @@ def test_a_training_that_was_stopped_ends_bit_for_bit_the_same(
         assert torch.equal(value, stopped[name]), name
 
 
-def test_what_cannot_be_gone_on_with_is_told(recipe: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path) -> None:
+def test_an_unusable_state_is_refused(recipe: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path) -> None:
     run(recipe, tmp_path, synthesis, stop_after=2)
-    asked = (tmp_path / RECIPE).read_text()
+    written = (tmp_path / RECIPE).read_text()
     with pytest.raises(InputError, match="another recipe"):
         run(recipe.model_copy(update={"seed": 1}), tmp_path, synthesis)
-    assert (tmp_path / RECIPE).read_text() == asked
+    assert (tmp_path / RECIPE).read_text() == written
     state = tmp_path / STATE
     state.write_bytes(state.read_bytes()[:1000])
     with pytest.raises(InputError, match="cut off"):
@@ -97,8 +98,8 @@ def _member(
     import os
 
     os.environ.update(
-        RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="localhost", MASTER_PORT="29533",
-        ACCELERATE_USE_CPU="true",
+        RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="localhost",
+        MASTER_PORT=str(20_000 + os.getppid() % 10_000), ACCELERATE_USE_CPU="true",
     )  # fmt: skip
     torch.set_num_threads(1)
     train(recipe, folder, synthesis, photos=photos, workers=0)
@@ -126,7 +127,7 @@ def test_two_processes_train_as_one_where_labels_are_missing(
     assert not same_gradients(tmp_path / "one", tmp_path / "all")
 
 
-def test_a_state_saved_before_recipes_had_a_key_is_gone_on_with(
+def test_a_state_saved_before_recipes_had_a_key_resumes(
     recipe: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path
 ) -> None:
     run(recipe, tmp_path, synthesis, stop_after=1)
@@ -160,11 +161,11 @@ def test_photos_join_every_step_and_two_processes_still_train_as_one(
         synthetic_scene(synthesis.body, everyday_pose("standing"), seed, image_size=(96, 96)) for seed in range(3)
     ]
     photos = UnlabelledPhotos.of([s.observation() for s in scenes], [s.camera for s in scenes], 32, 32)
-    setting = RenderSupervisionConfig(batch=2, resolution=32)
-    recipe = recipe.model_copy(update={"steps": 1, "render_supervision": setting})
-    told: list[dict[str, float]] = []
-    run(recipe, tmp_path / "one", synthesis, photos=photos, watch=lambda _, figures: told.append(figures))
-    assert told[0]["unlabelled"] > 0
+    config = RenderSupervisionConfig(batch=2, resolution=32)
+    recipe = recipe.model_copy(update={"steps": 1, "render_supervision": config})
+    logged: list[dict[str, float]] = []
+    run(recipe, tmp_path / "one", synthesis, photos=photos, on_step=lambda _, figures: logged.append(figures))
+    assert logged[0]["unlabelled"] > 0
     torch.multiprocessing.spawn(_member, (recipe, tmp_path / "two", synthesis, photos), nprocs=2)
     assert same_gradients(tmp_path / "one", tmp_path / "two")
     run(recipe, tmp_path / "without", synthesis)

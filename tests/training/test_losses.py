@@ -1,4 +1,4 @@
-"""What training lowers."""
+"""The supervised losses."""
 
 from dataclasses import replace
 
@@ -13,8 +13,8 @@ from render_fit.training.recipe import TrainingRecipe
 from render_fit.training.samples import GroundTruth, training_batch
 
 
-def saying(truth: GroundTruth, wrong: float = 0.0) -> Prediction:
-    """Two hypotheses: the truth, and one off by ``wrong`` in everything."""
+def prediction_near(truth: GroundTruth, wrong: float = 0.0) -> Prediction:
+    """Two hypotheses: one with an error of ``wrong`` in every value, and the truth."""
 
     def pair(value: torch.Tensor) -> torch.Tensor:
         return torch.stack([value + wrong, value], 1)
@@ -27,27 +27,27 @@ def saying(truth: GroundTruth, wrong: float = 0.0) -> Prediction:
     )  # fmt: skip
 
 
-def test_the_truth_is_at_no_distance(synthesis: PeopleSampler) -> None:
+def test_the_truth_has_no_distance(synthesis: PeopleSampler) -> None:
     _, truth = training_batch(synthesis, 4, torch.Generator().manual_seed(0))
-    off = distances(saying(truth), truth, synthesis.body)
+    off = distances(prediction_near(truth), truth, synthesis.body)
     for name, value in off.items():
         if name != "joint_error":
             assert value.abs().max() < 2e-4, name
-    wrong = distances(saying(truth, 0.3), truth, synthesis.body)
+    wrong = distances(prediction_near(truth, 0.3), truth, synthesis.body)
     assert (wrong["joints"][:, 0] > 0.05).all()
     torch.testing.assert_close(wrong["betas"][:, 0], torch.full((4,), 0.09), atol=1e-5, rtol=0)
 
 
-def test_an_answer_that_is_nowhere_near_has_a_finite_gradient(synthesis: PeopleSampler) -> None:
-    """Where only L_2D is known nothing tells a network how far away people are."""
+def test_a_prediction_far_off_has_a_finite_gradient(synthesis: PeopleSampler) -> None:
+    """With L_2D alone, nothing determines how far away people are."""
     _, truth = training_batch(synthesis, 3, torch.Generator().manual_seed(0))
-    answer = saying(truth)
+    near = prediction_near(truth)
     # The pelvis so near that some joints are beside the camera, and some behind it.
     depth = torch.tensor([[0.3, 0.02], [0.5, 0.1], [0.1, 0.05]])
-    told = (depth / (truth.focal[:, None] * REFERENCE_M)).log()
-    told[1] = torch.tensor([100.0, -100.0])  # e^100 is beyond float32
-    place = torch.cat([torch.ones(3, 2, 2), told[..., None]], -1)
-    posed = replace(answer, pelvis_offset=place.requires_grad_(), betas=answer.betas.clone().requires_grad_())
+    log_depth = (depth / (truth.focal[:, None] * REFERENCE_M)).log()
+    log_depth[1] = torch.tensor([100.0, -100.0])  # e^100 is beyond float32
+    place = torch.cat([torch.ones(3, 2, 2), log_depth[..., None]], -1)
+    posed = replace(near, pelvis_offset=place.requires_grad_(), betas=near.betas.clone().requires_grad_())
     off = distances(posed, truth, synthesis.body)
     assert all(value.isfinite().all() for value in off.values())
     assert (off["projection"] > 0.1).all()
@@ -55,7 +55,7 @@ def test_an_answer_that_is_nowhere_near_has_a_finite_gradient(synthesis: PeopleS
     assert all(value.isfinite().all() for value in gradient)
 
 
-def test_the_best_hypothesis_learns_and_the_choice_is_told(recipe: TrainingRecipe, synthesis: PeopleSampler) -> None:
+def test_the_best_hypothesis_is_trained_and_chosen(recipe: TrainingRecipe, synthesis: PeopleSampler) -> None:
     inputs, truth = training_batch(synthesis, 3, torch.Generator().manual_seed(0))
     regressor = Regressor(recipe.regressor)
     prediction = regressor(inputs)
@@ -63,25 +63,23 @@ def test_the_best_hypothesis_learns_and_the_choice_is_told(recipe: TrainingRecip
     loss = losses(prediction, truth, synthesis.body, alone)
     gradient = torch.autograd.grad(loss.total, prediction.betas, retain_graph=True)[0]
     assert ((gradient.abs().sum(-1) > 0).sum(1) == 1).all()
-    told = losses(prediction, truth, synthesis.body, LossWeights(all_hypotheses=0.0, choice=1.0))
-    score = torch.autograd.grad(told.total, prediction.log_likelihood)[0]
+    choice = losses(prediction, truth, synthesis.body, LossWeights(all_hypotheses=0.0, choice=1.0))
+    score = torch.autograd.grad(choice.total, prediction.log_likelihood)[0]
     best = gradient.abs().sum(-1).argmax(1)
     assert (score.gather(1, best[:, None]) < 0).all()
 
 
-def carrying(truth: GroundTruth, **unknown: list[int]) -> GroundTruth:
-    """The same people without some labels: who lacks them, by name."""
+def without_labels(truth: GroundTruth, **unknown: list[int]) -> GroundTruth:
+    """The same people without some labels; their indices by the name of the label."""
     labels = truth.labels.clone()
     for name, people in unknown.items():
         labels[people, LABELS.index(name)] = False
     return replace(truth, labels=labels)
 
 
-def test_every_mean_is_over_the_people_of_all_processes_who_carry_its_label(
-    recipe: TrainingRecipe, synthesis: PeopleSampler
-) -> None:
+def test_means_are_over_all_processes_people_with_the_label(recipe: TrainingRecipe, synthesis: PeopleSampler) -> None:
     inputs, truth = training_batch(synthesis, 4, torch.Generator().manual_seed(0))
-    truth = carrying(truth, rotations=[0, 1, 2], betas=[0], joints=[3], projection=[0, 1, 2, 3])
+    truth = without_labels(truth, rotations=[0, 1, 2], betas=[0], joints=[3], projection=[0, 1, 2, 3])
     regressor, weights = Regressor(recipe.regressor), LossWeights()
     whole = losses(regressor(inputs), truth, synthesis.body, weights).total
     halves = (slice(0, 1), slice(1, 4))
@@ -96,7 +94,7 @@ def test_every_mean_is_over_the_people_of_all_processes_who_carry_its_label(
     torch.testing.assert_close(torch.stack(parts).sum(), whole)
 
 
-def test_what_is_not_known_of_a_person_changes_no_gradient(recipe: TrainingRecipe, synthesis: PeopleSampler) -> None:
+def test_values_without_a_label_change_no_gradient(recipe: TrainingRecipe, synthesis: PeopleSampler) -> None:
     inputs, truth = training_batch(synthesis, 4, torch.Generator().manual_seed(0))
     regressor = Regressor(recipe.regressor)
     three_d = ("rotations", "betas", "clothing", "joints", "pelvis_offset")
@@ -106,20 +104,20 @@ def test_what_is_not_known_of_a_person_changes_no_gradient(recipe: TrainingRecip
         loss = losses(regressor(inputs[rows]), truth[rows], synthesis.body, weights)
         return torch.cat([g.flatten() for g in torch.autograd.grad(loss.total, list(regressor.parameters()))])
 
-    masked = carrying(truth, **{name: [2, 3] for name in three_d}, projection=[2, 3])
+    masked = without_labels(truth, **{name: [2, 3] for name in three_d}, projection=[2, 3])
     other = training_batch(synthesis, 4, torch.Generator().manual_seed(1))[1]
     wrong = replace(masked, **{name: getattr(truth, name).clone() for name in three_d})
     for name in three_d:
         getattr(wrong, name)[2:] = getattr(other, name)[2:]
     torch.testing.assert_close(gradient(wrong), gradient(masked), atol=0, rtol=0)
-    # The others learn as they would alone, and as they would not with everybody's labels.
+    # The gradient is that of the two labelled people alone, not that of all four with labels.
     torch.testing.assert_close(gradient(masked), gradient(truth, slice(0, 2)), atol=1e-6, rtol=1e-4)
     assert (gradient(masked) - gradient(truth)).norm() > 0.05 * gradient(truth).norm()
 
 
-def test_without_any_label_there_is_nothing_to_learn(recipe: TrainingRecipe, synthesis: PeopleSampler) -> None:
+def test_without_labels_loss_and_gradient_are_zero(recipe: TrainingRecipe, synthesis: PeopleSampler) -> None:
     inputs, truth = training_batch(synthesis, 3, torch.Generator().manual_seed(0))
-    truth = carrying(truth, **{name: [0, 1, 2] for name in LABELS})
+    truth = without_labels(truth, **{name: [0, 1, 2] for name in LABELS})
     regressor = Regressor(recipe.regressor)
     loss = losses(regressor(inputs), truth, synthesis.body, LossWeights())
     assert loss.total == 0
@@ -128,7 +126,7 @@ def test_without_any_label_there_is_nothing_to_learn(recipe: TrainingRecipe, syn
     assert not any(g.any() for g in gradients)
 
 
-def test_shares_of_labels_are_kept_and_who_carries_the_rare_carries_the_common() -> None:
+def test_shares_of_labels_are_exact_and_rare_labels_come_with_common_ones() -> None:
     mix = LabelAvailability(latent=0.1, joints=0.3)
     numbers = torch.arange(5_000_000, 5_000_200)
     carried = dict(zip(LABELS, mix.carried(numbers).T, strict=True))

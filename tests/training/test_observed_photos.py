@@ -1,4 +1,4 @@
-"""Photos are observed once; what was kept is what was observed."""
+"""Photos are observed once; cached observations equal the observed ones."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -14,7 +14,7 @@ from render_fit.regressors.config import RegressorConfig
 from render_fit.regressors.network import Regressor
 from render_fit.synthesis import everyday_pose, synthetic_scene
 from render_fit.training import observed_photos
-from render_fit.training.render_supervision import UnlabelledPhotos
+from render_fit.training.unlabelled_photos import UnlabelledPhotos
 
 TINY = RegressorConfig(
     size=32, width=16, depth=0, hypotheses=1, n_clothing=0,
@@ -23,8 +23,8 @@ TINY = RegressorConfig(
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of the photos that were really observed; drawn people stand in for them, and nobody is in the second."""
+def observed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the photos that were observed, not read. They show synthetic people; the second shows nobody."""
     names: list[str] = []
 
     def observe(path: Path, **_):
@@ -45,14 +45,14 @@ def photos(folder: Path) -> list[Path]:
     return paths
 
 
-def look(images: list[Path], folder: Path, together: PartialState | None = None, resolution: int = 16):
+def observe_all(images: list[Path], folder: Path, processes: PartialState | None = None, resolution: int = 16):
     return observed_photos.observed_people(
-        images, Regressor(TINY), resolution, folder, together or PartialState(cpu=True)
+        images, Regressor(TINY), resolution, folder, processes or PartialState(cpu=True)
     )
 
 
 def same(a, b) -> bool:
-    """Whether two nested dataclasses of tensors are equal to the bit."""
+    """Whether two nested dataclasses of tensors are equal bit for bit."""
     if isinstance(a, torch.Tensor):
         return torch.equal(a, b)
     if hasattr(a, "__dataclass_fields__"):
@@ -60,50 +60,50 @@ def same(a, b) -> bool:
     return a == b
 
 
-def test_a_second_run_reads_what_the_first_observed(asked: list[str], tmp_path: Path) -> None:
+def test_a_second_run_reads_cached_observations(observed: list[str], tmp_path: Path) -> None:
     images = photos(tmp_path)
-    people, skipped = look(images, tmp_path / "kept")
-    assert asked == ["0.png", "1.png", "2.png"]
+    people, skipped = observe_all(images, tmp_path / "kept")
+    assert observed == ["0.png", "1.png", "2.png"]
     assert list(people) == [images[0], images[2]] and "nobody" in skipped[images[1]]
-    again, skipped_again = look(images, tmp_path / "kept")
-    assert len(asked) == 3
+    again, skipped_again = observe_all(images, tmp_path / "kept")
+    assert len(observed) == 3
     assert skipped_again == skipped
     assert all(same(people[path], again[path]) for path in people)
     assert people[images[0]].targets.skeleton is not None and people[images[0]].targets.labels is not None
     assert len(UnlabelledPhotos.joined(list(again.values()))) == 2
 
 
-def test_what_changed_is_observed_anew(asked: list[str], tmp_path: Path) -> None:
+def test_changed_photos_are_observed_again(observed: list[str], tmp_path: Path) -> None:
     images = photos(tmp_path)
-    look(images, tmp_path / "kept")
+    observe_all(images, tmp_path / "kept")
     Image.new("RGB", (9, 9)).save(images[2])
-    look(images, tmp_path / "kept")
-    assert asked[3:] == ["2.png"]
-    look(images, tmp_path / "kept", resolution=24)
-    assert asked[4:] == ["0.png", "1.png", "2.png"]
+    observe_all(images, tmp_path / "kept")
+    assert observed[3:] == ["2.png"]
+    observe_all(images, tmp_path / "kept", resolution=24)
+    assert observed[4:] == ["0.png", "1.png", "2.png"]
     damaged = max((tmp_path / "kept").glob("*.pt"), key=lambda path: path.stat().st_size)
     damaged.write_bytes(damaged.read_bytes()[:100])
-    count = len(asked)
-    assert len(look(images, tmp_path / "kept")[0]) == 2
-    look(images, tmp_path / "kept", resolution=24)
-    assert len(asked) == count + 1
+    count = len(observed)
+    assert len(observe_all(images, tmp_path / "kept")[0]) == 2
+    observe_all(images, tmp_path / "kept", resolution=24)
+    assert len(observed) == count + 1
     assert not list((tmp_path / "kept").glob("*.partial"))
 
 
-def test_every_process_observes_its_share(asked: list[str], tmp_path: Path, monkeypatch) -> None:
-    images, together = photos(tmp_path), PartialState(cpu=True)
-    monkeypatch.setattr(together, "num_processes", 2)
-    monkeypatch.setattr(together, "process_index", 1)
+def test_every_process_observes_its_share(observed: list[str], tmp_path: Path, monkeypatch) -> None:
+    images, processes = photos(tmp_path), PartialState(cpu=True)
+    monkeypatch.setattr(processes, "num_processes", 2)
+    monkeypatch.setattr(processes, "process_index", 1)
     waited: list[bool] = []
 
     def wait() -> None:
-        """The other process does its part."""
+        """The other process observes its share."""
         waited.append(True)
-        monkeypatch.setattr(together, "process_index", 0)
+        monkeypatch.setattr(processes, "process_index", 0)
         if len(waited) == 1:
-            look(images, tmp_path / "kept", together)
+            observe_all(images, tmp_path / "kept", processes)
 
-    monkeypatch.setattr(together, "wait_for_everyone", wait)
-    people, _ = look(images, tmp_path / "kept", together)
-    assert sorted(asked) == ["0.png", "1.png", "2.png"] and asked[0] == "1.png"
+    monkeypatch.setattr(processes, "wait_for_everyone", wait)
+    people, _ = observe_all(images, tmp_path / "kept", processes)
+    assert sorted(observed) == ["0.png", "1.png", "2.png"] and observed[0] == "1.png"
     assert len(people) == 2

@@ -1,4 +1,4 @@
-"""The training recipes: each trains, predicts, is saved and read, begins a fit, and is judged."""
+"""The training recipes: each trains, is saved and loaded, predicts, initialises a fit, and is evaluated."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -27,27 +27,28 @@ from render_fit.training.checkpointing import REGRESSOR
 from render_fit.training.label_availability import LABELS, LabelAvailability
 from render_fit.training.loop import train
 from render_fit.training.recipe import TrainingRecipe, load_training_recipe, training_recipe_names
-from render_fit.training.render_supervision import RenderSupervisionConfig, UnlabelledPhotos
-from render_fit.training.runs import people_sampler, write_dataset
+from render_fit.training.render_supervision import RenderSupervisionConfig
+from render_fit.training.runs import make_people_sampler, write_dataset
 from render_fit.training.samples import training_batch
+from render_fit.training.unlabelled_photos import UnlabelledPhotos
 from render_fit.training.validation import sample_held_out
 
 SYSTEMS = ("hmr", "nbf", "pavlakos")
 
 
 def small(name: str) -> TrainingRecipe:
-    """A shipped recipe at the size of a test; without decay, so that weights change by what they learn alone."""
+    """A shipped recipe at the size of a test, without weight decay: weights change through gradients alone."""
     recipe = load_training_recipe(name)
     backbone = recipe.regressor.backbone | {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1]}
     network = recipe.regressor.model_copy(update={"size": 32, "width": 32, "depth": 1, "backbone": backbone})
     sizes = {"regressor": network, "steps": 4, "batch": 8, "shard": 4, "precision": "no", "validate_every": 4}
-    setting = RenderSupervisionConfig(batch=2, resolution=32)
+    config = RenderSupervisionConfig(batch=2, resolution=32)
     warm = recipe.optimiser.model_copy(update={"warm_up": 1, "average": 0.5, "weight_decay": 0.0})
-    return recipe.model_copy(update=sizes | {"render_supervision": setting, "optimiser": warm})
+    return recipe.model_copy(update=sizes | {"render_supervision": config, "optimiser": warm})
 
 
 def observation() -> tuple[Observation, Camera]:
-    """A drawn person of whom everything was observed, pixels included."""
+    """Observation of a synthetic person, pixels included."""
     scene = synthetic_scene(open_body(), everyday_pose("standing"), 0)
     seen = scene.observation()
     return replace(seen, image=torch.rand(3, *seen.image_size)), scene.camera
@@ -57,25 +58,26 @@ def trained(
     name: str, bank: PoseBank, folder: Path, *, changes: dict[str, Any] | None = None, **options
 ) -> tuple[TrainingRecipe, list[dict[str, float]]]:
     recipe = small(name).model_copy(update=changes or {})
-    told: list[dict[str, float]] = []
-    train(recipe, folder, people_sampler(recipe, bank), workers=0, watch=lambda _, f: told.append(f), **options)
-    return recipe, told
+    logged: list[dict[str, float]] = []
+    sampler = make_people_sampler(recipe, bank)
+    train(recipe, folder, sampler, workers=0, on_step=lambda _, figures: logged.append(figures), **options)
+    return recipe, logged
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_a_system_learns_in_all_its_layers(name: str, bank: PoseBank, tmp_path: Path) -> None:
     assert name in training_recipe_names()
-    held_out = sample_held_out(people_sampler(small(name), bank), 8)
-    recipe, told = trained(name, bank, tmp_path, held_out=held_out)
-    assert len(told) == 4
-    assert told[-1]["held out: pa_mpjpe_mm"] > 0
+    held_out = sample_held_out(make_people_sampler(small(name), bank), 8)
+    recipe, logged = trained(name, bank, tmp_path, held_out=held_out)
+    assert len(logged) == 4
+    assert logged[-1]["held out: pa_mpjpe_mm"] > 0
     regressor = load_regressor(tmp_path / REGRESSOR)
     assert regressor.config == recipe.regressor
     with torch.no_grad():
-        answer = regressor(held_out.inputs)
-    assert answer.rotations.shape == (8, 1, 24, 3, 3)
-    assert (answer.rotations[0] - answer.rotations[1]).abs().max() > 1e-6
-    # All layers have learned, those of every branch.
+        prediction = regressor(held_out.inputs)
+    assert prediction.rotations.shape == (8, 1, 24, 3, 3)
+    assert (prediction.rotations[0] - prediction.rotations[1]).abs().max() > 1e-6
+    # The weights of all layers have changed, in every branch.
     torch.manual_seed(recipe.seed)
     before = Regressor(recipe.regressor).state_dict()
     still = {key for key, value in load_file(tmp_path / REGRESSOR).items() if torch.equal(value, before[key])}
@@ -83,12 +85,12 @@ def test_a_system_learns_in_all_its_layers(name: str, bank: PoseBank, tmp_path: 
 
     if name == "hmr":
         seen, _ = observation()
-        with pytest.raises(InputError, match="looks at the photo's pixels"):
+        with pytest.raises(InputError, match="uses the pixels of the photo"):
             fit_image(replace(seen, image=None), load_recipe("predict").with_regressor(str(tmp_path / REGRESSOR)))
 
 
 @pytest.mark.parametrize("name", training_recipe_names())
-def test_every_recipe_trains_predicts_refines_and_is_judged(name: str, bank: PoseBank, tmp_path: Path) -> None:
+def test_every_recipe_trains_predicts_and_initialises_fits(name: str, bank: PoseBank, tmp_path: Path) -> None:
     scene = synthetic_scene(open_body(), everyday_pose("walking"), 0)
     seen = scene.observation()
     seen = replace(seen, image=torch.rand(3, *seen.image_size))
@@ -108,14 +110,14 @@ def test_every_recipe_trains_predicts_refines_and_is_judged(name: str, bank: Pos
         by_pictures.model_copy(update={"n_hypotheses": 1, "resolution": 64}),
     )
     refined = fit_image(seen, hybrid.model_copy(update={"stages": stages}).with_regressor(regressor))
-    # Both are judged by the same objective, and by the truth.
+    # The refined fit has the lower objective and the lower error.
     assert sum(refined.report.losses.values()) < 0.5 * sum(predicted.report.losses.values())
     true = open_body().keypoints(scene.parameters, H36M_17)[0]
     before, after = (error_3d(open_body(), fit.parameters, H36M_17, true) for fit in (predicted, refined))
     assert after.mpjpe_mm < before.mpjpe_mm
 
 
-def test_hmr_learns_from_people_of_whom_only_2d_is_known(bank: PoseBank) -> None:
+def test_hmr_trains_on_people_with_2d_labels_alone(bank: PoseBank) -> None:
     recipe = load_training_recipe("hmr")
     carried = dict(
         zip(LABELS, recipe.label_availability.carried(torch.arange(1000)).float().mean(0).tolist(), strict=True)
@@ -124,13 +126,13 @@ def test_hmr_learns_from_people_of_whom_only_2d_is_known(bank: PoseBank) -> None
     assert carried["rotations"] == pytest.approx(0.2, abs=0.01)
     assert carried["joints"] == pytest.approx(0.5, abs=0.01)
     assert recipe.regressor.head == "iterative"
-    inputs, _ = training_batch(people_sampler(small("hmr"), bank), 2, torch.Generator().manual_seed(0))
+    inputs, _ = training_batch(make_people_sampler(small("hmr"), bank), 2, torch.Generator().manual_seed(0))
     assert inputs.photo is not None
 
 
-def test_nbf_sees_its_twelve_parts_and_nothing_else(bank: PoseBank) -> None:
+def test_nbf_uses_its_twelve_parts_and_nothing_else(bank: PoseBank) -> None:
     recipe = small("nbf")
-    inputs, _ = training_batch(people_sampler(recipe, bank), 6, torch.Generator().manual_seed(0))
+    inputs, _ = training_batch(make_people_sampler(recipe, bank), 6, torch.Generator().manual_seed(0))
     evidence = part_evidence(PART_SPACES["nbf12"])
     pixels = inputs.parts.movedim(1, -1).reshape(-1, 24)
     assert torch.isin(pixels.sum(1), evidence.sum(1)).all()
@@ -148,32 +150,32 @@ def test_nbf_sees_its_twelve_parts_and_nothing_else(bank: PoseBank) -> None:
 def test_render_and_compare_reaches_every_branch(name: str, bank: PoseBank, tmp_path: Path) -> None:
     recipe, _ = trained(name, bank, tmp_path / "first")
     seen, camera = observation()
-    photo = recipe.regressor.sees("photo")
+    photo = recipe.regressor.uses("photo")
     photos = UnlabelledPhotos.of([seen], [camera], 32, 32, photo=photo)
     assert (photos.inputs.photo is None) == (not photo)
     nothing = LabelAvailability(latent=0, joints=0, projection=0)
     again = recipe.model_copy(update={"pretrained": str(tmp_path / "first" / REGRESSOR), "label_availability": nothing})
-    told: list[dict[str, float]] = []
-    synthesis = people_sampler(again, bank)
-    train(again, tmp_path / "then", synthesis, photos=photos, workers=0, watch=lambda _, f: told.append(f))
-    assert all(figures["unlabelled"] > 0 for figures in told)
-    # Nothing of the drawn people was known: what has changed has changed by what was drawn and compared.
+    logged: list[dict[str, float]] = []
+    synthesis = make_people_sampler(again, bank)
+    train(again, tmp_path / "then", synthesis, photos=photos, workers=0, on_step=lambda _, f: logged.append(f))
+    assert all(figures["unlabelled"] > 0 for figures in logged)
+    # Synthetic people had no labels: weights have changed through render and compare alone.
     first, then = (load_file(tmp_path / folder / REGRESSOR) for folder in ("first", "then"))
     changed = {key for key, value in first.items() if (value - then[key]).abs().max() > 1e-5}
     ends = {"pavlakos": {"head.weight", "shape_head.2.weight"}, "hmr": {"head.start", "head.correction.4.weight"}}
     assert ends[name] <= changed
 
 
-def test_inputs_are_joined_with_those_of_drawn_people(bank: PoseBank) -> None:
+def test_inputs_of_photos_and_synthetic_people_are_joined(bank: PoseBank) -> None:
     seen, camera = observation()
     for name in SYSTEMS:
         recipe = small(name)
-        drawn, _ = training_batch(people_sampler(recipe, bank), 2, torch.Generator().manual_seed(0))
-        told = UnlabelledPhotos.of([seen], [camera], 32, 32, photo=recipe.regressor.sees("photo")).inputs
-        assert len(RegressorInputs.joined([drawn, told])) == 3
+        drawn, _ = training_batch(make_people_sampler(recipe, bank), 2, torch.Generator().manual_seed(0))
+        photos = UnlabelledPhotos.of([seen], [camera], 32, 32, photo=recipe.regressor.uses("photo")).inputs
+        assert len(RegressorInputs.joined([drawn, photos])) == 3
 
 
-def test_people_in_files_have_pictures_where_the_network_looks_at_them(tmp_path: Path) -> None:
+def test_files_contain_rgb_images_if_the_network_uses_them(tmp_path: Path) -> None:
     for name in ("hmr", "nbf"):
         assert list(write_dataset(name, tmp_path / name, 2, 32, None, 0)) == [2]
         with np.load(tmp_path / name / "people_00000.npz") as people:
@@ -181,3 +183,36 @@ def test_people_in_files_have_pictures_where_the_network_looks_at_them(tmp_path:
             if name == "hmr":
                 assert people["photo"].shape == (2, 3, 32, 32)
                 assert people["photo"].std() > 20
+
+
+def test_keys_of_recipes_before_0_2_are_accepted() -> None:
+    base = {"name": "old", "description": "keys of 0.1", "steps": 4}
+    old = {
+        "start": "lifter",
+        "poses": {"limber": 0.31, "stooped": 0.32, "any_way_up": 0.33, "excess": 0.34},
+        "people": {"dressed": 0.35, "loose_cm": 0.36},
+        "errors": {"swollen": 0.37, "ragged": 0.38, "stained": 0.39, "stray": 0.41, "twelve_parts": 0.42},
+        "photos": {"patched": 0.43, "things": 4, "creases": 0.44, "cast": 0.45},
+        "labels": {"joints": 0.46},
+        "losses": {"place": 0.47, "spread": 0.48},
+        "unlabelled": {"weight": 0.49},
+        "in_the_loop": {"weight": 0.51},
+    }
+    new = {
+        "pretrained": "lifter",
+        "poses": {"extreme_range": 0.31, "bent_forward": 0.32, "random_orientation": 0.33, "limit_penalty": 0.34},
+        "people": {"clothed": 0.35, "clothing_mean_cm": 0.36},
+        "observation_noise": dict(
+            mask_dilation=0.37,
+            mask_boundary_noise=0.38,
+            false_positive_region=0.39,
+            keypoint_outliers=0.41,
+            coarse_parts=0.42,
+        ),
+        "images": {"patchwork": 0.43, "background_shapes": 4, "albedo_noise": 0.44, "channel_gain": 0.45},
+        "label_availability": {"joints": 0.46},
+        "losses": {"pelvis_offset": 0.47, "joint_error": 0.48},
+        "render_supervision": {"weight": 0.49},
+        "fitting_in_the_loop": {"weight": 0.51},
+    }
+    assert TrainingRecipe.model_validate(base | old) == TrainingRecipe.model_validate(base | new)

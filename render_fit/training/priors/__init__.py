@@ -1,1 +1,1 @@
-"""TODO priors"""
+"""Training of pose priors: an autoencoder (VPoser) and HMR's discriminators."""

@@ -1,4 +1,4 @@
-"""Training of the adversarial prior alone, against impostors."""
+"""Training of the adversarial prior alone, against implausible poses and shapes."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from render_fit.losses.priors.adversarial import (
 )
 from render_fit.synthesis.poses.bank import PoseBank
 from render_fit.synthesis.poses.implausible import implausible_poses
-from render_fit.training.priors.steps import Watch, build_seeded, train_prior_network
+from render_fit.training.priors.steps import OnStep, build_seeded, train_prior_network
 
 STEPS = 4000
 """About a minute on one core."""
 
 NOISE_RAD = 0.03
-"""Standard deviation of turns of every joint, of real and unreal poses alike: what motion capture cannot tell."""
+"""Standard deviation of the rotation noise of every joint, in real and implausible poses: motion-capture noise."""
 
 
 def train_adversarial_prior(
@@ -32,18 +32,18 @@ def train_adversarial_prior(
     batch: int = 256,
     learning_rate: float = 1e-3,
     seed: int = 0,
-    watch: Watch | None = None,
+    on_step: OnStep | None = None,
 ) -> PoseShapeDiscriminators:
-    """Teaches discriminators to tell poses and shapes of people from impostors.
+    """Trains discriminators to separate plausible from implausible poses and shapes.
 
     Args:
         bank: Real poses, of SMPL's 24 joints.
-        config: The networks' sizes.
-        steps: Of AdamW, the rate rising and falling.
-        batch: Real poses in a step, and as many impostors.
-        learning_rate: The highest.
-        seed: Of everything random.
-        watch: Called with the step and its loss.
+        config: Sizes of the networks.
+        steps: Number of steps.
+        batch: Real poses in a step, and as many implausible ones.
+        learning_rate: Largest learning rate.
+        seed: Random seed.
+        on_step: Called with the step and its loss.
 
     Returns:
         The discriminators.
@@ -52,22 +52,22 @@ def train_adversarial_prior(
     prior = build_seeded(lambda: PoseShapeDiscriminators(config), seed)
 
     def loss() -> Tensor:
-        real = _turns(bank.plausible(batch, generator), generator)
-        fake = _turns(implausible_poses(bank.plausible(batch, generator), generator), generator)
+        real = _rotations(bank.sample_plausible(batch, generator), generator)
+        fake = _rotations(implausible_poses(bank.sample_plausible(batch, generator), generator), generator)
         shapes = real_shapes(batch, prior.config.n_betas, generator)
         others = impossible_shapes(batch, prior.config.n_betas, generator)
-        return (real_target_loss(prior.judge(real, shapes)) + fake_target_loss(prior.judge(fake, others))).mean()
+        return (real_target_loss(prior.score(real, shapes)) + fake_target_loss(prior.score(fake, others))).mean()
 
-    return train_prior_network(prior, loss, steps, learning_rate, 1e-3, watch)
+    return train_prior_network(prior, loss, steps, learning_rate, 1e-3, on_step)
 
 
 def real_shapes(count: int, n_betas: int, generator: torch.Generator) -> Float[Tensor, "n s"]:
-    """Shapes of real adults: the body's coefficients are standard normal over them."""
+    """Plausible shapes: the body's coefficients are standard normal over real adults."""
     return torch.randn(count, n_betas, generator=generator)
 
 
 def impossible_shapes(count: int, n_betas: int, generator: torch.Generator) -> Float[Tensor, "n s"]:
-    """Shapes that estimators fall into: all coefficients 2 to 4 times too large, or one to three of them 3 to 6."""
+    """Implausible shapes: all coefficients 2 to 4 times too large, or one to three of them between ±3 and ±6."""
     usual = torch.randn(count, n_betas, generator=generator)
     large = (2 + 2 * torch.rand(count, 1, generator=generator)) * usual
     few = torch.rand(count, n_betas, generator=generator).argsort(1).argsort(1)
@@ -76,7 +76,7 @@ def impossible_shapes(count: int, n_betas: int, generator: torch.Generator) -> F
     return torch.where(torch.rand(count, 1, generator=generator) < 0.5, large, torch.where(few, far, usual))
 
 
-def _turns(pose: Float[Tensor, "n 24 3"], generator: torch.Generator) -> Float[Tensor, "n 23 3 3"]:
+def _rotations(pose: Float[Tensor, "n 24 3"], generator: torch.Generator) -> Float[Tensor, "n 23 3 3"]:
     """Rotations of all joints but the pelvis, with noise."""
     noise = NOISE_RAD * torch.randn(pose.shape, generator=generator)
     return roma.rotvec_to_rotmat((pose + noise)[:, 1:])

@@ -1,4 +1,4 @@
-"""Priors as the command line trains and judges them."""
+"""Training of priors from names and paths."""
 
 from __future__ import annotations
 
@@ -24,37 +24,37 @@ def train_prior(
     *,
     steps: int | None = None,
     seed: int = 0,
-    watch: Callable[[int, int, float], None] | None = None,
+    on_step: Callable[[int, int, float], None] | None = None,
 ) -> Path:
-    """Trains a prior on the motion capture's training subjects and writes it.
+    """Trains a prior on the training subjects of the motion capture, and writes its weights.
 
     Args:
-        kind: Which.
+        kind: Kind of prior.
         mocap: Folder of motion capture.
-        out: ``.safetensors``.
-        steps: In place of the usual number.
-        seed: Of everything random.
-        watch: Called with (step, all steps, loss).
+        out: File of the weights, ``.safetensors``.
+        steps: Number of steps; None: the kind's default.
+        seed: Random seed.
+        on_step: Called with (step, steps in all, loss).
 
     Raises:
-        InputError: if the folder holds no motion capture, or ``out`` cannot be written.
+        InputError: if the folder contains no motion capture, or ``out`` cannot be written.
     """
     if out.suffix != ".safetensors":
-        raise InputError(f"{out}: expected a file that ends in .safetensors")
+        raise InputError(f"{out}: expected a file name that ends in .safetensors")
     bank = load_pose_bank(mocap)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{out.parent}: cannot be made a folder ({error.strerror})") from error
+        raise InputError(f"{out.parent}: cannot create the folder ({error.strerror})") from error
     train, usual = {
         "vae": (train_pose_vae, vae.STEPS),
         "adversarial": (train_adversarial_prior, discriminators.STEPS),
     }[kind]
     total = usual if steps is None else steps
 
-    def tell(step: int, loss: float) -> None:
-        if watch is not None:
-            watch(step, total, loss)
+    def report(step: int, loss: float) -> None:
+        if on_step is not None:
+            on_step(step, total, loss)
 
-    train(bank, steps=total, seed=seed, watch=tell).save(out, CREDIT)
+    train(bank, steps=total, seed=seed, on_step=report).save(out, CREDIT)
     return out

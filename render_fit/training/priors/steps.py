@@ -1,4 +1,4 @@
-"""The steps by which priors learn: minutes on one core, so a training that was stopped is simply begun anew."""
+"""Training loop of priors. It takes minutes on one core, so a training that was stopped starts again."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 N = TypeVar("N", bound=nn.Module)
 
-Watch = Callable[[int, float], None]
+OnStep = Callable[[int, float], None]
 
 
 def build_seeded(make: Callable[[], N], seed: int) -> N:
-    """A network whose first weights the seed decides; everybody else's randomness is left as it is."""
+    """A network with initial weights from a seed; the global random state does not change."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return make()
@@ -27,20 +27,20 @@ def train_prior_network(
     steps: int,
     learning_rate: float,
     weight_decay: float,
-    watch: Watch | None = None,
+    on_step: OnStep | None = None,
 ) -> N:
-    """Trains a network by AdamW, the rate rising for a fiftieth of the steps and falling afterwards.
+    """Trains a network with AdamW; the learning rate rises for a fiftieth of the steps and falls afterwards.
 
     Args:
-        network: What learns.
-        loss_of_step: Draws a step's data and gives its loss, a scalar.
-        steps: How many.
-        learning_rate: The highest.
-        weight_decay: AdamW's.
-        watch: Called with the step and its loss.
+        network: Network to train.
+        loss_of_step: Samples the data of a step and returns the loss, a scalar.
+        steps: Number of steps.
+        learning_rate: Largest learning rate.
+        weight_decay: Weight decay of AdamW.
+        on_step: Called with the step and its loss.
 
     Returns:
-        The network, which no longer learns.
+        The network, without gradients.
     """
     optimiser = torch.optim.AdamW(network.parameters(), learning_rate, weight_decay=weight_decay)
     schedule = OneCycleLR(optimiser, learning_rate, total_steps=steps, pct_start=0.02)
@@ -50,6 +50,6 @@ def train_prior_network(
         loss.backward()
         optimiser.step()
         schedule.step()
-        if watch is not None:
-            watch(step, float(loss.detach()))
+        if on_step is not None:
+            on_step(step, float(loss.detach()))
     return network.requires_grad_(False).eval()
