@@ -1,1 +1,1 @@
-"""What a fit leaves behind: meshes, parameters, pictures, reports."""
+"""Output files of a fit: meshes, parameters, images and reports."""

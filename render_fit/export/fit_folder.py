@@ -1,4 +1,4 @@
-"""The folder of one fit: parameters, meshes, pictures and, last, the report."""
+"""Output folder of one fit: parameters, meshes, images and the report, which is written last."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from render_fit.fitting.result import BeforeAfter, FitReport, FitResult
 from render_fit.renderers.base import Renderer
 
 REPORT = "report.json"
-"""Written last: where it is, the fit is complete."""
+"""Report file. It is written last: a folder that contains it is complete."""
 
 OWNED = (
     REPORT, "params.npz", "input.jpg", "overlay.png", "side.png", "progress.gif",
     *(f"mesh.{kind}" for kind in MESH_FORMATS),
 )  # fmt: skip
-"""Everything that a fit's folder may hold of ours."""
+"""Every file that this package writes into the folder of a fit."""
 
 
 def write_fit(
@@ -35,23 +35,23 @@ def write_fit(
     frames: Sequence[Pixels] = (),
     about: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write everything that a fit leaves behind; the folder appears once all of it is there.
+    """Writes the output folder of a fit. The folder appears once it is complete.
 
     Args:
-        path: The folder; an earlier fit in it is replaced.
-        result: The fit, of one photo.
-        renderer: Draws the pictures.
+        path: Output folder; an earlier fit in it is replaced.
+        result: Fit of one photo.
+        renderer: Renderer for the images.
         save: Mesh formats, and ``gif`` for ``progress.gif``.
-        file_size: (H, W) of the photo's file in pixels, where the photo was reduced while reading: K, image size and
+        file_size: (H, W) of the photo's file in pixels, if the photo was reduced while reading: K, image size and
             pixel errors are written for the file's pixels.
-        frames: Pictures of the fit in progress.
-        about: More for the report, such as the photo's path.
+        frames: Images of the fit in progress.
+        about: Further entries for the report, such as the path of the photo.
 
     Returns:
-        The folder.
+        Path of the folder.
 
     Raises:
-        InputError: if it cannot be written.
+        InputError: if the folder cannot be written.
     """
     vertices = result.output.vertices[0].detach().cpu()
     faces = result.faces.cpu()
@@ -76,7 +76,7 @@ def write_fit(
 
 
 def write_failure(path: Path | str, reason: str, about: Mapping[str, Any] | None = None) -> Path:
-    """The folder of a photo that could not be fitted: a report with the reason, and nothing else."""
+    """Writes the folder of a photo that could not be fitted: only a report with the reason."""
     nothing = dict.fromkeys(("iou", "part_iou", "keypoint_error_px", "beta_max", "recipe"))
     report = {
         "status": "failed",

@@ -1,4 +1,4 @@
-"""What a folder of fits gets: ``summary.csv`` for programs, ``index.html`` for eyes."""
+"""Summary of a folder of fits: ``summary.csv`` and ``index.html``."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ class Entry:
     """One fit in a summary.
 
     Attributes:
-        name: Its folder under the output folder.
-        report: What ``report.json`` holds.
+        name: Folder of the fit under the output folder.
+        report: Content of ``report.json``.
     """
 
     name: str
     report: dict[str, Any]
 
     def row(self) -> dict[str, Any]:
-        """The summary's columns; empty where there is nothing to say."""
+        """Values of the summary's columns; empty where the report has none."""
         values: dict[str, Any] = {"name": self.name}
         for key in ("image", "status", "reason", "beta_max"):
             values[key] = self.report.get(key)
@@ -47,7 +47,7 @@ class Entry:
 
 
 def read_entries(folder: Path | str) -> list[Entry]:
-    """Every finished fit under an output folder, by name. Without a readable report it is not finished."""
+    """Finished fits under an output folder, sorted by name. A fit without a readable report is not finished."""
     entries = []
     for path in sorted(Path(folder).glob("*/report.json")):
         if path.parent.name.endswith(".partial"):
@@ -60,7 +60,7 @@ def read_entries(folder: Path | str) -> list[Entry]:
 
 
 def write_summary(path: Path | str, entries: Sequence[Entry]) -> Path:
-    """``summary.csv``: one line a fit, UTF-8, numbers with four decimals."""
+    """Writes ``summary.csv``: one line per fit, UTF-8, numbers with four decimals."""
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, SUMMARY_COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -72,7 +72,7 @@ def write_summary(path: Path | str, entries: Sequence[Entry]) -> Path:
 
 
 def write_gallery(path: Path | str, entries: Sequence[Entry], *, title: str = "render-fit") -> Path:
-    """``index.html``: a table to look through and sort, with relative links to the pictures beside it."""
+    """Writes ``index.html``: a sortable table with relative links to the images."""
     folder = Path(path).parent
     rows = "\n".join(_row(entry, folder) for entry in entries)
     counts = {

@@ -1,8 +1,7 @@
 """Meshes as OBJ, PLY and GLB.
 
-What is written is what was fitted: camera coordinates (x right, y down, z forward), metres, vertices in the
-body's own order, the same numbers in all three formats. glTF says that y points up, so viewers show a GLB of
-an upright person upside down; turn it by 180° about x there.
+All three formats contain the same numbers: camera coordinates (x right, y down, z forward), metres, vertices in the
+body's order. In glTF y points up, so viewers show a GLB of an upright person upside down; rotate it by 180° about x.
 """
 
 from __future__ import annotations
@@ -27,19 +26,19 @@ def write_mesh(
     *,
     vertex_colours: Integer[np.ndarray, "v 3"] | None = None,
 ) -> Path:
-    """Write one mesh; the suffix chooses the format.
+    """Writes one mesh in the format of the suffix.
 
     Args:
-        path: Target, ``.obj``, ``.ply`` or ``.glb``. It appears whole or not at all.
+        path: Output file, ``.obj``, ``.ply`` or ``.glb``; written atomically.
         vertices: (V, 3) metres, any frame; order and number are kept.
         faces: (F, 3) vertex indices.
-        vertex_colours: (V, 3) RGB 0–255, e.g. ``parts.colours[vertex_parts]``; none if not given.
+        vertex_colours: (V, 3) RGB 0–255, e.g. ``parts.colours[vertex_parts]``; no colours if None.
 
     Returns:
-        The path written.
+        Path of the file.
 
     Raises:
-        InputError: for another suffix.
+        InputError: if the suffix is another one.
 
     Example:
         >>> import tempfile
@@ -54,7 +53,7 @@ def write_mesh(
     if file_type not in MESH_FORMATS:
         raise InputError(f"{path}: meshes are written as {', '.join(MESH_FORMATS)}, not {path.suffix!r}")
     mesh = trimesh.Trimesh(vertices, faces, vertex_colors=vertex_colours, process=False)
-    # 8 decimals of a metre: what float32 can tell apart at a body's distance, and well below 1e-5 m
+    # 8 decimals of a metre: the resolution of float32 at the distance of a body, and well below 1e-5 m
     options = (
         {"digits": 8, "include_normals": False, "header": "render-fit: camera coordinates, metres"}
         if file_type == "obj"
@@ -66,7 +65,7 @@ def write_mesh(
 
 
 def read_mesh(path: Path | str) -> tuple[Float[np.ndarray, "v 3"], Integer[np.ndarray, "f 3"]]:
-    """Vertices (V, 3) and faces (F, 3) of a mesh file, in the file's order and frame."""
+    """Reads vertices (V, 3) and faces (F, 3) of a mesh file, in the order and frame of the file."""
     path = Path(path)
     file_type = path.suffix.lower().lstrip(".")
     mesh = trimesh.load(

@@ -1,12 +1,12 @@
-"""Pictures of a fit: the body over the photo, from the side, beside the photo, and many fits on one sheet."""
+"""Images of a fit (overlay, side view, turntable, panels, contact sheets), and writing of PNG, JPEG and GIF."""
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
+import imageio.v3 as iio
 import numpy as np
 import torch
 from jaxtyping import Float, Int64, UInt8
@@ -19,7 +19,7 @@ from render_fit.export.shading import shaded
 from render_fit.renderers.base import Renderer
 
 MAX_SIDE_PX = 1024
-"""Longest side of an overlay: enough to judge a fit by eye."""
+"""Longest side of an overlay; enough for visual inspection."""
 
 OUTLINE_COLOUR = np.array([0.07, 0.12, 0.32])
 PAPER = np.array([0.97, 0.97, 0.96])
@@ -39,16 +39,16 @@ def overlay(
     opacity: float = 0.82,
     colours: Float[np.ndarray, "v 3"] | None = None,
 ) -> Pixels:
-    """The body drawn over its photo, with its outline.
+    """Renders the body over its photo, with its outline.
 
     Args:
         image: (3, H, W) RGB 0–1.
         vertices_camera: (V, 3) metres.
         faces: (F, 3) vertex indices.
-        camera: One camera; of any size, it is resized with the picture.
-        renderer: Any backend.
+        camera: One camera, of any size; it is resized with the image.
+        renderer: Renderer, any backend.
         max_side_px: Longest side of the result; smaller images are not enlarged.
-        opacity: Of the body, 0–1.
+        opacity: Opacity of the body, 0–1.
         colours: (V, 3) RGB 0–1 per vertex; light blue if not given.
 
     Returns:
@@ -70,19 +70,18 @@ def side_view(
     yaw_rad: float = math.pi / 2,
     colours: Float[np.ndarray, "v 3"] | None = None,
 ) -> Pixels:
-    """The body alone, seen by a far camera after a turn about the image's vertical axis.
+    """Renders the body alone, with a distant camera, after a rotation about the image's vertical axis.
 
     Args:
         vertices_camera: (V, 3) metres.
         faces: (F, 3) vertex indices.
-        renderer: Any backend.
-        size_px: Side of the square picture.
-        yaw_rad: How far the body is turned: 0 is the photo's own view, π/2 shows on the left what was
-            nearer the camera.
+        renderer: Renderer, any backend.
+        size_px: Side of the square image.
+        yaw_rad: Rotation of the body: 0 is the view of the photo; at π/2 the left of the image was nearer the camera.
         colours: (V, 3) RGB 0–1 per vertex; light blue if not given.
 
     Returns:
-        (size, size, 3) RGB 0–255, on paper white.
+        (size, size, 3) RGB 0–255, on `PAPER`.
     """
     vertices = vertices_camera.detach().float().cpu()
     centre = (vertices.amin(dim=0) + vertices.amax(dim=0)) / 2
@@ -106,13 +105,13 @@ def turntable(
     n_frames: int = 24,
     size_px: int = 384,
 ) -> list[Pixels]:
-    """``n_frames`` views around the body, starting from the photo's side."""
+    """Renders ``n_frames`` side views around the body, starting with the view of the photo."""
     yaws = (2 * math.pi * frame / n_frames for frame in range(n_frames))
     return [side_view(vertices_camera, faces, renderer, size_px=size_px, yaw_rad=yaw) for yaw in yaws]
 
 
 def panel(pictures: Sequence[Pixels], *, height_px: int = 512, captions: Sequence[str] | None = None) -> Pixels:
-    """Pictures side by side at one height, with an optional caption above each."""
+    """Places images side by side at one height, with an optional caption above each."""
     scaled = [_scaled_to_height(picture, height_px) for picture in pictures]
     gap = max(4, height_px // 64)
     top = max(16, height_px // 18) if captions is not None else 0
@@ -135,12 +134,12 @@ def panel(pictures: Sequence[Pixels], *, height_px: int = 512, captions: Sequenc
 
 
 def contact_sheet(rows: Sequence[tuple[str, Sequence[Pixels]]], *, height_px: int = 224, columns: int = 4) -> Pixels:
-    """Many fits on one sheet.
+    """Places many fits on one sheet.
 
     Args:
-        rows: One entry per person: a caption and that person's pictures (input, overlay, side view, …).
-        height_px: Height of each picture.
-        columns: Persons per line.
+        rows: One entry per person: a caption and the person's images (input, overlay, side view, …).
+        height_px: Height of each image.
+        columns: People per line.
 
     Returns:
         (h, w, 3) RGB 0–255.
@@ -165,9 +164,9 @@ def contact_sheet(rows: Sequence[tuple[str, Sequence[Pixels]]], *, height_px: in
 
 
 def around_box(pixels: Pixels, box_xywh: Sequence[float], *, margin: float = 1.3) -> Pixels:
-    """The square around a box (left, top, width, height, in these pixels).
+    """Crops the square around a box (left, top, width, height, pixels of this image).
 
-    Its side is ``margin`` times the box's longer one; what lies outside the picture is paper white.
+    Its side is ``margin`` times the longer side of the box; outside the image it is filled with `PAPER`.
     """
     x, y, width, height = box_xywh
     side = max(2, round(margin * max(width, height)))
@@ -178,7 +177,7 @@ def around_box(pixels: Pixels, box_xywh: Sequence[float], *, margin: float = 1.3
 
 
 def fitted(image: Float[Tensor, "3 h w"], max_side_px: int) -> Float[np.ndarray, "_ _ 3"]:
-    """(h, w, 3) 0–1: the image reduced to a longest side, never enlarged."""
+    """Reduces an image to a longest side, without enlarging it: (h, w, 3) RGB 0–1."""
     pixels = to_pixels(image.detach().cpu().permute(1, 2, 0).numpy())
     scale = min(1.0, max_side_px / max(pixels.shape[:2]))
     size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
@@ -186,28 +185,26 @@ def fitted(image: Float[Tensor, "3 h w"], max_side_px: int) -> Float[np.ndarray,
 
 
 def to_pixels(picture: Float[np.ndarray, "h w 3"]) -> Pixels:
-    """Colours 0–1 as bytes."""
+    """Converts colours 0–1 to bytes."""
     return (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
 def write_image(path: Path | str, pixels: Pixels) -> Path:
-    """Write PNG or JPEG, by the suffix, atomically."""
-    buffer = io.BytesIO()
-    picture = Image.fromarray(pixels)
-    if Path(path).suffix.lower() in (".jpg", ".jpeg"):
-        picture.save(buffer, "JPEG", quality=88)
-    else:
-        picture.save(buffer, "PNG", optimize=False)
-    return write_bytes(path, buffer.getvalue())
+    """Writes PNG or JPEG, by the suffix, atomically."""
+    is_jpeg = Path(path).suffix.lower() in (".jpg", ".jpeg")
+    options = {"extension": ".jpg", "quality": 88} if is_jpeg else {"extension": ".png"}
+    return write_bytes(path, iio.imwrite("<bytes>", pixels, plugin="pillow", **options))
 
 
 def write_gif(path: Path | str, frames: Sequence[Pixels], *, seconds_per_frame: float = 0.1) -> Path:
-    """Write an animation that loops, atomically. The last frame stays for a second."""
-    pictures = [Image.fromarray(frame).quantize(128) for frame in frames]
-    durations = [round(1000 * seconds_per_frame)] * (len(frames) - 1) + [1000]
-    buffer = io.BytesIO()
-    pictures[0].save(buffer, "GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0)
-    return write_bytes(path, buffer.getvalue())
+    """Writes a looping animation of 128 colours, atomically. The last frame is shown for one second."""
+    options = {
+        "duration": [round(1000 * seconds_per_frame)] * (len(frames) - 1) + [1000],
+        "loop": 0,
+        "bits": 7,
+        "save_all": True,
+    }
+    return write_bytes(path, iio.imwrite("<bytes>", list(frames), plugin="pillow", extension=".gif", **options))
 
 
 def _scaled_to_height(pixels: Pixels, height_px: int) -> Image.Image:

@@ -1,4 +1,4 @@
-"""``params.npz``: a fit's parameters as other SMPL tools read them."""
+"""``params.npz``: parameters of a fit, with the names that SMPL tools use."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from render_fit.core.files import write_bytes
 
 @dataclass(frozen=True)
 class SavedFit:
-    """What ``params.npz`` holds; the attributes are the file's keys.
+    """Content of ``params.npz``; the attributes are the keys of the file.
 
     Attributes:
         poses: (N, 3 J) axis-angle, radians, global rotation first, then smplx's order. N is 1 for a photo.
@@ -42,7 +42,7 @@ class SavedFit:
     offsets: Float[np.ndarray, "v 3"] | None = None
 
     def parameters(self) -> BodyParameters:
-        """The same as the library's parameters, N bodies."""
+        """Body parameters of N bodies."""
         n = len(self.poses)
         offsets = None if self.offsets is None else torch.from_numpy(self.offsets)[None].expand(n, -1, -1)
         return BodyParameters.from_rotvec(
@@ -53,12 +53,12 @@ class SavedFit:
         )
 
     def camera(self) -> Camera:
-        """The full image's camera, one per body."""
+        """Camera of the full image, repeated for each body."""
         return Camera(torch.from_numpy(self.K)[None].expand(len(self.poses), 3, 3), *self.image_size)
 
 
 def write_params(path: Path | str, saved: SavedFit) -> Path:
-    """Write ``params.npz`` atomically (compressed; float32)."""
+    """Writes ``params.npz`` atomically (compressed; float32)."""
     arrays = {
         "poses": saved.poses,
         "betas": saved.betas,
@@ -76,22 +76,22 @@ def write_params(path: Path | str, saved: SavedFit) -> Path:
 
 
 def read_params(path: Path | str) -> SavedFit:
-    """Read ``params.npz``.
+    """Reads ``params.npz``.
 
     Raises:
-        InputError: if the file is missing, no npz, or lacks one of the arrays.
+        InputError: if the file is missing, is not an npz file, or lacks an array.
     """
     path = Path(path)
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; expected the params.npz that a fit wrote") from None
+        raise InputError(f"{path}: no such file; expected the params.npz of a fit") from None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: cannot be read as a fit's params.npz ({error})") from None
     missing = {"poses", "betas", "trans", "joints", "K", "image_size", "body"} - arrays.keys()
     if missing:
-        raise InputError(f"{path}: is no fit's params.npz; it lacks {', '.join(sorted(missing))}")
+        raise InputError(f"{path}: not the params.npz of a fit; it lacks {', '.join(sorted(missing))}")
     floats = {
         key: arrays[key].astype(np.float32)
         for key in ("poses", "betas", "trans", "joints", "K", "offsets")
@@ -102,17 +102,17 @@ def read_params(path: Path | str) -> SavedFit:
 
 
 def saved_fit(parameters: BodyParameters, joints: torch.Tensor, camera: Camera, body: str) -> SavedFit:
-    """What ``params.npz`` holds, from the library's objects.
+    """Converts parameters, joints and camera to the content of ``params.npz``.
 
     Args:
-        parameters: N bodies that share betas and offsets (frames of one person), in the full image's camera
-            coordinates.
+        parameters: N bodies that share betas and offsets (frames of one person), in camera coordinates of the full
+            image.
         joints: (N, J, 3) metres, camera coordinates.
-        camera: The full image's camera.
-        body: The body's name.
+        camera: Camera of the full image.
+        body: Name of the body.
 
     Returns:
-        The same in numpy, float32.
+        The values as numpy arrays, float32.
     """
 
     def array(tensor: torch.Tensor) -> np.ndarray:

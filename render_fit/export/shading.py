@@ -1,4 +1,4 @@
-"""A lit picture of a mesh, drawn from the renderer's hard pass: which face each pixel sees."""
+"""Shaded image of a mesh, computed from the renderer's index of the visible face per pixel."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from render_fit.core.skeletons import SMPL_24
 from render_fit.renderers.base import Renderer, RenderSettings
 
 BODY_COLOUR = (0.66, 0.77, 0.92)
-"""Light blue (RGB 0–1): far from skin, so that what is body and what is photo is never in doubt."""
+"""Light blue (RGB 0–1), unlike skin, so that body and photo are easy to distinguish."""
 
 LIGHT = np.array([-0.45, -0.75, -0.7]) / np.linalg.norm([-0.45, -0.75, -0.7])
 """Direction to the light in camera axes: above (y is down), left, and in front of the subject."""
@@ -23,7 +23,7 @@ LIGHT = np.array([-0.45, -0.75, -0.7]) / np.linalg.norm([-0.45, -0.75, -0.7])
 
 @dataclass(frozen=True)
 class Picture:
-    """A drawn mesh with its coverage.
+    """Rendered mesh with its coverage.
 
     Attributes:
         rgb: (H, W, 3) colours 0–1; black where alpha is 0.
@@ -34,12 +34,12 @@ class Picture:
     alpha: Float[np.ndarray, "h w"]
 
     def over(self, background: Float[np.ndarray, "h w 3"], opacity: float = 1.0) -> Float[np.ndarray, "h w 3"]:
-        """This picture on top of another of the same size."""
+        """Composites this picture over a background of the same size."""
         alpha = self.alpha[..., None] * opacity
         return self.rgb * alpha + background * (1 - alpha)
 
     def outline(self, width_px: float) -> Float[np.ndarray, "h w"]:
-        """(H, W) 0–1: a line of that width inside the edge of what is covered; none at the image border."""
+        """(H, W) 0–1: a line of the given width inside the edge of the covered region; none at the image border."""
         if self.alpha.min() > 0.5:
             return np.zeros_like(self.alpha)
         inside = np.asarray(distance_transform_edt(self.alpha > 0.5))
@@ -55,21 +55,21 @@ def shaded(
     colours: Float[np.ndarray, "v 3"] | None = None,
     supersampling: int = 2,
 ) -> Picture:
-    """Draw one mesh, smoothly shaded and antialiased.
+    """Renders one mesh with smooth shading and antialiasing.
 
     Args:
         vertices_camera: (V, 3) metres.
         faces: (F, 3) vertex indices.
-        camera: One camera; its size is the picture's.
-        renderer: Any backend; only its ``face_index`` is asked for.
+        camera: One camera; it has the size of the picture.
+        renderer: Renderer, any backend; only ``face_index`` is used.
         colours: (V, 3) RGB 0–1 per vertex; light blue if not given.
         supersampling: Samples per pixel and axis.
 
     Returns:
-        The picture.
+        Rendered picture.
 
     Differentiability:
-        None; for looking at.
+        None; for visualisation.
     """
     vertices_camera = vertices_camera.detach().float().cpu()
     faces = faces.cpu()
@@ -97,7 +97,7 @@ def shaded(
 
 
 def _light(normal: np.ndarray) -> np.ndarray:
-    """Brightness of a surface: sky from above, a lamp, and some light from the camera: nothing is black."""
+    """Brightness of a surface: sky from above, a lamp, and weak light from the camera, so that nothing is black."""
     sky = 0.5 - 0.5 * normal[:, 1]
     lamp = np.clip(normal @ LIGHT, 0, None)
     camera = np.clip(-normal[:, 2], 0, None)
@@ -105,7 +105,7 @@ def _light(normal: np.ndarray) -> np.ndarray:
 
 
 def _vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Unit normals, faces weighted by area."""
+    """Unit vertex normals; faces are weighted by area."""
     a, b, c = (vertices[faces[:, corner]] for corner in range(3))
     face_normals = np.cross(b - a, c - a)
     normals = np.zeros_like(vertices)
@@ -115,7 +115,7 @@ def _vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
 
 
 def _barycentric(corners_px: np.ndarray, points_px: np.ndarray) -> np.ndarray:
-    """(N, 3) weights of the corners at points inside their triangles; even where a triangle has no area."""
+    """(N, 3) barycentric weights at points inside their triangles; 1/3 each where a triangle has no area."""
     a, b, c = corners_px[:, 0], corners_px[:, 1], corners_px[:, 2]
 
     def cross(p: np.ndarray, q: np.ndarray) -> np.ndarray:
@@ -134,6 +134,6 @@ def _barycentric(corners_px: np.ndarray, points_px: np.ndarray) -> np.ndarray:
 
 
 def part_colours(vertex_parts: Integer[Tensor, "v"]) -> Float[np.ndarray, "v 3"]:
-    """(V, 3) RGB 0–1: each vertex in the colour of its SMPL part (0 to 23)."""
+    """(V, 3) RGB 0–1: colour of the SMPL part (0 to 23) of each vertex."""
     palette = np.array([SMPL_24_PARTS.colours[SMPL_24_PARTS.labels.index(joint)] for joint in SMPL_24.joints])
     return palette[vertex_parts.cpu().numpy()].astype(np.float32) / 255

@@ -13,7 +13,7 @@ from render_fit.core.cameras import Camera, camera_from_focal, default_focal_px,
 from render_fit.core.errors import InputError
 
 ASSUMED = "assumed"
-"""Source of a camera that nothing is known of: a focal length as long as the image's diagonal."""
+"""Source of a camera with the default focal length, the diagonal of the image."""
 
 
 def resolve_camera(
@@ -24,14 +24,14 @@ def resolve_camera(
     exif_focal_px: float | None = None,
     file_size: tuple[int, int] | None = None,
 ) -> tuple[Camera, str]:
-    """Decides the camera of a photo: a given camera, else a given focal length, else EXIF's, else an assumed one.
+    """Determines the camera of a photo from a given camera, else a given focal length, else EXIF, else a default.
 
     Args:
         image_size: (H, W) of the photo as it was read, pixels.
-        camera: Camera of the photo's file, or the path of a camera JSON file.
+        camera: Camera for the file of the photo, or the path of a camera JSON file.
         focal_35mm: 35 mm equivalent focal length, millimetres.
         exif_focal_px: Focal length from EXIF, pixels of the photo as it was read.
-        file_size: (H, W) of the photo's file, pixels; None: the photo was not resized while reading.
+        file_size: (H, W) of the photo's file, pixels; None if the photo was not resized while reading.
 
     Returns:
         The camera of the photo as it was read, and its source: a file name, ``"given"``, the focal length, ``"EXIF"``
@@ -59,20 +59,20 @@ def resolve_camera(
 
 
 def assumed_camera(height: int, width: int) -> Camera:
-    """Camera of a photo that nothing is known of (see `default_focal_px`)."""
+    """Camera with the default focal length (see `default_focal_px`)."""
     return camera_from_focal(default_focal_px(height, width), height, width)
 
 
 def read_camera(path: Path, height: int, width: int) -> Camera:
-    """The camera of a JSON file ``{"K": [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]}``.
+    """Reads the camera of a JSON file ``{"K": [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]}``.
 
     Args:
-        path: The file.
-        height: Height of the photo that K is about, pixels.
-        width: Its width, pixels.
+        path: JSON file.
+        height: Height of the photo's file, pixels.
+        width: Width of the photo's file, pixels.
 
     Raises:
-        InputError: if it is missing or holds no such matrix.
+        InputError: if the file is missing or contains no such matrix.
     """
     expected = '{"K": [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]} in pixels'
     try:

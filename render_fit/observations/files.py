@@ -1,4 +1,4 @@
-"""Observations that other tools wrote: masks, label maps, and OpenPose or COCO keypoints."""
+"""Files of other tools: masks, label maps, and keypoints of OpenPose or COCO."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ from render_fit.core.skeletons import BODY_25, COCO_17, Skeleton
 from render_fit.observations.images import read_palette, read_pixels
 from render_fit.observations.observation import Box, box_of_keypoints, box_overlap
 
-# OpenPose's older COCO model: BODY_25's first eight points, then no mid_hip, then the rest without feet
+# OpenPose's older COCO model: the first eight points of BODY_25, no mid_hip, then the other points without the feet
 # (openpose, output.md: POSE_COCO_BODY_PARTS).
 _OPENPOSE_18 = (*range(8), 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)
 
-# COCO's visibility flags: 0 not labelled, 1 labelled but hidden, 2 visible. A hidden point is a guess of the
-# annotator's: COCO's own keypoint sigmas come from visible ones. It counts half.
+# COCO's visibility flags: 0 not labelled, 1 labelled but hidden, 2 visible. Annotators guess hidden points, and COCO's
+# keypoint sigmas were measured on visible ones: a hidden point counts half.
 _COCO_CONFIDENCE = {0: 0.0, 1: 0.5, 2: 1.0}
 
 MIN_EXTENT_PX = 4.0
-"""Keypoints that all lie within fewer pixels are no person; usually they are in [0, 1] instead of pixels."""
+"""Smallest extent of a person's keypoints, pixels. Smaller ones are usually coordinates in [0, 1]."""
 
 COLOUR_TOLERANCE = 8
-"""Colours of a label map may be off by so much per channel (of 255): some writers round (254 for 255)."""
+"""Tolerance for colours of a label map, per channel (of 255): some writers round (254 for 255)."""
 
 PersonChoice = Literal["largest", "all"] | int
 
 
 @dataclass(frozen=True)
 class Person:
-    """One person's keypoints from a file.
+    """Keypoints of one person in a file.
 
     Attributes:
         keypoints_px: (K, 2) pixels of the image.
         confidence: (K,) in [0, 1]; 0 = not observed.
-        skeleton: What they are.
-        box: The file's bounding box, or else the keypoints', pixels.
+        skeleton: Skeleton of the keypoints.
+        box: Bounding box in the file, or else of the keypoints, pixels.
         index: Position in the file.
     """
 
@@ -59,17 +59,17 @@ class Person:
 def read_mask(path: str | Path, image_size: tuple[int, int]) -> Float[Tensor, "h w"]:
     """Reads a person mask.
 
-    Any bit depth, 0/1 or 0/255 (or 0/65535), one channel or several; a transparent cut-out gives its alpha.
+    Any bit depth, 0/1 or 0/255 (or 0/65535), one or more channels; of a transparent cut-out the alpha channel is read.
 
     Args:
         path: Image file.
-        image_size: (H, W) of the upright image that it belongs to, pixels.
+        image_size: (H, W) of the upright photo, pixels.
 
     Returns:
         (H, W) mask in [0, 1].
 
     Raises:
-        InputError: If it cannot be read, has another size, or is empty or full.
+        InputError: If the file cannot be read, has another size, or the mask is empty or full.
     """
     pixels = read_pixels(path)
     _check_size(path, "mask", pixels.shape[:2], image_size)
@@ -81,14 +81,14 @@ def read_mask(path: str | Path, image_size: tuple[int, int]) -> Float[Tensor, "h
     values = np.nan_to_num(pixels.astype(np.float64))
     top = values.max()
     if top > 1 and len(np.unique(values)) > 2:
-        # more than two levels: a soft mask over the type's full range
+        # more than two levels: a soft mask over the full range of the type
         top = 255.0 if top <= 255 else 65535.0
     mask = values / top if top > 0 else values
     covered = float((mask >= 0.5).mean())
     if covered == 0:
-        raise InputError(f"{path}: the mask is empty; it should be above zero where the person is")
+        raise InputError(f"{path}: the mask is empty; expected values above zero on the person")
     if float(mask.min()) >= 0.5:
-        raise InputError(f"{path}: the mask covers the whole image; it should be zero around the person")
+        raise InputError(f"{path}: the mask covers the whole image; expected zero around the person")
     return torch.from_numpy(mask.astype(np.float32))
 
 
@@ -98,16 +98,16 @@ def read_labels(
     """Reads a map of body-part or clothing labels.
 
     Args:
-        path: Image file: label numbers (any bit depth, or palette indices), or the label space's colours.
-        part_space: What the labels mean, or the name of it (`PART_SPACES`).
-        image_size: (H, W) of the upright image that it belongs to, pixels.
+        path: Image file: label numbers (any bit depth, or palette indices), or colours of the label space.
+        part_space: Label space, or its name in `PART_SPACES`.
+        image_size: (H, W) of the upright photo, pixels.
 
     Returns:
         (H, W) int64 labels, and the label space.
 
     Raises:
-        InputError: If it cannot be read, has another size, or holds labels or colours that the space has not;
-            or if no label space has that name (the message names the known ones).
+        InputError: If the file cannot be read, has another size, or contains labels or colours that are not in the
+            label space; or if the name of the label space is unknown.
     """
     if isinstance(part_space, str):
         name = part_space.lower()
@@ -139,19 +139,20 @@ def read_labels(
 def read_people(path: str | Path, image_size: tuple[int, int], image_name: str | None = None) -> list[Person]:
     """Reads the people of an OpenPose or COCO keypoint file.
 
-    Coordinates are taken as they stand. Keypoints that are not finite, all zero, or outside the image get
-    confidence 0; people without any other keypoint are left out.
+    Coordinates are not changed. Keypoints that are not finite, at (0, 0), or outside the image get confidence 0;
+    people without any other keypoint are left out.
 
     Args:
         path: JSON file: OpenPose's ``{"people": [...]}`` (BODY_25 or COCO-18), COCO annotations or results.
         image_size: (H, W) of the upright image, pixels.
-        image_name: File name of the image, to find its annotations in a COCO file about many images.
+        image_name: File name of the image, which selects its annotations in a COCO file of many images.
 
     Returns:
-        The people, in the file's order.
+        People in the order of the file.
 
     Raises:
-        InputError: If the file cannot be read or understood, or nobody in it has a usable keypoint.
+        InputError: If the file cannot be read, has another format, or contains no usable keypoint.
+        NoPersonError: If the file lists no person.
     """
     path = Path(path)
     people = []
@@ -176,18 +177,19 @@ def read_people(path: str | Path, image_size: tuple[int, int], image_name: str |
 
 
 def choose_people(people: Sequence[Person], person: PersonChoice = "largest", box: Box | None = None) -> list[Person]:
-    """Chooses people of a file.
+    """Selects people of a file.
 
     Args:
-        people: The people.
+        people: People of the file.
         person: ``"largest"`` (box area), ``"all"``, or a position in the file, from 0.
-        box: If given, the person whose box overlaps it most is chosen instead, pixels.
+        box: If given, pixels: the person whose box overlaps it most is selected instead.
 
     Returns:
-        The chosen people.
+        Selected people.
 
     Raises:
-        InputError: If there is no such person, or none overlaps the box.
+        InputError: If there is no such person.
+        NoPersonError: If no person overlaps the box.
     """
     if box is not None:
         best = max(people, key=lambda candidate: box_overlap(candidate.box, box))
@@ -207,23 +209,22 @@ def choose_people(people: Sequence[Person], person: PersonChoice = "largest", bo
 
 
 def format_box(box: Box) -> str:
-    """Writes a box as the command line takes it: ``x,y,w,h``."""
+    """Formats a box in the form of the command line, ``x,y,w,h``."""
     return ",".join(f"{value:g}" for value in box)
 
 
 def _check_size(path: str | Path, what: str, size: tuple[int, ...], image_size: tuple[int, int]) -> None:
     if tuple(size) == tuple(image_size):
         return
-    turned = " (the image is turned by its EXIF data, the file is not)" if size == image_size[::-1] else ""
+    turned = " (the image is rotated by its EXIF data, this file is not)" if size == image_size[::-1] else ""
     raise InputError(
         f"{path}: the {what} is {size[1]}×{size[0]} px but the image is {image_size[1]}×{image_size[0]} px{turned}; "
-        "they must be the same size"
+        "expected the same size"
     )
 
 
 def _labels_from_colours(path: str | Path, rgb: np.ndarray, part_space: PartSpace) -> np.ndarray:
-    """Looks each pixel's colour up, in the label space's colours or else in PASCAL VOC's, which many tools
-    write."""
+    """Converts colours to labels, by the colours of the label space or else PASCAL VOC's, which many tools write."""
     codes = (rgb.astype(np.int64) * (65536, 256, 1)).sum(axis=2)
     present, inverse = np.unique(codes, return_inverse=True)
     colours = np.stack([present >> 16, present >> 8 & 255, present & 255], axis=1)
@@ -238,7 +239,7 @@ def _labels_from_colours(path: str | Path, rgb: np.ndarray, part_space: PartSpac
 
 
 class _Entry(NamedTuple):
-    """One person as the file has it: a flat list of x, y, confidence, and COCO's bbox."""
+    """One person in the format of the file: a flat list of x, y, confidence, and COCO's bbox."""
 
     numbers: Any
     box: Box | None
@@ -246,7 +247,7 @@ class _Entry(NamedTuple):
 
 
 def _entries(path: Path, image_name: str | None) -> list[_Entry]:
-    """The file's people (about one image), whatever the format."""
+    """People of one image in a file of any known format."""
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     try:
@@ -263,7 +264,7 @@ def _entries(path: Path, image_name: str | None) -> list[_Entry]:
         if len(names) > 1:
             ids = [i for i, name in names.items() if Path(name).name == image_name]
             if not ids:
-                raise InputError(f"{path}: is about {len(names)} images, but none of them is {image_name}")
+                raise InputError(f"{path}: describes {len(names)} images, but none of them is {image_name}")
             annotations = [entry for entry in annotations if entry.get("image_id") in ids]
     if not isinstance(annotations, list) or not all(isinstance(entry, dict) for entry in annotations):
         raise InputError(f"{path}: expected OpenPose's 'people' or COCO's 'annotations'")
@@ -273,7 +274,7 @@ def _entries(path: Path, image_name: str | None) -> list[_Entry]:
 
 
 def _coco_box(entry: dict[str, Any]) -> Box | None:
-    """COCO's bbox if it is one."""
+    """COCO's bbox; None if missing or not valid."""
     box = entry.get("bbox")
     if not isinstance(box, list) or len(box) != 4 or not all(isinstance(value, int | float) for value in box):
         return None
@@ -284,7 +285,7 @@ def _coco_box(entry: dict[str, Any]) -> Box | None:
 
 
 def _keypoints(path: Path, entry: _Entry) -> tuple[Tensor, Tensor, Skeleton]:
-    """Splits a flat list into coordinates and confidences, by its length."""
+    """Splits a flat list into coordinates and confidences; its length determines the skeleton."""
     is_openpose = entry.is_openpose
     known = {75: BODY_25, 54: BODY_25} if is_openpose else {51: COCO_17}
     try:
@@ -308,7 +309,7 @@ def _keypoints(path: Path, entry: _Entry) -> tuple[Tensor, Tensor, Skeleton]:
 
 
 def _clean(keypoints: Tensor, confidence: Tensor, image_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Gives confidence 0 to keypoints that cannot be true, and finite coordinates to all."""
+    """Sets the confidence of unusable keypoints to 0, and makes all coordinates finite."""
     finite = keypoints.isfinite().all(dim=1) & confidence.isfinite()
     height, width = image_size
     x, y = keypoints.unbind(dim=1)

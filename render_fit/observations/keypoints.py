@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 
-def centred_depths(depths: Float[Tensor, "n k"], told: Bool[Tensor, "n k"]) -> Float[Tensor, "n k"]:
-    """Depths relative to the mean of those that are told; 0 where they are not."""
-    mean = (depths * told).sum(1, keepdim=True) / told.sum(1, keepdim=True).clamp(min=1)
-    return torch.where(told, depths - mean, 0.0)
+def centred_depths(depths: Float[Tensor, "n k"], known: Bool[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+    """Depths relative to the mean of the known depths; 0 where unknown."""
+    mean = (depths * known).sum(1, keepdim=True) / known.sum(1, keepdim=True).clamp(min=1)
+    return torch.where(known, depths - mean, 0.0)

@@ -1,4 +1,4 @@
-"""What was observed of one person in one image, and crops of it."""
+"""Observation of one person in one image, and crops of it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from render_fit.core.cameras import Camera
+from render_fit.core.errors import InputError
 from render_fit.core.parts import PartSpace
 from render_fit.core.skeletons import Skeleton
 
@@ -21,29 +22,28 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Observation:
-    """One person, as seen in one image. Everything that was not observed is None.
+    """Observation of one person in one image. Everything that was not observed is None.
 
     Attributes:
         image_size: (H, W) of the image that all pixels below refer to.
-        valid: (H, W) pixels that say something about this person: inside the photograph, not hidden by other
-            people or things. Terms ignore the others, so the edge of the photograph is not a contour.
-        box: The person's bounding box in this image, pixels (left, top, width, height).
+        valid: (H, W) pixels that are evidence about this person: inside the photo and not hidden by other people or
+            things. Terms ignore the others, so the edge of the photo is not a contour.
+        box: Bounding box of the person in this image, pixels (left, top, width, height).
         image: (3, H, W) RGB in [0, 1].
         mask: (H, W) share of each pixel that the person covers, in [0, 1].
-        keypoints_px: (K, 2) pixels; meaningless (but finite) where ``confidence`` is 0.
+        keypoints_px: (K, 2) pixels; arbitrary but finite where ``confidence`` is 0.
         confidence: (K,) in [0, 1]; 0 = not observed.
-        skeleton: What the K keypoints are.
+        skeleton: Skeleton of the K keypoints.
         labels: (H, W) label per pixel, an index into ``part_space.labels``.
-        part_space: What the labels mean.
-        keypoints_3d: (K, 3) the same keypoints in camera axes, metres, relative to the middle of the hips; a
-            guess of the observer's, from networks that know no camera.
+        part_space: Label space of ``labels``.
+        keypoints_3d: (K, 3) the same keypoints in camera axes, metres, relative to the middle of the hips. Rough
+            estimates of the observer, whose networks do not know the camera.
         confidence_3d: (K,) in [0, 1]; 0 = no such 3D keypoint.
-        camera: Camera of this image. `observe` always decides one (`source["camera"]` says how).
-        crop_box: Where this image lies in the photograph, in the photograph's pixels. `Camera.crop` with this
-            box and ``image_size`` makes the camera of this image from the photograph's.
+        camera: Camera of this image; always set by `observe` (its origin is in ``source["camera"]``).
+        crop_box: Box of this image in the photo, pixels of the photo. `Camera.crop` with this box and ``image_size``
+            converts the camera of the photo to the camera of this image.
         file_size: (H, W) of the photo's upright file, pixels; larger than the photo if it was reduced while reading.
-        source: Where each thing came from, e.g. ``{"mask": "person_mask.png", "keypoints": "mediapipe
-            0.10.21"}``.
+        source: Origin of each entry, e.g. ``{"mask": "person_mask.png", "keypoints": "mediapipe 0.10.21"}``.
     """
 
     image_size: tuple[int, int]
@@ -68,25 +68,84 @@ class Observation:
             height, width = self.image_size
             object.__setattr__(self, "crop_box", (0.0, 0.0, float(width), float(height)))
 
-    def crop(self, size: int | tuple[int, int], margin: float = 0.15) -> Observation:
-        """Cuts out the person, resized to a fixed size.
+    @classmethod
+    def of(
+        cls,
+        image: Float[Tensor, "3 h w"],
+        *,
+        mask: Float[Tensor, "h w"] | None = None,
+        keypoints_px: Float[Tensor, "k 2"] | None = None,
+        confidence: Float[Tensor, "k"] | None = None,
+        skeleton: Skeleton | None = None,
+        labels: Int[Tensor, "h w"] | None = None,
+        part_space: PartSpace | None = None,
+        camera: Camera | None = None,
+        box: Box | None = None,
+        source: str = "given",
+    ) -> Observation:
+        """Makes an observation of one person; image size, validity and box follow from what is given.
 
-        The crop has the output's shape around the centre of ``box``, is never stretched, and may reach
-        outside the
-        image: there it is black, without mask, and not valid.
+        Args:
+            image: (3, H, W) RGB in [0, 1].
+            mask: (H, W) share of each pixel that the person covers, in [0, 1].
+            keypoints_px: (K, 2) pixels; ``skeleton`` is needed with them.
+            confidence: (K,) in [0, 1], 0 = not observed; 1 for all if None.
+            skeleton: Names of the K keypoints, e.g. ``COCO_17`` of `core.skeletons`.
+            labels: (H, W) index into ``part_space.labels``; ``part_space`` is needed with them.
+            part_space: Meaning of the labels, e.g. ``ATR_18`` of `core.parts`.
+            camera: Camera of the image.
+            box: Bounding box of the person, pixels; that of mask and keypoints if None, else the whole image.
+            source: Where all this came from, for reports: the observer's name and version.
+
+        Raises:
+            InputError: if a map does not have the image's size, or ``skeleton`` or ``part_space`` is missing.
+        """
+        height, width = image.shape[1:]
+        for name, pixels in (("mask", mask), ("labels", labels)):
+            if pixels is not None and pixels.shape != (height, width):
+                raise InputError(f"{name}: expected the image's shape {(height, width)}, got {tuple(pixels.shape)}")
+        if keypoints_px is not None and (skeleton is None or len(skeleton) != len(keypoints_px)):
+            raise InputError(f"skeleton: expected one of {len(keypoints_px)} joints, as many as keypoints")
+        if labels is not None and part_space is None:
+            raise InputError("part_space: needed with labels")
+        around_points = None
+        if keypoints_px is not None:
+            confidence = torch.ones(len(keypoints_px)) if confidence is None else confidence
+            around_points = box_of_keypoints(keypoints_px, confidence)
+        box = box or box_union(None if mask is None else box_of_mask(mask), around_points)
+        given = {"mask": mask, "keypoints": keypoints_px, "parts": labels, "camera": camera}
+        return cls(
+            image_size=(height, width),
+            valid=torch.ones(height, width, dtype=torch.bool),
+            box=box or (0.0, 0.0, float(width), float(height)),
+            image=image,
+            mask=mask,
+            keypoints_px=keypoints_px,
+            confidence=confidence,
+            skeleton=skeleton,
+            labels=labels,
+            part_space=part_space,
+            camera=camera,
+            source={name: source for name, value in given.items() if value is not None},
+        )
+
+    def crop(self, size: int | tuple[int, int], margin: float = 0.15) -> Observation:
+        """Crops the person, resized to a fixed size.
+
+        The crop has the aspect ratio of the output, is centred on ``box``, and may reach outside the image: there it
+        is black, without mask, and not valid.
 
         Args:
             size: Output side, or (height, width), pixels.
-            margin: Room left on each side, as a share of the box's longer side.
+            margin: Margin on each side, as a share of the longer side of the box.
 
         Returns:
-            The observation in the crop. Its ``crop_box`` says where the crop lies in the photograph, and its
-            ``camera`` is the crop's.
+            Observation in the crop, with the ``crop_box`` and ``camera`` of the crop.
         """
         height, width = (size, size) if isinstance(size, int) else size
         left, top, box_width, box_height = self.box
         room = 2 * margin * max(box_width, box_height)
-        # the smallest crop of the output's shape that holds the box and its margin
+        # the smallest crop of the output's aspect ratio that contains the box and its margin
         pixels_per_pixel = max((box_width + room) / width, (box_height + room) / height)
         crop_width, crop_height = width * pixels_per_pixel, height * pixels_per_pixel
         crop_left = left + (box_width - crop_width) / 2
@@ -94,15 +153,15 @@ class Observation:
         return self.crop_to((crop_left, crop_top, crop_width, crop_height), height, width)
 
     def crop_to(self, crop: Box, height: int, width: int) -> Observation:
-        """Cuts out a given box, resized to a given size; see `crop`.
+        """Crops a given box, resized to a given size; see `crop`.
 
         Args:
-            crop: The box in this image, pixels; may reach outside.
+            crop: Box in this image, pixels; may reach outside.
             height: Output height, pixels.
             width: Output width, pixels.
 
         Returns:
-            The observation in the crop.
+            Observation in the crop.
         """
         left, top, crop_width, crop_height = crop
         origin = torch.tensor([left, top])
@@ -133,18 +192,17 @@ class Observation:
 
 
 def resample(image: Float[Tensor, "c h w"], crop: Box, height: int, width: int) -> Float[Tensor, "c h2 w2"]:
-    """Cuts a box out of an image and resizes it, averaging where that reduces it.
+    """Crops a box of an image and resizes it; reduction averages over the output pixel.
 
     Args:
         image: (C, H, W) image.
-        crop: Left, top, width, height of the box in the image's pixels; outside the image there are zeros.
+        crop: Left, top, width, height of the box, pixels of the image; zero outside the image.
         height: Output height, pixels.
         width: Output width, pixels.
 
     Returns:
-        (C, height, width) image: bilinear where enlarged; where reduced, the mean over each output pixel of
-        bilinear samples no further apart than an image pixel (by more than two, of the means of whole blocks
-        of pixels).
+        (C, height, width) image: bilinear where enlarged; where reduced, the mean over each output pixel of bilinear
+        samples at most one image pixel apart (of block means, if the reduction is more than two).
 
     Differentiability:
         Linear in ``image``.
@@ -166,7 +224,7 @@ def resample(image: Float[Tensor, "c h w"], crop: Box, height: int, width: int) 
 
 
 def _needed(image: Tensor, crop: Box, block: int) -> tuple[Tensor, int, int]:
-    """The part of an image that a crop needs, averaged over square blocks, and where it starts (left, top)."""
+    """Part of an image that a crop needs, averaged over square blocks, and its left and top, pixels."""
     left = min(max(math.floor(crop[0]) - block, 0), image.shape[2] - 1)
     top = min(max(math.floor(crop[1]) - block, 0), image.shape[1] - 1)
     right = max(min(math.ceil(crop[0] + crop[2]) + block, image.shape[2]), left + 1)
@@ -182,11 +240,11 @@ def _centres(start: float, extent: float, count: int) -> Tensor:
 
 
 def resample_labels(labels: Shaped[Tensor, "h w"], crop: Box, height: int, width: int) -> Shaped[Tensor, "h2 w2"]:
-    """Cuts a box out of a label map and resizes it: the label at each output pixel's centre, 0 outside.
+    """Crops a box of a label map and resizes it: label at the centre of each output pixel, 0 outside.
 
     Args:
         labels: (H, W) integers or booleans.
-        crop: Left, top, width, height of the box in the map's pixels.
+        crop: Left, top, width, height of the box, pixels of the map.
         height: Output height, pixels.
         width: Output width, pixels.
 
@@ -202,7 +260,7 @@ def resample_labels(labels: Shaped[Tensor, "h w"], crop: Box, height: int, width
 
 
 def box_of_mask(mask: Float[Tensor, "h w"]) -> Box | None:
-    """Bounding box (left, top, width, height, pixels) of where a mask is at least a half; None if nowhere."""
+    """Bounding box (left, top, width, height, pixels) of a mask at threshold 0.5; None if it is empty."""
     rows = torch.nonzero((mask >= 0.5).any(dim=1)).flatten()
     columns = torch.nonzero((mask >= 0.5).any(dim=0)).flatten()
     if len(rows) == 0:
@@ -213,15 +271,15 @@ def box_of_mask(mask: Float[Tensor, "h w"]) -> Box | None:
 
 def box_of_keypoints(keypoints_px: Float[Tensor, "k 2"], confidence: Float[Tensor, "k"]) -> Box | None:
     """Bounding box (left, top, width, height, pixels) of the observed keypoints; None if there are none."""
-    seen = keypoints_px[confidence > 0]
-    if len(seen) == 0:
+    observed = keypoints_px[confidence > 0]
+    if len(observed) == 0:
         return None
-    (left, top), (right, bottom) = seen.min(dim=0).values.tolist(), seen.max(dim=0).values.tolist()
+    (left, top), (right, bottom) = observed.min(dim=0).values.tolist(), observed.max(dim=0).values.tolist()
     return (left, top, right - left, bottom - top)
 
 
 def box_union(a: Box | None, b: Box | None) -> Box | None:
-    """The smallest box that holds both; the other one if one is None."""
+    """Smallest box that contains both boxes; the other one if one is None."""
     if a is None or b is None:
         return a or b
     left, top = min(a[0], b[0]), min(a[1], b[1])
@@ -230,7 +288,7 @@ def box_union(a: Box | None, b: Box | None) -> Box | None:
 
 
 def box_grown(box: Box, by: float) -> Box:
-    """A box moved outwards on every side."""
+    """Box enlarged by ``by`` pixels on every side."""
     return (box[0] - by, box[1] - by, box[2] + 2 * by, box[3] + 2 * by)
 
 

@@ -1,8 +1,7 @@
-"""From an image and whatever files came with it to observations: what is not given is observed."""
+"""Observations from an image and its files; an observer adds what the files do not contain."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -14,6 +13,7 @@ from torch import Tensor
 from render_fit.core.cameras import Camera
 from render_fit.core.errors import InputError, NoPersonError
 from render_fit.core.parts import NBF_12, PartSpace
+from render_fit.core.registry import Registry
 from render_fit.core.skeletons import Skeleton
 from render_fit.observations.camera_source import resolve_camera
 from render_fit.observations.files import (
@@ -41,25 +41,24 @@ from render_fit.observations.parts_from_keypoints import parts_from_keypoints
 
 @runtime_checkable
 class Observer(Protocol):
-    """Finds one person in an image."""
+    """Finds people in an image, and observes one person."""
 
     name: str
 
     def observe(self, image: Float[Tensor, "3 h w"], box: Box | None = None) -> Observation:
-        """Observes the person in the box (pixels), or the most prominent one; raises NoPersonError if
-        none."""
+        """Observes the person in the box (pixels), or the most prominent one; raises NoPersonError if none is found."""
         ...
 
     def find_people(self, image: Float[Tensor, "3 h w"], everyone: bool = False) -> list[Box]:
-        """Boxes (pixels) of the people that it sees, the most prominent first."""
+        """Boxes (pixels) of the people in the image, the most prominent first; ``everyone``: search parts of it too."""
         ...
 
 
 ROOM_AROUND_JOINTS = 0.15
-"""Keypoints' boxes are observed with this share of their longer side added on each side: joints end at wrists, ankles
-and eyes, the person goes on."""
+"""Margin that is added to boxes of keypoints before they are observed, as a share of the longer side: hands, shoes and
+the top of the head lie outside of the joints."""
 
-OBSERVERS: dict[str, Callable[[], Observer]] = {"mediapipe": MediapipeObserver}
+OBSERVERS: Registry[Observer] = Registry("observer", "render_fit.observers", {"mediapipe": MediapipeObserver})
 """Observers by name. Making one may raise MissingDependencyError."""
 
 
@@ -75,37 +74,40 @@ def observe(
     person: PersonChoice = "largest",
     camera: Camera | Path | None = None,
     focal_35mm: float | None = None,
-    observer: Observer | None = None,
+    observer: Observer | str | None = None,
     always_observe_3d: bool = False,
     parts_from_keypoints: bool = False,
 ) -> list[Observation]:
-    """Reads one image and its files, and has the observer fill in what they do not say.
+    """Reads one image and its files; the observer adds what they do not contain.
 
-    All pixels given here are those of the upright image file; a large photograph is reduced while reading and
-    everything is scaled with it (`Observation.file_size`).
+    All pixels given here are pixels of the upright image file. A large photo is reduced while reading, and everything
+    is scaled with it (`Observation.file_size`).
 
     Args:
-        image: Photograph.
-        mask: Mask of the person.
-        keypoints: OpenPose or COCO JSON.
-        parts: Label map.
-        part_space: What the label map means; needed with ``parts``.
-        occluders: Mask of what hides the person (other people, things): not valid there.
-        box: The person's box (left, top, width, height).
-        person: Which of several people of the keypoint file, or else of those that the observer finds (``"all"``, or
-            a number, 0 being the most prominent). With a mask or a box and no number, the one there.
+        image: Image file.
+        mask: Image file with the mask of the person.
+        keypoints: OpenPose or COCO JSON file.
+        parts: Image file with a label map.
+        part_space: Label space of the label map, or its name; required with ``parts``.
+        occluders: Image file with the mask of everything in front of the person; these pixels are not valid.
+        box: Box of the person (left, top, width, height), pixels.
+        person: Selection among several people of the keypoint file, or else of the observer (``"all"``, or a number;
+            0 is the most prominent person). With a mask or a box and no number: the person there.
         camera: Camera of the photo, or the path of a camera JSON file, if known (see `resolve_camera`).
-        focal_35mm: 35 mm equivalent focal length, mm, if known; otherwise EXIF's.
-        observer: Who observes what the files do not give; nobody if None.
-        always_observe_3d: Have the observer add its 3D keypoints even if mask and keypoints are given.
-        parts_from_keypoints: Without a part map, make one from mask and keypoints (`parts_from_keypoints`).
+        focal_35mm: 35 mm equivalent focal length, mm, if known; otherwise the one in EXIF.
+        observer: Observer for what the files do not contain; None: nothing is added.
+        always_observe_3d: Let the observer add 3D keypoints even if mask and keypoints are given.
+        parts_from_keypoints: Without a label map, compute one from mask and keypoints (`parts_from_keypoints`).
 
     Returns:
-        One observation per chosen person.
+        One observation per selected person.
 
     Raises:
-        InputError: If something given cannot be used; NoPersonError if nobody is found.
+        InputError: If an argument or a file cannot be used.
+        NoPersonError: If no person is found.
     """
+    if isinstance(observer, str):
+        observer = OBSERVERS[observer]()
     photo = read_photo(image)
     height, width = photo.image.shape[1:]
     decided, camera_source = resolve_camera(
@@ -132,7 +134,7 @@ def observe(
         base = replace(base, valid=_fitted(read_mask(occluders, photo.file_size), photo) < 0.5)
     if parts is not None:
         if part_space is None:
-            raise InputError(f"{parts}: say what its labels mean (part labels: smpl24, atr, lip, …)")
+            raise InputError(f"{parts}: expected a label space with it (part labels: smpl24, atr, lip, …)")
         labels, space = read_labels(parts, part_space, photo.file_size)
         whole = (0.0, 0.0, float(photo.file_size[1]), float(photo.file_size[0]))
         base = replace(
@@ -160,7 +162,7 @@ def observe(
 
 
 def _found_people(photo: Photo, person: PersonChoice, observer: Observer | None) -> list[Box]:
-    """The boxes of the chosen people, as the observer finds them."""
+    """Boxes of the selected people that the observer finds."""
     found = [] if observer is None else observer.find_people(photo.image, everyone=True)
     if not found:
         raise NoPersonError("image: no person found; give a box, or a mask and keypoints")
@@ -172,20 +174,20 @@ def _found_people(photo: Photo, person: PersonChoice, observer: Observer | None)
     return [found[person]]
 
 
-def _with_parts(seen: Observation) -> Observation:
-    """Adds a part map made from mask and keypoints, if there is none."""
-    if seen.labels is not None or seen.mask is None or seen.keypoints_px is None:
-        return seen
-    assert seen.confidence is not None and seen.skeleton is not None
-    labels = parts_from_keypoints(seen.mask, seen.keypoints_px, seen.confidence, seen.skeleton)
+def _with_parts(person: Observation) -> Observation:
+    """Adds a part map from mask and keypoints, if there is none."""
+    if person.labels is not None or person.mask is None or person.keypoints_px is None:
+        return person
+    assert person.confidence is not None and person.skeleton is not None
+    labels = parts_from_keypoints(person.mask, person.keypoints_px, person.confidence, person.skeleton)
     if labels is None:
-        return seen
-    source = {**seen.source, "parts": "made from mask and keypoints"}
-    return replace(seen, labels=labels, part_space=NBF_12, source=source)
+        return person
+    source = {**person.source, "parts": "made from mask and keypoints"}
+    return replace(person, labels=labels, part_space=NBF_12, source=source)
 
 
 def _completed(given: Observation, box: Box | None, observer: Observer | None, always_observe_3d: bool) -> Observation:
-    """Adds what the observer sees where the files say nothing, and the person's box."""
+    """Adds what the files do not contain, by the observer, and the box of the person."""
     missing = given.mask is None or given.keypoints_px is None
     if observer is not None and (missing or always_observe_3d):
         known_box = box or _observed_box(given)
@@ -199,36 +201,36 @@ def _completed(given: Observation, box: Box | None, observer: Observer | None, a
     return replace(given, box=box_union(_tight_box(given), None if given.mask is not None else box) or given.box)
 
 
-def _merged(given: Observation, seen: Observation) -> Observation:
-    """What was given, completed by what was seen."""
+def _merged(given: Observation, found: Observation) -> Observation:
+    """The given observation, with missing entries from the observer's."""
     source = dict(given.source)
     merged = given
-    if given.mask is None:
-        merged = replace(merged, mask=seen.mask, valid=merged.valid & seen.valid)
-        source["mask"] = seen.source["mask"]
-    if given.keypoints_px is None:
-        merged = replace(merged, keypoints_px=seen.keypoints_px, confidence=seen.confidence, skeleton=seen.skeleton)
-        source["keypoints"] = seen.source["keypoints"]
-    if seen.keypoints_3d is not None and seen.skeleton is not None and merged.skeleton is not None:
-        points, confidence = _in_skeleton(seen, merged.skeleton)
+    if given.mask is None and found.mask is not None:
+        merged = replace(merged, mask=found.mask, valid=merged.valid & found.valid)
+        source["mask"] = found.source["mask"]
+    if given.keypoints_px is None and found.keypoints_px is not None:
+        merged = replace(merged, keypoints_px=found.keypoints_px, confidence=found.confidence, skeleton=found.skeleton)
+        source["keypoints"] = found.source["keypoints"]
+    if found.keypoints_3d is not None and found.skeleton is not None and merged.skeleton is not None:
+        points, confidence = _in_skeleton(found, merged.skeleton)
         merged = replace(merged, keypoints_3d=points, confidence_3d=confidence)
-        source["keypoints_3d"] = seen.source["keypoints"]
+        source["keypoints_3d"] = found.source["keypoints"]
     return replace(merged, source=source)
 
 
-def _in_skeleton(seen: Observation, skeleton: Skeleton) -> tuple[Tensor, Tensor]:
-    """3D keypoints of the observer's skeleton in another one; confidence 0 where it has no such joint."""
+def _in_skeleton(found: Observation, skeleton: Skeleton) -> tuple[Tensor, Tensor]:
+    """3D keypoints of the observer, converted to another skeleton; confidence 0 for joints that the observer lacks."""
     points, confidence = torch.zeros(len(skeleton), 3), torch.zeros(len(skeleton))
-    assert seen.keypoints_3d is not None and seen.confidence_3d is not None and seen.skeleton is not None
-    for i, j in seen.skeleton.map_to(skeleton):
-        points[j], confidence[j] = seen.keypoints_3d[i], seen.confidence_3d[i]
+    assert found.keypoints_3d is not None and found.confidence_3d is not None and found.skeleton is not None
+    for i, j in found.skeleton.map_to(skeleton):
+        points[j], confidence[j] = found.keypoints_3d[i], found.confidence_3d[i]
     return points, confidence
 
 
 def _people(
     keypoints: str | Path, photo: Photo, person: PersonChoice, box: Box | None, mask: Tensor | None
 ) -> list[Person]:
-    """The chosen people of a keypoint file, in pixels of the photograph as it was read."""
+    """Selected people of a keypoint file, in pixels of the photo as it was read."""
     people = [
         replace(one, keypoints_px=one.keypoints_px * photo.scale, box=_scaled(one.box, photo.scale))
         for one in read_people(keypoints, photo.file_size, photo.path.name)
@@ -239,11 +241,11 @@ def _people(
 
 
 def _share_in_mask(person: Person, mask: Tensor) -> float:
-    """How much of a person's confidence lies inside a mask."""
-    seen = person.confidence > 0
-    columns, rows = person.keypoints_px[seen].long().unbind(dim=1)
+    """Sum of the confidence of a person's keypoints inside a mask."""
+    observed = person.confidence > 0
+    columns, rows = person.keypoints_px[observed].long().unbind(dim=1)
     inside = mask[rows.clamp(0, mask.shape[0] - 1), columns.clamp(0, mask.shape[1] - 1)]
-    return float((inside * person.confidence[seen]).sum())
+    return float((inside * person.confidence[observed]).sum())
 
 
 def _with_person(base: Observation, person: Person, file_name: str) -> Observation:
@@ -258,7 +260,7 @@ def _with_person(base: Observation, person: Person, file_name: str) -> Observati
 
 
 def _tight_box(given: Observation) -> Box | None:
-    """The box of what is known of the person: the mask and the keypoints, or the keypoint file's own box."""
+    """Box of mask and keypoints, or the box in the keypoint file."""
     points = None
     if given.keypoints_px is not None and given.confidence is not None:
         points = box_of_keypoints(given.keypoints_px, given.confidence)
@@ -268,7 +270,7 @@ def _tight_box(given: Observation) -> Box | None:
 
 
 def _observed_box(given: Observation) -> Box | None:
-    """Where an observer should look: joints' box with room for hands, shoes and the top of the head, or the mask's."""
+    """Box for an observer: the box of the mask, or the box of the keypoints with a margin (`ROOM_AROUND_JOINTS`)."""
     tight = _tight_box(given)
     if tight is None or given.mask is not None:
         return tight
@@ -281,7 +283,7 @@ def _image(given: Observation) -> Tensor:
 
 
 def _fitted(values: Tensor, photo: Photo) -> Tensor:
-    """A map of the file's size, in the size that the photograph was read in."""
+    """Resizes a map of the size of the file to the size of the photo as it was read."""
     height, width = photo.image.shape[1:]
     if values.shape == (height, width):
         return values
@@ -293,7 +295,7 @@ def _scaled(box: Box, scale: float) -> Box:
 
 
 def _checked_box(box: Box, photo: Photo) -> Box:
-    """The box in pixels of the photograph as it was read, if it lies in it at all."""
+    """Box in pixels of the photo as it was read; raises InputError if it lies outside."""
     left, top, width, height = box
     in_image = left < photo.file_size[1] and top < photo.file_size[0] and left + width > 0 and top + height > 0
     if not (width > 0 and height > 0 and in_image):

@@ -1,8 +1,8 @@
-"""A part map without a parser: the mask, cut into parts along the keypoints' bones.
+"""Part map without a parser: the mask, divided into parts along the bones between keypoints.
 
-Every pixel of the mask goes to the bone that is nearest in units of the bone's thickness. That is crude: it knows no
-depth order (an arm held before the chest is cut out of it, and so is one behind the back) and no clothing outline. It
-is there so that part terms can run where no parser is at hand, and says so in `Observation.source`.
+Each pixel of the mask is assigned to the nearest bone, in units of the bone's thickness. The result is rough: there is
+no depth order (arms before and behind the torso are treated alike) and no clothing outline. Part terms can then be used
+without a parser; `Observation.source` names this origin.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from render_fit.core.parts import NBF_12
 from render_fit.core.skeletons import Skeleton
 
 MIN_CONFIDENCE = 0.3
-"""Keypoints below this are not used; detectors' scores under a third are more often wrong than right."""
+"""Keypoints with less confidence are not used: most detections with scores below a third are wrong."""
 
-# Lengths of SMPL's neutral rest pose, metres: how large the person is in the picture follows from the bones that are
-# shortened least by perspective.
+# Lengths of SMPL's neutral rest pose, metres. The scale of the person in the image is computed from the least
+# foreshortened bones.
 _LENGTHS_M = {
     ("left_hip", "left_knee"): 0.38,
     ("right_hip", "right_knee"): 0.38,
@@ -36,7 +36,7 @@ _LENGTHS_M = {
 
 @dataclass(frozen=True)
 class _Bone:
-    """A piece of a part: the segment between two points, lengthened past its second, with a thickness."""
+    """Segment of a part between two points, extended beyond the second, with a thickness."""
 
     label: str
     start: str
@@ -45,8 +45,8 @@ class _Bone:
     beyond: float = 0.0
 
 
-# Radii: half the limbs' breadths of ANSUR II's median adult, rounded to the centimetre. Hands and feet lengthen their
-# limb by about half; the torso's bones run down both sides and the middle.
+# Radii: half the limb breadths of ANSUR II's median adult, rounded to the centimetre. Hands and feet extend their limb
+# by about half; the torso has bones along both sides and the middle.
 _BONES = (
     _Bone("head", "face", "crown", 0.10),
     _Bone("neck", "neck", "face", 0.05, -0.6),
@@ -68,16 +68,16 @@ def parts_from_keypoints(
     confidence: Float[Tensor, "k"],
     skeleton: Skeleton,
 ) -> Int[Tensor, "h w"] | None:
-    """Cuts a mask into NBF's 12 parts along the keypoints' bones.
+    """Divides a mask into the 12 parts of NBF along the bones between keypoints.
 
     Args:
         mask: (H, W) in [0, 1].
         keypoints_px: (K, 2) pixels.
         confidence: (K,) in [0, 1].
-        skeleton: What the keypoints are.
+        skeleton: Skeleton of the keypoints.
 
     Returns:
-        (H, W) labels of `NBF_12`; None if too few keypoints are known to tell the person's size.
+        (H, W) labels of `NBF_12`; None if too few keypoints are known to compute the scale of the person.
     """
     points = _points(keypoints_px, confidence, skeleton)
     sizes = sorted(
@@ -104,7 +104,7 @@ def parts_from_keypoints(
 
 
 def _points(keypoints_px: Tensor, confidence: Tensor, skeleton: Skeleton) -> dict[str, Tensor]:
-    """The usable keypoints by name, and the points that follow from them."""
+    """Usable keypoints by name, and the points derived from them."""
     known = {
         joint: keypoints_px[i] for i, joint in enumerate(skeleton.joints) if float(confidence[i]) >= MIN_CONFIDENCE
     }
@@ -128,13 +128,13 @@ def _points(keypoints_px: Tensor, confidence: Tensor, skeleton: Skeleton) -> dic
         add_mean("face", "head_top", "neck")
     if "face" in known:
         add_mean("crown", "head_top")
-        # the middle of the head is some 2.5 times nearer to its top than to the neck's root
+        # the centre of the head is about 2.5 times nearer to its top than to the root of the neck
         known.setdefault("crown", known["face"] + 0.4 * (known["face"] - known.get("neck", known["face"])))
     return known
 
 
 def _distance(pixels: Tensor, start: Tensor, end: Tensor, beyond: float) -> Tensor:
-    """Distances of pixels to a segment that is lengthened past its end by a share of its length."""
+    """Distances of pixels to a segment that is extended beyond its end by a share of its length."""
     along = (end - start) * (1 + beyond)
     share = ((pixels - start) @ along / along.square().sum().clamp(min=1e-6)).clamp(0, 1)
     return (pixels - start - share[:, None] * along).norm(dim=1)

@@ -1,1 +1,1 @@
-"""Networks that see z(I) and guess θ, β, c and the camera."""
+"""Networks that predict pose θ, shape β, clothing c and the camera from observations z(I)."""

@@ -1,4 +1,4 @@
-"""Backbones that pictures go through, with norms that do not couple the people of a batch."""
+"""Image backbones with normalisation layers that do not couple the people of a batch."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from torch import nn
 
 
 def backbone_for(config: dict[str, Any], channels: int) -> tuple[nn.Module, int]:
-    """A transformers backbone for pictures of some channels, and how many features it gives.
-
-    Group norm stands in place of batch norm, so that a batch may be split over processes.
+    """Builds a transformers backbone. Group norm replaces batch norm, so that batches may be split over processes.
 
     Args:
-        config: A transformers configuration with its ``model_type``.
-        channels: Of the pictures.
+        config: Transformers configuration with its ``model_type``.
+        channels: Number of input channels.
+
+    Returns:
+        Backbone, and the number of its output features.
     """
-    from transformers import AutoBackbone, AutoConfig  # heavy: only who makes a network pays for it
+    from transformers import AutoBackbone, AutoConfig  # slow to import, needed only here
 
     values = {key: value for key, value in config.items() if key != "model_type"}
     made = AutoConfig.for_model(config["model_type"], **values, num_channels=channels)
@@ -28,7 +29,7 @@ def backbone_for(config: dict[str, Any], channels: int) -> tuple[nn.Module, int]
 
 
 def _group_norms(module: nn.Module) -> None:
-    """Puts group norm in place of batch norm, in groups of eight channels where that comes out even."""
+    """Replaces batch norm by group norm, in groups of eight channels where the number of channels allows it."""
     for name, child in module.named_children():
         if isinstance(child, nn.BatchNorm2d):
             groups = math.gcd(child.num_features, max(1, child.num_features // 8))

@@ -6,9 +6,13 @@ from importlib import resources
 from pathlib import Path
 
 from render_fit.core.errors import InputError
+from render_fit.core.registry import Registry
 from render_fit.core.weights import save_weights
 from render_fit.regressors.hub import KEY, WEIGHTS, download, is_hub_id, read_checkpoint
 from render_fit.regressors.network import Regressor
+
+REGRESSORS: Registry[Regressor] = Registry("regressor", "render_fit.regressors", {})
+"""Regressors that other packages register; those of this package are files (`shipped_names`)."""
 
 
 def shipped_names() -> list[str]:
@@ -32,11 +36,11 @@ def save_regressor(regressor: Regressor, path: Path, half: bool = False, note: s
 
 
 def load_regressor(name_or_path: str | Path) -> Regressor:
-    """A regressor by the name of a shipped one, the path of a file, or its place on the Hugging Face hub.
+    """Loads a regressor by name, from a file, or from the Hugging Face hub.
 
     Args:
-        name_or_path: A name; a ``.safetensors`` file; a folder that ``Regressor.save_pretrained`` wrote; or, if it is
-            none of these, ``owner/name`` on the hub.
+        name_or_path: Name of a shipped one; a ``.safetensors`` file; a folder that ``Regressor.save_pretrained`` wrote;
+            a name that another package registers; or, if it is none of these, ``owner/name`` on the hub.
 
     Returns:
         The regressor, ready to predict.
@@ -52,9 +56,11 @@ def load_regressor(name_or_path: str | Path) -> Regressor:
         path = path / WEIGHTS
         if not path.is_file():
             raise InputError(f"regressor {name!r}: a folder without {WEIGHTS}; give the .safetensors file itself")
+    elif not path.exists() and name in REGRESSORS:
+        return REGRESSORS[name]()
     elif not path.exists() and isinstance(name_or_path, str) and is_hub_id(name):
         path = download(name)
     if not path.is_file():
-        known = ", ".join(shipped_names()) or "none"
+        known = ", ".join([*shipped_names(), *REGRESSORS]) or "none"
         raise InputError(f"regressor {name!r}: no such file, and none of that name ships (known: {known})")
     return read_checkpoint(Regressor, path)

@@ -1,4 +1,4 @@
-"""Where a regressor's answers begin, and how they are corrected."""
+"""Output heads of a regressor: initial outputs, and iterative error feedback."""
 
 from __future__ import annotations
 
@@ -8,41 +8,45 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 FARTHEST_STEP = 2.0
-"""Of a correction, in every number of an answer, whatever its unit (columns of rotations, standard deviations of shape,
-logarithms): as far as numbers of two columns are apart. Three corrections tell shapes to six standard deviations."""
+"""Largest change of an output value per correction, in the unit of the value (columns of rotations, standard deviations
+of shape, logarithms): the largest difference between entries of two columns. Three corrections reach six standard
+deviations of shape."""
 
 
 def upright_output(hypotheses: int, n_joints: int, size: int) -> Float[Tensor, "h a"]:
-    """Answers to begin with: the zero pose, standing upright before the camera, facing it or turned about evenly.
+    """Initial outputs: the zero pose, upright in front of the camera, with evenly spaced rotations about the vertical.
 
     Args:
-        hypotheses: How many.
-        n_joints: Whose rotations, six numbers each, come first, and whose spreads come last.
-        size: Numbers of one answer.
+        hypotheses: Number of hypotheses.
+        n_joints: Number of joints. Their rotations, six numbers each, come first; their errors come last.
+        size: Length of one output vector.
+
+    Returns:
+        (H, A) initial output vectors.
     """
-    answer = torch.zeros(hypotheses, size)
-    answer[:, : 6 * n_joints] = torch.eye(3)[:, :2].flatten().repeat(n_joints)
+    output = torch.zeros(hypotheses, size)
+    output[:, : 6 * n_joints] = torch.eye(3)[:, :2].flatten().repeat(n_joints)
     for index in range(hypotheses):
         yaw = torch.tensor([0.0, 2 * torch.pi * index / hypotheses, 0.0])
         upright = roma.rotvec_to_rotmat(torch.tensor([torch.pi, 0.0, 0.0])) @ roma.rotvec_to_rotmat(yaw)
-        answer[index, :6] = upright[:, :2].flatten()
-    answer[:, -n_joints:] = -2.0
-    return answer
+        output[index, :6] = upright[:, :2].flatten()
+    output[:, -n_joints:] = -2.0
+    return output
 
 
 class IterativeHead(nn.Module):
-    """Iterative error feedback: features and the answer so far give a correction, some times over.
+    """Iterative error feedback: corrections of the output, predicted repeatedly from features and the current output.
 
-    All hypotheses share the layers that correct them, and differ in where they start; the starts are learned as well.
-    No correction moves a number by more than `FARTHEST_STEP`: what nothing holds (how far away somebody is, and what
-    shape they have, where only joints in the picture are known) would run away.
+    All hypotheses share the correction layers and differ in their learned initial outputs. No correction changes a
+    value by more than `FARTHEST_STEP`; values that the loss does not constrain (distance and shape, where only joints
+    in the image are known) would diverge otherwise.
 
     Args:
-        width: Of the features.
-        start: (H, A) the answers to begin with.
-        times: Corrections.
+        width: Number of features.
+        start: (H, A) initial outputs.
+        times: Number of corrections.
 
-    Source: Carreira et al., CVPR 2016, who bound corrections too; for bodies, Kanazawa et al., CVPR 2018, section 3.2.
+    Source: Carreira et al., CVPR 2016, with bounded corrections; for bodies, Kanazawa et al., CVPR 2018, section 3.2.
     """
 
     def __init__(self, width: int, start: Float[Tensor, "h a"], times: int) -> None:
@@ -57,13 +61,13 @@ class IterativeHead(nn.Module):
         )
 
     def forward(self, features: Float[Tensor, "n w"]) -> Float[Tensor, "n ha"]:
-        """Answers, hypothesis after hypothesis, as a linear layer would give them.
+        """Computes the outputs of all hypotheses, concatenated in the order of a linear layer.
 
         Differentiability: smooth; through all corrections.
         """
-        answer = self.start.expand(features.shape[0], -1, -1)
-        seen = features[:, None].expand(-1, answer.shape[1], -1)
+        output = self.start.expand(features.shape[0], -1, -1)
+        features = features[:, None].expand(-1, output.shape[1], -1)
         for _ in range(self.times):
-            correction = self.correction(torch.cat([seen, answer.to(seen)], -1)).float()
-            answer = answer + FARTHEST_STEP * (correction / FARTHEST_STEP).tanh()
-        return answer.flatten(1)
+            correction = self.correction(torch.cat([features, output.to(features)], -1)).float()
+            output = output + FARTHEST_STEP * (correction / FARTHEST_STEP).tanh()
+        return output.flatten(1)

@@ -1,4 +1,4 @@
-"""Regressors on the Hugging Face hub: repositories whose model.safetensors is a checkpoint like any other."""
+"""Regressors on the Hugging Face hub: repositories whose model.safetensors is a checkpoint of this package."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ KEY = "render_fit_regressor"
 M = TypeVar("M", bound=nn.Module)
 
 WEIGHTS = constants.SAFETENSORS_SINGLE_FILE
-"""The file of a repository, or of a folder that was saved for one, that holds the regressor."""
+"""File name of the checkpoint in a repository, or in a folder written by ``save_pretrained``."""
 
 CARD = """---
 {{ card_data }}
 ---
 
-A regressor of render-fit: silhouette, part map and keypoints of a person to hypotheses of the 3D body.
+A regressor of render-fit. It predicts hypotheses of the 3D body from silhouette, part map and keypoints of a person.
 
     from render_fit.regressors.network import Regressor
     regressor = Regressor.from_pretrained("OWNER/NAME")
@@ -42,24 +42,27 @@ or in a recipe: `initialisation: {regressor: OWNER/NAME}`.
 
 
 def is_hub_id(name: str) -> bool:
-    """Whether a name looks like ``owner/name`` and not like a checkpoint's path."""
+    """Whether a name has the form ``owner/name`` and is not the path of a checkpoint."""
     one = r"[A-Za-z0-9][\w.-]*"
     return re.fullmatch(f"{one}/{one}", name) is not None and not name.endswith(".safetensors")
 
 
 def download(hub_id: str) -> Path:
-    """The weights of a repository on the hub, from the hub's cache where they have not changed.
+    """Downloads the weights of a repository on the hub, or takes them from the hub's cache if they have not changed.
 
     Args:
-        hub_id: ``owner/name``.
+        hub_id: Repository, ``owner/name``.
+
+    Returns:
+        Path of the weights.
 
     Raises:
-        InputError: if there is no such repository, it holds no weights, or the hub cannot be reached.
+        InputError: if there is no such repository, it contains no weights, or the hub cannot be reached.
     """
     try:
         return Path(hf_hub_download(hub_id, WEIGHTS))
     except RepositoryNotFoundError as error:
-        reason = "no such repository on the Hugging Face hub either (a private one needs: hf auth login)"
+        reason = "no such repository on the Hugging Face hub (log in for a private one: hf auth login)"
         raise InputError(f"regressor {hub_id!r}: no such file, and {reason}") from error
     except LocalEntryNotFoundError as error:
         why = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else "which cannot be reached"
@@ -77,14 +80,14 @@ def read_checkpoint(network: Callable[[RegressorConfig], M], path: Path) -> M:
     """Reads a regressor from a file.
 
     Args:
-        network: Makes the network of a configuration.
-        path: ``.safetensors``.
+        network: Constructor of the network, from its configuration.
+        path: ``.safetensors`` file.
 
     Returns:
-        The regressor, in evaluation mode.
+        Regressor in evaluation mode.
 
     Raises:
-        InputError: if the file is cut off, no checkpoint, or of another network.
+        InputError: if the file is truncated, is not a checkpoint, or belongs to another network.
     """
     config, weights = read_weights(path, KEY, RegressorConfig, "no regressor of render-fit")
     regressor = network(config)
@@ -98,10 +101,10 @@ class OnHub(
     tags=["human-pose-estimation", "smpl"],
     model_card_template=CARD,
 ):
-    """Gives a regressor ``from_pretrained``, ``save_pretrained`` and ``push_to_hub``.
+    """Adds ``from_pretrained``, ``save_pretrained`` and ``push_to_hub`` to a regressor.
 
-    The hub's general mixin and not its one for PyTorch, which would write weights without our header, and read weights
-    that do not fit without a word. ``config.json`` is a copy of the header, for people; it is never read.
+    The base is the hub's general mixin. Its mixin for PyTorch writes weights without the header of this package, and
+    reads weights that do not fit without an error. ``config.json`` is a copy of the header for readers; it is not read.
     """
 
     def _save_pretrained(self: Any, save_directory: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a regressor looks at: masks, part maps and keypoints of people, each through the view that looks at them."""
+"""Inputs of a regressor: mask, part map, keypoints and photo of each person, in the camera of the person crop."""
 
 from __future__ import annotations
 
@@ -21,19 +21,18 @@ from render_fit.regressors.person_crop import PersonCrop, person_crop
 
 @dataclass(frozen=True)
 class RegressorInputs(Batch):
-    """N people as a regressor may see them; what was not observed is zero, which no observation is.
+    """Inputs of N people. Entries that were not observed are zero, a value that no observation has.
 
     Attributes:
-        silhouette: (N, S, S) 1 where the person is, −1 where they are not, 0 where that is not known.
-        parts: (N, 24, S, S) how likely each of SMPL's parts is, zero where no label map says.
-        keypoints: (N, K, 2) `CANONICAL_KEYPOINTS` in units of half the view's side from its middle; 0 where not seen.
-        confidence: (N, K) in [0, 1]; 0 where not seen.
-        depths: (N, K) how much further away than the middle of them all an observer's rough 3D keypoints are, metres; 0
-            where not told.
-        depth_confidence: (N, K) in [0, 1]; 0 where not told.
-        focal: (N,) focal length over the view's side.
-        photo: (N, 3, S, S) the pixels: sRGB from −1 to 1, 0 outside of the photo. Only carried for regressors that look
-            at it.
+        silhouette: (N, S, S) 1 on the person, −1 outside, 0 where unknown.
+        parts: (N, 24, S, S) likelihood of each part of SMPL; zero where there is no label.
+        keypoints: (N, K, 2) `CANONICAL_KEYPOINTS` relative to the centre of the crop, in units of half its side; 0
+            where not observed.
+        confidence: (N, K) confidence of the keypoints in [0, 1]; 0 where not observed.
+        depths: (N, K) depths of an observer's rough 3D keypoints relative to their mean, metres; 0 where unknown.
+        depth_confidence: (N, K) confidence of the depths in [0, 1]; 0 where unknown.
+        focal: (N,) focal length over the side of the crop.
+        photo: (N, 3, S, S) sRGB from −1 to 1, 0 outside of the photo; None unless the regressor uses it.
     """
 
     silhouette: Float[Tensor, "n s s"]
@@ -52,19 +51,19 @@ class RegressorInputs(Batch):
 def inputs_from_observation(
     observation: Observation, camera: Camera, size: int, *, photo: bool = False
 ) -> tuple[RegressorInputs, PersonCrop]:
-    """One person's inputs.
+    """Computes the inputs of one person.
 
     Args:
-        observation: z(I) in the photo.
-        camera: The photo's.
-        size: Side of the view, pixels.
-        photo: Take the photo's pixels along.
+        observation: Observation z(I) in the photo.
+        camera: Camera of the photo.
+        size: Side of the crop, pixels.
+        photo: Include the pixels of the photo.
 
     Returns:
-        Inputs (N = 1), and the view that they were taken by.
+        Inputs (N = 1), and the person crop that they were warped into.
 
     Raises:
-        InputError: if pixels are asked for and the observation has none.
+        InputError: if the pixels are requested and the observation has no image.
     """
     view = person_crop(camera, observation.box, size)
     crop = observation.crop(2 * size, (1.15 * PERSON_MARGIN - 1) / 2)
@@ -81,18 +80,18 @@ def inputs_from_observation(
     keypoints, confidence = torch.zeros(1, len(CANONICAL_KEYPOINTS), 2), torch.zeros(1, len(CANONICAL_KEYPOINTS))
     if observation.keypoints_px is not None and observation.confidence is not None and observation.skeleton is not None:
         theirs, ours = canonical_columns(observation.skeleton)
-        seen_px = view.project_points(observation.keypoints_px[None, theirs].nan_to_num(0.0), camera)
+        crop_px = view.project_points(observation.keypoints_px[None, theirs].nan_to_num(0.0), camera)
         known = observation.keypoints_px[theirs].isfinite().all(-1) & observation.confidence[theirs].isfinite()
         given = torch.where(known, observation.confidence[theirs].nan_to_num(0.0).clamp(0, 1), 0.0)
         confidence[0, ours] = given
-        keypoints[0, ours] = torch.where(given[:, None] > 0, 2 * seen_px[0] / size - 1, 0.0).clamp(-3, 3)
+        keypoints[0, ours] = torch.where(given[:, None] > 0, 2 * crop_px[0] / size - 1, 0.0).clamp(-3, 3)
     depths, depth_confidence = _depths(observation, view)
     pixels = avg_pool2d(fine.warp_image(_signed_pixels(crop, camera), taken_by), 2) if photo else None
     return RegressorInputs(silhouette, parts, keypoints, confidence, depths, depth_confidence, view.focal, pixels), view
 
 
 def _depths(observation: Observation, view: PersonCrop) -> tuple[Float[Tensor, "1 k"], Float[Tensor, "1 k"]]:
-    """An observation's 3D keypoints as `RegressorInputs.depths` and `RegressorInputs.depth_confidence`."""
+    """Converts 3D keypoints to `RegressorInputs.depths` and `RegressorInputs.depth_confidence`."""
     depths, confidence = torch.zeros(1, len(CANONICAL_KEYPOINTS)), torch.zeros(1, len(CANONICAL_KEYPOINTS))
     if observation.keypoints_3d is None or observation.confidence_3d is None or observation.skeleton is None:
         return depths, confidence
@@ -105,9 +104,9 @@ def _depths(observation: Observation, view: PersonCrop) -> tuple[Float[Tensor, "
 
 
 def _signed_pixels(crop: Observation, camera: Camera) -> Float[Tensor, "1 3 h w"]:
-    """A crop's pixels from −1 to 1, and 0 where it reaches beyond the photo."""
+    """Pixels of a crop from −1 to 1, and 0 outside of the photo."""
     if crop.image is None or crop.crop_box is None:
-        raise InputError("the regressor looks at the photo's pixels, and this observation has none")
+        raise InputError("the regressor uses the pixels of the photo, and this observation has none")
     (height, width), (left, top, crop_width, crop_height) = crop.image_size, crop.crop_box
     x = left + (torch.arange(width) + 0.5) * (crop_width / width)
     y = top + (torch.arange(height) + 0.5) * (crop_height / height)

@@ -1,4 +1,4 @@
-"""A regressor: pictures through a backbone, keypoints beside them, several hypotheses of the body as the answer."""
+"""Regressor network: hypotheses of the body from images and keypoints."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from render_fit.core.errors import InputError
 from render_fit.core.parts import N_PARTS
 from render_fit.core.skeletons import CANONICAL_KEYPOINTS
 from render_fit.regressors.backbone import backbone_for
-from render_fit.regressors.config import Picture, RegressorConfig
+from render_fit.regressors.config import ImageInput, RegressorConfig
 from render_fit.regressors.heads import IterativeHead, upright_output
 from render_fit.regressors.hub import OnHub
 from render_fit.regressors.inputs import RegressorInputs
 from render_fit.regressors.person_crop import PersonCrop
 
 REFERENCE_M = 2.0
-"""A view's side at the depth of 1.7 m people who fill it: depths are told relative to where that is."""
+"""Side of the crop at the reference depth of `Prediction.pelvis_offset`, metres; people of 1.7 m fill it there."""
 
 FARTHEST_LOG = 5.0
-"""Depths are told in logarithms; this many times e nearer or further than the reference is as far as answers reach."""
+"""Limit of the logarithm of the relative depth."""
 
-_CHANNELS: dict[Picture, int] = {"silhouette": 1, "parts": N_PARTS, "heatmaps": len(CANONICAL_KEYPOINTS), "photo": 3}
+_CHANNELS: dict[ImageInput, int] = {"silhouette": 1, "parts": N_PARTS, "heatmaps": len(CANONICAL_KEYPOINTS), "photo": 3}
 
 
 @dataclass(frozen=True)
 class Prediction(Batch):
-    """H hypotheses for each of N people, in the axes of the view, most likely first.
+    """H hypotheses for each of N people, in the axes of the crop camera.
 
     Attributes:
-        rotations: (N, H, J, 3, 3) local rotations, the global one from the body to the view.
-        betas: (N, H, S) shape.
-        pelvis_offset: (N, H, 3) pelvis in the view: (x/z, y/z) times the focal length over half the side, and log z
-            relative to the depth at which the side measures `REFERENCE_M`.
+        rotations: (N, H, J, 3, 3) local rotations; the global one is from the body to the crop camera.
+        betas: (N, H, S) shape coefficients.
+        pelvis_offset: (N, H, 3) pelvis in the crop camera: (x/z, y/z) times the focal length over half the side, and
+            log z relative to the depth at which the side measures `REFERENCE_M`.
         clothing: (N, H, M) coefficients of the clothing basis.
-        log_likelihood: (N, H) logarithms of the hypotheses' probabilities.
-        joint_error: (N, H, J) how far off a joint probably is, metres (mean of an exponential).
+        log_likelihood: (N, H) log probabilities of the hypotheses.
+        joint_error: (N, H, J) expected errors of the joints, metres (mean of an exponential distribution).
     """
 
     rotations: Float[Tensor, "n h j 3 3"]
@@ -55,17 +55,20 @@ class Prediction(Batch):
         return len(self.betas)
 
     def ranked(self) -> Prediction:
-        """The same with every person's hypotheses in order, most likely first."""
+        """Sorts the hypotheses of every person, most likely first."""
         order = self.log_likelihood.argsort(dim=1, descending=True)
         rows = torch.arange(len(self), device=order.device)[:, None]
         return Prediction(**{f.name: getattr(self, f.name)[rows, order] for f in fields(self)})
 
     def parameters(self, body: Body, focal: Float[Tensor, "n"]) -> BodyParameters:
-        """M's parameters in the view's axes, all hypotheses of the first person, then of the second, ...
+        """Converts to body parameters in the axes of the crop camera.
 
         Args:
-            body: M.
-            focal: Of the views: focal length over side.
+            body: Body model M.
+            focal: (N,) focal length over the side of the crop.
+
+        Returns:
+            Parameters of N·H bodies: all hypotheses of the first person, then of the second, ...
 
         Differentiability: smooth.
         """
@@ -74,7 +77,7 @@ class Prediction(Batch):
         return BodyParameters(rotations, betas, pelvis - body.rest_joints(betas)[:, 0])
 
     def in_photo_camera(self, view: PersonCrop) -> tuple[Float[Tensor, "nh j 3 3"], Float[Tensor, "nh 3"]]:
-        """Rotations and the pelvis's place (metres) in the axes of the photo's camera, ordered as in `parameters`."""
+        """Rotations and pelvis (metres) in the axes of the photo's camera, ordered as in `parameters`."""
         pelvis = pelvis_in_view(self.pelvis_offset, view.focal[:, None].expand_as(self.log_likelihood)).flatten(0, 1)
         back = view.rotation.mT.repeat_interleave(self.betas.shape[1], 0)
         rotations = self.rotations.flatten(0, 1)
@@ -82,30 +85,30 @@ class Prediction(Batch):
         return rotations, (back @ pelvis[..., None])[..., 0]
 
 
-def pelvis_in_view(place: Float[Tensor, "*n 3"], focal: Float[Tensor, "*n"]) -> Float[Tensor, "*n 3"]:
-    """Metres in the view's axes; see `Prediction.pelvis_offset`.
+def pelvis_in_view(offset: Float[Tensor, "*n 3"], focal: Float[Tensor, "*n"]) -> Float[Tensor, "*n 3"]:
+    """Converts `Prediction.pelvis_offset` to metres in the axes of the crop camera.
 
-    Differentiability: smooth up to `FARTHEST_LOG`; an answer beyond it is brought back there, so that what nobody told
-        a network (how far away people are) never makes its losses infinite.
+    Differentiability: smooth up to `FARTHEST_LOG`; larger depths are clamped, so that a network whose loss does not
+        constrain depth cannot produce infinite losses.
     """
-    depth = place[..., 2].clamp(-FARTHEST_LOG, FARTHEST_LOG).exp() * focal * REFERENCE_M
-    across = place[..., :2] / (2 * focal[..., None]) * depth[..., None]
+    depth = offset[..., 2].clamp(-FARTHEST_LOG, FARTHEST_LOG).exp() * focal * REFERENCE_M
+    across = offset[..., :2] / (2 * focal[..., None]) * depth[..., None]
     return torch.cat([across, depth[..., None]], -1)
 
 
 def place_in_view(pelvis: Float[Tensor, "*n 3"], focal: Float[Tensor, "*n"]) -> Float[Tensor, "*n 3"]:
-    """The inverse of `pelvis_in_view`."""
+    """Inverse of `pelvis_in_view`: converts metres to `Prediction.pelvis_offset`."""
     depth = pelvis[..., 2].clamp(min=1e-3)
     across = pelvis[..., :2] / depth[..., None] * 2 * focal[..., None]
     return torch.cat([across, (depth / (focal * REFERENCE_M)).log()[..., None]], -1)
 
 
 def orthonormal(columns: Float[Tensor, "*n 3 2"]) -> Float[Tensor, "*n 3 3"]:
-    """Rotations by Gram–Schmidt of two columns, to the last bit those of `roma.special_gramschmidt`.
+    """Rotations by Gram–Schmidt of two columns, bitwise equal to `roma.special_gramschmidt`.
 
-    Written out because roma's way back to several batch axes fixes how many people an exported network takes.
+    Not roma's function, because its reshaping of several batch axes fixes the batch size of an exported network.
 
-    Differentiability: smooth, where the columns are not parallel.
+    Differentiability: smooth where the columns are not parallel.
 
     Source: on the continuity of rotation representations, Zhou et al., CVPR 2019, equation 4.
     """
@@ -117,7 +120,7 @@ def orthonormal(columns: Float[Tensor, "*n 3 2"]) -> Float[Tensor, "*n 3 3"]:
 
 
 class _Residual(nn.Module):
-    """Two layers added to what goes in."""
+    """Residual block of two layers."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -130,14 +133,14 @@ class _Residual(nn.Module):
 
 
 class Regressor(nn.Module, OnHub):
-    """Inputs to a `Prediction`.
+    """Network from `RegressorInputs` to a `Prediction`.
 
-    Pictures go through any backbone of transformers; keypoints, their confidence and the focal length join as numbers.
-    Where `RegressorConfig.shape_pictures` names pictures, betas and clothing are told from those alone, by a second
-    backbone, and are the same in all hypotheses.
+    Image inputs are processed by a backbone of transformers; keypoints, their confidence and the focal length are
+    concatenated to its features. If `RegressorConfig.shape_pictures` names image inputs, betas and clothing are
+    predicted from those alone by a second backbone, and are equal in all hypotheses.
 
     Args:
-        config: See `RegressorConfig`.
+        config: Configuration of the network.
     """
 
     def __init__(self, config: RegressorConfig) -> None:
@@ -170,32 +173,31 @@ class Regressor(nn.Module, OnHub):
             )
 
     def check_inputs(self, inputs: RegressorInputs) -> None:
-        """Makes sure that everybody shows something of what this regressor looks at.
+        """Checks that every person has at least one of the inputs that this regressor uses.
 
         Raises:
-            InputError: naming what it looks at.
+            InputError: if a person has none of them.
         """
-        shown = {
+        observed = {
             "mask": inputs.silhouette.flatten(1).any(1),
             "part map": inputs.parts.flatten(1).any(1),
             "keypoints": inputs.confidence.any(1),
             "photo": torch.full((len(inputs),), inputs.photo is not None),
         }
-        looks_at = sorted(self.config.looks_at)
-        if not bool(torch.stack([shown[name] for name in looks_at]).any(0).all()):
-            mend = "; give --parts, or --parts-from-keypoints" if looks_at == ["part map"] else ""
-            only = " and ".join(looks_at)
-            raise InputError(f"the regressor looks at nothing but {only}, which was not observed{mend}")
+        kinds = sorted(self.config.input_kinds)
+        if not bool(torch.stack([observed[kind] for kind in kinds]).any(0).all()):
+            remedy = "; give --parts, or --parts-from-keypoints" if kinds == ["part map"] else ""
+            raise InputError(f"the regressor uses only {' and '.join(kinds)}, which was not observed{remedy}")
 
     @torch.no_grad()
     def begin_at(self, rotations: Float[Tensor, "j 3 3"]) -> None:
-        """Has iterative error feedback start from a pose.
+        """Sets the initial pose of iterative error feedback; global rotations are not changed.
 
         Args:
-            rotations: Local ones of all joints but the global one, which stays as it is.
+            rotations: (J, 3, 3) local rotations of all joints but the root.
 
         Raises:
-            ValueError: for a network without such a head.
+            ValueError: if the head of the network is not iterative.
         """
         if not isinstance(self.head, IterativeHead):
             raise ValueError("begin_at: this regressor's head is not iterative")
@@ -203,23 +205,23 @@ class Regressor(nn.Module, OnHub):
         self.head.start[:, 6 : 6 + len(six)] = six.to(self.head.start)
 
     def forward(self, inputs: RegressorInputs) -> Prediction:
-        """Hypotheses for every person.
+        """Predicts hypotheses for every person.
 
         Args:
-            inputs: N people in views of `RegressorConfig.size`.
+            inputs: Inputs of N people, with side `RegressorConfig.size`.
 
         Returns:
-            In the order of the heads; `Prediction.ranked` sorts them.
+            Prediction with unsorted hypotheses; `Prediction.ranked` sorts them.
 
         Raises:
-            ValueError: if the views have another size, or lack photos that it looks at.
+            ValueError: if the inputs have another size, or lack photos that the network uses.
 
         Differentiability: smooth in the inputs and weights.
         """
         config = self.config
         if inputs.silhouette.shape[-1] != config.size:
             raise ValueError(
-                f"inputs: this regressor sees {config.size} x {config.size} pixels, got {inputs.silhouette.shape[-1]}"
+                f"inputs: the regressor expects {config.size} x {config.size} pixels, got {inputs.silhouette.shape[-1]}"
             )
         numbers = [inputs.focal.clamp(min=1e-3).log()[:, None]]
         if config.keypoints:
@@ -228,27 +230,27 @@ class Regressor(nn.Module, OnHub):
             numbers += [inputs.depths * (inputs.depth_confidence > 0), inputs.depth_confidence]
         joined = [self.numbers(torch.cat(numbers, 1))]
         if config.pictures:
-            joined.append(self.backbone(self._pictures(config.pictures, inputs)).feature_maps[-1].mean((2, 3)))
+            joined.append(self.backbone(self._images(config.pictures, inputs)).feature_maps[-1].mean((2, 3)))
         features = self.trunk(self.join(torch.cat(joined, 1)))
-        answer = self.head(features).float().unflatten(1, (config.hypotheses, -1))
-        told = dict(zip(self.sizes, answer.split(list(self.sizes.values()), -1), strict=True))
+        output = self.head(features).float().unflatten(1, (config.hypotheses, -1))
+        values = dict(zip(self.sizes, output.split(list(self.sizes.values()), -1), strict=True))
         if config.shape_pictures:
-            seen = self.shape_backbone(self._pictures(config.shape_pictures, inputs)).feature_maps[-1].mean((2, 3))
-            shape = self.shape_head(seen).float()[:, None].expand(-1, config.hypotheses, -1)
-            told |= dict(zip(self.shape_sizes, shape.split(list(self.shape_sizes.values()), -1), strict=True))
+            features = self.shape_backbone(self._images(config.shape_pictures, inputs)).feature_maps[-1].mean((2, 3))
+            shape = self.shape_head(features).float()[:, None].expand(-1, config.hypotheses, -1)
+            values |= dict(zip(self.shape_sizes, shape.split(list(self.shape_sizes.values()), -1), strict=True))
         return Prediction(
-            orthonormal(told["six"].unflatten(-1, (config.n_joints, 3, 2))),
-            told["betas"],
-            told["pelvis_offset"],
-            told["clothing"],
-            told["score"][..., 0].log_softmax(1),
-            nn.functional.softplus(told["joint_error"]),
+            orthonormal(values["six"].unflatten(-1, (config.n_joints, 3, 2))),
+            values["betas"],
+            values["pelvis_offset"],
+            values["clothing"],
+            values["score"][..., 0].log_softmax(1),
+            nn.functional.softplus(values["joint_error"]),
         )
 
-    def _pictures(self, names: tuple[Picture, ...], inputs: RegressorInputs) -> Tensor:
-        return torch.cat([self._picture(name, inputs) for name in names], 1)
+    def _images(self, names: tuple[ImageInput, ...], inputs: RegressorInputs) -> Tensor:
+        return torch.cat([self._image(name, inputs) for name in names], 1)
 
-    def _picture(self, name: Picture, inputs: RegressorInputs) -> Tensor:
+    def _image(self, name: ImageInput, inputs: RegressorInputs) -> Tensor:
         if name == "silhouette":
             return inputs.silhouette[:, None]
         if name == "parts":
@@ -256,20 +258,20 @@ class Regressor(nn.Module, OnHub):
         if name == "heatmaps":
             return heatmaps(inputs, self.config.heatmap_sigma)
         if inputs.photo is None:
-            raise ValueError("inputs: this regressor looks at photos, and there are none")
+            raise ValueError("inputs: the regressor uses photos, and the inputs contain none")
         return inputs.photo
 
 
-def _channels(pictures: tuple[Picture, ...]) -> int:
-    return sum(_CHANNELS[picture] for picture in pictures)
+def _channels(names: tuple[ImageInput, ...]) -> int:
+    return sum(_CHANNELS[name] for name in names)
 
 
 def heatmaps(inputs: RegressorInputs, sigma: float) -> Float[Tensor, "n k s s"]:
-    """A Gaussian spot for every keypoint that was seen, as high as it is sure.
+    """Renders a Gaussian at every observed keypoint, scaled by its confidence.
 
     Args:
-        inputs: N people.
-        sigma: Standard deviation, share of half the view's side.
+        inputs: Inputs of N people.
+        sigma: Standard deviation, share of half the side of the crop.
     """
     size = inputs.silhouette.shape[-1]
     centres = 2 * (torch.arange(size, device=inputs.focal.device) + 0.5) / size - 1

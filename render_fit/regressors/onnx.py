@@ -1,4 +1,4 @@
-"""Regressors as ONNX files, which run where there is no torch: phones, browsers, other languages."""
+"""Export of regressors to ONNX files, which run without torch: on phones, in browsers, in other languages."""
 
 from __future__ import annotations
 
@@ -25,41 +25,40 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 OPSET = 17
-"""The first set of operators with layer norm: what is as old as that runs nearly everywhere."""
+"""Operator set of the files: the first with layer norm, supported by nearly all runtimes."""
 
 TOLERANCE = 1e-4
-"""How far the file may be from torch; both compute in float32, in another order."""
+"""Largest difference between the outputs of the file and of torch; both compute in float32, in another order."""
 
 
 def input_names(config: RegressorConfig) -> list[str]:
-    """Those of `RegressorInputs` that a regressor looks at."""
-    points = config.keypoints or config.sees("heatmaps")
-    pictures = {*config.pictures, *config.shape_pictures}
-    used = {"focal", *pictures, *(("keypoints", "confidence") if points else ())}
+    """Names of the `RegressorInputs` that a regressor uses."""
+    points = config.keypoints or config.uses("heatmaps")
+    used = {"focal", *config.pictures, *config.shape_pictures, *(("keypoints", "confidence") if points else ())}
     used |= {"depths", "depth_confidence"} if config.depths else set()
     return [field.name for field in fields(RegressorInputs) if field.name in used]
 
 
 def output_names(config: RegressorConfig) -> list[str]:
-    """Those of `Prediction` that a regressor gives: without clothing coefficients, an empty output would be left."""
+    """Names of the outputs of `Prediction`; ``clothing`` is left out if there are no clothing coefficients."""
     return [field.name for field in fields(Prediction) if field.name != "clothing" or config.n_clothing]
 
 
 def export_onnx(regressor: Regressor, path: Path) -> None:
-    """Writes a regressor as one ONNX file, under a temporary name until onnxruntime has said the same as torch.
+    """Writes a regressor as one ONNX file. The file appears after its outputs in onnxruntime were compared with torch.
 
-    Inputs and outputs have the names and shapes of `RegressorInputs` and `Prediction`, with any number of people; what
-    the configuration leaves out is no input. Hypotheses come in the order of the heads, as from `Regressor.forward`.
-    The metadata hold the configuration (``render_fit_regressor``, JSON), the keypoints' names in order (``points``,
-    JSON) and `REFERENCE_M` (``reference_m``), by which `Prediction.pelvis_offset` tells depth.
+    Inputs and outputs have the names and shapes of `RegressorInputs` and `Prediction`, for any number of people; inputs
+    that the regressor does not use are left out. Hypotheses are unsorted, as from `Regressor.forward`. The metadata
+    contain the configuration (``render_fit_regressor``, JSON), the names of the keypoints in order (``points``, JSON)
+    and `REFERENCE_M` (``reference_m``), the reference for the depth in `Prediction.pelvis_offset`.
 
     Args:
-        regressor: What to write; it is left as it is.
-        path: ``.onnx``; its folder exists.
+        regressor: Regressor to export; it is not changed.
+        path: ``.onnx`` file in an existing folder.
 
     Raises:
         MissingDependencyError: if onnx or onnxruntime is not installed.
-        InputError: if the file cannot be written, or the network is one that ONNX cannot say.
+        InputError: if the file cannot be written, or the network cannot be expressed in ONNX.
     """
     try:
         import onnx
@@ -72,19 +71,19 @@ def export_onnx(regressor: Regressor, path: Path) -> None:
     try:
         _trace(network, partial)
         model = onnx.load(str(partial))
-        told = {
+        metadata = {
             KEY: config.model_dump_json(),
             "points": json.dumps(CANONICAL_KEYPOINTS),
             "reference_m": str(REFERENCE_M),
         }
-        onnx.helper.set_model_props(model, told)
+        onnx.helper.set_model_props(model, metadata)
         onnx.save(model, str(partial))
         session = onnxruntime.InferenceSession(str(partial), providers=["CPUExecutionProvider"])
         _compare(session, network)
         partial.replace(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror})") from error
-    except Exception as error:  # torch and onnxruntime report what they cannot do in many ways
+    except Exception as error:  # torch and onnxruntime raise many types of errors
         backbone = config.backbone.get("model_type") if config.pictures else "none"
         raise InputError(f"{path}: not exported, backbone {backbone}: {str(error).strip().splitlines()[0]}") from error
     finally:
@@ -92,7 +91,7 @@ def export_onnx(regressor: Regressor, path: Path) -> None:
 
 
 class _ByName(nn.Module):
-    """A regressor as a function of the tensors that it looks at."""
+    """Regressor as a function of its input tensors."""
 
     def __init__(self, regressor: Regressor) -> None:
         super().__init__()
@@ -102,7 +101,7 @@ class _ByName(nn.Module):
         config = self.regressor.config
         given = dict(zip(input_names(config), tensors, strict=True))
         n, focal = given["focal"].shape[0], given["focal"]
-        unseen = {
+        shapes = {
             "silhouette": (config.size, config.size),
             "parts": (N_PARTS, config.size, config.size),
             "keypoints": (len(CANONICAL_KEYPOINTS), 2),
@@ -110,7 +109,7 @@ class _ByName(nn.Module):
             "depths": (len(CANONICAL_KEYPOINTS),),
             "depth_confidence": (len(CANONICAL_KEYPOINTS),),
         }
-        for name, shape in unseen.items():
+        for name, shape in shapes.items():
             if name not in given:
                 given[name] = focal.new_zeros(n, *shape)
         prediction = self.regressor(RegressorInputs(**given))
@@ -118,16 +117,16 @@ class _ByName(nn.Module):
 
 
 def _people(config: RegressorConfig, n: int) -> dict[str, Tensor]:
-    """Random people, as many as asked for, some of whose keypoints are not seen."""
+    """Random inputs of n people; some keypoints are not observed."""
     generator = torch.Generator().manual_seed(n)
-    size, seen = config.size, torch.rand(n, len(CANONICAL_KEYPOINTS), generator=generator)
+    size, confidence = config.size, torch.rand(n, len(CANONICAL_KEYPOINTS), generator=generator)
     everything = {
         "silhouette": torch.rand(n, size, size, generator=generator).round() * 2 - 1,
         "parts": torch.rand(n, N_PARTS, size, size, generator=generator),
         "keypoints": torch.rand(n, len(CANONICAL_KEYPOINTS), 2, generator=generator) * 2 - 1,
-        "confidence": torch.where(seen < 0.2, 0.0, seen),
+        "confidence": torch.where(confidence < 0.2, 0.0, confidence),
         "depths": torch.rand(n, len(CANONICAL_KEYPOINTS), generator=generator) - 0.5,
-        "depth_confidence": torch.where(seen < 0.3, 0.0, seen),
+        "depth_confidence": torch.where(confidence < 0.3, 0.0, confidence),
         "photo": torch.rand(n, 3, size, size, generator=generator) * 2 - 1,
         "focal": torch.rand(n, generator=generator) + 1,
     }
@@ -135,12 +134,12 @@ def _people(config: RegressorConfig, n: int) -> dict[str, Tensor]:
 
 
 def _trace(network: _ByName, path: Path) -> None:
-    """Runs the network once and writes down what it did."""
+    """Traces the network and writes the ONNX file."""
     config = network.regressor.config
     inputs, outputs = input_names(config), output_names(config)
     with warnings.catch_warnings():
-        # The exporter that needs no further package is the older one, and says so; it also warns of every size that is
-        # compared with the configuration's.
+        # The exporter without further dependencies is the older one, which warns that it is. It also warns of every
+        # size that is compared with the configuration.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             network,
@@ -156,18 +155,18 @@ def _trace(network: _ByName, path: Path) -> None:
 
 @torch.no_grad()
 def _compare(session: InferenceSession, network: _ByName) -> None:
-    """Raises ValueError if the file says something else than the network, of one person or of several."""
+    """Raises ValueError if outputs of the file and of the network differ, for one person or for several."""
     config = network.regressor.config
     names = output_names(config)
-    for n in (1, 5):  # neither is what was traced
+    for n in (1, 5):  # other batch sizes than the traced one
         people = _people(config, n)
-        answers = session.run(names, {name: value.numpy() for name, value in people.items()})
-        for name, answer, expected in zip(names, answers, network(*people.values()), strict=True):
-            value = torch.from_numpy(np.asarray(answer))
+        outputs = session.run(names, {name: value.numpy() for name, value in people.items()})
+        for name, output, expected in zip(names, outputs, network(*people.values()), strict=True):
+            value = torch.from_numpy(np.asarray(output))
             if value.shape != expected.shape:
                 raise ValueError(
                     f"{name} of {n} people has shape {tuple(value.shape)}, expected {tuple(expected.shape)}"
                 )
-            apart = float((value - expected).abs().max())
-            if not apart <= TOLERANCE:
-                raise ValueError(f"{name} of {n} people is {apart:.2g} off what torch says")
+            difference = float((value - expected).abs().max())
+            if not difference <= TOLERANCE:
+                raise ValueError(f"{name} of {n} people differs from torch by {difference:.2g}")

@@ -1,8 +1,11 @@
-"""The camera that looks straight at a person: every regressor sees people through it.
+"""Person crop: a virtual camera that is rotated towards the person, for the inputs of a regressor.
 
-What a person looks like depends on where in the photo they stand: at the edge a pinhole camera shows their side. A crop
-keeps that, so a network would have to learn every pose once for every place. Instead the camera is turned until the
-person is in its middle; what it sees then follows from the photo by a homography, and the pose is told in its axes.
+The image of a person depends on the position in the photo: near the edge a pinhole camera shows the side of the person.
+A plain crop keeps this effect, so that a network has to learn every pose for every position. Instead, the camera is
+rotated until the person is in the centre of the image. A homography warps the photo to this camera, and the pose is
+predicted in its axes.
+
+The warps are written here and not kornia's, which shows what is behind the camera as a mirror image.
 
 Source: perspective crop layers, Yu et al., CVPR 2021.
 """
@@ -23,11 +26,11 @@ from render_fit.observations.observation import Box
 
 @dataclass(frozen=True)
 class PersonCrop:
-    """N cameras that look straight at their person.
+    """Crop cameras of N people.
 
     Attributes:
-        camera: Square, the principal point in the middle.
-        rotation: (N, 3, 3) takes the photo's camera axes to the view's.
+        camera: N square cameras with the principal point in the centre.
+        rotation: (N, 3, 3) rotations from the axes of the photo's camera to those of the crop camera.
     """
 
     camera: Camera
@@ -38,48 +41,48 @@ class PersonCrop:
 
     @property
     def focal(self) -> Float[Tensor, "n"]:
-        """Focal length over the side of the picture: how strong perspective is."""
+        """Focal length over the side of the crop; determines the strength of the perspective."""
         return self.camera.K[:, 0, 0] / self.camera.width
 
     def homography(self, photo: Camera) -> Float[Tensor, "n 3 3"]:
-        """Takes homogeneous pixels of the photo (or of any crop of it, by the crop's camera) to the view's."""
+        """Homography from pixels of the photo (or of any crop of it, with the camera of that crop) to this crop."""
         return self.camera.K @ self.rotation @ torch.linalg.inv(photo.K)
 
     def project_points(self, points_px: Float[Tensor, "n k 2"], photo: Camera) -> Float[Tensor, "n k 2"]:
-        """Brings pixels of the photo into the view.
+        """Transforms pixels of the photo to pixels of the crop.
 
-        Differentiability: smooth for points before the view's camera; others are put far outside.
+        Differentiability: smooth for points in front of the crop camera; others are mapped far outside of the crop.
         """
         homogeneous = torch.cat([points_px, torch.ones_like(points_px[..., :1])], -1) @ self.homography(photo).mT
         return homogeneous[..., :2] / homogeneous[..., 2:].clamp(min=1e-3)
 
-    def warp_image(self, picture: Float[Tensor, "n c h w"], photo: Camera) -> Float[Tensor, "n c s s"]:
-        """Brings pictures taken by ``photo`` into the view: bilinear samples, zero outside.
+    def warp_image(self, image: Float[Tensor, "n c h w"], photo: Camera) -> Float[Tensor, "n c s s"]:
+        """Warps images of the camera ``photo`` to the crop: bilinear samples, zero outside.
 
-        Source resolution should be about the view's, or the picture aliases.
+        The resolution of the images should be close to that of the crop; otherwise the result is aliased.
         """
         size = self.camera.width
-        centres = torch.arange(size, dtype=picture.dtype, device=picture.device) + 0.5
+        centres = torch.arange(size, dtype=image.dtype, device=image.device) + 0.5
         y, x = torch.meshgrid(centres, centres, indexing="ij")
         rays = torch.stack([x, y, torch.ones_like(x)], -1).flatten(0, 1)
         source = rays @ torch.linalg.inv(self.homography(photo)).mT
         source_px = source[..., :2] / source[..., 2:].clamp(min=1e-6)
-        height, width = picture.shape[-2:]
+        height, width = image.shape[-2:]
         grid = 2 * source_px / source_px.new_tensor([width, height]) - 1
-        return grid_sample(picture, grid.view(-1, size, size, 2), padding_mode="zeros", align_corners=False)
+        return grid_sample(image, grid.view(-1, size, size, 2), padding_mode="zeros", align_corners=False)
 
 
 def person_crop(photo: Camera, box: Box, size: int, margin: float = PERSON_MARGIN) -> PersonCrop:
-    """The camera that looks at the middle of a box.
+    """Computes the crop camera that is directed at the centre of a box.
 
     Args:
-        photo: One camera.
-        box: The person's box, pixels of the photo.
-        size: Side of the view, pixels.
-        margin: Side of the view over the longer side of the box.
+        photo: Camera of the photo (N = 1).
+        box: Box of the person, pixels of the photo.
+        size: Side of the crop, pixels.
+        margin: Side of the crop over the side of the square that contains the box.
 
     Returns:
-        One view, in which the box's corners fit into the square that ``margin`` leaves.
+        Person crop (N = 1).
     """
     left, top, width, height = box
     corners = torch.tensor([[left, top], [left + width, top], [left, top + height], [left + width, top + height]])
@@ -90,8 +93,8 @@ def person_crop(photo: Camera, box: Box, size: int, margin: float = PERSON_MARGI
     across = torch.linalg.cross(ahead, ahead.new_tensor([0.0, 0.0, 1.0]))
     angle = torch.atan2(across.norm(), ahead[2])
     turn = roma.rotvec_to_rotmat(normalize(across, dim=0, eps=1e-12) * angle)
-    seen = rays[1:] @ turn.mT
-    reach = (seen[:, :2] / seen[:, 2:].clamp(min=1e-3)).abs().amax().clamp(min=1e-6)
+    turned = rays[1:] @ turn.mT
+    reach = (turned[:, :2] / turned[:, 2:].clamp(min=1e-3)).abs().amax().clamp(min=1e-6)
     focal = size / (2 * margin * float(reach))
     K = photo.K.new_tensor([[[focal, 0.0, size / 2], [0.0, focal, size / 2], [0.0, 0.0, 1.0]]])
     return PersonCrop(Camera(K, size, size), turn[None])

@@ -14,7 +14,7 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_everything_is_written_as_the_contract_says(tmp_path):
+def test_every_documented_file_is_written(tmp_path):
     fit = known_fit()
     frames = [np.zeros((8, 8, 3), dtype=np.uint8)] * 2
     folder = write_fit(
@@ -47,13 +47,13 @@ def test_a_fit_to_a_reduced_photo_is_written_for_the_files_pixels(tmp_path):
     assert json.loads((folder / "report.json").read_text())["keypoint_error_px"] == {"before": 16.0, "after": 12.0}
 
 
-def test_fitting_again_leaves_no_stale_mesh(tmp_path):
+def test_a_new_fit_removes_the_old_mesh(tmp_path):
     write_fit(tmp_path / "photo", known_fit(), RENDERER, save=("ply",))
     write_fit(tmp_path / "photo", known_fit(), RENDERER, save=("obj",))
     assert [name for name in names(tmp_path / "photo") if name.startswith("mesh")] == ["mesh.obj"]
 
 
-def test_a_failure_is_a_report_alone(tmp_path):
+def test_a_failure_writes_only_a_report(tmp_path):
     write_fit(tmp_path / "photo", known_fit(), RENDERER, save=())
     write_failure(tmp_path / "photo", "no person found", {"image": "photo.jpg"})
     assert names(tmp_path / "photo") == ["report.json"]

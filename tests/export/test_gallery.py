@@ -20,7 +20,7 @@ def report(folder, name, **values):
         (folder / name / picture).write_bytes(b"")
 
 
-def test_summary_has_one_line_a_fit(tmp_path):
+def test_the_summary_has_one_line_per_fit(tmp_path):
     report(tmp_path, "b", iou={"before": 0.5, "after": 0.75}, beta_max=1.5)
     report(tmp_path, "a", status="failed", reason='no person, "sorry"', iou=None)
     rows = list(csv.DictReader(write_summary(tmp_path / "summary.csv", read_entries(tmp_path)).open(encoding="utf-8")))

@@ -34,7 +34,7 @@ def test_the_outline_is_a_line_at_the_edge_and_not_at_the_image_border():
     assert cut[50, 76] > 0.4
 
 
-def test_the_photo_shows_where_the_body_is_not():
+def test_the_overlay_keeps_the_photo_outside_the_body():
     fit = known_fit()
     image = torch.rand(3, 240, 160)
     pixels = overlay(image, fit.output.vertices[0], fit.faces, fit.camera, RENDERER)
@@ -53,7 +53,7 @@ def test_large_photos_are_reduced_to_the_overlays_size_and_small_ones_stay():
     assert small.shape == (60, 40, 3)
 
 
-def test_the_side_view_shows_on_the_left_what_was_nearer():
+def test_the_left_of_the_side_view_was_nearer_the_camera():
     vertices = torch.cat([SQUARE - torch.tensor([0, 0, 1.0]), 0.3 * SQUARE + torch.tensor([0, 0, 2.0])])
     faces = torch.cat([SQUARE_FACES, SQUARE_FACES + 4])
     turned = side_view(vertices, faces, RENDERER, size_px=100, yaw_rad=1.2)
@@ -69,7 +69,7 @@ def test_around_a_box_is_square_and_padded():
     assert cut[:, 36:].min() > 200
 
 
-def test_sheets_hold_every_picture():
+def test_contact_sheets_contain_every_image():
     red = np.zeros((40, 20, 3), dtype=np.uint8) + np.array([255, 0, 0], dtype=np.uint8)
     sheet = contact_sheet([(str(i), [red, red]) for i in range(3)], height_px=32, columns=2)
     pure = (sheet == [255, 0, 0]).all(axis=2).sum()
@@ -83,8 +83,11 @@ def test_parts_have_different_colours():
     assert len(np.unique(colours, axis=0)) == 24
 
 
-def test_pictures_are_written_as_they_are(tmp_path):
+def test_written_images_have_the_same_pixels(tmp_path):
     pixels = np.arange(300, dtype=np.uint8).reshape(10, 10, 3)
     np.testing.assert_array_equal(np.asarray(Image.open(write_image(tmp_path / "a.png", pixels))), pixels)
     with Image.open(write_gif(tmp_path / "a.gif", [pixels, 255 - pixels, pixels])) as animation:
-        assert animation.n_frames == 3
+        assert animation.n_frames == 3 and animation.info["loop"] == 0
+        assert animation.info["duration"] == 100
+        animation.seek(2)
+        assert animation.info["duration"] == 1000

@@ -18,7 +18,7 @@ def written(tmp_path):
     return fit, write_params(tmp_path / "params.npz", saved)
 
 
-def test_keys_shapes_and_types_are_the_contract(written):
+def test_keys_shapes_and_types_of_the_file(written):
     # "Outputs of a fit" in the design
     with np.load(written[1], allow_pickle=False) as file:
         shapes = {key: file[key].shape for key in file.files}

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from render_fit.core.errors import InputError
-from render_fit.observations.images import read_photo, read_pixels
+from render_fit.observations.images import read_palette, read_photo, read_pixels
 
 ORANGE = (255, 128, 0)
 
@@ -90,7 +90,23 @@ def test_exif_rotation(tmp_path, orientation, size, orange_at, suffix):
     assert colour_at(photo, 1 - x, 1 - y) == pytest.approx([0.0, 0.0, 0.0], abs=0.1)
 
 
-def test_a_huge_image_is_reduced_and_says_so(tmp_path):
+@pytest.mark.parametrize("mode", ["L", "P"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_rotation_of_greyscale_and_palette_images(tmp_path, mode, orientation):
+    pixels = np.kron(np.array([[40, 80, 120], [160, 200, 240]], dtype=np.uint8), np.ones((40, 40), dtype=np.uint8))
+    exif = Image.Exif()
+    exif[274] = orientation
+    Image.fromarray(pixels).convert(mode).save(tmp_path / "turned.png", exif=exif)
+    # row 0 and column 0 of the stored picture, shown upright (EXIF 2.32, tag 274)
+    turned = {1: "tl", 2: "tr", 3: "br", 4: "bl", 5: "lt", 6: "rt", 7: "rb", 8: "lb"}[orientation]
+    upright = pixels if turned[0] in "tb" else pixels.T
+    upright = upright[::-1] if "b" in turned else upright
+    upright = upright[:, ::-1] if "r" in turned else upright
+    image = read_photo(tmp_path / "turned.png").image
+    np.testing.assert_allclose(image.numpy(), np.broadcast_to(upright / 255, (3, *upright.shape)), atol=1e-6)
+
+
+def test_a_huge_image_is_reduced_and_reports_its_scale(tmp_path):
     path = tmp_path / "wide.png"
     Image.new("L", (20_000, 100), 51).save(path)
     photo = read_photo(path)
@@ -136,7 +152,7 @@ def test_focal_length_from_exif(tmp_path, tags, expected):
     assert focal_px == (None if expected is None else pytest.approx(expected, rel=1e-3))
 
 
-def test_bad_files_say_what_is_wrong(tmp_path):
+def test_bad_files_give_clear_errors(tmp_path):
     empty, text, cut = tmp_path / "empty.jpg", tmp_path / "text.jpg", tmp_path / "cut.jpg"
     tiny, whole = tmp_path / "tiny.png", tmp_path / "whole.jpg"
     empty.touch()
@@ -171,6 +187,15 @@ def test_pixels_of_a_palette_image_are_its_indices(tmp_path):
     image.putpalette([0, 0, 0, 9, 9, 9, 8, 8, 8, 200, 100, 0])
     image.save(tmp_path / "labels.png")
     assert (read_pixels(tmp_path / "labels.png") == 3).all()
+
+
+def test_repeated_colours_of_a_palette_keep_their_indices(tmp_path):
+    image = Image.new("P", (40, 40), 3)
+    image.putpalette([0, 0, 0, 9, 9, 9, 9, 9, 9, 200, 100, 0])
+    image.save(tmp_path / "labels.png")
+    palette = read_palette(tmp_path / "labels.png")
+    assert palette is not None
+    assert palette[:4].tolist() == [[0, 0, 0], [9, 9, 9], [9, 9, 9], [200, 100, 0]]
 
 
 def test_image_is_float_rgb_in_unit_range(tmp_path):

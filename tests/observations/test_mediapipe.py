@@ -39,7 +39,7 @@ def overlap(a, b) -> float:
     return float((a & b).sum() / (a | b).sum())
 
 
-def test_keypoints_are_where_they_are(seen):
+def test_keypoints_have_their_known_positions(seen):
     # read off the picture, ± 10 px
     for joint, at in {"nose": (223, 128), "left_eye": (246, 103), "right_eye": (204, 103)}.items():
         assert (point(seen, joint) - torch.tensor(at)).norm() < 15, joint
@@ -48,7 +48,7 @@ def test_keypoints_are_where_they_are(seen):
     assert seen.source["mask"].startswith("mediapipe 0.")
 
 
-def test_what_is_outside_the_picture_has_no_confidence(seen):
+def test_keypoints_outside_the_image_have_no_confidence(seen):
     for joint in ("left_knee", "right_ankle"):
         assert seen.confidence[MEDIAPIPE_33.index(joint)] < 0.2
 
@@ -84,7 +84,7 @@ def test_the_mirror_image_gives_the_mirrored_observation(observer, astronaut, se
     assert float(error[sure].max()) < 8
 
 
-def test_scale_and_place_in_the_picture_do_not_matter(observer, astronaut, seen):
+def test_scale_and_position_in_the_image_do_not_matter(observer, astronaut, seen):
     """The same person, half as large, in the corner of a grey picture."""
     half = torch.nn.functional.avg_pool2d(astronaut[None], 2)[0]
     picture = torch.full((3, 400, 700), 0.4)
@@ -108,7 +108,7 @@ def test_a_box_chooses_between_two_people(observer, astronaut):
     assert centres[0] < 350 < centres[1]
 
 
-def test_beyond_a_box_that_cuts_the_person_nothing_is_told(observer, astronaut, seen):
+def test_pixels_beyond_a_box_that_truncates_the_person_are_not_valid(observer, astronaut, seen):
     """The mask ends there because nothing else was shown, not because the person does."""
     assert seen.valid.all()
     left, top, width, height = seen.box
@@ -121,7 +121,7 @@ def test_beyond_a_box_that_cuts_the_person_nothing_is_told(observer, astronaut, 
 
 
 @pytest.mark.parametrize("kind", ["blank", "noise", "checks"])
-def test_nobody(observer, kind):
+def test_an_image_without_people(observer, kind):
     torch.manual_seed(0)
     image = {
         "blank": torch.ones(3, 200, 300),
@@ -132,7 +132,7 @@ def test_nobody(observer, kind):
         observer.observe(image)
 
 
-def test_nobody_in_the_box(observer, astronaut):
+def test_an_empty_box(observer, astronaut):
     with pytest.raises(NoPersonError, match="no person found in the box 5,5,60,60"):
         observer.observe(torch.ones(3, 400, 400) * 0.6, (5.0, 5.0, 60.0, 60.0))
 
@@ -159,24 +159,24 @@ def test_people_in_a_crowd(observer, shared_data):
             assert overlap(seen.mask, sample.mask.float()) > 0.8
 
 
-def test_a_find_without_extent_is_nobody(observer, monkeypatch):
+def test_a_detection_without_extent_is_rejected(observer, monkeypatch):
     """The network sometimes reports a person of whom nothing is visible."""
     from render_fit.observations.mediapipe.network import PoseDetection
 
     confidence = torch.zeros(33)
     confidence[0] = 0.9
     ghost = PoseDetection(torch.full((33, 2), 50.0), confidence, torch.zeros(33, 3), torch.zeros(100, 100))
-    monkeypatch.setattr(observer._network, "look", lambda image, square: ghost)
+    monkeypatch.setattr(observer._network, "detect", lambda image, square: ghost)
     with pytest.raises(NoPersonError):
         observer.observe(torch.ones(3, 100, 100))
 
 
-def test_keypoints_without_a_mask_are_nobody(observer, monkeypatch):
+def test_keypoints_without_a_mask_are_rejected(observer, monkeypatch):
     from render_fit.observations.mediapipe.network import PoseDetection
 
     points = torch.linspace(20.0, 80.0, 33)[:, None].expand(33, 2)
     ghost = PoseDetection(points, torch.ones(33), torch.zeros(33, 3), torch.zeros(576, 576))
-    monkeypatch.setattr(observer._network, "look", lambda image, square: ghost)
-    monkeypatch.setattr(observer._network, "look_mirrored", lambda image, square: ghost)
+    monkeypatch.setattr(observer._network, "detect", lambda image, square: ghost)
+    monkeypatch.setattr(observer._network, "detect_mirrored", lambda image, square: ghost)
     with pytest.raises(NoPersonError):
         observer.observe(torch.ones(3, 100, 100), (20.0, 20.0, 60.0, 60.0))

@@ -61,7 +61,7 @@ def test_cropped_camera_projects_onto_the_cropped_keypoints():
     torch.testing.assert_close(crop.camera.project(points), expected)
 
 
-def test_crop_has_the_outputs_shape_and_is_never_stretched():
+def test_crops_keep_the_aspect_ratio():
     crop = observation().crop((80, 20), margin=0.0)
     assert crop.image_size == (80, 20)
     _, _, width, height = crop.crop_box
@@ -77,7 +77,7 @@ def test_outside_the_image_nothing_is_valid():
     assert crop.mask[:, :50].sum() == 0
 
 
-def test_crops_of_crops_add_up():
+def test_crops_of_crops_compose():
     once = observation().crop_to((10.0, 5.0, 40.0, 40.0), 80, 80)
     twice = once.crop_to((20.0, 10.0, 40.0, 40.0), 40, 40)
     assert twice.crop_box == (20.0, 10.0, 20.0, 20.0)
@@ -115,7 +115,7 @@ def test_reducing_by_whole_blocks_is_their_mean():
     torch.testing.assert_close(reduced, torch.tensor([[[13.5, 17.5], [45.5, 49.5]]]))
 
 
-def test_resampling_puts_a_point_where_the_crop_says():
+def test_resampling_moves_a_point_with_the_crop():
     image = torch.zeros(1, 200, 200)
     image[0, 98:102, 58:62] = 1
     for box, size in [((20.0, 60.0, 80.0, 80.0), 40), ((-13.0, 7.0, 150.0, 150.0), 30), ((50.0, 90.0, 20.0, 20.0), 64)]:

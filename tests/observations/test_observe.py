@@ -80,7 +80,7 @@ def keypoints(tmp_path):
     return write_keypoints(tmp_path / "photo_keypoints.json", (2.0, 2.0), (32.0, 8.0))
 
 
-def test_around_keypoints_the_observer_is_shown_room_and_what_it_does_not_tell_is_not_valid(photo, keypoints):
+def test_boxes_of_keypoints_are_observed_with_a_margin_and_unknown_pixels_are_not_valid(photo, keypoints):
     class Cut(FakeObserver):
         def observe(self, image, box=None) -> Observation:
             seen = super().observe(image, box)
@@ -108,7 +108,7 @@ def test_from_files_alone(photo, mask, keypoints):
     assert seen.valid.all()
 
 
-def test_what_is_not_given_is_observed_around_what_is(photo, mask, keypoints):
+def test_missing_entries_are_observed_in_the_box_of_given_ones(photo, mask, keypoints):
     observer = FakeObserver()
     (seen,) = observe(photo, mask=mask, observer=observer)
     assert observer.boxes == [(30.0, 5.0, 15.0, 30.0)]
@@ -129,7 +129,7 @@ def test_what_is_not_given_is_observed_around_what_is(photo, mask, keypoints):
     assert seen.confidence_3d[seen.skeleton.index("neck")] == 0.0
 
 
-def test_the_observer_is_not_asked_without_need(photo, mask, keypoints):
+def test_the_observer_is_not_called_without_need(photo, mask, keypoints):
     observer = FakeObserver()
     observe(photo, mask=mask, keypoints=keypoints, observer=observer)
     assert observer.boxes == []
@@ -139,7 +139,7 @@ def test_the_observer_is_not_asked_without_need(photo, mask, keypoints):
     assert seen.keypoints_3d is not None
 
 
-def test_a_mask_is_enough_when_the_observer_sees_nobody(photo, mask):
+def test_a_mask_is_enough_when_the_observer_finds_nobody(photo, mask):
     (seen,) = observe(photo, mask=mask, observer=BlindObserver())
     assert seen.keypoints_px is None
     with pytest.raises(NoPersonError):
@@ -180,11 +180,11 @@ def test_a_part_map_gives_the_mask(photo, keypoints, tmp_path):
     assert seen.part_space.name == "atr"
     assert seen.source["mask"] == "labels of parts.png"
     assert seen.keypoints_px[0].tolist() == [32.0, 8.0]
-    with pytest.raises(InputError, match="say what its labels mean"):
+    with pytest.raises(InputError, match="expected a label space with it"):
         observe(photo, keypoints=keypoints, parts=tmp_path / "parts.png")
 
 
-def test_a_made_part_map_says_so(photo, mask, keypoints):
+def test_the_source_of_a_computed_part_map(photo, mask, keypoints):
     (seen,) = observe(photo, mask=mask, keypoints=keypoints, parts_from_keypoints=True)
     assert seen.part_space.name == "nbf12"
     assert seen.source["parts"] == "made from mask and keypoints"
@@ -197,7 +197,7 @@ def test_a_box_outside_the_image(photo, box):
         observe(photo, box=box, observer=FakeObserver())
 
 
-def test_a_reduced_photo_takes_its_files_along(tmp_path):
+def test_files_are_scaled_with_a_reduced_photo(tmp_path):
     Image.new("L", (8192, 64), 30).save(tmp_path / "wide.png")
     array = np.zeros((64, 8192), np.uint8)
     array[16:48, 1024:2048] = 255
@@ -214,7 +214,7 @@ def test_a_reduced_photo_takes_its_files_along(tmp_path):
         observe(tmp_path / "wide.png", mask=tmp_path / "mask.png", camera=replace(camera, height=40, width=60))
 
 
-def test_a_given_focal_length_wins(photo, mask):
+def test_a_given_focal_length_takes_precedence(photo, mask):
     (seen,) = observe(photo, mask=mask, focal_35mm=43.2666)
     # a lens of the film's diagonal: as many pixels as the picture's diagonal, 72.11
     assert float(seen.camera.K[0, 0, 0]) == pytest.approx(72.11, abs=0.01)

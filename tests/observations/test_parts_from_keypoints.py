@@ -55,7 +55,7 @@ def test_only_the_mask_is_labelled():
     assert ((labels > 0) == (mask > 0.5)).all()
 
 
-def test_unseen_limbs_have_no_part():
+def test_limbs_without_keypoints_have_no_part():
     points, confidence = person(COCO_17)
     for joint in ("left_knee", "left_ankle"):
         confidence[COCO_17.index(joint)] = 0.1
@@ -66,7 +66,7 @@ def test_unseen_limbs_have_no_part():
     assert "right upper leg" in present
 
 
-def test_too_few_keypoints_make_no_map():
+def test_too_few_keypoints_give_no_part_map():
     points, confidence = person(COCO_17)
     assert parts_from_keypoints(torch.ones(185, 200), points, torch.zeros(17), COCO_17) is None
     confidence[5:] = 0

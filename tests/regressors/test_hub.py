@@ -36,7 +36,7 @@ def test_a_folder_saved_for_the_hub_gives_back_the_same_network(tmp_path: Path) 
         assert torch.equal(back(inputs).rotations, expected)
 
 
-def test_weights_that_do_not_fit_are_no_regressor(tmp_path: Path) -> None:
+def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     Regressor(SMALL).save_pretrained(tmp_path)
     whole = (tmp_path / "model.safetensors").read_bytes()
     (tmp_path / "model.safetensors").write_bytes(whole[: len(whole) // 2])
@@ -47,7 +47,7 @@ def test_weights_that_do_not_fit_are_no_regressor(tmp_path: Path) -> None:
         load_regressor(tmp_path)
 
 
-def test_a_copy_is_a_regressor_of_its_own() -> None:
+def test_a_copy_is_independent() -> None:
     regressor = Regressor(SMALL)
     copied = copy.deepcopy(regressor)
     with torch.no_grad():
@@ -56,14 +56,14 @@ def test_a_copy_is_a_regressor_of_its_own() -> None:
     assert not torch.equal(copied.head.bias, regressor.head.bias)
 
 
-def test_names_on_the_hub_are_told_from_paths() -> None:
+def test_names_on_the_hub_and_paths_are_distinguished() -> None:
     for name in ("someone/lifter", "some-one/lifter_2.1"):
         assert is_hub_id(name)
     for name in ("lifter", "../lifter", "./lifter", "/tmp/lifter", "a/b/c", "training/regressor.safetensors", "a /b"):
         assert not is_hub_id(name)
 
 
-def test_offline_what_was_fetched_is_found_and_what_was_not_is_one_clear_line(tmp_path: Path) -> None:
+def test_offline_downloaded_repositories_load_and_others_give_one_clear_line(tmp_path: Path) -> None:
     kept = tmp_path / "hub" / "models--someone--known"  # as the hub's own client lays out its cache
     Regressor(SMALL).save_pretrained(kept / "snapshots" / "0123")
     (kept / "refs").mkdir()
@@ -97,7 +97,7 @@ class _Hub(BaseHTTPRequestHandler):
         pass
 
 
-def test_what_the_hub_does_not_have_is_one_clear_line(tmp_path: Path) -> None:
+def test_repositories_that_do_not_exist_give_one_clear_line(tmp_path: Path) -> None:
     code = (
         "from render_fit.core.errors import InputError; from render_fit.regressors.checkpoint import load_regressor\n"
         "for name in ('someone/unknown', 'someone/empty'):\n"

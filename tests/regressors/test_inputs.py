@@ -21,7 +21,7 @@ def test_skeletons_fill_the_points_they_have() -> None:
     assert {CANONICAL_KEYPOINTS[j] for j in canonical_columns(H36M_17)[1]} >= {"pelvis", "neck", "head_top", "spine"}
 
 
-def test_a_label_is_evidence_of_the_parts_that_bear_it() -> None:
+def test_a_label_is_evidence_of_its_parts() -> None:
     smpl = part_evidence(PART_SPACES["smpl24"])
     assert smpl.shape == (25, 24)
     assert int(smpl[PART_SPACES["smpl24"].labels.index("left_knee")].argmax()) == 4
@@ -32,7 +32,7 @@ def test_a_label_is_evidence_of_the_parts_that_bear_it() -> None:
     assert int(thigh.argmax()) == 1
 
 
-def test_a_drawn_person_fills_the_view_and_keypoints_lie_on_the_silhouette() -> None:
+def test_a_synthetic_person_fills_the_crop_and_keypoints_lie_on_the_silhouette() -> None:
     scene = synthetic_scene(open_body(), everyday_pose("standing"), 3, jitter=0.0)
     inputs, view = inputs_from_observation(scene.observation(), scene.camera, 64)
     person = inputs.silhouette[0] > 0
@@ -49,7 +49,7 @@ def test_a_drawn_person_fills_the_view_and_keypoints_lie_on_the_silhouette() -> 
     assert float(inputs.parts[0].sum(0)[person].mean()) > 0.8
 
 
-def test_what_was_not_observed_is_zero() -> None:
+def test_inputs_that_were_not_observed_are_zero() -> None:
     scene = synthetic_scene(open_body(), everyday_pose("standing"), 3)
     bare, _ = inputs_from_observation(scene.observation(mask=False, parts=False), scene.camera, 64)
     assert not bare.silhouette.any()
@@ -60,7 +60,7 @@ def test_what_was_not_observed_is_zero() -> None:
     assert not masked.keypoints.any()
 
 
-def test_rough_depths_are_told_along_the_view_relative_to_their_middle() -> None:
+def test_depths_are_along_the_axis_of_the_crop_and_relative_to_their_mean() -> None:
     scene = synthetic_scene(open_body(), everyday_pose("walking"), 3, jitter=0.0)
     seen = scene.observation()
     assert seen.skeleton is not None
@@ -88,7 +88,7 @@ def test_rough_depths_are_told_along_the_view_relative_to_their_middle() -> None
     assert not without.depth_confidence.any()
 
 
-def test_pixels_are_seen_where_the_person_is_and_only_when_asked_for() -> None:
+def test_pixels_are_aligned_with_the_person_and_optional() -> None:
     scene = synthetic_scene(open_body(), everyday_pose("standing"), 3)
     seen = scene.observation()
     assert seen.mask is not None

@@ -62,7 +62,7 @@ def test_hypotheses_are_rotations_and_probabilities(pictures, shape_pictures, he
     assert ranked.clothing.shape == (4, 3, 5)
 
 
-def test_two_columns_become_the_rotation_that_roma_makes_of_them() -> None:
+def test_rotations_of_two_columns_equal_those_of_roma() -> None:
     ours, theirs = (torch.randn(5, 7, 3, 2).requires_grad_() for _ in range(2))
     theirs.data.copy_(ours.data)
     weight = torch.randn(5, 7, 3, 3)
@@ -111,7 +111,7 @@ def test_iterative_error_feedback_starts_at_the_mean_pose_and_is_corrected_step_
         Regressor(SMALL).begin_at(mean)
 
 
-def test_a_branch_of_its_own_tells_shape_from_its_pictures_alone() -> None:
+def test_the_shape_branch_uses_only_its_own_images() -> None:
     regressor, inputs = Regressor(TWO_BRANCHES), random_inputs(2)
     first = regressor(inputs)
     other_points = regressor(replace(inputs, keypoints=-inputs.keypoints))
@@ -125,18 +125,18 @@ def test_a_branch_of_its_own_tells_shape_from_its_pictures_alone() -> None:
     assert torch.equal(first.betas[:, 0], first.betas[:, 2])
 
 
-def test_photos_that_are_not_there_are_told() -> None:
-    with pytest.raises(ValueError, match="looks at photos"):
+def test_missing_photos_are_an_error() -> None:
+    with pytest.raises(ValueError, match="uses photos"):
         Regressor(SMALL.model_copy(update={"pictures": ("photo",)}))(random_inputs(1))
 
 
-def test_place_and_pelvis_are_inverse() -> None:
+def test_pelvis_offset_and_position_are_inverse() -> None:
     pelvis = torch.tensor([[[0.3, -0.2, 4.0], [0.0, 0.1, 9.0]]])
     focal = torch.tensor([[1.5, 1.5]])
     torch.testing.assert_close(pelvis_in_view(place_in_view(pelvis, focal), focal), pelvis)
 
 
-def test_parameters_in_the_photo_are_those_of_the_view_turned_back() -> None:
+def test_parameters_in_the_photo_camera_are_those_of_the_crop_rotated_back() -> None:
     body, photo = open_body(), camera_from_focal(400.0, 300, 400)
     view = person_crop(photo, (250.0, 40.0, 100.0, 220.0), 32)
     prediction = Regressor(SMALL)(random_inputs(1))
@@ -147,8 +147,8 @@ def test_parameters_in_the_photo_are_those_of_the_view_turned_back() -> None:
     torch.testing.assert_close(told @ view.rotation.mT, seen, atol=1e-5, rtol=0)
 
 
-def test_views_of_another_size_are_refused() -> None:
-    with pytest.raises(ValueError, match="sees 32 x 32 pixels, got 16"):
+def test_inputs_of_another_size_are_refused() -> None:
+    with pytest.raises(ValueError, match="expects 32 x 32 pixels, got 16"):
         Regressor(SMALL)(random_inputs(1, 16))
 
 
@@ -163,7 +163,7 @@ def test_checkpoints_give_back_the_same_network(tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".*"))
 
 
-def test_checkpoints_from_before_heads_and_branches_could_be_chosen_still_load(tmp_path: Path) -> None:
+def test_checkpoints_without_keys_for_heads_and_branches_still_load(tmp_path: Path) -> None:
     regressor, inputs = Regressor(SMALL).eval(), random_inputs(2)
     names = {name for name in regressor.state_dict() if not name.startswith("backbone.")}
     layers = ("numbers.0", "numbers.2", "join", "trunk.0.layers.0", "trunk.0.layers.1", "trunk.0.layers.3")
@@ -196,7 +196,7 @@ def test_bad_checkpoints_get_one_clear_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("changes", [{"pictures": ("parts",), "keypoints": False}, {"pictures": (), "keypoints": True}])
-def test_what_shows_nothing_that_it_looks_at_is_refused(changes) -> None:
+def test_people_without_any_used_input_are_refused(changes) -> None:
     regressor = Regressor(SMALL.model_copy(update=changes))
     seen = random_inputs(3)
     regressor.check_inputs(seen)
@@ -204,6 +204,6 @@ def test_what_shows_nothing_that_it_looks_at_is_refused(changes) -> None:
     blind.parts[1] = 0
     blind.confidence[1] = 0
     only = "part map, which was not observed; give --parts" if changes["pictures"] else "keypoints, which was not"
-    with pytest.raises(InputError, match=f"nothing but {only}"):
+    with pytest.raises(InputError, match=f"uses only {only}"):
         regressor.check_inputs(blind)
     Regressor(SMALL).check_inputs(blind)  # there is the silhouette

@@ -37,13 +37,13 @@ def judged(lifter: Regressor, synthesis: PeopleSampler, **unseen: bool) -> Score
     return score(lifter, HeldOut(replace(inputs, **blank), truth), synthesis.body)
 
 
-def test_what_ships() -> None:
+def test_shipped_names() -> None:
     assert set(shipped_names()) == {"lifter", "nbf"}
 
 
-def test_nbf_reads_poses_off_part_maps(synthesis: PeopleSampler) -> None:
+def test_nbf_predicts_poses_from_part_maps(synthesis: PeopleSampler) -> None:
     nbf = load_regressor("nbf")
-    assert nbf.config.looks_at == {"part map"}
+    assert nbf.config.input_kinds == {"part map"}
     errors = load_training_recipe("nbf").observation_noise
     naked = replace(synthesis, basis=None)
     inputs, truth = training_batch(replace(naked, noise=errors), 96, torch.Generator().manual_seed(5))
@@ -65,7 +65,7 @@ def test_it_beats_the_mean_pose_by_far_with_and_without_errors(lifter: Regressor
     assert perfect.pa_mpjpe_mm < 80
 
 
-def test_it_makes_do_with_whatever_was_observed(lifter: Regressor, synthesis: PeopleSampler) -> None:
+def test_any_subset_of_observations_is_enough(lifter: Regressor, synthesis: PeopleSampler) -> None:
     perfect = replace(synthesis, noise=NO_NOISE)
     everything = judged(lifter, perfect).mpjpe_mm
     for unseen in ({"parts": True}, {"silhouette": True, "parts": True}, {"confidence": True, "keypoints": True}):
@@ -74,7 +74,7 @@ def test_it_makes_do_with_whatever_was_observed(lifter: Regressor, synthesis: Pe
 
 
 @pytest.mark.parametrize("pose", ["standing", "striding", "sitting"])
-def test_what_it_predicts_of_a_drawn_person_lies_on_them(pose: str) -> None:
+def test_predictions_for_a_synthetic_person_lie_on_the_silhouette(pose: str) -> None:
     scene = synthetic_scene(open_body(), everyday_pose(pose), 1, yaw_rad=0.4)
     fit = fit_image(scene.observation(), "predict")
     assert fit.report.iou is not None and fit.report.iou.after > 0.6

@@ -1,1 +1,1 @@
-"""TODO mediapipe_"""
+"""Observer that uses MediaPipe Pose."""

@@ -1,4 +1,4 @@
-"""One pass of MediaPipe's pose network over a square of an image."""
+"""One pass of MediaPipe's pose network over a square crop of an image."""
 
 from __future__ import annotations
 
@@ -19,36 +19,34 @@ from render_fit.core.skeletons import MEDIAPIPE_33
 from render_fit.observations.observation import Box, box_of_keypoints, box_of_mask, box_union, resample
 
 INPUT_SIDE_PX = 384
-"""Side of the square that the network is handed. It looks for people at 224 px, at the person found at 256
-px."""
+"""Side of the square input image, pixels. Inside, MediaPipe detects people at 224 px and keypoints at 256 px."""
 
 MIN_CONFIDENCE = 0.3
-"""MediaPipe's thresholds for a detection and for its keypoints; its default of 0.5 suits video."""
+"""Thresholds of MediaPipe for a detection and for its keypoints; the default of 0.5 is meant for video."""
 
 PADDING_GREY = 0.5
-"""Grey level outside the picture, and around the person where the surroundings are hidden."""
+"""Grey level outside of the image, and around the person where the surroundings are hidden."""
 
 
 @dataclass(frozen=True)
 class PoseDetection:
-    """What one pass of the network saw, or the mean of several that agree; in pixels of the image that it was
-    given.
+    """Detection of one pass, or the mean of several passes that agree.
 
     Attributes:
-        keypoints_px: (33, 2).
-        confidence: (33,) in [0, 1].
-        keypoints_3d: (33, 3) metres, camera axes.
-        mask: (H, W) in [0, 1].
-        agreeing: Passes.
-        shown: What was greyed out is outside of this box; None: nothing was.
+        keypoints_px: (33, 2) keypoints, pixels of the image.
+        confidence: (33,) confidence in [0, 1].
+        keypoints_3d: (33, 3) keypoints in camera axes, metres.
+        mask: (H, W) mask in [0, 1].
+        n_passes: Number of passes that agree.
+        visible_box: Box outside of which the image was greyed out, pixels; None: nothing was greyed out.
     """
 
     keypoints_px: Tensor
     confidence: Tensor
     keypoints_3d: Tensor
     mask: Tensor
-    agreeing: int = 1
-    shown: Box | None = None
+    n_passes: int = 1
+    visible_box: Box | None = None
 
     @property
     def score(self) -> float:
@@ -56,7 +54,7 @@ class PoseDetection:
 
     @property
     def box(self) -> Box:
-        """The person's box: of the mask and of the keypoints that are probably in the picture."""
+        """Box of the mask and of the keypoints with confidence of at least 0.5, pixels."""
         sure = torch.where(self.confidence >= 0.5, self.confidence, torch.zeros_like(self.confidence))
         height, width = self.mask.shape
         box = box_union(box_of_mask(self.mask), box_of_keypoints(self.keypoints_px, sure))
@@ -64,7 +62,7 @@ class PoseDetection:
 
 
 class PoseNetwork:
-    """MediaPipe Pose for single images. Not safe to share between threads."""
+    """MediaPipe Pose for single images. Not thread-safe."""
 
     def __init__(self) -> None:
         """Loads the network.
@@ -74,17 +72,17 @@ class PoseNetwork:
         """
         self._solution = _load_solution()
 
-    def look(self, image: Float[Tensor, "3 h w"], square: Box) -> PoseDetection | None:
-        """One pass over a square of an image.
+    def detect(self, image: Float[Tensor, "3 h w"], square: Box) -> PoseDetection | None:
+        """Runs one pass over a square of an image.
 
-        Squares, because the network's rectangle arithmetic is wrong for others when the person leans.
+        The crop is square because MediaPipe's rectangle arithmetic is wrong for other crops of inclined people.
 
         Args:
             image: (3, H, W) RGB in [0, 1].
-            square: Left, top, width, height of the square, pixels; grey where it reaches outside.
+            square: Left, top, width, height of the square, pixels; grey outside of the image.
 
         Returns:
-            The person that the network likes best, in pixels of the image; None if it sees nobody.
+            The most confident detection, in pixels of the image; None if there is none.
         """
         crop = resample(image - PADDING_GREY, square, INPUT_SIDE_PX, INPUT_SIDE_PX) + PADDING_GREY
         pixels = (crop.permute(1, 2, 0).clamp(0, 1) * 255).round().to(torch.uint8).contiguous().numpy()
@@ -93,7 +91,7 @@ class PoseNetwork:
         if result.pose_landmarks is None:
             return None
         landmarks = torch.tensor([[p.x, p.y, p.visibility] for p in result.pose_landmarks.landmark])
-        # MediaPipe's camera axes are ours: x right, y down, z away from the camera
+        # MediaPipe has the same camera axes: x right, y down, z away from the camera
         world = torch.tensor([[p.x, p.y, p.z] for p in result.pose_world_landmarks.landmark])
         height, width = image.shape[1:]
         scale = INPUT_SIDE_PX / square[2]
@@ -101,10 +99,10 @@ class PoseNetwork:
         mask = resample(torch.from_numpy(result.segmentation_mask.copy())[None], image_in_crop, height, width)[0]
         return PoseDetection(landmarks[:, :2] * square[2] + torch.tensor(square[:2]), landmarks[:, 2], world, mask)
 
-    def look_mirrored(self, image: Float[Tensor, "3 h w"], square: Box) -> PoseDetection | None:
-        """The same as `look` over the mirror image, mirrored back."""
+    def detect_mirrored(self, image: Float[Tensor, "3 h w"], square: Box) -> PoseDetection | None:
+        """Runs `detect` on the mirror image, and mirrors the detection back."""
         width = image.shape[2]
-        one = self.look(image.flip(2), (width - square[0] - square[2], *square[1:]))
+        one = self.detect(image.flip(2), (width - square[0] - square[2], *square[1:]))
         if one is None:
             return None
         swap = list(MEDIAPIPE_33.left_right_swap)
@@ -118,13 +116,13 @@ class PoseNetwork:
 
 
 def square_around(box: Box, zoom: float) -> Box:
-    """The square around a box's centre, ``zoom`` times its longer side."""
+    """Square around the centre of a box; its side is ``zoom`` times the longer side of the box."""
     side = zoom * max(box[2], box[3])
     return (box[0] + (box[2] - side) / 2, box[1] + (box[3] - side) / 2, side, side)
 
 
 def _load_solution() -> Any:
-    """MediaPipe's pose solution for single images."""
+    """Loads MediaPipe's pose solution for single images."""
     try:
         with _quiet():
             from mediapipe.python.solutions.pose import Pose
@@ -136,7 +134,7 @@ def _load_solution() -> Any:
                 min_detection_confidence=MIN_CONFIDENCE,
                 min_tracking_confidence=MIN_CONFIDENCE,
             )
-            # the graph starts, and logs, on its own threads; one image through it waits for them
+            # the graph starts and logs on its own threads; processing one image waits for them
             solution.process(np.zeros((INPUT_SIDE_PX, INPUT_SIDE_PX, 3), dtype=np.uint8))
             return solution
     except ImportError as error:
@@ -147,8 +145,8 @@ def _load_solution() -> Any:
 
 @contextmanager
 def one_torch_thread() -> Iterator[None]:
-    """Runs torch on one thread: crops this small gain nothing from more, which on a busy machine wait for each other
-    (2.8 s a photo instead of 0.45 at a load of four per core)."""
+    """Runs torch on one thread. More threads do not speed up crops of this size, and wait for each other on a busy
+    machine (2.8 s per photo instead of 0.45 s at a load of four per core)."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -159,8 +157,7 @@ def one_torch_thread() -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps the C++ side's log lines off the terminal: it writes to file descriptor 2 and cannot be told not
-    to."""
+    """Hides the log lines of MediaPipe's C++ code, which writes to file descriptor 2 and has no option against it."""
     sys.stderr.flush()
     saved = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -1,4 +1,4 @@
-"""The observer that works offline: MediaPipe's pose network, whose weights come inside its wheel."""
+"""Offline observer: MediaPipe's pose network, whose weights are part of its wheel."""
 
 from __future__ import annotations
 
@@ -22,68 +22,65 @@ from render_fit.observations.mediapipe.network import (
 from render_fit.observations.observation import Box, Observation, box_grown, box_overlap, resample
 
 VIEW_SIDE_PX = 576
-"""Side to which the person's surroundings are reduced before the passes."""
+"""Largest side of the region around the person in which the passes run, pixels."""
 
 ZOOM_ALONE, ZOOM_IN_CONTEXT = 1.6, 1.15
-"""The person is looked at in squares of these multiples of the box's longer side: once with the surroundings
-greyed out, which finds the right person, once with them, which gives better outlines; each also mirrored. The
-mean of the four beats each one on the COCO people: 19 of 19 found and IoU 0.84, where single passes find 12
-to 18."""
+"""Sides of the squares of the passes, as multiples of the longer side of the box: with the surroundings greyed out,
+which detects the right person, and with the surroundings, which gives better outlines. Each pass is repeated on the
+mirror image. On the COCO people the mean of the four finds 19 of 19 with IoU 0.84; single passes find 12 to 18."""
 
 FALLBACK_ZOOMS = (2.0, 1.0)
-"""Further squares, alone and in context, for a person who is not surely found in the first."""
+"""Sides of further squares, for a person who is not found with `SURE_OVERLAP` in the first ones."""
 
 RECENTRING_ZOOM = 2.0
-"""A person found in a part of the picture is looked at again in a square of this multiple of the box's longer
-side."""
+"""Side of the square in which a truncated detection is repeated, as a multiple of the longer side of the box."""
 
 MIN_PERSON_PX = 8.0
-"""Narrower finds in the picture that is searched (768 px at most) are no people, but single keypoints."""
+"""Smallest side of a person's box in the searched image (at most 768 px); narrower detections are single keypoints."""
 
 FOUND_OVERLAP = 0.2
-"""A pass whose box overlaps the given one by less (IoU) saw somebody else."""
+"""Smallest IoU between the box of a pass and the given box; below, the pass detected another person."""
 
 SURE_OVERLAP = 0.5
-"""A pass whose box overlaps the given one by this much (IoU) saw the person; without one, further passes are
-made."""
+"""IoU between the box of a pass and the given box at which the person counts as found; without such a pass, further
+passes are run (`FALLBACK_ZOOMS`)."""
 
 SURROUNDINGS_SHARE = 0.05
-"""What lies further outside the box than this share of its longer side is greyed out, so that the network
-looks at the person in the box."""
+"""Margin around a given box, as a share of its longer side. The image outside is greyed out, so that the network
+detects the person in the box."""
 
 FOUND_BOX_SHARE = 0.15
-"""The same for a box that the observer itself found, which may cut off a hand."""
+"""Margin around a box that the observer has found, which may cut off a hand."""
 
-CUT_SHARE = 0.02
-"""A box that comes this near to the picture's edge, as a share of its longer side, is taken to be cut off
-there; so is a mask that meets the edge of the box that was shown along this much."""
+TRUNCATION_MARGIN = 0.02
+"""A box this near to the edge of the image, as a share of its longer side, counts as truncated there; so does a mask
+that touches the edge of the visible box along this length."""
 
 AGREEING_OVERLAP = 0.5
-"""Passes whose masks overlap the best one's by this much (IoU) saw the same person and are averaged."""
+"""IoU with the mask of the best pass at which passes detected the same person and are averaged."""
 
 PASSES = 4
 MIN_SCORE_OF_ALL = 0.5
 MIN_SCORE_OF_SOME = 0.72
-"""Without a box, a person is accepted if all passes agree and their mean keypoint confidence reaches the
-first, or if two do and it reaches the second. Of the people in COCO, CCP, UP-3D and scikit-image's
-photographs, the least sure have 0.59 in all passes and 0.76 in two; of its pictures without people a cat has
-0.48, a cup of coffee 0.69 in three passes, a logo 0.58 in two (and a motorcycle, which is taken for a person,
-0.75 in two)."""
+"""Thresholds on the mean keypoint confidence without a box: if all passes agree, and if at least two agree. The least
+confident people in COCO, CCP, UP-3D and scikit-image's photos have 0.59 (all passes) and 0.76 (two). Images of
+scikit-image without people have 0.48 (cat), 0.69 in three passes (cup of coffee) and 0.58 in two (logo); a motorcycle
+is detected as a person with 0.75 in two."""
 
 MAX_TRIED = 3
-"""So many candidates are looked at closely before the picture is taken to be empty."""
+"""Number of candidates that are observed before the image counts as empty."""
 
 
 class MediapipeObserver:
-    """Finds one person's 33 keypoints, mask and rough 3D keypoints with MediaPipe Pose.
+    """Observes 33 keypoints, mask and rough 3D keypoints of one person with MediaPipe Pose.
 
-    MediaPipe alone finds one person, whom it likes best. Here a search comes first (the whole picture, then
-    parts of it), then several passes over the person's surroundings, whose agreeing results are averaged.
+    MediaPipe returns one person per image: the most confident detection. This observer first searches the image and
+    parts of it, then runs several passes over the surroundings of the person and averages those that agree.
 
-    Not safe to share between threads; make it in the process that uses it.
+    Not thread-safe; create it in the process that uses it.
 
     Attributes:
-        name: What `Observation.source` calls this observer.
+        name: Name of this observer in `Observation.source`.
     """
 
     def __init__(self) -> None:
@@ -101,47 +98,47 @@ class MediapipeObserver:
 
         Args:
             image: (3, H, W) RGB in [0, 1].
-            box: Where the person is, pixels (left, top, width, height); the most prominent person if None.
+            box: Box of the person (left, top, width, height), pixels; the most prominent person if None.
 
         Returns:
             Keypoints, mask and 3D keypoints of the person.
 
         Raises:
-            NoPersonError: If nobody is found.
+            NoPersonError: If no person is found.
         """
         height, width = image.shape[1:]
-        seen = self._look_around(image) if box is None else self._look(image, box, SURROUNDINGS_SHARE)
-        if seen is None:
+        found = self._search(image) if box is None else self._detect(image, box, SURROUNDINGS_SHARE)
+        if found is None:
             where = "" if box is None else " in the box " + ",".join(f"{value:.0f}" for value in box)
             raise NoPersonError(
                 f"image: no person found{where}; give a mask and keypoints" + (" or a box" if box is None else "")
             )
-        x, y = seen.keypoints_px.unbind(dim=1)
+        x, y = found.keypoints_px.unbind(dim=1)
         inside = (x >= 0) & (x <= width) & (y >= 0) & (y <= height)
         return Observation(
             image_size=(height, width),
-            valid=_told(seen, height, width),
-            box=seen.box,
+            valid=_valid_pixels(found, height, width),
+            box=found.box,
             image=image,
-            mask=seen.mask,
-            keypoints_px=seen.keypoints_px,
-            confidence=torch.where(inside, seen.confidence, torch.zeros_like(seen.confidence)),
+            mask=found.mask,
+            keypoints_px=found.keypoints_px,
+            confidence=torch.where(inside, found.confidence, torch.zeros_like(found.confidence)),
             skeleton=MEDIAPIPE_33,
-            keypoints_3d=seen.keypoints_3d,
-            confidence_3d=seen.confidence,
+            keypoints_3d=found.keypoints_3d,
+            confidence_3d=found.confidence,
             source={"mask": self.name, "keypoints": self.name, "keypoints_3d": self.name},
         )
 
     @one_torch_thread()
     def find_people(self, image: Float[Tensor, "3 h w"], everyone: bool = False) -> list[Box]:
-        """Looks for people in the whole picture, and in parts of it.
+        """Searches for people in the whole image, and in parts of it.
 
         Args:
             image: (3, H, W) RGB in [0, 1].
-            everyone: Search the parts even if the whole picture shows somebody.
+            everyone: Search the parts even if the whole image contains a person.
 
         Returns:
-            The people's boxes, pixels; the most prominent person (confidence times size) first.
+            Boxes of the people, pixels; the most prominent person (confidence times size) first.
         """
         height, width = image.shape[1:]
         reduction = max(1.0, max(height, width) / (2 * INPUT_SIDE_PX))
@@ -152,7 +149,7 @@ class MediapipeObserver:
         found: list[tuple[float, Box]] = []
         for squares in _search_squares(small.shape[1], small.shape[2]):
             for square in squares:
-                one = self._network.look(small, square)
+                one = self._network.detect(small, square)
                 if one is not None:
                     box = self._centred(small, one.box) if _is_cut(one.box, square, small) else one.box
                     if min(box[2:]) >= MIN_PERSON_PX and box_overlap(box, whole) > 0:
@@ -166,29 +163,29 @@ class MediapipeObserver:
         scale = width / small.shape[2]
         return [(box[0] * scale, box[1] * scale, box[2] * scale, box[3] * scale) for box in distinct]
 
-    def _look_around(self, image: Tensor) -> PoseDetection | None:
-        """The most prominent person, if the passes over somebody agree that it is one."""
+    def _search(self, image: Tensor) -> PoseDetection | None:
+        """Detects the most prominent person on whom the passes agree."""
         tried: list[Box] = []
         for everyone in (False, True):
             for box in self.find_people(image, everyone)[:MAX_TRIED]:
                 if any(box_overlap(box, other) > 0.9 for other in tried):
                     continue
                 tried.append(box)
-                seen = self._look(image, box, FOUND_BOX_SHARE)
-                if seen is not None and _is_sure(seen):
-                    return seen
+                found = self._detect(image, box, FOUND_BOX_SHARE)
+                if found is not None and _is_confident(found):
+                    return found
         return None
 
     def _centred(self, image: Tensor, box: Box) -> Box:
-        """The box of a person of whom only a part was seen, after a look at its surroundings."""
+        """Box of a person who was truncated by the searched square, from a pass over the surroundings."""
         for zoom in (RECENTRING_ZOOM, RECENTRING_ZOOM / 1.3):
-            one = self._network.look(image, square_around(box, zoom))
+            one = self._network.detect(image, square_around(box, zoom))
             if one is not None and box_overlap(one.box, box) >= FOUND_OVERLAP:
                 return one.box
         return box
 
-    def _look(self, image: Tensor, box: Box, surroundings: float) -> PoseDetection | None:
-        """Several passes over a person's surroundings, averaged; None if nobody is there."""
+    def _detect(self, image: Tensor, box: Box, surroundings: float) -> PoseDetection | None:
+        """Runs several passes over the surroundings of a person and averages them; None if no pass finds the person."""
         height, width = image.shape[1:]
         region = square_around(box, max(FALLBACK_ZOOMS))
         side = min(VIEW_SIDE_PX, math.ceil(region[2]))
@@ -201,7 +198,7 @@ class MediapipeObserver:
         for zoom_alone, zoom_in_context in ((ZOOM_ALONE, ZOOM_IN_CONTEXT), FALLBACK_ZOOMS):
             for view, zoom in ((alone, zoom_alone), (in_context, zoom_in_context)):
                 square = _kept_inside(square_around(view_box, zoom), view_box, picture)
-                tried = (self._network.look(view, square), self._network.look_mirrored(view, square))
+                tried = (self._network.detect(view, square), self._network.detect_mirrored(view, square))
                 passes += [one for one in tried if one is not None and box_overlap(one.box, view_box) >= FOUND_OVERLAP]
             if any(box_overlap(one.box, view_box) >= SURE_OVERLAP for one in passes):
                 break
@@ -215,20 +212,20 @@ class MediapipeObserver:
             confidence=fused.confidence,
             keypoints_3d=fused.keypoints_3d,
             mask=_pasted(fused.mask, region, visible, height, width),
-            agreeing=fused.agreeing,
-            shown=visible,
+            n_passes=fused.n_passes,
+            visible_box=visible,
         )
 
 
-def _is_sure(seen: PoseDetection) -> bool:
-    """Whether what was seen without being told where to look is a person."""
-    if seen.agreeing >= PASSES:
-        return seen.score >= MIN_SCORE_OF_ALL
-    return seen.agreeing >= 2 and seen.score >= MIN_SCORE_OF_SOME
+def _is_confident(found: PoseDetection) -> bool:
+    """Whether a detection without a given box counts as a person."""
+    if found.n_passes >= PASSES:
+        return found.score >= MIN_SCORE_OF_ALL
+    return found.n_passes >= 2 and found.score >= MIN_SCORE_OF_SOME
 
 
 def _fused(passes: list[PoseDetection], box: Box) -> PoseDetection:
-    """The mean of the passes that saw the same person as the one that fits the box best."""
+    """Mean of the passes that detected the same person as the pass that matches the box best."""
     best = max(passes, key=lambda one: one.score * box_overlap(one.box, box) ** 2)
     agreeing = [one for one in passes if _mask_overlap(one.mask, best.mask) >= AGREEING_OVERLAP]
     confidence = torch.stack([one.confidence for one in agreeing])
@@ -238,30 +235,30 @@ def _fused(passes: list[PoseDetection], box: Box) -> PoseDetection:
         confidence=confidence.mean(dim=0),
         keypoints_3d=(weights * torch.stack([one.keypoints_3d for one in agreeing])).sum(dim=0),
         mask=torch.stack([one.mask for one in agreeing]).mean(dim=0),
-        agreeing=len(agreeing),
+        n_passes=len(agreeing),
     )
 
 
-def _told(seen: PoseDetection, height: int, width: int) -> Bool[Tensor, "h w"]:
-    """Pixels of which the mask tells: it does not beyond an edge of the box that was shown where the person goes on."""
-    told = torch.ones(height, width, dtype=torch.bool)
-    if seen.shown is None:
-        return told
-    rows, columns = _window(seen.shown, height, width)
-    person = seen.mask[rows, columns] >= 0.5
+def _valid_pixels(found: PoseDetection, height: int, width: int) -> Bool[Tensor, "h w"]:
+    """Pixels where the mask is known: all but those beyond an edge of the visible box that truncates the person."""
+    valid = torch.ones(height, width, dtype=torch.bool)
+    if found.visible_box is None:
+        return valid
+    rows, columns = _window(found.visible_box, height, width)
+    person = found.mask[rows, columns] >= 0.5
     if person.numel() == 0:
-        return told
-    least = max(2.0, CUT_SHARE * max(seen.shown[2:]))
+        return valid
+    least = max(2.0, TRUNCATION_MARGIN * max(found.visible_box[2:]))
     edges = (
-        (person[0], told[: rows.start]),
-        (person[-1], told[rows.stop :]),
-        (person[:, 0], told[:, : columns.start]),
-        (person[:, -1], told[:, columns.stop :]),
+        (person[0], valid[: rows.start]),
+        (person[-1], valid[rows.stop :]),
+        (person[:, 0], valid[:, : columns.start]),
+        (person[:, -1], valid[:, columns.stop :]),
     )
     for edge, beyond in edges:
         if edge.sum() >= least:
             beyond[:] = False
-    return told
+    return valid
 
 
 def _mask_overlap(a: Tensor, b: Tensor) -> float:
@@ -271,8 +268,7 @@ def _mask_overlap(a: Tensor, b: Tensor) -> float:
 
 
 def _search_squares(height: int, width: int) -> list[list[Box]]:
-    """Squares to look for people in, in rounds: the whole picture, with a margin too, along it, smaller
-    ones."""
+    """Squares of the search, in rounds: whole image, image with margin, squares along its longer side, smaller ones."""
     short, long = min(height, width), max(height, width)
     picture = (0.0, 0.0, float(width), float(height))
 
@@ -287,7 +283,7 @@ def _search_squares(height: int, width: int) -> list[list[Box]]:
 
 
 def _is_cut(box: Box, square: Box, image: Tensor) -> bool:
-    """Whether a box reaches an edge of the square that it was found in where the image goes on."""
+    """Whether a box reaches an edge of its searched square that lies inside the image."""
     height, width = image.shape[1:]
     room = 0.03 * square[2]
     left, top, right, bottom = square[0], square[1], square[0] + square[2], square[1] + square[3]
@@ -300,12 +296,11 @@ def _is_cut(box: Box, square: Box, image: Tensor) -> bool:
 
 
 def _kept_inside(square: Box, box: Box, picture: Box) -> Box:
-    """A square around a box, moved and if need be reduced to end where the picture cuts the person off.
+    """Moves and if necessary reduces a square around a box, so that it ends where the image truncates the person.
 
-    A margin beyond such an edge looks to the network as if the person ended there: it then sees knees in a
-    belly.
+    With a margin beyond such an edge the network treats the person as complete, and places knees on a belly.
     """
-    near = CUT_SHARE * max(box[2:])
+    near = TRUNCATION_MARGIN * max(box[2:])
     cut = [
         (box[axis] < picture[axis] + near, box[axis] + box[axis + 2] > picture[axis] + picture[axis + 2] - near)
         for axis in (0, 1)
@@ -321,14 +316,14 @@ def _kept_inside(square: Box, box: Box, picture: Box) -> Box:
 
 
 def _window(box: Box, height: int, width: int) -> tuple[slice, slice]:
-    """Rows and columns of an image that a box covers."""
+    """Rows and columns of an image inside a box."""
     top, left = min(max(0, round(box[1])), height), min(max(0, round(box[0])), width)
     bottom, right = min(max(top, round(box[1] + box[3])), height), min(max(left, round(box[0] + box[2])), width)
     return slice(top, bottom), slice(left, right)
 
 
 def _greyed(image: Tensor, region: Box, visible: Box, side: int) -> Tensor:
-    """A square region of an image, reduced, with all but the visible box in grey."""
+    """Square region of an image, reduced, and grey outside of the visible box."""
     rows, columns = _window(visible, *image.shape[1:])
     part = image[:, rows, columns] - PADDING_GREY
     moved = (region[0] - columns.start, region[1] - rows.start, region[2], region[3])
@@ -338,7 +333,7 @@ def _greyed(image: Tensor, region: Box, visible: Box, side: int) -> Tensor:
 
 
 def _pasted(mask: Tensor, region: Box, visible: Box, height: int, width: int) -> Tensor:
-    """A region's mask in the whole image, within the visible box."""
+    """Mask of a region, resampled to the whole image; zero outside of the visible box."""
     rows, columns = _window(visible, height, width)
     whole = torch.zeros(height, width)
     size = (rows.stop - rows.start, columns.stop - columns.start)
