@@ -1,8 +1,8 @@
-"""How many people are drawn for training, with and without pictures in colour: processor time, one thread.
+"""Synthetic people per second, with and without RGB images: processor time of one thread.
 
     python -m benchmarks.people [--size 64] [--batch 64] [--runs 10]
 
-Poses are the prior's. Wall-clock time would be the other trainings' as much as this program's.
+Poses are sampled from the prior. Processor time, unlike wall-clock time, does not depend on other programs.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ from render_fit.training.samples import training_batch
 def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=64, help="side of the views, pixels")
-    parser.add_argument("--batch", type=int, default=64, help="people at a time")
-    parser.add_argument("--runs", type=int, default=10, help="turns that count")
-    chosen = parser.parse_args(words)
+    parser.add_argument("--batch", type=int, default=64, help="people per batch")
+    parser.add_argument("--runs", type=int, default=10, help="measured runs")
+    options = parser.parse_args(words)
     torch.set_num_threads(1)
-    plain = PeopleSampler(open_body(), PoseBank.from_prior(), size=chosen.size)
-    colourful, generator = replace(plain, images=ImageAugmentation()), torch.Generator().manual_seed(0)
-    drawn = plain.draw(chosen.batch, generator)
+    sampler = PeopleSampler(open_body(), PoseBank.from_prior(), size=options.size)
+    rgb_sampler, generator = replace(sampler, images=ImageAugmentation()), torch.Generator().manual_seed(0)
+    rendered = sampler.sample(options.batch, generator)
 
-    def colours() -> object:
-        return render_rgb(plain.body, drawn.people.vertices, drawn.face_index, ImageAugmentation(), generator)
+    def render_images() -> object:
+        return render_rgb(sampler.body, rendered.people.vertices, rendered.face_index, ImageAugmentation(), generator)
 
     cases = {
-        "without colours": spent(lambda: training_batch(plain, chosen.batch, generator)),
-        "with colours": spent(lambda: training_batch(colourful, chosen.batch, generator)),
-        "colours alone": spent(colours),
+        "without RGB images": processor_time(lambda: training_batch(sampler, options.batch, generator)),
+        "with RGB images": processor_time(lambda: training_batch(rgb_sampler, options.batch, generator)),
+        "RGB images alone": processor_time(render_images),
     }
-    for name, seconds in take_turns(cases, chosen.runs).items():
-        print(f"{name}: {spread(chosen.batch / seconds[:, 0], 'people/s')}")
+    for name, seconds in take_turns(cases, options.runs).items():
+        print(f"{name}: {spread(options.batch / seconds[:, 0], 'people/s')}")
     return 0
 
 
-def spent(step: Callable[[], object]) -> Callable[[], Seconds]:
-    """A step that gives the processor time that it took, seconds."""
+def processor_time(step: Callable[[], object]) -> Callable[[], Seconds]:
+    """A step that returns its processor time, seconds."""
 
     def run() -> Seconds:
         begin = time.process_time()

@@ -1,4 +1,4 @@
-"""Test-wide set-up: shapes and types of public functions are checked at run time; real data is optional."""
+"""Set-up of all tests: shapes and types are checked at run time; research data is optional."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from jaxtyping import install_import_hook
 
 install_import_hook("render_fit", "beartype.beartype")
 
-# after the hook, which checks what is imported after it
+# imported after the hook, which checks only later imports
 from render_fit.bodies import open_body  # noqa: E402
 from render_fit.bodies.clothing import clothing_basis  # noqa: E402
 from render_fit.synthesis.people_sampler import PeopleSampler  # noqa: E402
@@ -19,7 +19,7 @@ SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of research photos and motion capture that stays outside the repository."""
+    """Folder of research photos and motion capture, outside the repository."""
     if not SHARED_DATA.is_dir():
         pytest.skip(f"research data not present at {SHARED_DATA}")
     return SHARED_DATA
@@ -27,18 +27,18 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def bank() -> PoseBank:
-    """A few poses of the prior."""
+    """300 poses of the prior."""
     return PoseBank.from_prior(300)
 
 
 @pytest.fixture(scope="session")
 def synthesis(bank: PoseBank) -> PeopleSampler:
-    """Synthetic people of those poses, at 32 pixels."""
+    """Sampler of synthetic people in those poses, at 32 pixels."""
     body = open_body()
     return PeopleSampler(body, bank, clothing_basis(body, 6), size=32)
 
 
 @pytest.fixture(autouse=True)
 def seeded() -> None:
-    """Every test starts from the same random state."""
+    """Starts every test from the same random state."""
     torch.manual_seed(0)

@@ -1,1 +1,1 @@
-"""TODO datasets"""
+"""Readers of recorded data: annotated photos, motion capture, and a user's folder of photos."""

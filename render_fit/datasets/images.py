@@ -1,7 +1,7 @@
-"""Readers for the research photos that the project is measured on; they stay outside the repository.
+"""Readers of annotated research photos: COCO, CCP, UP-3D, Human3.6M, MPI-INF-3DHP and Octopus.
 
-Each reader takes the folder that holds ``coco/``, ``ccp/``, … and returns ``PhotoSample``s in a fixed
-order. What a dataset does not annotate is None.
+The photos stay outside the repository. Each reader takes the folder with ``coco/``, ``ccp/``, … and returns
+``PhotoSample``s in a fixed order. Annotations that a dataset does not have are None.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from render_fit.core.cameras import Camera
 from render_fit.core.skeletons import BODY_25, COCO_17, H36M_17, MPI_INF_3DHP_17, Skeleton
 
 DATA_VARIABLE = "RENDER_FIT_DATA"
-"""Environment variable that names the data folder."""
+"""Environment variable with the path of the data folder."""
 
 CCP_NOT_PERSON = (0, 1, 2, 33, 56)
-"""Labels of Clothing Co-Parsing that are not the person: null, accessories, bag, purse, wallet."""
+"""Labels of Clothing Co-Parsing that are not part of the person: null, accessories, bag, purse, wallet."""
 
 
 @dataclass(frozen=True)
@@ -35,15 +35,15 @@ class PhotoSample:
     Attributes:
         dataset: Name of the dataset.
         name: Name of the person, unique within the dataset.
-        image_path: The photo.
+        image_path: File of the photo.
         height: Height of the photo, pixels.
         width: Width of the photo, pixels.
-        mask: (H, W) the person's pixels as a human drew them, or None.
-        mask_path: File of that mask, where there is one.
+        mask: (H, W) human annotation of the person's pixels, or None.
+        mask_path: File of that mask, or None.
         skeleton: Joint set of the keypoints, or None.
-        keypoints_px: (K, 2) pixels, or None; rows of confidence 0 mean nothing.
+        keypoints_px: (K, 2) pixels, or None; rows of confidence 0 are undefined.
         confidence: (K,) 1 where a keypoint is annotated, or None.
-        keypoints_path: File of the keypoints, where a public format is used.
+        keypoints_path: File of the keypoints if it has a public format, or None.
         box_xywh: (4,) box of the person, pixels, or None.
         camera: Camera of the photo (full image), or None.
         joints_camera: (K, 3) true 3D joints of ``skeleton``, camera coordinates, metres, or None.
@@ -66,7 +66,7 @@ class PhotoSample:
 
     @property
     def reference_box(self) -> Float[Tensor, "4"]:
-        """The box that errors are measured by: the annotated one, else the mask's, else the keypoints'."""
+        """(4,) box by which errors are normalised: annotated, else of the mask, else of the keypoints."""
         if self.box_xywh is not None:
             return self.box_xywh
         if self.mask is not None:
@@ -74,24 +74,21 @@ class PhotoSample:
             low = torch.stack([columns.min(), rows.min()]).float()
             return torch.cat([low, torch.stack([columns.max(), rows.max()]).float() + 1 - low])
         if self.keypoints_px is None or self.confidence is None:
-            raise ValueError(f"{self.dataset}/{self.name}: nothing is annotated that a box could come from")
+            raise ValueError(f"{self.dataset}/{self.name}: expected a box, a mask or keypoints, got none of them")
         points = self.keypoints_px[self.confidence > 0]
         low = points.amin(dim=0)
         return torch.cat([low, points.amax(dim=0) - low])
 
 
 def data_folder(path: Path | str | None = None) -> Path:
-    """Where the research data lie.
+    """Existing folder of the research data.
 
     Args:
-        path: The folder, if the caller knows. Otherwise the environment variable RENDER_FIT_DATA, or
-            ``../shared/data`` next to the repository.
-
-    Returns:
-        An existing folder.
+        path: Path of the folder. If None, the environment variable RENDER_FIT_DATA is used, else ``../shared/data``
+            next to the repository.
 
     Raises:
-        FileNotFoundError: if there is none; the message says where it was looked for.
+        FileNotFoundError: if the folder does not exist; the message contains its path.
     """
     beside_repository = Path(__file__).resolve().parents[3] / "shared" / "data"
     folder = Path(path or os.environ.get(DATA_VARIABLE) or beside_repository)
@@ -110,7 +107,7 @@ def _read_mask(path: Path) -> Tensor:
 
 
 def read_coco(folder: Path) -> tuple[PhotoSample, ...]:
-    """19 people of COCO 2017 with a polygon mask, 17 clicked keypoints and a box each."""
+    """19 people of COCO 2017, each with a polygon mask, 17 keypoints and a box."""
     samples = []
     for entry in json.loads((folder / "coco" / "index.json").read_text()):
         stem = folder / "coco" / entry["name"]
@@ -128,7 +125,7 @@ def read_coco(folder: Path) -> tuple[PhotoSample, ...]:
                 mask_path=Path(f"{stem}_mask.png"),
                 skeleton=COCO_17,
                 keypoints_px=keypoints[:, :2],
-                # v = 1 is annotated though hidden, v = 2 visible, v = 0 neither.
+                # v = 2: visible, v = 1: hidden but annotated, v = 0: not annotated.
                 confidence=(keypoints[:, 2] > 0).float(),
                 keypoints_path=keypoints_path,
                 box_xywh=torch.tensor(entry["bbox"], dtype=torch.float32),
@@ -138,7 +135,7 @@ def read_coco(folder: Path) -> tuple[PhotoSample, ...]:
 
 
 def read_ccp(folder: Path) -> tuple[PhotoSample, ...]:
-    """30 street photos of Clothing Co-Parsing; the mask is every label that is body or garment."""
+    """30 street photos of Clothing Co-Parsing; the mask is the union of all body and garment labels."""
     samples = []
     for labels_path in sorted((folder / "ccp").glob("*_labels.png")):
         labels = np.array(Image.open(labels_path))
@@ -202,9 +199,9 @@ def read_mpi_inf_3dhp(folder: Path) -> tuple[PhotoSample, ...]:
 
 
 def read_octopus(folder: Path) -> tuple[PhotoSample, ...]:
-    """8 frames of one man turning, with OpenPose keypoints; ``mask_path`` is a 20-class map in colours.
+    """8 frames of a turning man (Octopus) with OpenPose keypoints; ``mask_path`` is an RGB map of 20 classes.
 
-    Its black pixels are the background.
+    Black pixels of the map are background.
     """
     samples = []
     for path in sorted((folder / "octopus" / "frames").glob("*.png")):

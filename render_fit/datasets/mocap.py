@@ -1,4 +1,4 @@
-"""Real poses for priors and tests: CMU motion capture on SMPL's skeleton, deduplicated, split by subject.
+"""CMU motion capture as poses of SMPL's skeleton, deduplicated and split by subject: for priors, training and tests.
 
 The data used here was obtained from mocap.cs.cmu.edu. The database was created with funding from NSF EIA-0196217.
 It is free for all uses; the frames themselves stay out of this repository.
@@ -21,15 +21,15 @@ from render_fit.datasets.mocap_retargeting import retarget
 Split = Literal["train", "held_out", "all"]
 
 FILES = ("cmu_amc_01_02_03_05_88_90.npz", "cmu_expmap_8actions.npz", "cmu_bvh_walkcycles.npz")
-"""Of two near-equal poses the one read first stays. AMC files are the database's own, the expmap file's wrists agree
-with them, the BVH file's wrists come from another solve."""
+"""Order of reading; of two near-equal poses the first one is kept. AMC files are the original format of the database,
+the wrists of the expmap file agree with them, those of the BVH file come from another solve."""
 
 HELD_OUT_SUBJECTS = ("02", "07", "08", "10", "39", "expmap_soccer")
-"""Subjects kept from every fit: 02 walks, runs, jumps, punches, bends and washes; 07, 08 and 39 walk; 10 and the expmap
-file's unnamed footballers (CMU's football takes are subjects 10 and 11) kick."""
+"""Subjects that no training uses: 02 walks, runs, jumps, punches, bends and washes; 07, 08 and 39 walk; 10 and the
+unnamed footballers of the expmap file (subjects 10 and 11 in CMU's football takes) kick."""
 
-SAME_POSE_M = 0.03  # RMS joint distance under which two poses of a split count as one
-WALKING_SHARE = 0.25  # at most, of a split
+SAME_POSE_M = 0.03  # two poses of a split with a smaller RMS joint distance count as one
+WALKING_SHARE = 0.25  # largest share of walking poses in a split
 
 # The expmap file's walking clips are takes of the BVH file shifted by one frame (most joints agree to a degree). Their
 # subjects, in the order of the clips' numbers from 13:
@@ -51,11 +51,11 @@ class MocapPoses:
     """Poses on SMPL's skeleton.
 
     Attributes:
-        pose: (n, 24, 3) local axis-angle, radians. The pelvis's is relative to a person who stands upright and faces +z
-            (SMPL's zero pose): heading is removed, leaning and lying stay. Hands (22, 23) are zero.
-        subject: n names: CMU's subject number, or ``expmap_<action>`` where the file does not say.
+        pose: (n, 24, 3) local axis-angle, radians. The pelvis is relative to a person who stands upright and faces +z
+            (SMPL's zero pose), without heading but with lean. Hands (22, 23) are zero.
+        subject: n subjects: CMU's number, or ``expmap_<action>`` where the file does not contain it.
         clip: n clip names.
-        source: n file stems.
+        source: n stems of source files.
     """
 
     pose: Float[np.ndarray, "n 24 3"]
@@ -68,14 +68,14 @@ class MocapPoses:
 
 
 def load_poses(shared_data_folder: Path, split: Split = "all") -> MocapPoses:
-    """Reads the three motion-capture files and returns a split's distinct poses, always the same in the same order.
+    """Loads the distinct poses of a split from the three motion-capture files, in a fixed order.
 
     Args:
-        shared_data_folder: the folder that holds `mocap/` and `smpl_rest_bones.json`.
-        split: "train", "held_out" (`HELD_OUT_SUBJECTS`), or "all" (train then held-out, each deduplicated by itself).
+        shared_data_folder: Folder with `mocap/` and `smpl_rest_bones.json`.
+        split: "train", "held_out" (`HELD_OUT_SUBJECTS`), or "all" (train, then held-out, deduplicated separately).
 
     Returns:
-        Poses with broken frames dropped, near-equal ones merged and walking capped.
+        Poses without broken frames and near-duplicates, with a limited share of walking.
 
     Raises:
         FileNotFoundError: if a file is missing.
@@ -90,7 +90,7 @@ def load_poses(shared_data_folder: Path, split: Split = "all") -> MocapPoses:
     for name in FILES:
         motion = read_source(folder / "mocap" / name)
         good = usable_frames(motion)
-        pose.append(_upright(retarget(motion.rotations[good], offsets, parents), motion, good))
+        pose.append(_remove_heading(retarget(motion.rotations[good], offsets, parents), motion, good))
         clip += [motion.clip_names[c] for c in motion.clip[good]]
         source += [motion.file] * int(good.sum())
     every = np.concatenate(pose)
@@ -116,13 +116,13 @@ def load_poses(shared_data_folder: Path, split: Split = "all") -> MocapPoses:
 
 
 def usable_frames(motion: SourceMotion) -> Bool[np.ndarray, "n"]:
-    """Frames without the defects found in these files.
+    """Finds the frames without the defects that these files have.
 
-    Dropped: a leg or arm left in the base pose (unsolved: all of basketball_signal_3 and 4, single frames elsewhere);
-    an ankle turned by more than 75 degrees, a hand or forearm by more than 110 (upside down in 01_12, 05_06, 90_11).
+    Defects: a leg or arm in the base pose (unsolved: all of basketball_signal_3 and 4, single frames elsewhere); an
+    ankle rotated by more than 75 degrees, a hand or forearm by more than 110 (upside down in 01_12, 05_06, 90_11).
 
     Args:
-        motion: a file's frames.
+        motion: Frames of one file.
 
     Returns:
         (n,) True where the frame is usable.
@@ -135,11 +135,11 @@ def usable_frames(motion: SourceMotion) -> Bool[np.ndarray, "n"]:
 
 
 def distinct_poses(positions_m: Float[np.ndarray, "n 24 3"], threshold_m: float) -> Int[np.ndarray, "m"]:
-    """Indices of poses that differ from every earlier kept pose.
+    """Finds the poses that differ from every earlier kept pose.
 
     Args:
         positions_m: (n, 24, 3) joint positions.
-        threshold_m: RMS joint distance that makes a pose a new one.
+        threshold_m: Smallest RMS joint distance between two kept poses.
 
     Returns:
         (m,) ascending indices; the first pose is always kept.
@@ -167,12 +167,12 @@ def distinct_poses(positions_m: Float[np.ndarray, "n 24 3"], threshold_m: float)
 def joint_positions(
     pose: Float[np.ndarray, "n 24 3"], rest_offsets_m: Float[np.ndarray, "24 3"], parents: list[int]
 ) -> Float[np.ndarray, "n 24 3"]:
-    """Joint positions of a posed skeleton, pelvis at the origin.
+    """Joint positions of a posed skeleton whose pelvis is at the origin.
 
     Args:
         pose: (n, 24, 3) local axis-angle.
-        rest_offsets_m: (24, 3) rest-pose bones, child minus parent.
-        parents: 24 parent indices, -1 for the pelvis.
+        rest_offsets_m: (24, 3) rest-pose bones, child minus parent, metres.
+        parents: 24 parent indices; -1 for the pelvis.
 
     Returns:
         (n, 24, 3) metres.
@@ -186,8 +186,8 @@ def joint_positions(
     return positions
 
 
-def _upright(pose: np.ndarray, motion: SourceMotion, good: np.ndarray) -> np.ndarray:
-    """Removes the heading. The expmap file flips the sign of its root after half a turn: such clips are set upright."""
+def _remove_heading(pose: np.ndarray, motion: SourceMotion, good: np.ndarray) -> np.ndarray:
+    """Removes the heading. Clips of the expmap file whose root flips its sign after half a turn are set upright."""
     pelvis = Rotation.from_rotvec(pose[:, 0])
     quaternion = pelvis.as_quat()
     heading = 2 * np.arctan2(quaternion[:, 1], quaternion[:, 3])

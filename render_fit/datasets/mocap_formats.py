@@ -1,11 +1,10 @@
-"""The motion-capture files as one skeleton: 31 ASF bones whose rest pose is the CMU "base pose".
+"""Readers of the three motion-capture files, with rotations of 31 ASF bones about the CMU "base pose".
 
 CMU's base pose: upright, facing +z, y up, arms along +-x with the thumbs forward, legs 20 degrees apart. The rotation
-called *lfemur* turns the bone lfemur (at the hip), as in ASF files. The three files store it in three ways:
+called *lfemur* rotates the bone lfemur (at the hip), as in ASF files. The files use three formats:
 
-- `cmu_amc_*`: local rotations about the base pose, as they are needed here. Checked against an independent BVH
-  conversion of the same take (tests).
-- `cmu_bvh_*`: the same, but with a rest pose whose arms hang down; forearm twist and wrist are one rotation.
+- `cmu_amc_*`: local rotations about the base pose. A test compares them with an independent BVH conversion of a take.
+- `cmu_bvh_*`: the same about a rest pose with hanging arms; forearm twist and wrist are one rotation.
 - `cmu_expmap_*`: inverse rotations (the published code multiplies row vectors), and 38 nodes with end sites.
 """
 
@@ -19,56 +18,18 @@ from jaxtyping import Float, Int
 from scipy.spatial.transform import Rotation
 
 BONES = (
-    *(
-        "root",
-        "lhipjoint",
-        "lfemur",
-        "ltibia",
-        "lfoot",
-        "ltoes",
-        "rhipjoint",
-        "rfemur",
-        "rtibia",
-        "rfoot",
-        "rtoes",
-    ),
+    *("root", "lhipjoint", "lfemur", "ltibia", "lfoot", "ltoes", "rhipjoint", "rfemur", "rtibia", "rfoot", "rtoes"),
     *("lowerback", "upperback", "thorax", "lowerneck", "upperneck", "head"),
     *("lclavicle", "lhumerus", "lradius", "lwrist", "lhand", "lfingers", "lthumb"),
     *("rclavicle", "rhumerus", "rradius", "rwrist", "rhand", "rfingers", "rthumb"),
 )
 PARENTS = (
-    -1,
-    0,
-    1,
-    2,
-    3,
-    4,
-    0,
-    6,
-    7,
-    8,
-    9,
-    0,
-    11,
-    12,
-    13,
-    14,
-    15,
-    13,
-    17,
-    18,
-    19,
-    20,
-    21,
-    20,
-    13,
-    24,
-    25,
-    26,
-    27,
-    28,
-    27,
+    *(-1, 0, 1, 2, 3, 4, 0, 6, 7, 8, 9),
+    *(0, 11, 12, 13, 14, 15),
+    *(13, 17, 18, 19, 20, 21, 20),
+    *(13, 24, 25, 26, 27, 28, 27),
 )
+"""Index of each bone's parent; -1 for the root."""
 
 # Node of the 38-node exponential-map tree for each bone above; the other seven nodes are end sites.
 # Source: `_some_variables` of the published CMU motion-prediction code (Li et al. 2018, forward_kinematics_cmu.py).
@@ -77,13 +38,13 @@ _EXPMAP_NODES = (*range(6), *range(7, 12), *range(13, 19), *range(20, 26), 27, *
 
 @dataclass(frozen=True)
 class SourceMotion:
-    """One file's frames as local rotations of the 31 bones about CMU's base pose.
+    """Frames of one file as local rotations of the 31 bones about CMU's base pose.
 
     Attributes:
-        rotations: (n, 31, 3, 3) local rotation matrices; the root's is in a world with y up.
+        rotations: (n, 31, 3, 3) local rotation matrices; that of the root is in a world with y up.
         clip: (n,) index into `clip_names`.
-        clip_names: one name per clip, for example ``"02_05"``.
-        file: stem of the file.
+        clip_names: Names of the clips, for example ``"02_05"``.
+        file: Stem of the file.
     """
 
     rotations: Float[np.ndarray, "n 31 3 3"]
@@ -93,16 +54,16 @@ class SourceMotion:
 
 
 def read_source(path: Path) -> SourceMotion:
-    """Reads one of the mocap files; which of the three it is shows in its name.
+    """Reads one of the motion-capture files, whose format is given by its name.
 
     Args:
         path: `cmu_amc_*.npz`, `cmu_bvh_*.npz` or `cmu_expmap_*.npz`.
 
     Returns:
-        The file's frames about CMU's base pose. Expmap files lose the first row of each clip, which is a rest pose.
+        Frames about CMU's base pose. The first row of each clip of expmap files, a rest pose, is left out.
 
     Raises:
-        ValueError: if the name is none of the three.
+        ValueError: if the name belongs to none of the formats.
     """
     with np.load(path, allow_pickle=False) as data:
         rotvec, clip = data["rotvec"].astype(np.float64), data["clip"].astype(np.int64)
@@ -113,20 +74,20 @@ def read_source(path: Path) -> SourceMotion:
         keep = np.concatenate([[False], clip[1:] == clip[:-1]])
         rotations, clip = _matrices(-rotvec[keep][:, _EXPMAP_NODES]), clip[keep]
     elif path.stem.startswith("cmu_bvh"):
-        rotations = _arms_to_the_side(_matrices(rotvec))
+        rotations = _to_horizontal_arms(_matrices(rotvec))
     else:
         raise ValueError(f"{path.name}: expected a name starting with cmu_amc, cmu_bvh or cmu_expmap")
     return SourceMotion(rotations, clip, clip_names, path.stem)
 
 
 def global_rotations(rotations: Float[np.ndarray, "n 31 3 3"]) -> Float[np.ndarray, "n 31 3 3"]:
-    """World rotation of each bone: how far it has turned from CMU's base pose.
+    """World rotation of each bone from CMU's base pose.
 
     Args:
         rotations: (n, 31, 3, 3) local rotations.
 
     Returns:
-        (n, 31, 3, 3); a bone's direction in the world is this times its direction in the base pose.
+        (n, 31, 3, 3); a bone's direction in the world is its rotation times its direction in the base pose.
     """
     world = np.empty_like(rotations)
     for bone, parent in enumerate(PARENTS):
@@ -138,8 +99,8 @@ def _matrices(rotvec: np.ndarray) -> np.ndarray:
     return Rotation.from_rotvec(rotvec.reshape(-1, 3)).as_matrix().reshape(*rotvec.shape, 3)
 
 
-def _arms_to_the_side(rotations: np.ndarray) -> np.ndarray:
-    """Changes the rest pose of the arms from hanging to horizontal, and splits the wrist into twist and bend."""
+def _to_horizontal_arms(rotations: np.ndarray) -> np.ndarray:
+    """Changes the rest pose of the arms from hanging to horizontal, and separates twist and bend of the wrist."""
     rotations = rotations.copy()
     for side, down in (("l", -90.0), ("r", 90.0)):
         hang = Rotation.from_euler("z", down, degrees=True).as_matrix()
@@ -156,10 +117,10 @@ def _arms_to_the_side(rotations: np.ndarray) -> np.ndarray:
 
 
 def twist_angle(rotations: Float[np.ndarray, "n 3 3"], axis: Float[np.ndarray, "3"]) -> Float[np.ndarray, "n"]:
-    """How far rotations turn about a given axis (swing-twist decomposition).
+    """Twist angle of rotations about a given axis (swing-twist decomposition).
 
     Args:
-        rotations: (n, 3, 3).
+        rotations: (n, 3, 3) rotation matrices.
         axis: (3,) unit vector.
 
     Returns:

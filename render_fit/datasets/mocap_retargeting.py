@@ -1,20 +1,20 @@
-"""Carries poses from CMU's skeleton to SMPL's zero pose and tree.
+"""Retargeting of poses from CMU's skeleton to SMPL's.
 
-Each SMPL joint follows one CMU bone. Between the two rest poses stands one constant rotation per joint, its *rest
-correction*: SMPL's part in CMU's base pose. For arms it takes SMPL's bone direction to CMU's by the shortest way,
-so that bone directions after retargeting are the source's own. Other parts are set by meaning:
+Each SMPL joint follows one CMU bone. One constant rotation per joint, its *rest correction*, rotates SMPL's part from
+SMPL's zero pose to CMU's base pose. For arms it is the shortest rotation between the bone directions, so that bone
+directions are preserved. For other parts it preserves their meaning:
 
-- **Legs**: CMU's are straight from hip to ankle, SMPL's are knock-kneed by 7 degrees. The line from hip to ankle is the
-  source's and SMPL's knee keeps its shape, so that it bends about x alone; thigh and shin are each 4 degrees off.
-- **Upper arms** besides turn about themselves, so that the axis of SMPL's elbow (y) meets CMU's, which is tilted.
+- **Legs**: CMU's are straight from hip to ankle, SMPL's are knock-kneed by 7 degrees. The line from hip to ankle is
+  preserved, and SMPL's knee keeps its shape, so that it bends about x alone; thigh and shin deviate by 4 degrees each.
+- **Upper arms** are also twisted, so that the axis of SMPL's elbow (y) agrees with CMU's, which is tilted.
 - **Feet**: under an upright leg both skeletons' feet are flat, but SMPL's ankle-to-toe line is 12 degrees steeper,
-  because its ankle sits higher. Soles stay parallel: the foot turns with the leg and only its heading is aligned.
-- **Head and neck**: CMU's base pose looks up. The public BVH conversion of the database (cgspeed) enters 16 degrees
-  of pitch at the head (5 at the upper neck) to make a level head; so does this.
+  because its ankle sits higher. Soles stay parallel: the foot rotates with the leg, and only its heading is aligned.
+- **Head and neck**: CMU's base pose looks up. The public BVH conversion of the database (cgspeed) adds 16 degrees
+  of pitch at the head (5 at the upper neck) to level it; so does this module.
 - **Trunk**: upright in both. CMU bends first at the root, SMPL 11 cm higher; so the pelvis takes a share of that bend,
-  and the line from hips to neck stays the source's.
-- **Collars**: CMU's clavicles never move (its own solver froze them). A share of each arm's swing goes to SMPL's
-  collar, as a shoulder girdle follows a raised arm; arm directions do not change by it.
+  and the line from hips to neck is preserved.
+- **Collars**: CMU's clavicles never move (its own solver froze them). SMPL's collar takes a share of each arm's
+  swing, as a shoulder girdle does; the directions of arms do not change.
 """
 
 from __future__ import annotations
@@ -36,10 +36,8 @@ SMPL_SOURCE = (
 
 LEG_ANGLE_DEG = 20.0  # between a leg of CMU's base pose and the vertical: every ASF file's "axis 0 0 20"
 LEVEL_HEAD_DEG, LEVEL_NECK_DEG = 16.0, 5.0  # cgspeed's first frame: lowerneck -16, upperneck +21, head +11
-PELVIS_SHARE = (
-    0.4  # of the forward bend at CMU's root: keeps hips-to-neck within 5 degrees of the source (docs/pose_prior.md)
-)
-COLLAR_SHARE = 0.2  # of the arm's swing; arms hanging to overhead then lift the collar by 33 degrees
+PELVIS_SHARE = 0.4  # of the bend at CMU's root: keeps hips-to-neck within 5 degrees of the source (docs/pose_prior.md)
+COLLAR_SHARE = 0.2  # of the arm's swing; an arm raised from hanging to overhead lifts the collar by 33 degrees
 ELBOW_TILT_DEG = 30.0  # every ASF file's "axis 180 -30 90" of lhumerus; lradius turns about (0, -0.87, 0.5)
 FOREARM_SHARE = 0.5  # of the forearm's twist at the elbow, the rest at the wrist: pronation runs along the forearm
 
@@ -49,15 +47,16 @@ def retarget(
     rest_offsets_m: Float[np.ndarray, "24 3"],
     parents: Sequence[int],
 ) -> Float[np.ndarray, "n 24 3"]:
-    """SMPL pose with the same bone directions as CMU's.
+    """SMPL poses with the bone directions of CMU's skeleton.
 
     Args:
-        rotations: (n, 31, 3, 3) local rotations about CMU's base pose, as `read_source` gives them.
-        rest_offsets_m: (24, 3) SMPL's rest-pose bones, child minus parent.
-        parents: 24 parent indices, -1 for the pelvis.
+        rotations: (n, 31, 3, 3) local rotations about CMU's base pose (see `read_source`).
+        rest_offsets_m: (24, 3) rest-pose bones of SMPL, child minus parent, metres.
+        parents: 24 parent indices; -1 for the pelvis.
 
     Returns:
-        (n, 24, 3) local axis-angle, radians; the pelvis's is in the source's world (y up). Hands (22, 23) are zero.
+        (n, 24, 3) local axis-angle, radians; that of the pelvis is in the source's world (y up). Hands (22, 23) are
+        zero.
     """
     world = global_rotations(rotations)
     corrections = rest_corrections(rest_offsets_m)
@@ -74,7 +73,7 @@ def retarget(
         target[:, elbow] = world[:, BONES.index(prefix + "radius")] @ along @ corrections[elbow]
         thorax = world[:, BONES.index("thorax")]
         shoulder = np.swapaxes(thorax, -1, -2) @ world[:, BONES.index(prefix + "humerus")]
-        target[:, collar] = thorax @ _scaled(_swing_from(shoulder, axis), COLLAR_SHARE)
+        target[:, collar] = thorax @ _scale_angle(_swing(shoulder, axis), COLLAR_SHARE)
     local = target.copy()
     for joint, parent in enumerate(parents):
         if parent >= 0:
@@ -83,10 +82,10 @@ def retarget(
 
 
 def rest_corrections(rest_offsets_m: Float[np.ndarray, "24 3"]) -> Float[np.ndarray, "24 3 3"]:
-    """For each SMPL joint, the rotation that takes SMPL's part from its zero pose into CMU's base pose.
+    """Rotation of each SMPL part from SMPL's zero pose to CMU's base pose.
 
     Args:
-        rest_offsets_m: (24, 3) SMPL's rest-pose bones, child minus parent.
+        rest_offsets_m: (24, 3) rest-pose bones of SMPL, child minus parent, metres.
 
     Returns:
         (24, 3, 3) rotation matrices.
@@ -114,11 +113,11 @@ def rest_corrections(rest_offsets_m: Float[np.ndarray, "24 3"]) -> Float[np.ndar
 
 
 def shortest_rotation(source: Float[np.ndarray, "3"], target: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3 3"]:
-    """The rotation by the smallest angle that takes one direction to another.
+    """Rotation by the smallest angle between two directions.
 
     Args:
-        source: (3,) any length but zero.
-        target: (3,) any length but zero; not opposite to `source`.
+        source: (3,) direction of any length but zero.
+        target: (3,) direction of any length but zero, not opposite to `source`.
 
     Returns:
         (3, 3) rotation matrix.
@@ -131,8 +130,8 @@ def shortest_rotation(source: Float[np.ndarray, "3"], target: Float[np.ndarray, 
     return Rotation.from_rotvec(axis / sine * np.arctan2(sine, a @ b)).as_matrix()
 
 
-def _swing_from(rotations: np.ndarray, axis: np.ndarray) -> np.ndarray:
-    """The shortest rotations that take `axis` where `rotations` take it."""
+def _swing(rotations: np.ndarray, axis: np.ndarray) -> np.ndarray:
+    """Shortest rotations from `axis` to `rotations @ axis`."""
     moved = rotations @ axis
     across = np.cross(axis, moved)
     sine = np.linalg.norm(across, axis=-1, keepdims=True)
@@ -140,5 +139,5 @@ def _swing_from(rotations: np.ndarray, axis: np.ndarray) -> np.ndarray:
     return Rotation.from_rotvec(across / np.maximum(sine, 1e-9) * angle).as_matrix()
 
 
-def _scaled(rotations: np.ndarray, share: float) -> np.ndarray:
+def _scale_angle(rotations: np.ndarray, share: float) -> np.ndarray:
     return Rotation.from_rotvec(share * Rotation.from_matrix(rotations).as_rotvec()).as_matrix()

@@ -1,4 +1,8 @@
-"""Synthetic people with known truth, drawn by code that shares nothing with the project's renderers."""
+"""Synthetic people with ground truth, for training, evaluation, tests and the demo (docs/synthesis.md).
+
+The names here belong to single scenes, which are rendered independently of `render_fit.renderers`. Batches for
+training come from `people_sampler.PeopleSampler`.
+"""
 
 from render_fit.synthesis.clothed_scene import clothed_scene
 from render_fit.synthesis.placement import view_rotation

@@ -1,4 +1,4 @@
-"""Keypoints and part labels as an annotator would give them."""
+"""Keypoints and part labels with the errors of annotators, for single scenes."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from render_fit.core.skeletons import Skeleton
 from render_fit.synthesis.independent_rasterizer import rasterize_parts
 
 HIDDEN_DEPTH_M = 0.12
-"""A joint with the visible surface this much nearer is hidden by another part; a torso is about 0.24 m deep, so
-a joint's own flesh is nearer than that."""
+"""A joint is hidden by another part if the visible surface is this much nearer; a torso is about 0.24 m deep, so the
+surface around a joint is nearer than that."""
 
 
 def annotate_keypoints(
@@ -27,19 +27,19 @@ def annotate_keypoints(
     rng: np.random.Generator,
     jitter_px: float,
 ) -> tuple[Float[Tensor, "k 2"], Float[Tensor, "k"]]:
-    """Keypoints as an annotator would click them.
+    """Keypoints with the errors of an annotator.
 
-    Visible points are off by a Gaussian of ``jitter_px`` per axis, hidden ones by twice that; half of the hidden
-    ones are not annotated, like those outside the image.
+    Visible points have Gaussian noise of ``jitter_px`` per axis, hidden ones twice as much. Half of the hidden points
+    and all points outside the image are not annotated.
 
     Args:
-        body: The body.
+        body: Body model.
         parameters: One body in camera coordinates.
         camera: One camera.
-        skeleton: Which keypoints.
+        skeleton: Joint set of the keypoints.
         depth: (H, W) nearest depth per pixel, metres; infinite for the background.
-        rng: Source of the noise.
-        jitter_px: Standard deviation, pixels.
+        rng: Source of randomness.
+        jitter_px: Standard deviation of the noise, pixels.
 
     Returns:
         (K, 2) pixels and (K,) confidence: 1 visible, 0.5 hidden, 0 not annotated.
@@ -65,9 +65,20 @@ def resampled_part_labels(
     camera: Camera,
     scale: float,
 ) -> Int[Tensor, "h w"]:
-    """A part map drawn ``scale`` times as large as the image and brought to its size by nearest neighbour."""
+    """Part map rendered at ``scale`` times the size of the image and resized to it by nearest neighbour.
+
+    Args:
+        vertices_camera: (V, 3) camera coordinates, metres.
+        faces: (F, 3) vertex indices.
+        face_parts: (F,) SMPL part of each face.
+        camera: One camera.
+        scale: Size of the rendering over the size of the image.
+
+    Returns:
+        (H, W) part + 1; 0 is background.
+    """
     small = camera.resize(round(camera.height * scale), round(camera.width * scale))
-    drawn = rasterize_parts(vertices_camera, faces, face_parts, small.K[0].numpy(), small.height, small.width)
+    rendered = rasterize_parts(vertices_camera, faces, face_parts, small.K[0].numpy(), small.height, small.width)
     rows = (np.arange(camera.height) + 0.5) * small.height // camera.height
     columns = (np.arange(camera.width) + 0.5) * small.width // camera.width
-    return torch.from_numpy(drawn[rows.astype(int)][:, columns.astype(int)].astype(np.int64))
+    return torch.from_numpy(rendered[rows.astype(int)][:, columns.astype(int)].astype(np.int64))

@@ -1,4 +1,4 @@
-"""A dressed, lit person in a place, as a photograph with known truth: what the demo fits."""
+"""Single clothed people in a photograph-like image, with ground truth: the demo's input."""
 
 from __future__ import annotations
 
@@ -38,21 +38,18 @@ def clothed_scene(
     skeleton: Skeleton = COCO_17,
     jitter: float = 0.005,
 ) -> SyntheticScene:
-    """A photograph-like scene: ``mask`` is the dressed person's, body and joints are those underneath.
+    """Renders a clothed person. The mask includes the clothes; body, joints and part map are those underneath.
 
     Args:
-        body: The body; its landmarks must include eyes, ears, nose and mouth (the open body's do).
+        body: Body model whose landmarks include eyes, ears, nose and mouth, as those of the open body do.
         pose: (24, 3) axis-angle, radians; the pelvis in the body's own axes.
-        seed: Decides everything that is not given.
+        seed: Seed of everything that is not given.
         betas: (S,) shape; sampled if None.
-        yaw_rad: 0 faces the camera; within ± 50° if None.
-        place: One of ``backdrops.PLACES``; sampled if None.
+        yaw_rad: Yaw, 0 faces the camera; sampled within ± 50° if None.
+        place: One of ``images.environments.PLACES``; sampled if None.
         image_size: (H, W) pixels.
-        skeleton: Which keypoints are annotated.
+        skeleton: Joint set of the keypoints.
         jitter: Standard deviation of the keypoints' noise, as a share of the longer side of the person's box.
-
-    Returns:
-        The scene, with its image. The part map is that of the body underneath.
     """
     rng = np.random.default_rng(seed)
     height, width = image_size
@@ -68,7 +65,7 @@ def clothed_scene(
     rest = rest_body(body, parameters)
     layers = pose_layers(body, parameters, rest, sample_outfit(rest, rng))
     up = view_rotation(0.0, pitch).numpy() @ np.array([0.0, 1.0, 0.0])
-    picture, coverage = render_image(layers, rest, sample_appearance(rng), camera, up, place or sampled_place, rng)
+    image, coverage = render_image(layers, rest, sample_appearance(rng), camera, up, place or sampled_place, rng)
     vertices, faces = output.vertices[0].numpy(), body.faces.numpy()
     depth = rasterize(vertices, faces, camera.K[0].numpy(), height, width).depth
     points = camera.project(output.vertices)[0]
@@ -84,5 +81,5 @@ def clothed_scene(
         skeleton=skeleton,
         keypoints_px=keypoints_px,
         confidence=confidence,
-        image=torch.from_numpy(picture.transpose(2, 0, 1).astype(np.float32)),
+        image=torch.from_numpy(image.transpose(2, 0, 1).astype(np.float32)),
     )

@@ -1,8 +1,8 @@
-"""A second, plain way to draw a mesh: point samples and a z-buffer in numpy, without the project's renderers.
+"""A second rasteriser: point samples and a z-buffer in numpy, independent of the project's renderers.
 
-What a renderer is tested against must not come from that renderer. Every sample is tested exactly against every
-triangle whose box holds it, so a mask made of many samples per pixel is unbiased: its expected coverage is the
-area of the union.
+Renderers and fits are evaluated against its images, so it shares no code with them (tests/test_imports.py). Every
+sample is tested exactly against every triangle whose box contains it. A mask of many samples per pixel is therefore
+unbiased: its expected coverage is the area of the union.
 """
 
 from __future__ import annotations
@@ -14,32 +14,25 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 CHUNK_SAMPLES = 2_000_000
-"""Samples tested at a time; bounds memory to some hundred MB."""
+"""Number of samples tested at a time; it bounds the memory to some hundred MB."""
 
 NEAR_M = 0.05
-"""Triangles with a corner nearer than this (metres) are left out."""
+"""Triangles with a corner nearer than this are left out, metres."""
 
 
 @dataclass(frozen=True)
 class Raster:
-    """What each sample of a grid sees.
+    """Nearest face at each sample of a grid.
 
     Attributes:
-        face_index: (H, W) index of the nearest face; −1 where there is none.
-        weights: (H, W, 3) perspective-correct weights of that face's corners; 0 where there is none.
-        depth: (H, W) depth (z), metres; infinite where there is none.
+        face_index: (H, W) index of the nearest face; −1 without one.
+        weights: (H, W, 3) perspective-correct weights of the corners of that face; 0 without one.
+        depth: (H, W) depth (z) of that face, metres; infinite without one.
     """
 
     face_index: Int[np.ndarray, "h w"]
     weights: Float[np.ndarray, "h w 3"]
     depth: Float[np.ndarray, "h w"]
-
-    def interpolate(self, corner_values: Float[np.ndarray, "f 3 c"]) -> Float[np.ndarray, "h w c"]:
-        """Values given at each face's corners, at every sample; 0 where there is no face."""
-        values = np.zeros((*self.face_index.shape, corner_values.shape[2]), dtype=np.float32)
-        seen = self.face_index >= 0
-        values[seen] = np.einsum("nk,nkc->nc", self.weights[seen], corner_values[self.face_index[seen]])
-        return values
 
 
 def rasterize(
@@ -51,7 +44,7 @@ def rasterize(
     samples: int = 1,
     cull_back: bool = False,
 ) -> Raster:
-    """Find the nearest face at the centre of every sample of a grid.
+    """Finds the nearest face at the centre of every sample of a grid.
 
     Args:
         vertices_camera: (V, 3) camera coordinates, metres.
@@ -60,7 +53,7 @@ def rasterize(
         height: Image height, pixels.
         width: Image width, pixels.
         samples: Samples per pixel and axis; the grid is ``samples`` times the image's size.
-        cull_back: Leave out faces that are seen from behind (clockwise); otherwise both sides are drawn.
+        cull_back: Leave out faces that are clockwise in the image; otherwise both sides are rendered.
 
     Returns:
         The grid of (height · samples) × (width · samples) samples.
@@ -74,7 +67,7 @@ def rasterize(
         inverse_depth = weights / corner_depth[face]
         z = 1 / inverse_depth.sum(axis=1)
         weights = inverse_depth * z[:, None]
-        # With repeated indices the last assignment stays: draw from far to near.
+        # With repeated indices the last assignment stays: order from far to near.
         order = np.argsort(-z, kind="stable")
         face, pixel, weights, z = face[order], pixel[order], weights[order], z[order]
         closer = z < nearest_depth[pixel]
@@ -104,7 +97,7 @@ def _covered_samples(
     points = homogeneous[:, :2] / np.maximum(depth[:, None], 1e-9) * samples
     corners = points[faces]
 
-    # The first and last sample whose centre (integer + 0.5) lies within the triangle's box.
+    # The first and last sample whose centre (integer + 0.5) is inside the triangle's box.
     low = np.ceil(corners.min(axis=1) - 0.5).clip(0, (columns, rows)).astype(np.int64)
     high = np.floor(corners.max(axis=1) - 0.5).clip(-1, (columns - 1, rows - 1)).astype(np.int64)
     box = np.maximum(high - low + 1, 0)
@@ -114,10 +107,10 @@ def _covered_samples(
         a, b, c = (vertices_camera[faces[:, i]] for i in range(3))
         counts[(np.cross(b - a, c - a) * a).sum(axis=1) >= 0] = 0
 
-    drawn = np.flatnonzero(counts)
-    chunk = np.cumsum(counts[drawn]) // CHUNK_SAMPLES
+    rendered = np.flatnonzero(counts)
+    chunk = np.cumsum(counts[rendered]) // CHUNK_SAMPLES
     for start, stop in zip(*_runs(chunk), strict=True):
-        chosen = drawn[start:stop]
+        chosen = rendered[start:stop]
         face = np.repeat(chosen, counts[chosen])
         local = np.arange(len(face)) - np.repeat(np.cumsum(counts[chosen]) - counts[chosen], counts[chosen])
         x = low[face, 0] + local % box[face, 0]

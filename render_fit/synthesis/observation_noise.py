@@ -1,4 +1,7 @@
-"""What observers get wrong: masks eaten into or swollen, limbs lost, things in the way, keypoints off or missing."""
+"""Errors of detectors and segmenters for training: noise on masks, part maps, keypoints and their depths.
+
+For graded, repeatable errors of single observations see `perturbations`.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,14 @@ from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int
+from kornia.morphology import dilation, erosion
 from torch import Tensor
-from torch.nn.functional import interpolate, max_pool2d
+from torch.nn.functional import interpolate
 
 from render_fit.core.config import StrictModel
 from render_fit.core.skeletons import CANONICAL_KEYPOINTS, mirrored_name
 from render_fit.observations.keypoints import centred_depths
+from render_fit.synthesis.noise_fields import random_regions
 
 _SWAPPED = torch.tensor([CANONICAL_KEYPOINTS.index(mirrored_name(name)) for name in CANONICAL_KEYPOINTS])
 _ARMS = torch.tensor([any(word in name for word in ("elbow", "wrist")) for name in CANONICAL_KEYPOINTS])
@@ -23,49 +28,50 @@ _LEGS = torch.tensor(
 _LIMBS = ((18, 20, 22), (19, 21, 23), (4, 7, 10), (5, 8, 11), (20, 22), (21, 23), (7, 10), (8, 11), (15, 12))
 """SMPL parts that a segmenter loses together: forearms with hands, shins with feet, hands, feet, the head."""
 
-_AFTER_LOSS = torch.arange(25).repeat(len(_LIMBS) + 1, 1)
-"""(limbs + 1, 25) what becomes of every label when a limb is lost; the last row: none is."""
+_LABELS_WITHOUT = torch.arange(25).repeat(len(_LIMBS) + 1, 1)
+"""(limbs + 1, 25) new label of every part label if a limb is lost; in the last row none is."""
 for _number, _parts in enumerate(_LIMBS):
-    _AFTER_LOSS[_number, [part + 1 for part in _parts]] = 0
+    _LABELS_WITHOUT[_number, [part + 1 for part in _parts]] = 0
 
-
-_HANGING = [
+_LIMB_CHAINS = [
     (CANONICAL_KEYPOINTS.index(f"{side}_{root}"), [CANONICAL_KEYPOINTS.index(f"{side}_{name}") for name in limb])
     for side in ("left", "right")
     for root, limb in (("shoulder", ("elbow", "wrist")), ("hip", ("knee", "ankle", "big_toe", "heel")))
 ]
-"""Points of arms and legs behind those that they hang on."""
+"""Root keypoint and dependent keypoints of each arm and leg."""
+
+_STRUCTURING_ELEMENT = torch.ones(3, 3)
 
 OUTLIER_SPREAD = 0.4
-"""Standard deviation of how far off a stray keypoint is, share of half the view's side: about another limb's place."""
+"""Standard deviation of outlier keypoints, share of half the view's side: about the distance to another limb."""
 
 
 class ObservationNoise(StrictModel):
-    """How often observers err, and by how much. Shares are probabilities per person unless it says otherwise.
+    """Frequency and size of observation errors. Shares are probabilities per person unless noted otherwise.
 
     Attributes:
-        no_mask: No mask at all.
-        no_parts: No part map.
-        coarse_parts: A part map that tells NBF's 12 parts, in place of SMPL's 24.
-        no_keypoints: No keypoints.
-        mask_dilation: Most that a mask grows or shrinks, share of the view's side.
-        mask_boundary_noise: Height of the smooth noise that moves a mask's edge, in units of the same.
-        limb_lost: A limb missing from mask and part map.
-        occluded: Something in the way; half of the time it is known to be there.
-        false_positive_region: A blob of background taken for the person.
+        no_mask: Share of people without a mask.
+        no_parts: Share of people without a part map.
+        coarse_parts: Share of part maps in NBF's 12 parts instead of SMPL's 24.
+        no_keypoints: Share of people without keypoints.
+        mask_dilation: Largest dilation or erosion of a mask, share of the view's side.
+        mask_boundary_noise: Amplitude of smooth noise that displaces a mask's boundary, share of the view's side.
+        limb_lost: Share of people with one limb missing from mask and part map.
+        occluded: Share of people with an occluder; half of the occluders are known.
+        false_positive_region: Share of people with a region of background in the mask.
         jitter: Smallest and largest standard deviation of keypoints, share of half the view's side.
         keypoint_outliers: Share of keypoints that are somewhere else.
-        missing: Share of visible keypoints that are not found.
-        hidden_missing: Share of hidden ones that are not found.
-        swapped: Left taken for right, in arms, or legs, or all of a person.
-        no_depths: No rough 3D keypoints.
-        depth_scale: Smallest and largest factor on depths, one for the whole person and one more for each limb:
-            networks that are not sure how far a limb reaches towards the camera say less than they see.
-        depth_tilt: Standard deviation of the slope by which their axes lean off the view's: of 30 people who stand
-            (CCP) MediaPipe's feet are further away than their shoulders by 0.18 +- 0.06 of the height between.
-        depth_noise_m: Smallest and largest standard deviation of their depths, metres.
-        depth_flipped: A limb that reaches forwards told to reach backwards, or the other way round; three times as
-            often where all of it is hidden.
+        missing: Share of visible keypoints that are not detected.
+        hidden_missing: Share of hidden keypoints that are not detected.
+        swapped: Share of people with left and right keypoints exchanged, in arms, in legs or everywhere.
+        no_depths: Share of people without keypoint depths.
+        depth_scale: Smallest and largest factor on depths, one for the person and another one for each limb: networks
+            underestimate the depth of limbs that point towards the camera.
+        depth_tilt: Standard deviation of the slope between the axes of the depths and of the view: over 30 standing
+            people (CCP), MediaPipe's feet are deeper than the shoulders by 0.18 ± 0.06 of the height between them.
+        depth_noise_m: Smallest and largest standard deviation of depths, metres.
+        depth_flipped: Share of limbs whose depth relative to their root has the wrong sign; three times this share for
+            limbs that are completely hidden.
     """
 
     renamed: ClassVar[Mapping[str, str]] = {
@@ -103,25 +109,26 @@ NO_NOISE = ObservationNoise(
     depth_scale=(1.0, 1.0),
     depth_noise_m=(1e-6, 1e-6),
 )
-"""An observer without errors that sees everything."""
+"""Complete observations without errors."""
 
 
 def add_mask_noise(
     labels: Int[Tensor, "n s s"],
-    photographed: Bool[Tensor, "n s s"],
+    in_image: Bool[Tensor, "n s s"],
     config: ObservationNoise,
     generator: torch.Generator,
 ) -> tuple[Float[Tensor, "n s s"], Int[Tensor, "n s s"]]:
-    """A silhouette and a part map as segmenters give them.
+    """Silhouettes and part maps with the errors of segmenters.
 
     Args:
-        labels: SMPL part + 1; 0 is background.
-        photographed: Pixels inside the photo.
+        labels: (N, S, S) SMPL part + 1; 0 is background.
+        in_image: (N, S, S) pixels inside the photo.
         config: Kinds and amounts of noise.
         generator: Source of randomness.
 
     Returns:
-        Silhouettes: 1 person, −1 not, 0 unknown; part maps like ``labels``, all 0 where there is none.
+        (N, S, S) silhouettes: 1 person, −1 background, 0 unknown; and (N, S, S) part maps like ``labels``, all 0 for
+        people without a part map.
     """
     count, size, _ = labels.shape
 
@@ -130,55 +137,33 @@ def add_mask_noise(
 
     lost = torch.randint(len(_LIMBS), (count,), generator=generator)
     lost = torch.where(chance(config.limb_lost)[:, 0, 0], lost, len(_LIMBS))
-    labels = _AFTER_LOSS[lost][torch.arange(count)[:, None, None], labels]
+    labels = _LABELS_WITHOUT[lost][torch.arange(count)[:, None, None], labels]
     mask = (labels > 0).float()[:, None]
     grown = config.mask_dilation * size * torch.randn(count, 1, 1, 1, generator=generator) / 2
     noise = interpolate(torch.randn(count, 1, 9, 9, generator=generator), size, mode="bicubic", align_corners=True)
-    mask = _moved(mask, grown + config.mask_boundary_noise * size * noise)[:, 0] > 0.5
+    mask = _displace_boundary(mask, grown + config.mask_boundary_noise * size * noise)[:, 0] > 0.5
 
-    blob = random_blobs(count, size, 0.05, 0.2, generator)
-    mask = mask | (blob & chance(config.false_positive_region))
-    thing = random_blobs(count, size, 0.08, 0.35, generator) & chance(config.occluded)
-    told = torch.rand(count, generator=generator)[:, None, None] < 0.5
-    mask = mask & ~thing
-    unknown = (thing & told) | ~photographed
+    false_positive = random_regions(count, size, 0.05, 0.2, generator)
+    mask = mask | (false_positive & chance(config.false_positive_region))
+    occluder = random_regions(count, size, 0.08, 0.35, generator) & chance(config.occluded)
+    mask = mask & ~occluder
+    unknown = (occluder & chance(0.5)) | ~in_image
     silhouette = torch.where(unknown, 0.0, torch.where(mask, 1.0, -1.0))
     silhouette = torch.where(chance(config.no_mask), 0.0, silhouette)
-    shown = torch.where(thing | ~photographed, 0, labels)
-    return silhouette, torch.where(chance(config.no_parts), 0, shown)
+    parts = torch.where(occluder | ~in_image, 0, labels)
+    return silhouette, torch.where(chance(config.no_parts), 0, parts)
 
 
-def _moved(mask: Float[Tensor, "n 1 s s"], outwards_px: Float[Tensor, "n 1 s s"]) -> Float[Tensor, "n 1 s s"]:
-    """Masks with their edges moved outwards by a number of pixels at every place, up to four; negative: inwards."""
-    result, grown, shrunk = mask, mask, mask
+def _displace_boundary(
+    mask: Float[Tensor, "n 1 s s"], outwards_px: Float[Tensor, "n 1 s s"]
+) -> Float[Tensor, "n 1 s s"]:
+    """Masks dilated (or eroded, where negative) by a number of pixels that differs per pixel, up to four."""
+    result, dilated, eroded = mask, mask, mask
     for step in range(4):
-        grown = max_pool2d(grown, 3, 1, 1)
-        shrunk = 1 - max_pool2d(1 - shrunk, 3, 1, 1)
-        result = torch.where(outwards_px > step + 0.5, grown, torch.where(outwards_px < -step - 0.5, shrunk, result))
+        dilated, eroded = dilation(dilated, _STRUCTURING_ELEMENT), erosion(eroded, _STRUCTURING_ELEMENT)
+        result = torch.where(outwards_px < -step - 0.5, eroded, result)
+        result = torch.where(outwards_px > step + 0.5, dilated, result)
     return result
-
-
-def random_blobs(
-    count: int, size: int, smallest: float, largest: float, generator: torch.Generator
-) -> Bool[Tensor, "n s s"]:
-    """One ellipse or box each, anywhere, turned any way.
-
-    Args:
-        count: Pictures.
-        size: Their side, pixels.
-        smallest: Half-axis, share of the side.
-        largest: Half-axis, share of the side.
-        generator: Source of randomness.
-    """
-    centres = (torch.arange(size) + 0.5) / size
-    middle = 0.1 + 0.8 * torch.rand(count, 2, 1, 1, generator=generator)
-    half = smallest + (largest - smallest) * torch.rand(count, 2, 1, 1, generator=generator) ** 2
-    angle = math.pi * torch.rand(count, 1, 1, generator=generator)
-    x, y = centres[None, None, :] - middle[:, 0], centres[None, :, None] - middle[:, 1]
-    along, across = x * angle.cos() + y * angle.sin(), y * angle.cos() - x * angle.sin()
-    u, v = (along / half[:, 0]).abs(), (across / half[:, 1]).abs()
-    square = (torch.rand(count, generator=generator) < 0.4)[:, None, None]
-    return torch.where(square, torch.maximum(u, v), (u * u + v * v).sqrt()) < 1
 
 
 def add_keypoint_noise(
@@ -188,41 +173,40 @@ def add_keypoint_noise(
     config: ObservationNoise,
     generator: torch.Generator,
 ) -> tuple[Float[Tensor, "n k 2"], Float[Tensor, "n k"]]:
-    """Keypoints as detectors give them.
+    """Keypoints with the errors of detectors.
 
     Args:
-        keypoints: Units of half the view's side from its middle.
-        visible: Not hidden, and inside the photo.
-        known: Inside the photo, and told at all.
+        keypoints: (N, K, 2) units of half the view's side from its centre.
+        visible: (N, K) not hidden, and inside the photo.
+        known: (N, K) part of the keypoint format, and inside the photo.
         config: Kinds and amounts of noise.
         generator: Source of randomness.
 
     Returns:
-        Keypoints and confidences, both 0 where nothing was found.
+        (N, K, 2) keypoints and (N, K) confidences, both 0 where nothing is detected.
     """
     count, n_points, _ = keypoints.shape
 
-    def chance(*shape: int) -> Tensor:
+    def uniform(*shape: int) -> Tensor:
         return torch.rand(*shape, generator=generator)
 
     low, high = (math.log(limit) for limit in config.jitter)
-    jitter = (low + (high - low) * chance(count, 1)).exp()
+    jitter = (low + (high - low) * uniform(count, 1)).exp()
     jitter = jitter * torch.where(visible, 1.0, 2.0)
-    moved = keypoints + jitter[..., None] * torch.randn(keypoints.shape, generator=generator)
-    stray = chance(count, n_points) < config.keypoint_outliers
-    moved = torch.where(
-        stray[..., None], moved + OUTLIER_SPREAD * torch.randn(keypoints.shape, generator=generator), moved
-    )
-    missed = chance(count, n_points) < torch.where(visible, config.missing, config.hidden_missing)
-    found = known & ~missed & (chance(count, 1) >= config.no_keypoints)
+    noisy = keypoints + jitter[..., None] * torch.randn(keypoints.shape, generator=generator)
+    outlier = uniform(count, n_points) < config.keypoint_outliers
+    offset = OUTLIER_SPREAD * torch.randn(keypoints.shape, generator=generator)
+    noisy = torch.where(outlier[..., None], noisy + offset, noisy)
+    missed = uniform(count, n_points) < torch.where(visible, config.missing, config.hidden_missing)
+    detected = known & ~missed & (uniform(count, 1) >= config.no_keypoints)
     which = torch.randint(3, (count,), generator=generator)
-    swap = (chance(count) < config.swapped)[:, None] & torch.stack([_ARMS, _LEGS, torch.ones_like(_ARMS)])[which]
-    moved = torch.where(swap[..., None], moved[:, _SWAPPED], moved)
-    found = torch.where(swap, found[:, _SWAPPED], found)
-    sure = _confidences(visible, generator)
-    exact = (chance(count) < 0.4)[:, None]  # annotations come without doubt
-    confidence = torch.where(found, torch.where(exact, 1.0, sure), 0.0)
-    return torch.where(found[..., None], moved.clamp(-3, 3), 0.0), confidence
+    swap = (uniform(count) < config.swapped)[:, None] & torch.stack([_ARMS, _LEGS, torch.ones_like(_ARMS)])[which]
+    noisy = torch.where(swap[..., None], noisy[:, _SWAPPED], noisy)
+    detected = torch.where(swap, detected[:, _SWAPPED], detected)
+    confidence = _sample_confidence(visible, generator)
+    certain = (uniform(count) < 0.4)[:, None]  # annotations have confidence 1
+    confidence = torch.where(detected, torch.where(certain, 1.0, confidence), 0.0)
+    return torch.where(detected[..., None], noisy.clamp(-3, 3), 0.0), confidence
 
 
 def add_depth_noise(
@@ -232,40 +216,41 @@ def add_depth_noise(
     config: ObservationNoise,
     generator: torch.Generator,
 ) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k"]]:
-    """How far away keypoints are, as networks guess it from a photo: the signs mostly right, the sizes not.
+    """Keypoint depths with the errors of networks: most signs are right, magnitudes are not.
 
     Args:
-        points: Metres, in the view's axes.
-        visible: Not hidden, and inside the photo.
-        known: Inside the photo, and told at all.
+        points: (N, K, 3) keypoints in the view's axes, metres.
+        visible: (N, K) not hidden, and inside the photo.
+        known: (N, K) part of the keypoint format, and inside the photo.
         config: Kinds and amounts of noise.
         generator: Source of randomness.
 
     Returns:
-        Depths relative to the mean of those that are told, and confidences, both 0 where nothing is told.
+        (N, K) depths relative to the mean of the given ones, metres, and (N, K) confidences, both 0 where none is
+        given.
     """
     count, n_points, _ = points.shape
 
     def between(limits: tuple[float, float], *shape: int) -> Tensor:
         return limits[0] + (limits[1] - limits[0]) * torch.rand(*shape, generator=generator)
 
-    told = known & (torch.rand(count, 1, generator=generator) >= config.no_depths)
-    around = torch.stack([centred_depths(points[..., axis], told) for axis in range(3)], -1)
+    given = known & (torch.rand(count, 1, generator=generator) >= config.no_depths)
+    centred = torch.stack([centred_depths(points[..., axis], given) for axis in range(3)], -1)
     slope = config.depth_tilt * torch.randn(count, 1, 2, generator=generator)
-    depths = around[..., 2] + (slope * around[..., :2]).sum(-1)
-    for root, limb in _HANGING:
-        smaller = between(config.depth_scale, count, 1)
+    depths = centred[..., 2] + (slope * centred[..., :2]).sum(-1)
+    for root, limb in _LIMB_CHAINS:
+        factor = between(config.depth_scale, count, 1)
         share = config.depth_flipped * torch.where(visible[:, limb].any(1, keepdim=True), 1.0, 3.0)
         flipped = torch.rand(count, 1, generator=generator) < share
         reach = depths[:, limb] - depths[:, root, None]
-        depths[:, limb] = depths[:, root, None] + torch.where(flipped, -smaller, smaller) * reach
+        depths[:, limb] = depths[:, root, None] + torch.where(flipped, -factor, factor) * reach
     low, high = (math.log(limit) for limit in config.depth_noise_m)
     noise = between((low, high), count, 1).exp() * torch.where(visible, 1.0, 2.0)
     depths = between(config.depth_scale, count, 1) * depths + noise * torch.randn(count, n_points, generator=generator)
-    return centred_depths(depths, told), torch.where(told, _confidences(visible, generator), 0.0)
+    return centred_depths(depths, given), torch.where(given, _sample_confidence(visible, generator), 0.0)
 
 
-def _confidences(visible: Bool[Tensor, "n k"], generator: torch.Generator) -> Float[Tensor, "n k"]:
-    """Confidences of what was found: hidden points have less."""
-    seen, guessed = (torch.rand(visible.shape, generator=generator) for _ in range(2))
-    return torch.where(visible, 0.6 + 0.4 * seen, 0.2 + 0.7 * guessed)
+def _sample_confidence(visible: Bool[Tensor, "n k"], generator: torch.Generator) -> Float[Tensor, "n k"]:
+    """Confidences of detected keypoints: lower for hidden ones."""
+    of_visible, of_hidden = (torch.rand(visible.shape, generator=generator) for _ in range(2))
+    return torch.where(visible, 0.6 + 0.4 * of_visible, 0.2 + 0.7 * of_hidden)

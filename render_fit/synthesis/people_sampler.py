@@ -1,4 +1,4 @@
-"""Training data that never ends: people drawn on the spot, with the truth, and seen as detectors see them."""
+"""Batches of synthetic people with ground truth, rendered with the project's renderer, for training."""
 
 from __future__ import annotations
 
@@ -23,57 +23,55 @@ from render_fit.core.skeletons import (
 )
 from render_fit.renderers.base import RenderSettings
 from render_fit.renderers.cpu import CpuRenderer
+from render_fit.synthesis.annotations import HIDDEN_DEPTH_M
 from render_fit.synthesis.images.training_images import ImageAugmentation
 from render_fit.synthesis.observation_noise import ObservationNoise
 from render_fit.synthesis.people import People, PeopleDistribution, sample_people
 from render_fit.synthesis.poses.bank import PoseAugmentation, PoseBank
 
-HIDDEN_DEPTH_M = 0.12
-"""A keypoint with the visible surface this much nearer is hidden; a torso is about 0.24 m deep."""
-
 KEYPOINT_FORMATS = (COCO_17, MEDIAPIPE_33, BODY_25, H36M_17, MPI_INF_3DHP_17)
-"""Who tells keypoints: formats that mean other points by the same names."""
+"""Keypoint formats of detectors and annotations. They place joints of the same name at different points."""
 
 
 @dataclass(frozen=True)
 class RenderedPeople:
-    """N people as a perfect observer would see them.
+    """Ground truth of N people in image space: what an observer without errors gives.
 
     Attributes:
-        people: Who.
-        face_index: (N, S, S) the body's face that a pixel sees; −1 is background.
+        people: Parameters, meshes and cameras of the people.
+        face_index: (N, S, S) visible face of the body per pixel; −1 is background.
         labels: (N, S, S) SMPL part + 1; 0 is background.
-        photographed: (N, S, S) pixels inside of the photo.
-        keypoints: (N, K, 2) `CANONICAL_KEYPOINTS`, units of half the view from its middle.
-        points: (N, K, 3) the same in space, metres.
-        visible: (N, K) not hidden by the body, and inside the photo.
-        known: (N, K) told by the annotator's skeleton and inside the photo.
+        in_image: (N, S, S) pixels of the view that lie inside the photo.
+        keypoints: (N, K, 2) `CANONICAL_KEYPOINTS` in the view, units of half its side from its centre.
+        keypoints_camera: (N, K, 3) the same keypoints in camera coordinates, metres.
+        visible: (N, K) keypoints that are ``known`` and not hidden by the body.
+        known: (N, K) keypoints that the person's keypoint format has and that lie inside the photo.
     """
 
     people: People
     face_index: Int[Tensor, "n s s"]
     labels: Int[Tensor, "n s s"]
-    photographed: Bool[Tensor, "n s s"]
+    in_image: Bool[Tensor, "n s s"]
     keypoints: Float[Tensor, "n k 2"]
-    points: Float[Tensor, "n k 3"]
+    keypoints_camera: Float[Tensor, "n k 3"]
     visible: Bool[Tensor, "n k"]
     known: Bool[Tensor, "n k"]
 
 
 @dataclass(frozen=True)
 class PeopleSampler:
-    """People drawn on the spot.
+    """Samples synthetic people and renders their part labels.
 
     Attributes:
-        body: M.
-        bank: Their poses.
-        basis: Their clothes.
-        size: Side of the views, pixels.
-        poses: How poses are varied.
-        people: How people look and are seen.
-        noise: What observers get wrong.
-        keypoint_formats: Skeletons by whose meaning of the joints keypoints are told, each for as many people.
-        photos: How pictures in colour look; None: none are drawn.
+        body: Body model.
+        bank: Poses to sample from.
+        basis: Clothing basis; None: all people are unclothed.
+        size: Side of the square views, pixels.
+        poses: Augmentation of the poses.
+        people: Distribution of shape, clothing and camera.
+        noise: Noise of the observations that training batches add to the ground truth.
+        keypoint_formats: Keypoint formats; each person's keypoints follow one of them, chosen at random.
+        images: Appearance and augmentation of RGB images; None: training batches have no RGB images.
     """
 
     body: Body
@@ -87,65 +85,64 @@ class PeopleSampler:
     images: ImageAugmentation | None = None
 
     @torch.no_grad()
-    def draw(self, count: int, generator: torch.Generator) -> RenderedPeople:
-        """Draws people without errors.
+    def sample(self, count: int, generator: torch.Generator) -> RenderedPeople:
+        """Samples and renders people, without observation noise.
 
         Args:
-            count: How many.
+            count: Number of people.
             generator: Source of randomness; the same state gives the same people.
         """
-        pose = self.bank.draw(count, self.poses, generator)
-        who = sample_people(self.body, pose, self.size, self.people, generator, self.basis)
-        seen = CpuRenderer()(
-            who.vertices, self.body.faces, who.camera, RenderSettings(), outputs=("face_index", "depth")
+        pose = self.bank.sample(count, self.poses, generator)
+        people = sample_people(self.body, pose, self.size, self.people, generator, self.basis)
+        rendered = CpuRenderer()(
+            people.vertices, self.body.faces, people.camera, RenderSettings(), outputs=("face_index", "depth")
         )
-        assert seen.face_index is not None and seen.depth is not None
-        labels = torch.where(seen.face_index >= 0, self.body.face_parts[seen.face_index.clamp(min=0)] + 1, 0)
-        photographed = self._photographed(who.inside)
-        keypoints, points, visible, known = self._annotated(who, seen.depth, generator)
-        return RenderedPeople(
-            who, seen.face_index, labels * photographed, photographed, keypoints, points, visible, known
-        )
+        face_index, depth = rendered.face_index, rendered.depth
+        assert face_index is not None and depth is not None
+        labels = torch.where(face_index >= 0, self.body.face_parts[face_index.clamp(min=0)] + 1, 0)
+        in_image = self._pixels_in_image(people.image_bounds)
+        keypoints = self._annotate_keypoints(people, depth, generator)
+        return RenderedPeople(people, face_index, labels * in_image, in_image, *keypoints)
 
-    def _photographed(self, inside: Float[Tensor, "n 4"]) -> Bool[Tensor, "n s s"]:
+    def _pixels_in_image(self, bounds: Float[Tensor, "n 4"]) -> Bool[Tensor, "n s s"]:
         centres = torch.arange(self.size) + 0.5
-        left, top, right, bottom = inside.T[..., None]
+        left, top, right, bottom = bounds.T[..., None]
         columns, rows = (centres > left) & (centres < right), (centres > top) & (centres < bottom)
         return rows[:, :, None] & columns[:, None, :]
 
-    def _annotated(
-        self, who: People, depth: Float[Tensor, "n s s"], generator: torch.Generator
+    def _annotate_keypoints(
+        self, people: People, depth: Float[Tensor, "n s s"], generator: torch.Generator
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Keypoints by one annotator's meaning of the joints for each person."""
-        count = len(who.vertices)
-        pixels, places = torch.zeros(count, len(CANONICAL_KEYPOINTS), 2), torch.ones(count, len(CANONICAL_KEYPOINTS), 3)
-        told = torch.zeros(count, len(CANONICAL_KEYPOINTS), dtype=torch.bool)
-        annotator = torch.randint(len(self.keypoint_formats), (count,), generator=generator)
+        """The last four attributes of `RenderedPeople`, one keypoint format per person."""
+        count, n_points = len(people.vertices), len(CANONICAL_KEYPOINTS)
+        pixels, points = torch.zeros(count, n_points, 2), torch.ones(count, n_points, 3)
+        annotated = torch.zeros(count, n_points, dtype=torch.bool)
+        chosen = torch.randint(len(self.keypoint_formats), (count,), generator=generator)
         for number, skeleton in enumerate(self.keypoint_formats):
-            rows = (annotator == number).nonzero()[:, 0]
+            rows = (chosen == number).nonzero()[:, 0]
             if not len(rows):
                 continue
-            theirs, ours = _supported(self.body, skeleton)
-            points = self.body.keypoints(_without_offsets(who.parameters, rows), skeleton)[:, theirs]
-            index = rows[:, None], torch.tensor(ours)[None]
-            pixels[index] = who.camera[rows].project(points)
-            places[index], told[index] = points, True
+            columns, canonical = _supported_columns(self.body, skeleton)
+            found = self.body.keypoints(_remove_offsets(people.parameters, rows), skeleton)[:, columns]
+            index = rows[:, None], torch.tensor(canonical)[None]
+            pixels[index] = people.camera[rows].project(found)
+            points[index], annotated[index] = found, True
         cell = pixels.floor().long()
         column, row = cell[..., 0].clamp(0, self.size - 1), cell[..., 1].clamp(0, self.size - 1)
         surface = depth[torch.arange(count)[:, None], row, column]
-        hidden = (surface > 0) & (surface < places[..., 2] - HIDDEN_DEPTH_M)
-        inside = (pixels >= who.inside[:, None, :2]).all(-1) & (pixels <= who.inside[:, None, 2:]).all(-1)
-        known = told & inside
-        return 2 * pixels / self.size - 1, places, known & ~hidden, known
+        hidden = (surface > 0) & (surface < points[..., 2] - HIDDEN_DEPTH_M)
+        bounds = people.image_bounds[:, None]
+        known = annotated & (pixels >= bounds[..., :2]).all(-1) & (pixels <= bounds[..., 2:]).all(-1)
+        return 2 * pixels / self.size - 1, points, known & ~hidden, known
 
 
-def _supported(body: Body, skeleton: Skeleton) -> tuple[list[int], list[int]]:
+def _supported_columns(body: Body, skeleton: Skeleton) -> tuple[list[int], list[int]]:
     """`canonical_columns` of the joints that the body has."""
     has = body.supports(skeleton).tolist()
     pairs = [(i, j) for i, j in zip(*canonical_columns(skeleton), strict=True) if has[i]]
     return [i for i, _ in pairs], [j for _, j in pairs]
 
 
-def _without_offsets(parameters: BodyParameters, rows: Tensor) -> BodyParameters:
-    """Some bodies without their clothes: keypoints are points of the body."""
+def _remove_offsets(parameters: BodyParameters, rows: Tensor) -> BodyParameters:
+    """Some of the bodies, unclothed: keypoints are points of the body."""
     return BodyParameters(parameters.rotations[rows], parameters.betas[rows], parameters.transl[rows])

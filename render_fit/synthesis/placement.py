@@ -1,4 +1,4 @@
-"""Places one person in front of a camera."""
+"""Placement of one person in front of a camera."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def view_rotation(yaw_rad: float, pitch_rad: float = 0.0, roll_rad: float = 0.0)
     """Rotation from the body's axes (y up, z forward) to the camera's (y down, z away) for an upright person.
 
     Args:
-        yaw_rad: 0 faces the camera; positive turns the person's front to the image's right.
-        pitch_rad: Camera pitch; positive looks down on the person.
-        roll_rad: Camera roll.
+        yaw_rad: Yaw of the person: 0 faces the camera, positive faces the right of the image.
+        pitch_rad: Pitch of the camera; positive pitch has the camera above the person.
+        roll_rad: Roll of the camera.
     """
     upright = roma.rotvec_to_rotmat(torch.tensor([math.pi, 0.0, 0.0]))
     yaw = roma.rotvec_to_rotmat(torch.tensor([0.0, yaw_rad, 0.0]))
@@ -32,16 +32,16 @@ def view_rotation(yaw_rad: float, pitch_rad: float = 0.0, roll_rad: float = 0.0)
     return roll @ pitch @ upright @ yaw
 
 
-def place(
+def translation_in_view(
     vertices: Float[Tensor, "v 3"], camera: Camera, fill: float, centre: tuple[float, float] = (0.5, 0.5)
 ) -> Float[Tensor, "3"]:
     """Translation that makes a surface's box fill a share of the image.
 
     Args:
-        vertices: (V, 3) surface in camera axes, metres, anywhere.
+        vertices: (V, 3) surface in camera axes, metres; its translation does not matter.
         camera: One camera.
         fill: Share of the image's height or width, whichever binds first.
-        centre: Where the box's centre lands, as shares of width and height.
+        centre: Position of the box's centre in the image, as shares of width and height.
 
     Returns:
         (3,) metres.
@@ -52,7 +52,7 @@ def place(
     depth = (camera.K[0, [0, 1], [0, 1]] * extent[:2] / (fill * size_px)).amax() + extent[2] / 2
     middle = (vertices.amax(dim=0) + vertices.amin(dim=0)) / 2
     transl = torch.cat([-middle[:2], (depth - middle[2])[None]])
-    # Perspective moves the box a little: a few corrections of depth and position settle it.
+    # Perspective moves the box a little; a few corrections of depth and position converge.
     for _ in range(8):
         points = camera.project((vertices + transl)[None])[0]
         low, high = points.amin(dim=0), points.amax(dim=0)
@@ -72,19 +72,19 @@ def pose_in_view(
     fill: float = FILL,
     centre: tuple[float, float] = (0.5, 0.5),
 ) -> BodyParameters:
-    """Body parameters of a person in a pose, turned by ``rotation`` and placed in the camera's view.
+    """Body parameters of a person in a given pose and rotation, placed in the camera's view.
 
     Args:
-        body: The body.
+        body: Body model.
         pose: (24, 3) axis-angle, radians; the pelvis in the body's own axes.
         betas: (S,) shape.
         camera: One camera.
         rotation: (3, 3) from body axes to camera axes.
         fill: Share of the image that the person fills.
-        centre: Where the person's box is centred, as shares of width and height.
+        centre: Position of the centre of the person's box in the image, as shares of width and height.
     """
     rotations = roma.rotvec_to_rotmat(pose)
     rotations = torch.cat([(rotation @ rotations[0])[None], rotations[1:]])[None]
     unplaced = BodyParameters(rotations=rotations, betas=betas[None], transl=torch.zeros(1, 3))
-    transl = place(body(unplaced).vertices[0], camera, fill, centre)
+    transl = translation_in_view(body(unplaced).vertices[0], camera, fill, centre)
     return BodyParameters(rotations=rotations, betas=betas[None], transl=transl[None])

@@ -1,4 +1,4 @@
-"""Synthetic people with known truth: posed, placed before a camera and drawn without the project's renderers."""
+"""Single unclothed people with ground truth, rendered independently of the project's renderers."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from render_fit.synthesis.independent_rasterizer import rasterize, rasterize_mas
 from render_fit.synthesis.placement import pose_in_view, view_rotation
 
 BETA_LIMIT = 2.0
-"""Sampled betas are standard normal, cut here: 95 % of real adults in each component."""
+"""Sampled betas are standard normal, clipped here: the range of 95 % of real adults in each component."""
 
 
 @dataclass(frozen=True)
 class SyntheticScene:
-    """One synthetic person, what was drawn of them, and the truth.
+    """One synthetic person: ground truth and rendered annotations.
 
     Attributes:
         parameters: True body parameters (a batch of one) in camera coordinates; no clothing.
         camera: True camera (a batch of one).
         vertices_camera: (V, 3) true body surface, metres.
         joints_camera: (24, 3) true joints, metres.
-        mask: (H, W) antialiased coverage in [0, 1] of everything that is the person, garments included.
-        labels: (H, W) SMPL-24 labels, drawn at another resolution and brought to this one by nearest neighbour.
-        skeleton: What the keypoints are.
-        keypoints_px: (K, 2) keypoints as an annotator would give them: jittered.
+        mask: (H, W) antialiased coverage in [0, 1] of the person, garments included.
+        labels: (H, W) SMPL-24 labels, rendered at another resolution and resized by nearest neighbour.
+        skeleton: Joint set of the keypoints.
+        keypoints_px: (K, 2) keypoints with the noise of an annotator, pixels.
         confidence: (K,) 1 visible, 0.5 hidden but annotated, 0 not annotated.
         image: (3, H, W) photograph-like RGB in [0, 1], or None.
     """
@@ -55,7 +55,7 @@ class SyntheticScene:
     def observation(
         self, *, mask: bool = True, parts: bool = True, keypoints: bool = True, camera: bool = True
     ) -> Observation:
-        """What a fit is given: the drawn mask, part map and keypoints, and the camera; each can be withheld.
+        """Observation of the scene: mask, part map, keypoints and camera; each can be left out.
 
         Raises:
             ValueError: if the person is outside the image.
@@ -75,12 +75,12 @@ class SyntheticScene:
             labels=self.labels if parts else None,
             part_space=PART_SPACES["smpl24"] if parts else None,
             camera=self.camera if camera else None,
-            source={"mask": "drawn", "labels": "drawn", "keypoints": "drawn", "camera": "drawn"},
+            source=dict.fromkeys(("mask", "labels", "keypoints", "camera"), "synthetic"),
         )
 
 
 def sample_betas(body: Body, rng: np.random.Generator) -> Float[Tensor, "s"]:
-    """A random adult's shape: standard normal betas within ± ``BETA_LIMIT``."""
+    """(S,) shape of a random adult: standard normal betas within ± ``BETA_LIMIT``."""
     betas = rng.standard_normal(body.n_betas).clip(-BETA_LIMIT, BETA_LIMIT)
     return torch.tensor(betas, dtype=torch.float32)
 
@@ -97,20 +97,17 @@ def synthetic_scene(
     skeleton: Skeleton = COCO_17,
     jitter: float = 0.01,
 ) -> SyntheticScene:
-    """An unclothed person in a random view, with mask, part map and keypoints but without a photograph.
+    """Renders an unclothed person in a random view: mask, part map and keypoints, without an image.
 
     Args:
-        body: The body.
+        body: Body model.
         pose: (24, 3) axis-angle, radians; the pelvis in the body's own axes.
-        seed: Decides view, shape and noise.
+        seed: Seed of view, shape and noise.
         betas: (S,) shape; sampled if None.
-        yaw_rad: 0 faces the camera; anywhere around if None.
+        yaw_rad: Yaw, 0 faces the camera; sampled from all directions if None.
         image_size: (H, W) pixels.
-        skeleton: Which keypoints are annotated.
+        skeleton: Joint set of the keypoints.
         jitter: Standard deviation of the keypoints' noise, as a share of the longer side of the person's box.
-
-    Returns:
-        The scene.
     """
     rng = np.random.default_rng(seed)
     height, width = image_size

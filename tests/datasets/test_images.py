@@ -1,4 +1,4 @@
-"""Readers of the research photos, against facts from the data's own README."""
+"""Readers of the research photos against facts from the README of the data."""
 
 from pathlib import Path
 
@@ -52,6 +52,6 @@ def test_reference_box_of_a_mask():
     assert sample.reference_box.tolist() == [3.0, 2.0, 6.0, 3.0]
 
 
-def test_missing_data_says_where_it_was_looked_for(tmp_path: Path):
+def test_missing_data_are_an_error_with_the_folder(tmp_path: Path):
     with pytest.raises(FileNotFoundError, match="RENDER_FIT_DATA"):
         images.data_folder(tmp_path / "nowhere")

@@ -1,4 +1,4 @@
-"""Motion capture on SMPL's skeleton: the files agree with each other and with CMU's tables, and people look right."""
+"""Motion capture on SMPL's skeleton: files agree with each other and with CMU's tables, and poses are plausible."""
 
 import json
 from pathlib import Path
@@ -38,7 +38,7 @@ OFFSETS_M = np.array(  # SMPL neutral's rest bones, as public code tabulates the
 LEG = np.array([np.sin(np.radians(20)), -np.cos(np.radians(20)), 0.0])
 MIRROR = np.array([-1.0, 1.0, 1.0])
 ALONG = np.array([1.0, 0.0, 0.0])
-LIMBS = {  # bone that ends in this joint: CMU bone, its direction, allowed error (legs: see mocap_retarget)
+LIMBS = {  # bone that ends in this joint: CMU bone, its direction, allowed error (legs: see mocap_retargeting)
     "left_knee": ("lfemur", LEG, 4.2),
     "left_ankle": ("ltibia", LEG, 4.2),
     "left_elbow": ("lhumerus", ALONG, 0.01),
@@ -118,7 +118,7 @@ def test_bends_arrive_at_the_right_joint(source, axis, degrees, joint, component
 
 @pytest.mark.parametrize(("side", "sign"), [("left", -1.0), ("right", 1.0)])
 def test_elbows_bend_about_y_alone(side: str, sign: float) -> None:
-    """CMU's elbow axis is tilted by 30 degrees; SMPL's is y (SMPLify's elbow guard reads only y)."""
+    """CMU's elbow axis is tilted by 30 degrees; SMPL's is y (SMPLify's elbow prior uses only y)."""
     rotations = at_rest()
     axis = np.array([0.0, sign * np.cos(np.radians(30)), -sign * np.sin(np.radians(30))])
     rotations[0, BONES.index(f"{side[0]}radius")] = Rotation.from_rotvec(1.2 * axis).as_matrix()
@@ -173,7 +173,7 @@ def test_distinct_poses_are_far_from_each_other_and_near_all() -> None:
     assert len(kept) == 40 and kept[0] == 0
 
 
-def test_unknown_files_and_splits_are_refused(tmp_path: Path) -> None:
+def test_unknown_files_and_splits_are_errors(tmp_path: Path) -> None:
     np.savez(tmp_path / "motion.npz", rotvec=np.zeros((1, 31, 3)), clip=np.zeros(1), clip_names=np.array(["a"]))
     with pytest.raises(ValueError, match=r"motion\.npz"):
         read_source(tmp_path / "motion.npz")
@@ -187,7 +187,7 @@ def test_rest_bones_here_are_those_of_the_shared_table(shared_data: Path) -> Non
     assert list(PARENTS) == table["parents"]
 
 
-def test_amc_file_is_the_databases_own(motions) -> None:
+def test_amc_file_agrees_with_the_public_bvh_conversion(motions) -> None:
     """Frame 1 of take 01_04 in the public BVH conversion (cgspeed): Euler angles z, y, x in degrees."""
     motion = motions["cmu_amc_01_02_03_05_88_90"]
     frame = motion.rotations[np.flatnonzero(motion.clip == motion.clip_names.index("01_04"))[0]]
@@ -233,7 +233,7 @@ def test_the_same_takes_agree_between_files(motions) -> None:
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_bone_directions_are_the_sources(motions, file: str) -> None:
+def test_bone_directions_are_those_of_the_source(motions, file: str) -> None:
     """Arms exactly, legs within 4 degrees, hips-to-neck within 5 in 99 % of frames (table in docs/pose_prior.md)."""
     motion = motions[file]
     rotations = motion.rotations[usable_frames(motion)]

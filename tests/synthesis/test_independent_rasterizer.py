@@ -1,4 +1,4 @@
-"""The second rasteriser, against areas and depths known in closed form."""
+"""The independent rasteriser against areas and depths in closed form."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def test_mask_of_a_sloped_triangle_is_unbiased():
     assert mask.sum() == pytest.approx(420.265, rel=2e-3)
 
 
-def test_the_nearer_face_is_seen_and_depth_is_perspective():
+def test_the_nearer_face_is_visible_and_depth_is_perspective():
     near, faces = rectangle(10, 10, 20, 20, 1.0)
     far, _ = rectangle(5, 5, 30, 30, 2.0)
     labels = rasterize_parts(
@@ -47,7 +47,7 @@ def test_the_nearer_face_is_seen_and_depth_is_perspective():
     assert middle == pytest.approx(4 / 3, rel=2e-3)
 
 
-def test_faces_behind_the_camera_or_outside_the_image_draw_nothing():
+def test_faces_behind_the_camera_or_outside_the_image_are_not_rendered():
     vertices, faces = rectangle(10, 10, 20, 20, 1.0)
     assert rasterize_mask(-vertices, faces, K, 40, 40).sum() == 0
     assert rasterize_mask(vertices + [5.0, 0, 0], faces, K, 40, 40).sum() == 0

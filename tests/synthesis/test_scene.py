@@ -1,4 +1,4 @@
-"""Synthetic people: the truth belongs to the picture, whatever drew it."""
+"""Single synthetic scenes: masks, labels and keypoints agree with the ground truth."""
 
 import math
 
@@ -13,7 +13,7 @@ from render_fit.core.skeletons import COCO_17, SMPL_24
 from render_fit.evaluation.failure_modes import torso_frame
 from render_fit.synthesis import EVERYDAY_POSES, clothed_scene, everyday_pose, synthetic_scene, view_rotation
 from render_fit.synthesis.noise_fields import fractal_noise
-from render_fit.synthesis.placement import place
+from render_fit.synthesis.placement import translation_in_view
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_yaw_zero_faces_the_camera_and_positive_yaw_turns_to_the_images_right(bo
     assert view_rotation(0.0, 0.2)[2, 1] < 0
 
 
-def test_the_person_fills_the_image_and_the_mask_holds_the_keypoints(waving):
+def test_the_person_fills_the_image_and_the_mask_contains_the_keypoints(waving):
     height, _width = waving.mask.shape
     rows = torch.nonzero((waving.mask > 0.5).any(dim=1)).flatten()
     assert 0.66 < (rows[-1] - rows[0] + 1) / height < 0.76
@@ -73,7 +73,7 @@ def test_labels_agree_with_mask_and_with_the_joints(waving):
     assert SMPL_24.joints[label] in ("left_hip", "left_knee")
 
 
-def test_keypoints_are_jittered_by_the_stated_amount(body):
+def test_keypoint_noise_has_the_given_standard_deviation(body):
     scenes = [synthetic_scene(body, everyday_pose("a_pose"), seed=seed, jitter=0.01) for seed in range(4)]
     errors = []
     for scene in scenes:
@@ -86,7 +86,7 @@ def test_keypoints_are_jittered_by_the_stated_amount(body):
     assert torch.cat(errors).std().item() == pytest.approx(0.01, rel=0.25)
 
 
-def test_an_observation_carries_what_is_not_withheld(waving):
+def test_an_observation_has_everything_but_what_is_left_out(waving):
     full, bare = waving.observation(), waving.observation(parts=False, mask=False, camera=False)
     assert full.camera is waving.camera and full.labels is not None and full.mask is not None
     assert bare.camera is None and bare.labels is None and bare.mask is None and bare.keypoints_px is not None
@@ -94,11 +94,11 @@ def test_an_observation_carries_what_is_not_withheld(waving):
     assert left >= 0 and top >= 0 and left + width <= 256 and top + height <= 256
 
 
-def test_place_puts_a_box_where_it_is_asked_to():
+def test_translation_in_view_places_a_box_at_the_given_size_and_centre():
     # A 1 × 2 × 0.2 m box of points before a long lens.
     corners = torch.cartesian_prod(torch.tensor([-0.5, 0.5]), torch.tensor([-1.0, 1.0]), torch.tensor([-0.1, 0.1]))
     camera = camera_from_focal(500.0, 300, 200)
-    points = camera.project((corners + place(corners, camera, 0.5, (0.4, 0.6)))[None])[0]
+    points = camera.project((corners + translation_in_view(corners, camera, 0.5, (0.4, 0.6)))[None])[0]
     low, high = points.amin(dim=0), points.amax(dim=0)
     assert torch.allclose((low + high) / 2, torch.tensor([80.0, 180.0]), atol=0.5)
     assert ((high - low) / torch.tensor([200.0, 300.0])).amax().item() == pytest.approx(0.5, abs=0.01)
@@ -120,12 +120,12 @@ def test_noise_is_smooth_and_bounded():
     assert np.abs(np.diff(values, axis=1)).max() < 0.0151
 
 
-def test_a_dressed_person_is_a_photograph_with_a_wider_mask(body):
+def test_a_clothed_scene_has_an_image_and_a_wider_mask(body):
     scene = clothed_scene(body, everyday_pose("standing"), seed=1, image_size=(200, 150), place="room")
     assert scene.image is not None and scene.image.shape == (3, 200, 150)
     assert scene.image.min() >= 0 and scene.image.max() <= 1
     bare = (scene.labels > 0).float()
-    dressed = scene.mask > 0.5
+    clothed = scene.mask > 0.5
     # Clothes cover nearly all of the body and add to it.
-    assert (bare * dressed).sum() / bare.sum() > 0.95
-    assert 1.02 < dressed.sum() / bare.sum() < 1.5
+    assert (bare * clothed).sum() / bare.sum() > 0.95
+    assert 1.02 < clothed.sum() / bare.sum() < 1.5

@@ -1,4 +1,4 @@
-"""Pictures in colour of drawn people."""
+"""RGB images of synthetic people."""
 
 from dataclasses import replace
 
@@ -6,20 +6,20 @@ import torch
 from torch.nn.functional import avg_pool2d
 
 from render_fit.core.skeletons import SMPL_24
-from render_fit.synthesis.appearance.body_textures import body_albedo
-from render_fit.synthesis.images.backgrounds import backgrounds
+from render_fit.synthesis.appearance.body_textures import sample_body_albedo
+from render_fit.synthesis.images.backgrounds import sample_backgrounds
 from render_fit.synthesis.images.training_images import ImageAugmentation, render_rgb
 from render_fit.synthesis.people_sampler import PeopleSampler
 from render_fit.training.samples import observed_inputs, training_batch
 
-CLEAN = ImageAugmentation(patched=0, occluded=0, blur_px=0, noise=0, contrast=0, cast=0, creases=0)
+CLEAN = ImageAugmentation(patchwork=0, occluded=0, blur_px=0, noise=0, contrast=0, channel_gain=0, albedo_noise=0)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def test_only_who_asks_for_photos_gets_them_and_the_people_stay_the_same(synthesis: PeopleSampler) -> None:
+def test_images_are_optional_and_do_not_change_the_people(synthesis: PeopleSampler) -> None:
     bare, true = training_batch(synthesis, 5, seeded(4))
     seen, same = training_batch(replace(synthesis, images=ImageAugmentation()), 5, seeded(4))
     assert bare.photo is None
@@ -33,32 +33,36 @@ def test_only_who_asks_for_photos_gets_them_and_the_people_stay_the_same(synthes
     assert again.photo is not None and torch.equal(again.photo, seen.photo)
 
 
-def test_beyond_the_photo_there_are_no_colours(synthesis: PeopleSampler) -> None:
+def test_pixels_outside_the_photo_are_zero(synthesis: PeopleSampler) -> None:
     cut = synthesis.people.model_copy(update={"truncated": 1.0})
-    drawing = replace(synthesis, people=cut, images=ImageAugmentation())
-    drawn = drawing.draw(6, seeded())
-    photo = observed_inputs(drawing, drawn, seeded()).photo
+    sampler = replace(synthesis, people=cut, images=ImageAugmentation())
+    rendered = sampler.sample(6, seeded())
+    photo = observed_inputs(sampler, rendered, seeded()).photo
     assert photo is not None
-    assert (photo[(~drawn.photographed)[:, None].expand_as(photo)] == 0).all()
-    assert not drawn.photographed.all()
+    assert (photo[(~rendered.in_image)[:, None].expand_as(photo)] == 0).all()
+    assert not rendered.in_image.all()
 
 
-def test_colours_change_at_the_outline_and_the_background_does_not_follow_the_person(synthesis: PeopleSampler) -> None:
-    drawn = synthesis.draw(48, seeded(1))
-    picture = render_rgb(synthesis.body, drawn.people.vertices, drawn.face_index, CLEAN, seeded(2))
-    nobody = render_rgb(synthesis.body, drawn.people.vertices, torch.full_like(drawn.face_index, -1), CLEAN, seeded(2))
-    seen = (drawn.face_index >= 0)[:, None].expand_as(picture)
-    torch.testing.assert_close(picture[~seen], nobody[~seen], atol=1e-5, rtol=0)
-    assert ((picture - nobody).abs().amax(1) > 0.05)[seen[:, 0]].float().mean() > 0.9
+def test_the_person_differs_from_the_background_which_is_independent_of_it(synthesis: PeopleSampler) -> None:
+    rendered = synthesis.sample(48, seeded(1))
+    image = render_rgb(synthesis.body, rendered.people.vertices, rendered.face_index, CLEAN, seeded(2))
+    nobody = render_rgb(
+        synthesis.body, rendered.people.vertices, torch.full_like(rendered.face_index, -1), CLEAN, seeded(2)
+    )
+    seen = (rendered.face_index >= 0)[:, None].expand_as(image)
+    torch.testing.assert_close(image[~seen], nobody[~seen], atol=1e-5, rtol=0)
+    assert ((image - nobody).abs().amax(1) > 0.05)[seen[:, 0]].float().mean() > 0.9
 
 
-def test_clothes_are_the_same_wherever_the_body_is_seen_from(synthesis: PeopleSampler) -> None:
+def test_clothes_are_fixed_to_the_surface_of_the_body(synthesis: PeopleSampler) -> None:
     body = synthesis.body
     faces = torch.arange(len(body.faces))
-    one = body_albedo(body, torch.zeros_like(faces), faces, 3, 0.0, seeded(3))
+    one = sample_body_albedo(body, torch.zeros_like(faces), faces, 3, 0.0, seeded(3))
     some = torch.tensor([5, 900, 4000])
-    torch.testing.assert_close(body_albedo(body, torch.zeros(3, dtype=torch.long), some, 3, 0.0, seeded(3)), one[some])
-    other = body_albedo(body, torch.ones_like(faces), faces, 3, 0.0, seeded(3))
+    torch.testing.assert_close(
+        sample_body_albedo(body, torch.zeros(3, dtype=torch.long), some, 3, 0.0, seeded(3)), one[some]
+    )
+    other = sample_body_albedo(body, torch.ones_like(faces), faces, 3, 0.0, seeded(3))
     assert (one - other).abs().amax(1).gt(0.05).float().mean() > 0.5
     # Both hands are bare: they are of one colour, and the face's.
     hands = torch.isin(body.face_parts, torch.tensor([SMPL_24.index("left_hand"), SMPL_24.index("right_hand")]))
@@ -66,24 +70,24 @@ def test_clothes_are_the_same_wherever_the_body_is_seen_from(synthesis: PeopleSa
     assert (one[body.face_parts == SMPL_24.index("head")] == one[hands][0]).all(1).any()
 
 
-def test_a_patchwork_has_a_colour_for_each_part(synthesis: PeopleSampler) -> None:
+def test_a_patchwork_has_one_colour_for_each_part(synthesis: PeopleSampler) -> None:
     body = synthesis.body
     faces = torch.arange(len(body.faces))
-    patches = body_albedo(body, torch.zeros_like(faces), faces, 1, 1.0, seeded())
+    patches = sample_body_albedo(body, torch.zeros_like(faces), faces, 1, 1.0, seeded())
     for part in range(24):
         assert patches[body.face_parts == part].std(0).max() < 1e-6
     assert len(patches.unique(dim=0)) == 24
 
 
-def test_blur_and_noise_do_what_they_say(synthesis: PeopleSampler) -> None:
-    drawn = synthesis.draw(24, seeded(1))
+def test_blur_and_noise_have_their_documented_effect(synthesis: PeopleSampler) -> None:
+    rendered = synthesis.sample(24, seeded(1))
 
     def taken(**changes: float) -> torch.Tensor:
-        mix = CLEAN.model_copy(update=changes)
-        return render_rgb(synthesis.body, drawn.people.vertices, drawn.face_index, mix, seeded(2))
+        augmentation = CLEAN.model_copy(update=changes)
+        return render_rgb(synthesis.body, rendered.people.vertices, rendered.face_index, augmentation, seeded(2))
 
-    def edges(picture: torch.Tensor) -> torch.Tensor:
-        return picture.diff(dim=-1).abs().mean()
+    def edges(image: torch.Tensor) -> torch.Tensor:
+        return image.diff(dim=-1).abs().mean()
 
     sharp = taken()
     assert edges(taken(blur_px=2.0)) < 0.8 * edges(sharp)
@@ -93,30 +97,30 @@ def test_blur_and_noise_do_what_they_say(synthesis: PeopleSampler) -> None:
     assert (avg_pool2d(noisy, 8) - avg_pool2d(sharp, 8)).abs().mean() < 0.03
 
 
-def test_backgrounds_are_all_kinds_of_things() -> None:
-    pictures = backgrounds(64, 32, 0, seeded())
-    assert pictures.min() >= 0 and pictures.max() <= 1
-    rough = pictures.diff(dim=-1).abs().mean((1, 2, 3))
+def test_backgrounds_differ_in_roughness_and_shapes() -> None:
+    images = sample_backgrounds(64, 32, 0, seeded())
+    assert images.min() >= 0 and images.max() <= 1
+    rough = images.diff(dim=-1).abs().mean((1, 2, 3))
     assert rough.max() > 5 * rough.min()
-    with_things = backgrounds(64, 32, 8, seeded())
-    assert (with_things.diff(dim=-1).abs() > 0.2).float().mean() > (pictures.diff(dim=-1).abs() > 0.2).float().mean()
+    with_shapes = sample_backgrounds(64, 32, 8, seeded())
+    assert (with_shapes.diff(dim=-1).abs() > 0.2).float().mean() > (images.diff(dim=-1).abs() > 0.2).float().mean()
 
 
-def test_faces_are_lighter_towards_the_lamp(synthesis: PeopleSampler) -> None:
+def test_brightness_is_linear_in_the_normal(synthesis: PeopleSampler) -> None:
     # In one colour, a matt body's linear light is linear in the normal where the lamp reaches, and flat but for the
     # sky where it does not: over the visible faces of one person the normal explains nearly all of it.
-    drawn = synthesis.draw(30, seeded(5))
-    body, patch = synthesis.body, CLEAN.model_copy(update={"patched": 1.0})
-    picture = render_rgb(body, drawn.people.vertices, drawn.face_index, patch, seeded(1))
+    rendered = synthesis.sample(30, seeded(5))
+    body, patch = synthesis.body, CLEAN.model_copy(update={"patchwork": 1.0})
+    image = render_rgb(body, rendered.people.vertices, rendered.face_index, patch, seeded(1))
     explained = []
     for person in range(30):
-        face = drawn.face_index[person]
+        face = rendered.face_index[person]
         chosen = (face >= 0) & (body.face_parts[face.clamp(min=0)] == SMPL_24.index("spine3"))
         if chosen.sum() < 12:
             continue
-        a, b, c = drawn.people.vertices[person][body.faces[face[chosen].long()]].unbind(1)
+        a, b, c = rendered.people.vertices[person][body.faces[face[chosen].long()]].unbind(1)
         normal = torch.nn.functional.normalize(torch.linalg.cross(b - a, c - a), dim=1)
-        light = picture[person, 1][chosen] ** 2.2
+        light = image[person, 1][chosen] ** 2.2
         columns = torch.cat([normal, torch.ones(len(normal), 1)], 1)
         left = light - columns @ torch.linalg.lstsq(columns, light[:, None]).solution[:, 0]
         explained.append(1 - float(left.var() / light.var().clamp(min=1e-9)))

@@ -1,1 +1,1 @@
-"""TODO appearance"""
+"""Colours of skin, hair and clothes."""

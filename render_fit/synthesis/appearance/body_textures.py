@@ -1,4 +1,4 @@
-"""Colours of people: skin, hair and clothes that lie on the resting body, so that they move with it."""
+"""Skin, hair and clothes painted on the body's surface, for training images: colours per person and face."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from render_fit.bodies.body import Body
 from render_fit.core.skeletons import SMPL_24
-from render_fit.synthesis.appearance.materials import HAIR_TONES, SKIN_TONES
+from render_fit.synthesis.appearance.materials import HAIR_TONES, RGB, SKIN_TONES
 
 _ARMS, _LEGS, _FEET, _HANDS = (
     torch.tensor([any(word in name for word in words) for name in SMPL_24.joints])
@@ -19,47 +19,46 @@ _ARMS, _LEGS, _FEET, _HANDS = (
 _HEAD, _NECK = SMPL_24.index("head"), SMPL_24.index("neck")
 
 
-def skin_colours(count: int, generator: torch.Generator) -> Float[Tensor, "n 3"]:
-    """Skin from light to dark, sRGB."""
-    return _one_of(SKIN_TONES, count, 0.04, generator)
+def sample_skin_colours(count: int, generator: torch.Generator) -> Float[Tensor, "n 3"]:
+    """(N, 3) skin colours from light to dark, sRGB in [0, 1]."""
+    return _sample_tones(SKIN_TONES, count, 0.04, generator)
 
 
-def cloth_colours(count: int, generator: torch.Generator) -> Float[Tensor, "n 3"]:
-    """Anything from grey to gaudy, sRGB."""
+def sample_cloth_colours(count: int, generator: torch.Generator) -> Float[Tensor, "n 3"]:
+    """(N, 3) colours of any hue and saturation, sRGB in [0, 1]."""
     grey = torch.rand(count, 1, generator=generator)
     colour = torch.rand(count, 3, generator=generator)
     return torch.lerp(grey.expand(-1, 3), colour, torch.rand(count, 1, generator=generator)).clamp(0.03, 0.97)
 
 
-def _one_of(
-    tones: tuple[tuple[float, float, float], ...], count: int, off: float, generator: torch.Generator
-) -> Tensor:
+def _sample_tones(tones: tuple[RGB, ...], count: int, spread: float, generator: torch.Generator) -> Tensor:
+    """(N, 3) tones from a table, with normal noise."""
     index = torch.randint(len(tones), (count,), generator=generator)
-    return (torch.tensor(tones)[index] + off * torch.randn(count, 3, generator=generator)).clamp(0.02, 0.98)
+    return (torch.tensor(tones)[index] + spread * torch.randn(count, 3, generator=generator)).clamp(0.02, 0.98)
 
 
-def body_albedo(
+def sample_body_albedo(
     body: Body,
-    who: Int64[Tensor, "p"],
+    person: Int64[Tensor, "p"],
     faces: Int64[Tensor, "p"],
     count: int,
-    patched: float,
+    patchwork: float,
     generator: torch.Generator,
 ) -> Float[Tensor, "p 3"]:
-    """What colour some places of people's bodies are.
+    """Colours of surface points of people with random skin, hair and clothes.
 
-    Clothes end where the resting body has been cut: sleeves at a distance from the middle, legs and waist at a height.
+    Hems are planes in the zero pose: sleeves end at a distance from the middle, trousers and waist at a height.
 
     Args:
-        body: In SMPL's zero pose at rest.
-        who: The person that each place is of, from 0.
-        faces: The face that it is on.
-        count: People.
-        patched: Share of people who are a patchwork instead: a colour for each of the 24 parts.
+        body: Body model whose rest pose is SMPL's zero pose.
+        person: (P,) index of each point's person.
+        faces: (P,) face of each point.
+        count: Number of people.
+        patchwork: Share of people with a random colour for each of the 24 parts instead.
         generator: Source of randomness.
 
     Returns:
-        sRGB in [0, 1].
+        (P, 3) sRGB in [0, 1].
     """
     joints = body.rest_joints(torch.zeros(1, body.n_betas))[0]
     middles = body.v_template[body.faces].mean(1)
@@ -68,10 +67,10 @@ def body_albedo(
     x, y = rest[:, 0].abs(), rest[:, 1]
 
     def uniform(low: float | Tensor = 0.0, high: float | Tensor = 1.0) -> Tensor:
-        return (low + (high - low) * torch.rand(count, generator=generator))[who]
+        return (low + (high - low) * torch.rand(count, generator=generator))[person]
 
     def chance(share: float) -> Tensor:
-        return (torch.rand(count, generator=generator) < share)[who]
+        return (torch.rand(count, generator=generator) < share)[person]
 
     def height(name: str) -> float:
         return float(joints[SMPL_24.index(name), 1])
@@ -90,37 +89,31 @@ def body_albedo(
     behind = (y - skull[1]) + uniform(0.4, 1.2) * (skull[2] - rest[:, 2])
     hair = ((part == _HEAD) | (part == _NECK)) & (behind > uniform(0.0, 0.06)) & ~chance(0.08)
 
-    skin = skin_colours(count, generator)[who]
-    tops, bottoms = (_cloth(rest, who, count, generator) for _ in range(2))
-    bottoms = torch.where(chance(0.15)[:, None], tops, bottoms)  # a dress, or a suit
-    hats = torch.where(chance(0.12)[:, None], cloth_colours(count, generator)[who], _hair(count, generator)[who])
-    colour = skin
-    for where, worn in (
-        (trousers, bottoms),
-        (shirt, tops),
-        (shoes, cloth_colours(count, generator)[who]),
-        (hair, hats),
-    ):
-        colour = torch.where((where & ~_HANDS[part])[:, None], worn, colour)
-    patches = cloth_colours(24 * count, generator)[24 * who + part]
-    return torch.where(chance(patched)[:, None], patches, colour)
+    colour = sample_skin_colours(count, generator)[person]
+    top, bottom = (_sample_cloth(rest, person, count, generator) for _ in range(2))
+    bottom = torch.where(chance(0.15)[:, None], top, bottom)  # a dress, or a suit
+    with_hat = chance(0.12)[:, None]
+    hat, natural = sample_cloth_colours(count, generator), _sample_tones(HAIR_TONES, count, 0.03, generator)
+    head, shoe = torch.where(with_hat, hat[person], natural[person]), sample_cloth_colours(count, generator)[person]
+    for where, layer in ((trousers, bottom), (shirt, top), (shoes, shoe), (hair, head)):
+        colour = torch.where((where & ~_HANDS[part])[:, None], layer, colour)
+    patches = sample_cloth_colours(24 * count, generator)[24 * person + part]
+    return torch.where(chance(patchwork)[:, None], patches, colour)
 
 
-def _hair(count: int, generator: torch.Generator) -> Tensor:
-    return _one_of(HAIR_TONES, count, 0.03, generator)
-
-
-def _cloth(rest: Float[Tensor, "p 3"], who: Int64[Tensor, "p"], count: int, generator: torch.Generator) -> Tensor:
-    """Cloth in two colours: plain, striped, checked or spotted, by where on the resting body it is."""
-    first, second = (cloth_colours(count, generator)[who] for _ in range(2))
+def _sample_cloth(
+    rest: Float[Tensor, "p 3"], person: Int64[Tensor, "p"], count: int, generator: torch.Generator
+) -> Float[Tensor, "p 3"]:
+    """(P, 3) colours of plain, striped, checked or spotted cloth in two colours, a function of the place at rest."""
+    first, second = (sample_cloth_colours(count, generator)[person] for _ in range(2))
     turn = torch.linalg.qr(torch.randn(count, 3, 3, generator=generator)).Q
     upright = (torch.rand(count, generator=generator) < 0.6)[:, None, None]
     axes = torch.where(upright, torch.eye(3)[[1, 0, 2]], turn)
     period_m = 0.05 + 0.2 * torch.rand(count, 1, generator=generator) ** 2
     phase = 2 * math.pi * torch.rand(count, 3, generator=generator)
-    waves = (2 * math.pi * (axes[who] @ rest[..., None])[..., 0] / period_m[who] + phase[who]).sin()
-    kind = torch.randint(6, (count,), generator=generator)[who]
-    limit = -0.5 + torch.rand(count, generator=generator)[who]
+    waves = (2 * math.pi * (axes[person] @ rest[..., None])[..., 0] / period_m[person] + phase[person]).sin()
+    kind = torch.randint(6, (count,), generator=generator)[person]
+    limit = -0.5 + torch.rand(count, generator=generator)[person]
     striped, checked = waves[:, 0] > limit, (waves[:, 0] > 0) ^ (waves[:, 1] > 0)
     spotted = waves.prod(1) > 0.2
     use = ((kind == 3) & striped) | ((kind == 4) & checked) | ((kind == 5) & spotted)

@@ -1,4 +1,4 @@
-"""Colours of skin, face, hair and cloth, as functions of where a point lies on the resting body."""
+"""Colours of skin, face, hair and cloth of scenes, as functions of a point on the resting body."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from jaxtyping import Float
 from render_fit.synthesis.garments.cutting import RestBody
 from render_fit.synthesis.noise_fields import fractal_noise
 
-Colour = tuple[float, float, float]
+RGB = tuple[float, float, float]
+"""sRGB in [0, 1]."""
 
-SKIN_TONES: tuple[Colour, ...] = (
+SKIN_TONES: tuple[RGB, ...] = (
     (0.87, 0.68, 0.57),
     (0.78, 0.57, 0.44),
     (0.64, 0.44, 0.32),
@@ -21,13 +22,13 @@ SKIN_TONES: tuple[Colour, ...] = (
 )
 """From light to dark, sRGB; spread like the Fitzpatrick scale's types II to VI."""
 
-HAIR_TONES: tuple[Colour, ...] = (
+HAIR_TONES: tuple[RGB, ...] = (
     (0.08, 0.06, 0.05),
     (0.20, 0.13, 0.08),
     (0.38, 0.25, 0.14),
     (0.62, 0.48, 0.30),
 )
-CLOTH_TONES: tuple[Colour, ...] = (
+CLOTH_TONES: tuple[RGB, ...] = (
     (0.75, 0.15, 0.13),
     (0.12, 0.24, 0.47),
     (0.90, 0.89, 0.85),
@@ -37,7 +38,7 @@ CLOTH_TONES: tuple[Colour, ...] = (
     (0.55, 0.35, 0.55),
     (0.40, 0.55, 0.66),
 )
-TROUSER_TONES: tuple[Colour, ...] = (
+TROUSER_TONES: tuple[RGB, ...] = (
     (0.16, 0.22, 0.36),
     (0.09, 0.09, 0.10),
     (0.52, 0.45, 0.34),
@@ -48,23 +49,23 @@ TROUSER_TONES: tuple[Colour, ...] = (
 
 @dataclass(frozen=True)
 class Appearance:
-    """The colours of one person.
+    """Colours of one person, sRGB in [0, 1].
 
     Attributes:
-        skin: Skin colour, sRGB in [0, 1].
-        hair: Hair colour.
-        shirt: Two colours of the shirt.
-        pattern: ``plain``, ``stripes`` or ``checks``: what the shirt's second colour does.
+        skin: Colour of the skin.
+        hair: Colour of the hair.
+        shirt: First and second colour of the shirt.
+        pattern: ``plain``, ``stripes`` or ``checks``; plain shirts have only the first colour.
         trousers: Colour of the trousers.
         shoes: Colour of the shoes.
     """
 
-    skin: Colour
-    hair: Colour
-    shirt: tuple[Colour, Colour]
+    skin: RGB
+    hair: RGB
+    shirt: tuple[RGB, RGB]
     pattern: str
-    trousers: Colour
-    shoes: Colour
+    trousers: RGB
+    shoes: RGB
 
 
 def sample_appearance(rng: np.random.Generator) -> Appearance:
@@ -81,63 +82,63 @@ def sample_appearance(rng: np.random.Generator) -> Appearance:
 
 
 def albedo(
-    material: str, points: Float[np.ndarray, "n 3"], body: RestBody, look: Appearance, seed: int
+    material: str, points: Float[np.ndarray, "n 3"], body: RestBody, appearance: Appearance, seed: int
 ) -> Float[np.ndarray, "n 3"]:
-    """Colours of points of one material.
+    """Albedo of points of one material.
 
     Args:
         material: ``skin``, ``hair``, ``shirt``, ``trousers`` or ``shoes``.
-        points: (N, 3) places on the resting body, metres.
-        body: That body.
-        look: The person's colours.
-        seed: Decides the irregularities.
+        points: (N, 3) points on the resting body, metres.
+        body: Resting body with its landmarks.
+        appearance: Colours of the person.
+        seed: Seed of the irregularities.
 
     Returns:
         (N, 3) sRGB in [0, 1].
     """
     if material == "skin":
-        return _skin(points, body, look, seed)
+        return _skin(points, body, appearance, seed)
     if material == "hair":
         strands = fractal_noise(points * (1, 0.15, 1), size_m=0.006, octaves=3, seed=seed)
-        return np.array(look.hair) * (0.6 + 0.8 * strands)[:, None]
+        return np.array(appearance.hair) * (0.6 + 0.8 * strands)[:, None]
     if material == "shirt":
-        first, second = np.array(look.shirt[0]), np.array(look.shirt[1])
+        first, second = np.array(appearance.shirt[0]), np.array(appearance.shirt[1])
         wave = np.sin(2 * np.pi * points[:, 1] / 0.055) > 0.2
-        if look.pattern == "checks":
+        if appearance.pattern == "checks":
             wave = wave ^ (np.sin(2 * np.pi * points[:, 0] / 0.06) > 0.2)
-        colour = np.where((wave & (look.pattern != "plain"))[:, None], second, first)
+        colour = np.where((wave & (appearance.pattern != "plain"))[:, None], second, first)
         return colour * _creases(points, seed, 0.12)[:, None]
-    base = np.array(look.trousers if material == "trousers" else look.shoes)
+    base = np.array(appearance.trousers if material == "trousers" else appearance.shoes)
     return base * _creases(points, seed, 0.16)[:, None]
 
 
 def _creases(points: np.ndarray, seed: int, strength: float) -> np.ndarray:
-    """Light and dark of folds that are too small for the mesh, and of the weave."""
+    """Factors on the albedo: folds that are too small for the mesh, and the weave."""
     folds = fractal_noise(points * (1, 0.4, 1), size_m=0.04, octaves=3, seed=seed)
     weave = fractal_noise(points, size_m=0.003, octaves=1, seed=seed + 1)
     return 1 + strength * (2 * folds - 1) + 0.06 * (2 * weave - 1)
 
 
 def _ellipse(dx: np.ndarray, dy: np.ndarray, rx: float, ry: float) -> np.ndarray:
-    """1 inside an ellipse of those radii (metres), 0 outside, soft over a tenth of its size."""
+    """1 inside an ellipse of the given radii (metres), 0 outside; the edge is a tenth of its size wide."""
     distance = np.sqrt((dx / rx) ** 2 + (dy / ry) ** 2)
     return np.clip((1.05 - distance) / 0.1, 0, 1)
 
 
-def _skin(points: np.ndarray, body: RestBody, look: Appearance, seed: int) -> np.ndarray:
-    """Skin with a painted face: eyes, lashes, brows, lips, flushed cheeks."""
+def _skin(points: np.ndarray, body: RestBody, appearance: Appearance, seed: int) -> np.ndarray:
+    """Skin with a painted face: eyes, lashes, brows, lips, cheeks."""
     blotches = fractal_noise(points, size_m=0.03, octaves=3, seed=seed)
-    colour = np.array(look.skin) * (0.95 + 0.1 * blotches)[:, None]
+    colour = np.array(appearance.skin) * (0.95 + 0.1 * blotches)[:, None]
     marks = body.landmarks
     eyes = {side: marks[f"{side}_eye"] for side in ("left", "right")}
     front = points[:, 2] > 0.5 * (eyes["left"][2] + eyes["right"][2]) - 0.035
     face = front & (points[:, 1] > marks["mouth_left"][1] - 0.06)
 
-    def paint(amount: np.ndarray, paint_colour: np.ndarray | Colour) -> None:
+    def paint(amount: np.ndarray, paint_colour: np.ndarray | RGB) -> None:
         share = np.where(face, amount, 0.0)[:, None]
         colour[:] = colour * (1 - share) + np.array(paint_colour) * share
 
-    lips = np.array(look.skin) * (0.88, 0.66, 0.66)
+    lips = np.array(appearance.skin) * (0.88, 0.66, 0.66)
     mouth = 0.5 * (marks["mouth_left"] + marks["mouth_right"])
     half_mouth = 0.5 * abs(marks["mouth_left"][0] - marks["mouth_right"][0])
     dx, dy = points[:, 0] - mouth[0], points[:, 1] - mouth[1]
@@ -147,15 +148,15 @@ def _skin(points: np.ndarray, body: RestBody, look: Appearance, seed: int) -> np
         outwards = 1.0 if side == "left" else -1.0
         dx, dy = points[:, 0] - eye[0], points[:, 1] - eye[1]
         paint(0.12 * _ellipse(dx - 0.012 * outwards, dy + 0.035, 0.025, 0.02), lips)
-        paint(0.25 * _ellipse(dx, dy, 0.021, 0.013), 0.7 * np.array(look.skin))
+        paint(0.25 * _ellipse(dx, dy, 0.021, 0.013), 0.7 * np.array(appearance.skin))
         paint(_ellipse(dx, dy, 0.0135, 0.0052), (0.86, 0.84, 0.82))
         paint(_ellipse(dx, dy, 0.0062, 0.0062), (0.24, 0.16, 0.10))
         paint(_ellipse(dx, dy, 0.0028, 0.0028), (0.02, 0.02, 0.02))
         paint(_ellipse(dx, dy - 0.005, 0.0145, 0.0014), (0.08, 0.06, 0.05))
         brow = dy - 0.021 + 6.0 * (dx - 0.002 * outwards) ** 2
-        paint(0.7 * _ellipse(dx - 0.002 * outwards, brow, 0.019, 0.0032), look.hair)
+        paint(0.7 * _ellipse(dx - 0.002 * outwards, brow, 0.019, 0.0032), appearance.hair)
     nose = marks["nose"]
     for sign in (-1, 1):
         dx, dy = points[:, 0] - nose[0] - 0.008 * sign, points[:, 1] - nose[1] + 0.011
-        paint(0.7 * _ellipse(dx, dy, 0.0045, 0.003), 0.35 * np.array(look.skin))
+        paint(0.7 * _ellipse(dx, dy, 0.0045, 0.003), 0.35 * np.array(appearance.skin))
     return colour

@@ -1,7 +1,7 @@
-"""Garments for synthetic people: copies of body regions, moved outwards, smoothed and cut at straight hems.
+"""Construction of garments: copies of regions of the body, moved outwards, smoothed and cut at straight hems.
 
 A garment is a rest-pose displacement of the body's own vertices (SMPL+D) and the part of its surface that the
-cloth covers; it is posed with the body's skinning. Its truth is the body underneath.
+cloth covers. It is posed with the body's skinning; the ground truth is the body underneath.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ARM_PARTS = tuple(
 
 @dataclass(frozen=True)
 class RestBody:
-    """A body in its zero pose, as garments are cut on it.
+    """A body in its zero pose, on which garments are built.
 
     Attributes:
         vertices: (V, 3) metres, y up, z forward, x to the person's left.
@@ -45,9 +45,9 @@ class Garment:
     """One layer over the body.
 
     Attributes:
-        material: What it is made of; decides its colours.
+        material: Key of the colours, see `appearance.materials.albedo`.
         offsets: (V, 3) rest-pose displacement of the body's vertices, metres; 0 away from the garment.
-        inside: (V,) signed distance to the hem, metres; the cloth is where it is positive.
+        inside: (V,) signed distance to the hem, metres; positive on the cloth.
     """
 
     material: str
@@ -57,33 +57,31 @@ class Garment:
 
 @dataclass(frozen=True)
 class CutMesh:
-    """The part of a mesh where a scalar is positive, with triangles split at zero.
+    """Part of a mesh where a scalar is positive, with triangles split at zero.
 
     Attributes:
-        sources: (N, 2) the two vertices that each new vertex lies between.
-        shares: (N,) share of the second one.
-        faces: (M, 3) triangles over the N new vertices.
-        face_sources: (M,) face that each triangle came from.
+        sources: (N, 2) the two original vertices between which each new vertex lies.
+        shares: (N,) weight of the second original vertex.
+        faces: (M, 3) triangles of the N new vertices.
     """
 
     sources: Int[np.ndarray, "n 2"]
     shares: Float[np.ndarray, "n"]
     faces: Int[np.ndarray, "m 3"]
-    face_sources: Int[np.ndarray, "m"]
 
     def take(self, values: Float[np.ndarray, "v c"]) -> Float[np.ndarray, "n c"]:
-        """Vertex values of the uncut mesh at the new vertices."""
+        """(N, C) values at the new vertices, interpolated from (V, C) values of the uncut mesh."""
         return (
             values[self.sources[:, 0]] * (1 - self.shares[:, None]) + values[self.sources[:, 1]] * self.shares[:, None]
         )
 
 
 def cut_mesh(faces: Int[np.ndarray, "f 3"], inside: Float[np.ndarray, "v"]) -> CutMesh:
-    """Cut a mesh along the zero of a vertex scalar and keep the positive side.
+    """Cuts a mesh along the zero of a vertex scalar and keeps the positive side.
 
     Args:
         faces: (F, 3) vertex indices.
-        inside: (V,) values; linear along edges.
+        inside: (V,) vertex scalar, linear along edges.
 
     Returns:
         The kept triangles, whole or split.
@@ -100,7 +98,7 @@ def cut_mesh(faces: Int[np.ndarray, "f 3"], inside: Float[np.ndarray, "v"]) -> C
             shares.append(0.0 if low == high else float(inside[low] / span))
         return numbers[key]
 
-    kept, origin = [], []
+    kept = []
     positive = inside > 0
     for index in np.flatnonzero(positive[faces].any(axis=1)):
         loop = []
@@ -110,14 +108,11 @@ def cut_mesh(faces: Int[np.ndarray, "f 3"], inside: Float[np.ndarray, "v"]) -> C
                 loop.append(vertex(a, a))
             if positive[a] != positive[b]:
                 loop.append(vertex(a, b))
-        for i in range(1, len(loop) - 1):
-            kept.append((loop[0], loop[i], loop[i + 1]))
-            origin.append(index)
+        kept += [(loop[0], loop[i], loop[i + 1]) for i in range(1, len(loop) - 1)]
     return CutMesh(
         np.array(list(numbers), dtype=np.int64).reshape(-1, 2),
         np.array(shares),
         np.array(kept, dtype=np.int64).reshape(-1, 3),
-        np.array(origin, dtype=np.int64),
     )
 
 
@@ -141,18 +136,28 @@ def neighbour_mean(faces: Int[np.ndarray, "f 3"], n_vertices: int) -> sp.csr_mat
     return sp.csr_matrix(sp.diags(1 / degree) @ adjacency)
 
 
-def _garment(
+def make_garment(
     body: RestBody,
     material: str,
-    inside: np.ndarray,
-    thickness: np.ndarray,
+    inside: Float[np.ndarray, "v"],
+    thickness: Float[np.ndarray, "v"],
     smoothing: int,
     fold_m: float,
     seed: int,
     under: Garment | None = None,
-    sideways: float = 0.0,
 ) -> Garment:
-    """A layer that lies ``thickness`` off a smoothed body, with folds; never inside the body or the layer under it."""
+    """Builds a layer at a distance from the body, smoothed and with folds; it never enters the body or ``under``.
+
+    Args:
+        body: Resting body.
+        material: Material of the garment.
+        inside: (V,) signed distance to the hem, metres; positive on the garment.
+        thickness: (V,) distance from the body before smoothing, metres.
+        smoothing: Number of smoothing steps.
+        fold_m: Amplitude of the folds, metres.
+        seed: Seed of the folds.
+        under: Layer below.
+    """
     normals = vertex_normals(body.vertices, body.faces)
     mean = neighbour_mean(body.faces, len(body.vertices))
     covered = inside > -0.03
@@ -167,7 +172,4 @@ def _garment(
     outwards = np.maximum(((surface - body.vertices) * normals).sum(axis=1) + folds, floor)
     for _ in range(3):
         outwards = np.maximum(0.5 * outwards + 0.5 * (mean @ outwards), floor)
-    along = surface - body.vertices
-    along = along - normals * (along * normals).sum(axis=1)[:, None]
-    offsets = normals * outwards[:, None] + sideways * along
-    return Garment(material, np.where(covered[:, None], offsets, 0.0), inside)
+    return Garment(material, np.where(covered[:, None], normals * outwards[:, None], 0.0), inside)

@@ -1,8 +1,8 @@
-"""Random outfits, and body and garments posed as one mesh."""
+"""Random outfits, and the mesh of a posed body with its garments."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,27 +11,24 @@ from jaxtyping import Float, Int
 from render_fit.bodies.body import Body
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.core.skeletons import SMPL_24
-from render_fit.synthesis.garments.bottoms import trousers
 from render_fit.synthesis.garments.cutting import Garment, RestBody, cut_mesh, vertex_normals
-from render_fit.synthesis.garments.hair import hair
-from render_fit.synthesis.garments.shoes import shoes
-from render_fit.synthesis.garments.tops import shirt
+from render_fit.synthesis.garments.items import hair, shirt, shoes, trousers
 
 COVERED_M = 0.035
-"""Further than this from an outer layer's hem, an inner layer is not drawn, metres."""
+"""An inner layer is left out where an outer layer covers it further than this from its hem, metres."""
 
 
 @dataclass(frozen=True)
 class Layers:
-    """Body and garments as one mesh that is ready to draw.
+    """Posed body and garments as one mesh.
 
     Attributes:
-        vertices_camera: (N, 3) posed, metres.
-        vertices_rest: (N, 3) where each vertex lies on the resting body, metres.
-        normals: (N, 3) posed unit normals, outwards.
+        vertices_camera: (N, 3) posed vertices, camera coordinates, metres.
+        vertices_rest: (N, 3) the same points on the resting body, metres.
+        normals: (N, 3) outward unit normals of the posed mesh.
         faces: (M, 3) vertex indices.
-        materials: Name of each layer's material.
-        face_layers: (M,) layer of each face.
+        materials: Material of each layer.
+        face_layers: (M,) index of each face's layer.
     """
 
     vertices_camera: Float[np.ndarray, "n 3"]
@@ -43,7 +40,7 @@ class Layers:
 
 
 def rest_body(body: Body, parameters: BodyParameters) -> RestBody:
-    """The zero pose of one body's shape, as garments are cut on it."""
+    """Zero pose of one body's shape."""
     vertices = body.rest_vertices(parameters.betas)[0]
     joints = body.rest_joints(parameters.betas)[0].numpy()
     landmarks = (body.landmark_regressor @ vertices).numpy()
@@ -57,7 +54,7 @@ def rest_body(body: Body, parameters: BodyParameters) -> RestBody:
 
 
 def sample_outfit(rest: RestBody, rng: np.random.Generator) -> tuple[Garment, ...]:
-    """A random outfit from the inside out: trousers or shorts, shirt, shoes, hair."""
+    """Samples trousers or shorts, a shirt, shoes and hair, in the order from inner to outer layer."""
     seed = int(rng.integers(2**31))
     sleeve = float(rng.choice([0.6, 0.75, 2.0]))
     length = float(rng.choice([0.8, 2.0, 2.0]))
@@ -71,33 +68,28 @@ def sample_outfit(rest: RestBody, rng: np.random.Generator) -> tuple[Garment, ..
 
 
 def pose_layers(body: Body, parameters: BodyParameters, rest: RestBody, garments: tuple[Garment, ...]) -> Layers:
-    """Pose the body and each garment (as SMPL+D), cut the garments at their hems, and stack them."""
-    faces = rest.faces
+    """Poses the body and each garment (as SMPL+D), cuts the garments at their hems, and merges the meshes."""
     parts = []
     bare = body(parameters).vertices[0].numpy()
-    layers = [("skin", None, np.ones(len(bare)))]
-    layers += [(garment.material, garment.offsets, garment.inside) for garment in garments]
+    layers = [("skin", None, np.ones(len(bare))), *((one.material, one.offsets, one.inside) for one in garments)]
     for index, (name, offsets, inside) in enumerate(layers):
-        # What an outer layer covers well is left out: bent joints would push it through.
+        # Covered parts are left out: at bent joints they would intersect the outer layer.
         for _, _, outer in layers[index + 1 :]:
             inside = np.minimum(inside, COVERED_M - outer)
         posed = bare
         if offsets is not None:
-            moved = torch.tensor(offsets[None], dtype=torch.float32)
-            posed = (
-                body(BodyParameters(parameters.rotations, parameters.betas, parameters.transl, moved))
-                .vertices[0]
-                .numpy()
-            )
-        cut = cut_mesh(faces, inside)
-        normals = cut.take(vertex_normals(posed, faces))
+            clothed = replace(parameters, offsets=torch.tensor(offsets[None], dtype=torch.float32))
+            posed = body(clothed).vertices[0].numpy()
+        cut = cut_mesh(rest.faces, inside)
+        normals = cut.take(vertex_normals(posed, rest.faces))
         parts.append((name, cut.take(posed), cut.take(rest.vertices), normals, cut.faces))
-    starts = np.cumsum([0] + [len(part[1]) for part in parts])
+    names, vertices, resting, normals, faces = zip(*parts, strict=True)
+    starts = np.cumsum([0, *map(len, vertices)])
     return Layers(
-        np.concatenate([part[1] for part in parts]),
-        np.concatenate([part[2] for part in parts]),
-        np.concatenate([part[3] for part in parts]),
-        np.concatenate([part[4] + start for part, start in zip(parts, starts[:-1], strict=True)]),
-        tuple(part[0] for part in parts),
-        np.repeat(np.arange(len(parts)), [len(part[4]) for part in parts]),
+        np.concatenate(vertices),
+        np.concatenate(resting),
+        np.concatenate(normals),
+        np.concatenate([layer + start for layer, start in zip(faces, starts[:-1], strict=True)]),
+        names,
+        np.repeat(np.arange(len(names)), [len(layer) for layer in faces]),
     )

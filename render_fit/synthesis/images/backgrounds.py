@@ -1,4 +1,4 @@
-"""What is behind drawn people: nothing that exists, in as many ways as are cheap to draw."""
+"""Random backgrounds and occluders for training images: noise, gradients, stripes, ellipses and rectangles."""
 
 from __future__ import annotations
 
@@ -8,58 +8,58 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from render_fit.synthesis.appearance.body_textures import cloth_colours, skin_colours
-from render_fit.synthesis.noise_fields import smooth_noise
-from render_fit.synthesis.observation_noise import random_blobs
+from render_fit.synthesis.appearance.body_textures import sample_cloth_colours, sample_skin_colours
+from render_fit.synthesis.noise_fields import random_regions, smooth_noise
 
 
-def backgrounds(count: int, size: int, things: int, generator: torch.Generator) -> Float[Tensor, "n 3 s s"]:
-    """Smooth noise, gradients or stripes in two colours, with boxes and ellipses before them.
+def sample_backgrounds(count: int, size: int, shapes: int, generator: torch.Generator) -> Float[Tensor, "n 3 s s"]:
+    """Smooth noise, gradients or stripes in two colours, with ellipses and rectangles in front.
 
     Args:
-        count: How many.
-        size: Side, pixels.
-        things: Boxes and ellipses at the most.
+        count: Number of images.
+        size: Side of the images, pixels.
+        shapes: Number of passes that each add an ellipse or a rectangle to half of the images.
         generator: Source of randomness.
 
     Returns:
-        sRGB in [0, 1].
+        (N, 3, S, S) sRGB in [0, 1].
     """
-    first, second = (cloth_colours(count, generator)[..., None, None] for _ in range(2))
+    first, second = (sample_cloth_colours(count, generator)[..., None, None] for _ in range(2))
     kind = torch.randint(4, (count, 1, 1, 1), generator=generator)
     centres = (torch.arange(size) + 0.5) / size - 0.5
     angle = 2 * math.pi * torch.rand(count, 1, 1, 1, generator=generator)
     along = angle.cos() * centres + angle.sin() * centres[:, None]
     waves = 0.5 + 0.5 * (2 * math.pi * along * (1 + 11 * torch.rand(count, 1, 1, 1, generator=generator))).sin()
-    sharp = ((waves - 0.5) * 8 + 0.5).clamp(0, 1)
+    stripes = ((waves - 0.5) * 8 + 0.5).clamp(0, 1)
     noise = (0.5 + 0.25 * smooth_noise(count, 1, size, generator)).clamp(0, 1)
-    share = torch.where(kind == 0, sharp, torch.where(kind == 1, (0.5 + along).clamp(0, 1), noise))
-    picture = torch.lerp(first, second, share)
-    picture = picture + 0.08 * torch.rand(count, 1, 1, 1, generator=generator) * smooth_noise(count, 3, size, generator)
-    for _ in range(things):
-        picture = add_occluders(picture, 0.03, 0.4, 0.5, generator)
-    return picture.clamp(0, 1)
+    share = torch.where(kind == 0, stripes, torch.where(kind == 1, (0.5 + along).clamp(0, 1), noise))
+    image = torch.lerp(first, second, share)
+    image = image + 0.08 * torch.rand(count, 1, 1, 1, generator=generator) * smooth_noise(count, 3, size, generator)
+    for _ in range(shapes):
+        image = add_occluders(image, 0.03, 0.4, 0.5, generator)
+    return image.clamp(0, 1)
 
 
 def add_occluders(
-    picture: Float[Tensor, "n 3 s s"], smallest: float, largest: float, share: float, generator: torch.Generator
+    image: Float[Tensor, "n 3 s s"], smallest: float, largest: float, share: float, generator: torch.Generator
 ) -> Float[Tensor, "n 3 s s"]:
-    """Puts a box or an ellipse into some pictures, in one colour that gets lighter to one side.
+    """Images with an ellipse or a rectangle, in one colour with a horizontal gradient.
 
-    Some are as skin is, so that skin alone does not make a person.
+    Some have the colour of skin, so that colour alone does not identify a person.
 
     Args:
-        picture: sRGB.
-        smallest: Half-axis, share of the side.
-        largest: Half-axis, share of the side.
-        share: Of the pictures.
+        image: (N, 3, S, S) sRGB in [0, 1].
+        smallest: Smallest half-axis, share of the image's side.
+        largest: Largest half-axis, share of the image's side.
+        share: Share of the images that get one.
         generator: Source of randomness.
     """
-    count, _, size, _ = picture.shape
-    like_skin = torch.rand(count, 1, generator=generator) < 0.3
-    colour = torch.where(like_skin, skin_colours(count, generator), cloth_colours(count, generator))[..., None, None]
+    count, _, size, _ = image.shape
+    as_skin = torch.rand(count, 1, generator=generator) < 0.3
+    skin, cloth = sample_skin_colours(count, generator), sample_cloth_colours(count, generator)
+    colour = torch.where(as_skin, skin, cloth)[..., None, None]
     slope = 0.3 * torch.randn(count, 1, 1, 1, generator=generator)
     shade = 1 + slope * ((torch.arange(size) + 0.5) / size - 0.5)
-    there = random_blobs(count, size, smallest, largest, generator)
-    there &= torch.rand(count, 1, 1, generator=generator) < share
-    return torch.where(there[:, None], (colour * shade).clamp(0, 1), picture)
+    region = random_regions(count, size, smallest, largest, generator)
+    region &= torch.rand(count, 1, 1, generator=generator) < share
+    return torch.where(region[:, None], (colour * shade).clamp(0, 1), image)

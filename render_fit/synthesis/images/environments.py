@@ -1,4 +1,4 @@
-"""Places for synthetic people to stand in: a studio, a room, a park."""
+"""Environments of scenes: a studio, a room and a park, as background images with a ground plane."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ PLACES = ("studio", "room", "park")
 
 @dataclass(frozen=True)
 class Environment:
-    """What is behind and below a person.
+    """Background image of a person and the ground below.
 
     Attributes:
-        albedo: (H, W, 3) sRGB colours under even light.
-        ground_camera: (H, W, 3) the point of the ground that a pixel sees, camera coordinates in metres; NaN where
-            it sees none.
+        albedo: (H, W, 3) colours without shadows, sRGB in [0, 1].
+        ground_camera: (H, W, 3) point of the ground at each pixel, camera coordinates, metres; NaN at pixels without
+            ground.
     """
 
     albedo: Float[np.ndarray, "h w 3"]
@@ -36,7 +36,7 @@ def render_environment(
     foot: Float[np.ndarray, "3"],
     rng: np.random.Generator,
 ) -> Environment:
-    """Draw a place whose ground passes through a person's lowest point.
+    """Renders an environment whose ground passes through a person's lowest point.
 
     Args:
         place: One of ``PLACES``.
@@ -45,17 +45,17 @@ def render_environment(
         width: Image width, pixels.
         up: (3,) unit vector that points up, in camera axes.
         foot: (3,) the person's lowest point, camera coordinates in metres.
-        rng: Decides colours and textures.
+        rng: Source of randomness for colours and textures.
 
     Returns:
-        The backdrop.
+        Background and ground.
 
     Raises:
         ValueError: for an unknown place.
     """
     x, y = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
     rays = np.stack([x, y, np.ones_like(x)], axis=-1) @ np.linalg.inv(K).T
-    # The ground is {p : up · p = up · foot}; the wall stands upright behind the person.
+    # The ground is {p : up · p = up · foot}; the wall is vertical and behind the person.
     depth_to_ground = (up @ foot) / np.minimum(rays @ up, -1e-6)
     ground = rays * depth_to_ground[..., None]
     back = np.array([0.0, 0.0, 1.0]) - up * up[2]
@@ -68,10 +68,10 @@ def render_environment(
     on_ground = np.stack([ground @ right, ground @ back], axis=-1)
     on_wall = np.stack([wall @ right, (wall - foot) @ up], axis=-1)
     seed = int(rng.integers(2**31))
-    draw = {"studio": _studio, "room": _room, "park": _park}.get(place)
-    if draw is None:
+    render = {"studio": _studio, "room": _room, "park": _park}.get(place)
+    if render is None:
         raise ValueError(f"place: expected one of {PLACES}, got {place!r}")
-    albedo = draw(sees_ground, on_ground, on_wall, rays @ up, rng, seed)
+    albedo = render(sees_ground, on_ground, on_wall, rays @ up, rng, seed)
     return Environment(albedo.clip(0, 1), np.where(sees_ground[..., None], ground, np.nan))
 
 
@@ -83,7 +83,7 @@ def _studio(
     rng: np.random.Generator,
     seed: int,
 ) -> np.ndarray:
-    """Paper that curves from the floor into the wall."""
+    """A paper backdrop that curves from the floor into the wall."""
     colour = rng.uniform(0.35, 0.8) + rng.uniform(-0.06, 0.06, 3)
     vignette = 1 - 0.25 * (on_wall[..., 0] ** 2 + (on_wall[..., 1] - 1) ** 2).clip(0, 4) / 4
     shade = np.where(sees_ground, 0.96, 1.0) * vignette
@@ -99,7 +99,7 @@ def _room(
     rng: np.random.Generator,
     seed: int,
 ) -> np.ndarray:
-    """A plain wall with a skirting board, a door or a picture, and a floor of planks."""
+    """A plain wall with a skirting board, a door or a framed picture, and a floor of planks."""
     wall_colour = np.array([0.78, 0.76, 0.72]) * rng.uniform(0.65, 1.0) + rng.uniform(-0.1, 0.1, 3)
     colour = wall_colour * (0.93 + 0.1 * fractal_noise(on_wall, 0.7, 4, seed))[..., None]
     across, up = on_wall[..., 0], on_wall[..., 1]

@@ -1,4 +1,4 @@
-"""A lamp with a shadow map, and ambient light."""
+"""Light of scenes: a distant lamp with a shadow map."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from render_fit.synthesis.garments.outfits import Layers
 from render_fit.synthesis.independent_rasterizer import rasterize
 
 SHADOW_MAP_SIZE = 768
-"""Side of the shadow map, samples: 4 mm over a person."""
+"""Side of the shadow map, samples; a sample is 4 mm wide on the person."""
 
 
 @dataclass(frozen=True)
 class Light:
-    """Sun or lamp with a shadow map, and sky.
+    """Lamp with a shadow map, and the direction of the sky.
 
     Attributes:
-        direction: (3,) unit vector towards the light, camera axes.
+        direction: (3,) unit vector towards the lamp, camera axes.
         up: (3,) unit vector towards the sky, camera axes.
         K: (3, 3) intrinsics of the shadow map.
-        rotation: (3, 3) camera axes to the shadow map's axes.
-        centre: (3,) where the shadow map is taken from, camera coordinates.
-        depth: (S, S) nearest depth in the shadow map, metres.
+        rotation: (3, 3) from camera axes to the axes of the shadow map.
+        centre: (3,) centre of projection of the shadow map, camera coordinates, metres.
+        depth: (S, S) nearest depth per sample of the shadow map, metres.
     """
 
     direction: Float[np.ndarray, "3"]
@@ -34,8 +34,13 @@ class Light:
     centre: Float[np.ndarray, "3"]
     depth: Float[np.ndarray, "s s"]
 
-    def reaches(self, points: Float[np.ndarray, "*n 3"], bias_m: float) -> Float[np.ndarray, "*n"]:
-        """Share of light that gets to points: 0 in shadow, 1 in the open, between at edges."""
+    def visibility(self, points: Float[np.ndarray, "*n 3"], bias_m: float) -> Float[np.ndarray, "*n"]:
+        """Share of the lamp's light that reaches points: 0 in shadow, 1 if lit, in between at the edges of shadows.
+
+        Args:
+            points: (..., 3) camera coordinates, metres.
+            bias_m: Depth tolerance against self-shadowing, metres.
+        """
         local = (points - self.centre) @ self.rotation.T
         px = local @ self.K.T
         px = px[..., :2] / np.maximum(px[..., 2:], 1e-6)
@@ -49,8 +54,17 @@ class Light:
         return total / len(taps)
 
 
-def set_light(layers: Layers, up: Float[np.ndarray, "3"], rng: np.random.Generator, distance_m: float = 20.0) -> Light:
-    """A light above and in front of the person, to one side."""
+def sample_light(
+    layers: Layers, up: Float[np.ndarray, "3"], rng: np.random.Generator, distance_m: float = 20.0
+) -> Light:
+    """Samples a lamp above and in front of the person, to one side, and renders its shadow map.
+
+    Args:
+        layers: Posed body and garments, which cast shadows.
+        up: (3,) unit vector that points up, camera axes.
+        rng: Source of randomness.
+        distance_m: Distance of the lamp, metres.
+    """
     side = rng.uniform(0.3, 0.9) * rng.choice([-1.0, 1.0])
     direction = up * rng.uniform(0.7, 1.3) + np.array([side, 0.0, -rng.uniform(0.5, 1.0)])
     direction /= np.linalg.norm(direction)

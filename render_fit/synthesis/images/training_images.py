@@ -1,89 +1,102 @@
-"""Pictures in colour of drawn people, lit, before backgrounds.
+"""RGB images of training people: shaded from the face index that the renderer gives, then augmented.
 
-They resemble no photograph, and how well a network reads them says nothing of how well it reads photographs. The hard
-pass that draws part maps says which face every pixel sees; the rest is arithmetic on those pixels. There are no cast
-shadows, and faces have no features.
+The images are not photorealistic: there are no cast shadows and no facial features. Networks trained on them alone
+have not been shown to transfer to photos.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import torch
 from jaxtyping import Float, Int
+from kornia.enhance import adjust_gamma
+from kornia.filters import gaussian_blur2d
 from torch import Tensor
-from torch.nn.functional import conv2d, normalize, pad
+from torch.nn.functional import normalize
 
 from render_fit.bodies.body import Body
 from render_fit.core.config import StrictModel
-from render_fit.synthesis.appearance.body_textures import body_albedo
-from render_fit.synthesis.images.backgrounds import add_occluders, backgrounds
+from render_fit.synthesis.appearance.body_textures import sample_body_albedo
+from render_fit.synthesis.images.backgrounds import add_occluders, sample_backgrounds
 from render_fit.synthesis.noise_fields import smooth_noise
 
 GAMMA = 2.2
 """Exponent between linear light and sRGB, approximately (IEC 61966-2-1)."""
 
-_REACH_PX = 3
-"""Of the blur's kernel; three standard deviations of a pixel."""
+_BLUR_KERNEL_PX = 7
+"""Size of the blur's kernel: three standard deviations of one pixel to each side."""
 
 
 class ImageAugmentation(StrictModel):
-    """How pictures in colour are varied. Shares are probabilities.
+    """Appearance and augmentation of RGB images. Shares are probabilities.
 
     Attributes:
-        patched: Share of people who are a patchwork of colours by body part, in place of skin and clothes.
-        things: Boxes and ellipses in the background, at the most.
-        occluded: Something before the person.
-        creases: How much lighter and darker cloth and skin are here and there.
-        blur_px: Largest standard deviation of the blur, pixels.
-        noise: Largest standard deviation of the pixels' noise.
-        contrast: Standard deviation of the logarithm of contrast and of gamma.
-        cast: Standard deviation of the logarithm of each channel's gain.
+        patchwork: Share of people with a random colour for each body part instead of skin and clothes.
+        background_shapes: Number of times that ellipses and rectangles are added to backgrounds.
+        occluded: Share of people with an occluder.
+        albedo_noise: Relative amplitude of smooth noise on the albedo.
+        blur_px: Largest standard deviation of the Gaussian blur, pixels.
+        noise: Largest standard deviation of the pixel noise, sRGB in [0, 1].
+        contrast: Standard deviation of the logarithms of contrast and of gamma.
+        channel_gain: Standard deviation of the logarithm of each channel's gain.
     """
 
-    patched: float = 0.2
-    things: int = 6
+    renamed: ClassVar[Mapping[str, str]] = {
+        "patched": "patchwork",
+        "things": "background_shapes",
+        "creases": "albedo_noise",
+        "cast": "channel_gain",
+    }
+
+    patchwork: float = 0.2
+    background_shapes: int = 6
     occluded: float = 0.2
-    creases: float = 0.1
+    albedo_noise: float = 0.1
     blur_px: float = 1.0
     noise: float = 0.06
     contrast: float = 0.2
-    cast: float = 0.08
+    channel_gain: float = 0.08
 
 
 def render_rgb(
     body: Body,
     vertices: Float[Tensor, "n v 3"],
     face_index: Int[Tensor, "n s s"],
-    mix: ImageAugmentation,
+    augmentation: ImageAugmentation,
     generator: torch.Generator,
 ) -> Float[Tensor, "n 3 s s"]:
-    """Colours people whom the hard pass has drawn.
+    """RGB images of rendered people, with random appearance, light, background and camera effects.
 
     Args:
-        body: Whose faces.
-        vertices: Posed, in the camera's axes.
-        face_index: The face that every pixel sees; −1 where there is none.
-        mix: How.
+        body: Body model of the mesh.
+        vertices: (N, V, 3) posed vertices, camera axes.
+        face_index: (N, S, S) visible face per pixel; −1 is background.
+        augmentation: Appearance and augmentation.
         generator: Source of randomness.
 
     Returns:
-        sRGB in [0, 1].
+        (N, 3, S, S) sRGB in [0, 1].
     """
     count, size, _ = face_index.shape
-    picture = backgrounds(count, size, mix.things, generator)
-    seen = face_index >= 0
-    who, row, column = seen.nonzero(as_tuple=True)
-    faces = face_index[seen].long()
-    albedo = body_albedo(body, who, faces, count, mix.patched, generator)
-    albedo = albedo * (1 + mix.creases * smooth_noise(count, 1, size, generator)[who, 0, row, column, None])
-    lit = albedo.clamp(0, 1) ** GAMMA * _shading(vertices[who[:, None], body.faces[faces]], who, count, generator)
-    picture[who, :, row, column] = lit.clamp(1e-6, 1) ** (1 / GAMMA)
-    return _camera_effects(add_occluders(picture, 0.05, 0.25, mix.occluded, generator), mix, generator)
+    image = sample_backgrounds(count, size, augmentation.background_shapes, generator)
+    covered = face_index >= 0
+    person, row, column = covered.nonzero(as_tuple=True)
+    faces = face_index[covered].long()
+    albedo = sample_body_albedo(body, person, faces, count, augmentation.patchwork, generator)
+    noise = smooth_noise(count, 1, size, generator)[person, 0, row, column, None]
+    albedo = albedo * (1 + augmentation.albedo_noise * noise)
+    light = _sample_shading(vertices[person[:, None], body.faces[faces]], person, count, generator)
+    image[person, :, row, column] = (albedo.clamp(0, 1) ** GAMMA * light).clamp(1e-6, 1) ** (1 / GAMMA)
+    image = add_occluders(image, 0.05, 0.25, augmentation.occluded, generator)
+    return _add_camera_effects(image, augmentation, generator)
 
 
-def _shading(
-    corners: Float[Tensor, "p 3 3"], who: Tensor, count: int, generator: torch.Generator
+def _sample_shading(
+    corners: Float[Tensor, "p 3 3"], person: Tensor, count: int, generator: torch.Generator
 ) -> Float[Tensor, "p 3"]:
-    """Linear light on matt faces: a lamp from anywhere but behind, and the sky's, both tinted."""
+    """Linear light on matt faces: a tinted lamp from any direction but behind the person, and tinted sky light."""
 
     def uniform(low: float, high: float) -> Tensor:
         return low + (high - low) * torch.rand(count, 1, generator=generator)
@@ -93,14 +106,17 @@ def _shading(
     normal = torch.where((normal * a).sum(1, keepdim=True) > 0, -normal, normal)
     lamp = normalize(torch.randn(count, 3, generator=generator) + torch.tensor([0.0, -0.7, -1.0]), dim=1)
     warmth = 0.12 * torch.randn(count, 1, generator=generator) * torch.tensor([1.0, 0.0, -1.0])
-    direct = (uniform(0.2, 1.1) * warmth.exp())[who] * (normal * lamp[who]).sum(1, keepdim=True).clamp(min=0)
-    sky = (uniform(0.15, 0.6) * (-0.5 * warmth).exp())[who] * (1 - uniform(0.0, 0.6)[who] * normal[:, 1:2])
+    cosine = (normal * lamp[person]).sum(1, keepdim=True).clamp(min=0)
+    direct = (uniform(0.2, 1.1) * warmth.exp())[person] * cosine
+    sky = (uniform(0.15, 0.6) * (-0.5 * warmth).exp())[person] * (1 - uniform(0.0, 0.6)[person] * normal[:, 1:2])
     return direct + sky
 
 
-def _camera_effects(picture: Float[Tensor, "n 3 s s"], mix: ImageAugmentation, generator: torch.Generator) -> Tensor:
-    """Blurred, exposed and noisy, as cameras take pictures."""
-    count, _, size, _ = picture.shape
+def _add_camera_effects(
+    image: Float[Tensor, "n 3 s s"], augmentation: ImageAugmentation, generator: torch.Generator
+) -> Float[Tensor, "n 3 s s"]:
+    """Images with Gaussian blur, gamma, channel gains, contrast and pixel noise, different for each image."""
+    count = len(image)
 
     def normal(channels: int) -> Tensor:
         return torch.randn(count, channels, 1, 1, generator=generator)
@@ -108,14 +124,11 @@ def _camera_effects(picture: Float[Tensor, "n 3 s s"], mix: ImageAugmentation, g
     def uniform() -> Tensor:
         return torch.rand(count, 1, 1, 1, generator=generator)
 
-    sigma = (mix.blur_px * uniform()).clamp(min=0.05)
-    kernel = (torch.arange(-_REACH_PX, _REACH_PX + 1).square() / (-2 * sigma**2)).exp()
-    kernel = (kernel / kernel.sum(-1, keepdim=True)).expand(-1, 3, -1, -1).reshape(3 * count, 1, 1, -1)
-    channels = pad(picture.reshape(1, 3 * count, size, size), [_REACH_PX] * 4, mode="reflect")
-    channels = conv2d(conv2d(channels, kernel, groups=3 * count), kernel.mT, groups=3 * count)
-    picture = channels.view(count, 3, size, size)
-    exposed = picture.clamp(min=1e-4) ** (mix.contrast * normal(1)).exp() * (mix.cast * normal(3)).exp()
-    grey = exposed.mean((1, 2, 3), keepdim=True)
-    exposed = torch.lerp(grey, exposed, (mix.contrast * normal(1)).exp())
-    noise = mix.noise * uniform().square() * torch.randn(picture.shape, generator=generator)
-    return (exposed + noise).clamp(0, 1)
+    sigma = (augmentation.blur_px * uniform()).clamp(min=0.05).view(-1, 1).expand(-1, 2)
+    image = gaussian_blur2d(image, _BLUR_KERNEL_PX, sigma)
+    gamma = (augmentation.contrast * normal(1)).exp()
+    image = adjust_gamma(image.clamp(min=1e-4), gamma.flatten()) * (augmentation.channel_gain * normal(3)).exp()
+    # Not kornia's contrast, which weights the channels of the mean and clips before the noise is added.
+    image = torch.lerp(image.mean((1, 2, 3), keepdim=True), image, (augmentation.contrast * normal(1)).exp())
+    noise = augmentation.noise * uniform().square() * torch.randn(image.shape, generator=generator)
+    return (image + noise).clamp(0, 1)

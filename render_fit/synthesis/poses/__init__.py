@@ -1,1 +1,1 @@
-"""TODO poses"""
+"""Poses of synthetic people: sampled from motion capture or a prior, named, and implausible ones."""

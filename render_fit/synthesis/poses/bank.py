@@ -1,4 +1,4 @@
-"""Poses to train on: what people did in motion capture, mixed, mirrored, bent a little and turned every way."""
+"""Banks of poses from motion capture or a prior, and the augmentation of sampled poses."""
 
 from __future__ import annotations
 
@@ -26,40 +26,41 @@ _ARMS = [
 ]
 _TRUNK = [SMPL_24.index(joint) for joint in ("spine1", "spine2", "spine3", "neck", "head")]
 _GROUPS = (_LEGS[:4], _LEGS[4:], _TRUNK, _ARMS[:5], _ARMS[5:])
-_MOVED = 2 / 3
-"""Share of a limber person's limbs, the trunk among them, that are drawn from their ranges."""
+_EXTREME_LIMBS = 2 / 3
+"""Share of the limbs (the trunk is one) of extreme poses that are sampled over their whole range."""
 
-_DEEPEST_BOW_RAD = 1.6
-"""How far the pelvis tips forward at the most: a level trunk."""
+_MAX_PITCH_RAD = 1.6
+"""Largest forward pitch of the pelvis: a level trunk."""
 
 _HAND_TURN_RAD = 0.2
-"""Standard deviation of the hands' turns in `PoseBank.real` and `PoseBank.plausible`."""
+"""Standard deviation of the hands' rotations in `PoseBank.sample_real` and `PoseBank.sample_plausible`."""
 
 _SWAP = torch.tensor(SMPL_24.left_right_swap)
 
 
 class PoseAugmentation(StrictModel):
-    """How poses are varied. Shares are probabilities.
+    """Augmentation of sampled poses. Shares are probabilities.
 
     Attributes:
-        mirrored: Left for right.
-        legs: Legs taken from another pose of the bank.
-        arms: Arms taken from another pose of the bank; each arm may come from a different one.
-        bend_rad: Largest standard deviation of a random turn of every joint; each pose draws its own up to this.
-        seated: Thighs raised and spread, knees anything from straight to folded: on chairs and on the ground, which
-            motion capture of walkers lacks.
-        bent_forward: The trunk bent forward from the hips, up to level, as far as the legs allow.
-        extreme_range: Legs, trunk and arms, two thirds of them each, anywhere in their joints' ranges: gymnasts,
-            dancers, people on the floor.
-        random_orientation: Turned at random in space: lying, falling, upside down.
-        lean_rad: Standard deviation of how far the others lean, forwards and sideways.
-        excess: Penalty of the joint limits (radians squared) above which a varied pose is put back to the original.
+        mirrored: Share of mirrored poses.
+        legs: Share of poses with the legs of another pose of the bank.
+        arms: Share of arms from another pose of the bank, each arm by itself.
+        bend_rad: Largest standard deviation of a random rotation of every joint; that of each pose is random.
+        seated: Share of seated poses, thighs raised and spread, knees from straight to folded: on chairs and on the
+            ground, which motion capture of walkers lacks.
+        bent_forward: Share of poses with the trunk bent forward from the hips, up to level, as far as legs allow.
+        extreme_range: Share of poses with two thirds of legs, trunk and arms sampled over the whole range of their
+            joints: gymnasts, dancers, people on the floor.
+        random_orientation: Share of poses with a random orientation in space: lying, falling, upside down.
+        lean_rad: Standard deviation of the forward and sideways lean of the other poses.
+        limit_penalty: Largest penalty of the joint limits, radians squared; poses above it are not augmented.
     """
 
     renamed: ClassVar[Mapping[str, str]] = {
         "limber": "extreme_range",
         "stooped": "bent_forward",
         "any_way_up": "random_orientation",
+        "excess": "limit_penalty",
     }
 
     mirrored: float = 0.5
@@ -71,14 +72,14 @@ class PoseAugmentation(StrictModel):
     extreme_range: float = 0.12
     random_orientation: float = 0.12
     lean_rad: float = 0.2
-    excess: float = 0.15
+    limit_penalty: float = 0.15
 
 
 _PLAUSIBLE = PoseAugmentation(bend_rad=0.0, random_orientation=0.0, lean_rad=0.0, extreme_range=0.0)
 
 
 class PoseBank:
-    """Poses to draw from.
+    """A set of poses to sample from.
 
     Args:
         pose: (N, 24, 3) axis-angle; the pelvis relative to a person who stands upright and faces +z.
@@ -97,43 +98,46 @@ class PoseBank:
 
     @staticmethod
     def from_prior(count: int = 5_000, seed: int = 0) -> PoseBank:
-        """Poses drawn from the pose prior that ships, for machines without motion capture: less varied."""
+        """Samples of the pose prior that ships, for machines without motion capture, which is more diverse."""
         body = default_pose_prior().sample(count, torch.Generator().manual_seed(seed), spread=1.0)
         pose = torch.zeros(count, 24, 3)
         pose[:, 1 : 1 + BODY_DIMENSIONS // 3] = body.view(count, -1, 3)
         return PoseBank(pose)
 
     def mean_rotations(self) -> Float[Tensor, "23 3 3"]:
-        """The mean pose: the rotations nearest to all of the bank's in the mean square, the pelvis's left out."""
+        """(23, 3, 3) mean rotation of each joint but the pelvis: the chordal mean over the bank."""
         mean = roma.special_procrustes(roma.rotvec_to_rotmat(self.pose[:, 1:]).mean(0))
         assert isinstance(mean, Tensor)
         return mean
 
-    def real(self, count: int, generator: torch.Generator) -> Float[Tensor, "n 24 3"]:
-        """Draws poses as motion capture has them, or their mirror images.
+    def sample_real(self, count: int, generator: torch.Generator) -> Float[Tensor, "n 24 3"]:
+        """Samples poses of the bank without augmentation, half of them mirrored.
 
-        Hands, which it does not measure, are turned a little at random: that they are at rest tells nobody apart.
+        Hands, which motion capture does not measure, get small random rotations, so that resting hands do not identify
+        real poses.
         """
         pose = self.pose[torch.randint(len(self.pose), (count,), generator=generator)]
         pose = torch.where((torch.rand(count, generator=generator) < 0.5)[:, None, None], mirrored(pose), pose)
-        return _with_loose_hands(pose, generator)
+        return _add_hand_noise(pose, generator)
 
-    def plausible(self, count: int, generator: torch.Generator) -> Float[Tensor, "n 24 3"]:
-        """Draws poses for priors: the first half as `real` has them, the others with limbs of other poses, seated and
-        stooped, as far as joints allow. Priors that learn from the bank alone take its few people too exactly."""
-        varied = self.draw(count // 2, _PLAUSIBLE, generator)
-        return torch.cat([self.real(count - count // 2, generator), _with_loose_hands(varied, generator)])
+    def sample_plausible(self, count: int, generator: torch.Generator) -> Float[Tensor, "n 24 3"]:
+        """Samples poses for the training of priors: half as `sample_real`, half recombined, seated and bent forward.
 
-    def draw(self, count: int, mix: PoseAugmentation, generator: torch.Generator) -> Float[Tensor, "n 24 3"]:
-        """Draws and varies poses.
+        Priors that are trained on the bank alone overfit to its few people.
+        """
+        augmented = self.sample(count // 2, _PLAUSIBLE, generator)
+        return torch.cat([self.sample_real(count - count // 2, generator), _add_hand_noise(augmented, generator)])
+
+    def sample(self, count: int, augmentation: PoseAugmentation, generator: torch.Generator) -> Float[Tensor, "n 24 3"]:
+        """Samples and augments poses.
 
         Args:
-            count: How many.
-            mix: How they are varied.
+            count: Number of poses.
+            augmentation: Kinds and amounts of augmentation.
             generator: Source of randomness.
 
         Returns:
-            (n, 24, 3) axis-angle, the pelvis in the body's own upright axes; where it faces is left to the view.
+            (N, 24, 3) axis-angle; the pelvis in the body's own upright axes, without a heading.
         """
 
         def chance(share: float) -> Tensor:
@@ -151,43 +155,43 @@ class PoseBank:
         forward = torch.tensor([1.0, 0.0, 0.0])
         original = other()
         pose = original.clone()
-        pose[:, _LEGS] = torch.where(chance(mix.legs)[:, None, None], other()[:, _LEGS], pose[:, _LEGS])
+        pose[:, _LEGS] = torch.where(chance(augmentation.legs)[:, None, None], other()[:, _LEGS], pose[:, _LEGS])
         for half in (_ARMS[:5], _ARMS[5:]):
-            pose[:, half] = torch.where(chance(mix.arms)[:, None, None], other()[:, half], pose[:, half])
-        sits = chance(mix.seated)[:, None]
-        bow = _DEEPEST_BOW_RAD * uniform(1) * chance(mix.bent_forward)[:, None]
+            pose[:, half] = torch.where(chance(augmentation.arms)[:, None, None], other()[:, half], pose[:, half])
+        seated = chance(augmentation.seated)[:, None]
+        pitch = _MAX_PITCH_RAD * uniform(1) * chance(augmentation.bent_forward)[:, None]
         for side, sign in (("left", 1.0), ("right", -1.0)):
             # Radians: thighs raised by 83 +- 20 degrees and spread by 11 +- 26, knees bent by up to 138.
             raised, spread, bent = -1.45 + 0.35 * normal(1), sign * (0.2 + 0.45 * normal(1)), 2.4 * uniform(1) ** 1.5
             thigh = torch.cat([raised, sign * 0.25 * normal(1), spread], 1)
             shin = torch.cat([bent, torch.zeros(count, 2)], 1)
             hip, knee = SMPL_24.index(f"{side}_hip"), SMPL_24.index(f"{side}_knee")
-            pose[:, hip] = torch.where(sits, thigh, pose[:, hip])
-            pose[:, knee] = torch.where(sits, shin, pose[:, knee])
-            # Legs stay where they are, or follow a little, while the pelvis tips forward.
-            back = -bow * (0.6 + 0.4 * uniform(1)) * forward
+            pose[:, hip] = torch.where(seated, thigh, pose[:, hip])
+            pose[:, knee] = torch.where(seated, shin, pose[:, knee])
+            # Legs keep their direction, or follow a little, while the pelvis pitches forward.
+            back = -pitch * (0.6 + 0.4 * uniform(1)) * forward
             pose[:, hip] = roma.rotvec_composition([back, pose[:, hip]])
-        anywhere = _within_limits(count, generator)
-        limber = chance(mix.extreme_range)
+        over_range = _sample_within_limits(count, generator)
+        extreme = chance(augmentation.extreme_range)
         for group in _GROUPS:
-            moved = (limber & chance(_MOVED))[:, None, None]
-            pose[:, group] = torch.where(moved, anywhere[:, group], pose[:, group])
-        bend = mix.bend_rad * torch.rand(count, 1, 1, generator=generator).square() * normal(24, 3)
+            moved = (extreme & chance(_EXTREME_LIMBS))[:, None, None]
+            pose[:, group] = torch.where(moved, over_range[:, group], pose[:, group])
+        bend = augmentation.bend_rad * torch.rand(count, 1, 1, generator=generator).square() * normal(24, 3)
         bend[:, 0] = 0
         pose = pose + bend
         excess = default_joint_limits()(pose[:, 1:22])
-        impossible = (excess > mix.excess)[:, None]
-        pose, bow = torch.where(impossible[..., None], original, pose), torch.where(impossible, 0.0, bow)
-        pose = torch.where(chance(mix.mirrored)[:, None, None], mirrored(pose), pose)
-        lean = mix.lean_rad * normal(3) * torch.tensor([1.0, 0.0, 1.0])
-        anyhow = roma.rotmat_to_rotvec(_random_rotations(count, generator))
-        tilt = torch.where(chance(mix.random_orientation)[:, None], anyhow, lean)
-        pose[:, 0] = roma.rotvec_composition([tilt, pose[:, 0], bow * forward])
+        rejected = (excess > augmentation.limit_penalty)[:, None]
+        pose, pitch = torch.where(rejected[..., None], original, pose), torch.where(rejected, 0.0, pitch)
+        pose = torch.where(chance(augmentation.mirrored)[:, None, None], mirrored(pose), pose)
+        lean = augmentation.lean_rad * normal(3) * torch.tensor([1.0, 0.0, 1.0])
+        random = roma.rotmat_to_rotvec(_sample_rotations(count, generator))
+        tilt = torch.where(chance(augmentation.random_orientation)[:, None], random, lean)
+        pose[:, 0] = roma.rotvec_composition([tilt, pose[:, 0], pitch * forward])
         return pose
 
 
-def _within_limits(count: int, generator: torch.Generator) -> Float[Tensor, "n 24 3"]:
-    """Joints 1 to 21 evenly over their ranges (see `JointLimits`), the others at rest."""
+def _sample_within_limits(count: int, generator: torch.Generator) -> Float[Tensor, "n 24 3"]:
+    """(N, 24, 3) joints 1 to 21 uniform over their ranges (see `JointLimits`), the others at rest."""
     limits = default_joint_limits()
     angles = limits.lower + (limits.upper - limits.lower) * torch.rand(count, 21, 3, generator=generator)
     along = torch.nn.functional.one_hot(torch.tensor(BONE_AXES), 3)
@@ -197,26 +201,30 @@ def _within_limits(count: int, generator: torch.Generator) -> Float[Tensor, "n 2
 
 
 def mirrored(pose: Float[Tensor, "n 24 3"]) -> Float[Tensor, "n 24 3"]:
-    """The same pose in a mirror: left and right exchanged, rotations reflected about the body's middle plane."""
+    """(N, 24, 3) mirrored poses: left and right exchanged, rotations reflected about the sagittal plane."""
     return pose[:, _SWAP] * pose.new_tensor([1.0, -1.0, -1.0])
 
 
-def _with_loose_hands(pose: Float[Tensor, "n 24 3"], generator: torch.Generator) -> Float[Tensor, "n 24 3"]:
+def _add_hand_noise(pose: Float[Tensor, "n 24 3"], generator: torch.Generator) -> Float[Tensor, "n 24 3"]:
     hands = _HAND_TURN_RAD * torch.randn(len(pose), 2, 3, generator=generator)
     return torch.cat([pose[:, :22], hands], dim=1)
 
 
-def _random_rotations(count: int, generator: torch.Generator) -> Float[Tensor, "n 3 3"]:
-    """Uniform over all rotations."""
+def _sample_rotations(count: int, generator: torch.Generator) -> Float[Tensor, "n 3 3"]:
+    """(N, 3, 3) rotations, uniform over SO(3)."""
     quaternion = torch.nn.functional.normalize(torch.randn(count, 4, generator=generator), dim=1)
     return roma.unitquat_to_rotmat(quaternion)
 
 
 def load_pose_bank(mocap: Path | None, split: str = "train") -> PoseBank:
-    """Poses from a folder of motion capture, or from the prior that ships if none is given.
+    """Loads a bank from a folder of motion capture, or samples one from the prior that ships if none is given.
+
+    Args:
+        mocap: Folder with `mocap/` and `smpl_rest_bones.json`, or None.
+        split: ``train`` or ``held_out`` (by subject).
 
     Raises:
-        InputError: if the folder is not one.
+        InputError: if the folder does not contain the motion capture.
     """
     if mocap is None:
         return PoseBank.from_prior(seed=0 if split == "train" else 1)

@@ -1,7 +1,7 @@
-"""Named everyday poses, for scenes that need no motion capture.
+"""Named everyday poses, for scenes without motion capture.
 
 Angles are degrees about the axes of SMPL's zero pose (a T with palms down; x to the person's left, y up,
-z forward), each relative to the parent joint. Only the left or right half is written where both sides agree.
+z forward), relative to the parent joint. `_both` gives both sides the same angles.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from render_fit.core.skeletons import SMPL_24
 
 Angles = tuple[int, int, int]
 
-# Reading the signs: a positive x bends the spine forward and a knee backward, a negative x lifts a thigh forward;
+# Signs: a positive x bends the spine forward and a knee backward, a negative x lifts a thigh forward;
 # z lowers the left arm when negative; y bends the left elbow forward when negative. `_both` mirrors y and z.
 
 
 def _both(**joints: Angles) -> dict[str, Angles]:
-    """The left side's angles, given by joint, and their mirror image for the right side."""
+    """Angles of the left side by joint, and their mirror images for the right side."""
     pose = {}
     for joint, (x, y, z) in joints.items():
         pose[f"left_{joint}"] = (x, y, z)
@@ -165,14 +165,14 @@ EVERYDAY_POSES: dict[str, dict[str, Angles]] = {
 
 
 def everyday_pose(name: str) -> Float[Tensor, "24 3"]:
-    """One of ``EVERYDAY_POSES`` as axis-angle.
+    """Axis-angle of one of ``EVERYDAY_POSES``.
 
     Args:
         name: Key of ``EVERYDAY_POSES``.
 
     Returns:
-        (24, 3) radians, SMPL-24 order, each joint's angles read as one rotation vector. The pelvis leans where
-        the pose does (bowing), in the body's own axes.
+        (24, 3) radians, SMPL-24 order; the angles of a joint are one rotation vector. The pelvis is in the body's own
+        axes and leans in poses that do (bowing).
     """
     pose = torch.zeros(24, 3)
     for joint, angles in EVERYDAY_POSES[name].items():
