@@ -1,4 +1,4 @@
-"""Speed and memory, each a program: ``python -m benchmarks.renderer``; all of them: ``make bench``.
+"""Benchmarks of speed and memory, one program each (``python -m benchmarks.renderer``); all of them: ``make bench``.
 
-docs/performance.md holds what they print. ``gate`` compares their ratios with ``baseline.json``.
+docs/performance.md contains their results. ``gate`` compares their ratios with ``baseline.json``.
 """

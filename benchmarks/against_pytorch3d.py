@@ -1,14 +1,14 @@
-"""How many times as fast as PyTorch3D's CPU path the cpu renderer is: same meshes, same settings, same run.
+"""Speed of the cpu renderer relative to PyTorch3D on the CPU: same meshes, same settings, same run.
 
     python -m benchmarks.against_pytorch3d [--size 256] [--sigma-ndc2 1e-4] [--faces-per-pixel 50] [--parts]
                                            [--json FILE]
 
-Needs PyTorch3D; without it the program says so and succeeds. Forward and backward of the open body, rest pose and 20
-posed, with the formula that both draw (``softras``, and for ``--parts`` softmax over depth). The two take turns;
-PyTorch3D takes seconds a picture, so ``--runs`` is 1,
-and in each turn ours draws several times. Before that both are compared where PyTorch3D leaves nothing out,
-on a coarse mesh with 150 faces per pixel, and the program fails if they differ. How far they are apart with
-``--faces-per-pixel`` on the open body is printed as well: PyTorch3D keeps the nearest, ours keeps all.
+Needs PyTorch3D; without it the program prints a message and succeeds. Times forward and backward passes of the open
+body, rest pose and 20 posed, with the formula that both have (``softras``, and for ``--parts`` softmax over depth). The
+two take turns; PyTorch3D takes seconds per image, so ``--runs`` is 1, and the cpu renderer runs several times in each
+turn. Both are compared first where PyTorch3D leaves no face out, on a coarse mesh with 150 faces per pixel, and the
+program fails if they differ. Their difference on the open body with ``--faces-per-pixel`` is printed as well:
+PyTorch3D uses the nearest faces only, the cpu renderer uses all.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from render_fit.renderers.base import Renderer
 OURS, THEIRS = "cpu", "pytorch3d"
 
 OUR_RUNS = 7
-"""In each turn; the median counts. After a picture of PyTorch3D's that took 20 s nothing of ours is in the caches."""
+"""Repetitions in each turn, of which the median is used: after 20 s of PyTorch3D the caches are cold."""
 
 CHECK_PX, CHECK_FACES = 96, 1_000
 
 VALUE_TOLERANCE, GRADIENT_TOLERANCE = 1e-5, 1e-4
-"""As in tests/renderers/test_parity.py: PyTorch3D computes in float32."""
+"""Tolerances as in tests/renderers/test_parity.py: PyTorch3D computes in float32."""
 
 
 def difference(ours: Renderer, theirs: Renderer, one: Placed, what: Picture) -> tuple[float, float, float, float]:
@@ -58,10 +58,10 @@ def difference(ours: Renderer, theirs: Renderer, one: Placed, what: Picture) -> 
 def main(words: Sequence[str] | None = None) -> int:
     parser = arguments(__doc__, runs=1)
     parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--sigma-ndc2", type=float, default=1e-4, help="PyTorch3D's sigma: squared, 2 units across")
+    parser.add_argument("--sigma-ndc2", type=float, default=1e-4, help="PyTorch3D's sigma (NDC units, squared)")
     parser.add_argument("--faces-per-pixel", type=int, default=50)
-    parser.add_argument("--parts", action="store_true", help="24 part maps besides the silhouette")
-    parser.add_argument("--bodies", type=int, default=len(VIEWS), help="how many, the rest pose first (default all)")
+    parser.add_argument("--parts", action="store_true", help="render 24 part maps besides the silhouette")
+    parser.add_argument("--bodies", type=int, default=len(VIEWS), help="bodies to use, rest pose first (default all)")
     chosen = parser.parse_args(words)
     torch.set_num_threads(chosen.threads)
     report = Report("against_pytorch3d")
@@ -93,7 +93,7 @@ def main(words: Sequence[str] | None = None) -> int:
     for k, one in enumerate(bodies):
         cases[f"{OURS}|{k}"] = repeated(forward_and_backward(ours, [one], what), OUR_RUNS)
         cases[f"{THEIRS}|{k}"] = forward_and_backward(theirs, [one], what)
-    times = take_turns(cases, chosen.runs, warm_up=0)  # both have drawn the first body above
+    times = take_turns(cases, chosen.runs, warm_up=0)  # both have rendered the first body above
     for where, posed in {"rest": False, "posed": True}.items():
         members = [k for k, one in enumerate(bodies) if (one.view is not REST) == posed]
         if not members:

@@ -1,6 +1,6 @@
-"""The bodies that every rendering figure is taken on: the rest pose, and 20 posed ones that are harder or nearer.
+"""The bodies of all rendering benchmarks: the rest pose, and 20 posed ones that are harder or nearer.
 
-Eight hide parts of themselves, six are partly outside the image or behind the near plane, six are close-ups. The
+Eight occlude themselves, six are partly outside the image or behind the near plane, six are close-ups. The
 poses are ``synthesis.poses.named`` and two more; shapes and small turns of every joint are drawn from a fixed seed.
 """
 
@@ -26,27 +26,27 @@ from render_fit.synthesis.scene import sample_betas
 Kind = Literal["rest", "hides itself", "truncated", "close-up"]
 
 FOCAL = 1.3
-"""Focal length over the image's side: a 42° field of view."""
+"""Focal length relative to the image's side: a 42° field of view."""
 
 JITTER_RAD = 0.05
-"""Standard deviation of the turn that every joint of a posed body gets besides its pose."""
+"""Standard deviation of the random rotation added to every joint of a posed body."""
 
 SEED = 20
 
 
 @dataclass(frozen=True)
 class View:
-    """How one body stands before the camera.
+    """Pose and placement of one body relative to the camera.
 
     Attributes:
-        kind: What makes it hard.
-        pose: Of ``EVERYDAY_POSES`` or ``MORE_POSES``.
-        yaw_deg: 0 faces the camera.
-        fill: Share of the image's height or width that its box fills, where ``joint`` is not given.
-        centre: Where the box's centre, or the joint, lands, as shares of width and height.
-        joint: A joint to look at, from ``depth_m`` away.
-        depth_m: Its depth.
-        pitch_deg: Positive looks down on the person.
+        kind: Difficulty of the view.
+        pose: Name in ``EVERYDAY_POSES`` or ``MORE_POSES``.
+        yaw_deg: Rotation about the vertical, degrees; 0 faces the camera.
+        fill: Share of the image's height or width that the body's box fills, where ``joint`` is not given.
+        centre: Position of the box's centre, or of the joint, as shares of width and height.
+        joint: Joint placed at ``centre``, at depth ``depth_m``.
+        depth_m: Depth of the joint, metres.
+        pitch_deg: Pitch of the camera, degrees; positive looks down on the person.
     """
 
     kind: Kind
@@ -60,7 +60,7 @@ class View:
 
     @property
     def name(self) -> str:
-        """Pose, and where the camera looks."""
+        """Name of the pose and of the joint in view."""
         return self.pose.replace("_", " ") + (f", {self.joint.replace('_', ' ')}" if self.joint else "")
 
 
@@ -90,7 +90,7 @@ MORE_POSES: dict[str, dict[str, tuple[int, int, int]]] = {
     },
 }
 
-# A little turned, so that the mirrored halves do not fall on one line in the image.
+# Slightly rotated, so that the mirrored halves do not coincide in the image.
 REST = View("rest", "t_pose", yaw_deg=4)
 
 POSED = (
@@ -122,14 +122,14 @@ VIEWS = (REST, *POSED)
 
 @dataclass(frozen=True)
 class Placed:
-    """A body before a camera.
+    """A body placed in camera coordinates.
 
     Attributes:
-        view: What was asked for.
-        parameters: Of the open body, a batch of one, camera coordinates.
-        vertices: (1, V, 3) of the mesh, camera coordinates, metres.
-        mesh: Its mesh.
-        camera: One camera.
+        view: Requested view.
+        parameters: Parameters of the open body, a batch of one, in camera coordinates.
+        vertices: (1, V, 3) vertices of the mesh, camera coordinates, metres.
+        mesh: Mesh of the body.
+        camera: Camera of the image, a batch of one.
     """
 
     view: View
@@ -140,12 +140,12 @@ class Placed:
 
 
 def placed(view: View, size: int, mesh: Mesh | None = None) -> Placed:
-    """Put a body before a square image.
+    """Places a body in the view of a square image.
 
     Args:
-        view: Which.
+        view: View to place.
         size: Side of the image, pixels.
-        mesh: Coarser or finer than the open body's own, if not None.
+        mesh: Coarser or finer mesh; None: the open body's own.
     """
     body, mesh = open_body(), body_mesh(14_000) if mesh is None else mesh
     camera = camera_from_focal(FOCAL * size, size, size)

@@ -1,9 +1,9 @@
-"""How long M takes, against smplx's own layer with the same arrays: forward and backward, and keypoints alone.
+"""Time of the body model M, against smplx's layer with the same arrays: forward and backward, and keypoints alone.
 
     python -m benchmarks.body [--threads 2] [--runs 40] [--json FILE]
 
-Before anything is timed, the gradients of both are compared; if they differ, nothing is timed and the program fails.
-Where the open body has no pose correctives, it is also timed with random ones of SMPL's size (207 directions).
+The gradients of both are compared first; if they differ, nothing is timed and the program fails.
+The open body has no pose correctives, so it is also timed with random ones of SMPL's size (207 directions).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from render_fit.core.skeletons import COCO_17
 BATCHES = (1, 8)
 
 TOLERANCE = 1e-5
-"""Length of the difference of the gradients, relative to a gradient's; both sides compute in float32."""
+"""Largest norm of the gradients' difference, relative to a gradient's norm; both sides compute in float32."""
 
 OURS, THEIRS, KEYPOINTS = "render-fit", "smplx", "render-fit, 17 keypoints alone"
 
@@ -49,7 +49,7 @@ def with_correctives(body: Body) -> Body:
 
 
 def cases_of(body: Body, batch: int) -> dict[str, Callable[[], tuple[Tensor, ...]]]:
-    """Each gives the gradients in pose, betas and translation of a sum of squares."""
+    """Cases that compute the gradients of a sum of squares with respect to pose, betas and translation."""
     layer = smplx.SMPL(model_path="", data_struct=Struct(**smpl_arrays(body)), num_betas=body.n_betas, batch_size=batch)
     generator = torch.Generator().manual_seed(1)
     pose = (0.2 * torch.randn(batch, 24, 3, generator=generator)).requires_grad_()
@@ -76,7 +76,7 @@ def cases_of(body: Body, batch: int) -> dict[str, Callable[[], tuple[Tensor, ...
 
 
 def difference(ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> float:
-    """Length of the difference of two gradients over the length of the second."""
+    """Norm of the difference of two gradients, relative to the norm of the second."""
     mine, other = (torch.cat([one.flatten() for one in all_of]) for all_of in (ours, theirs))
     return float((mine - other).norm() / other.norm())
 
@@ -95,7 +95,7 @@ def main(words: Sequence[str] | None = None) -> int:
             cases = cases_of(body, batch)
             off = difference(cases[OURS](), cases[THEIRS]())
             if not off <= TOLERANCE:
-                print(f"{body.name}, {batch}: not timed, the gradient is off from smplx's by {off:.2g} of its length")
+                print(f"{body.name}, {batch}: not timed, the gradient differs from smplx's by {off:.2g} of its norm")
                 return 1
             worst = max(worst, off)
             times = take_turns({name: timed(case) for name, case in cases.items()}, chosen.runs, warm_up=3)

@@ -1,4 +1,4 @@
-"""What is timed of R: one picture forward, its gradient backward, and the hard z-buffer pass as the practical floor."""
+"""Timed cases of the renderer R: one image forward and backward, and the hard z-buffer pass as lower bound."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Picture:
     """Settings and outputs that are timed together.
 
     Attributes:
-        settings: How soft.
-        outputs: What is drawn.
+        settings: Softness of the outputs.
+        outputs: Names of the rendered outputs.
     """
 
     settings: RenderSettings
@@ -33,7 +33,7 @@ class Picture:
 
     @property
     def name(self) -> str:
-        """As it stands in tables."""
+        """Name in tables."""
         what = self.settings.silhouette if "silhouette" in self.outputs else ""
         if "parts" in self.outputs:
             what += " + parts" + (" (softmax)" if self.settings.part_borders == "softmax" else "")
@@ -42,13 +42,13 @@ class Picture:
 
 
 def picture(silhouette: str, sigma_px: float, parts: bool = False, borders: str = "contour") -> Picture:
-    """A silhouette of one kind, with or without part map."""
+    """Settings for a silhouette of one kind, with or without part map."""
     settings = RenderSettings(silhouette=silhouette, sigma_px=sigma_px, part_borders=borders)  # pyright: ignore[reportArgumentType]
     return Picture(settings, ("silhouette", "parts") if parts else ("silhouette",))
 
 
 def draw(renderer: Renderer, vertices: Tensor, one: Placed, camera: Camera, what: Picture) -> Tensor:
-    """All images of a picture, flattened and joined: (n,)."""
+    """All rendered outputs of one body, flattened and joined: (n,)."""
     drawn = renderer(
         vertices, one.mesh.faces, camera, what.settings, face_parts=one.mesh.face_parts, outputs=what.outputs
     )
@@ -82,7 +82,7 @@ def forward_and_backward(renderer: Renderer, bodies: Sequence[Placed], what: Pic
 
 
 def hard_pass_of(one: Placed) -> Callable[[], Seconds]:
-    """A case for ``take_turns``: the z-buffer alone, from projected vertices to the nearest face at each pixel.
+    """A case for ``take_turns``: seconds of the z-buffer alone, from projected vertices to the nearest face per pixel.
 
     Uses as many threads as the last call of the renderer.
     """
@@ -101,35 +101,35 @@ def hard_pass_of(one: Placed) -> Callable[[], Seconds]:
 
 @dataclass(frozen=True)
 class Timings:
-    """Seconds of cases that took turns over the bodies.
+    """Seconds of interleaved cases over the bodies.
 
     Attributes:
-        bodies: As timed: the rest pose first, then the posed ones.
-        seconds: By case (runs, bodies, pieces).
+        bodies: Timed bodies: the rest pose first, then the posed ones.
+        seconds: Seconds of each case, (runs, bodies, pieces).
     """
 
     bodies: Sequence[Placed]
     seconds: Mapping[str, np.ndarray]
 
     def per_run(self, case: str, posed: bool, piece: int | None = None) -> np.ndarray:
-        """(runs,) seconds per body: of the rest pose, or in the mean over the posed ones; one piece or their sum."""
+        """Seconds per body (runs,): of the rest pose, or the mean over the posed ones; of one piece or their sum."""
         values = self.seconds[case].sum(-1) if piece is None else self.seconds[case][..., piece]
         chosen = [k for k, one in enumerate(self.bodies) if (one.view is not REST) == posed]
         return values[:, chosen].mean(1)
 
     def milliseconds(self, case: str, posed: bool, piece: int | None = None) -> Spread:
-        """The same as a spread."""
+        """Spread of ``per_run``, milliseconds."""
         return spread(1000 * self.per_run(case, posed, piece), "ms")
 
     def slowest(self, case: str) -> tuple[str, Spread]:
-        """The posed body that takes longest, and how long."""
+        """Name and time of the slowest posed body."""
         values = 1000 * self.seconds[case].sum(-1)
         k = max(range(1, len(self.bodies)), key=lambda index: float(np.median(values[:, index])))
         return self.bodies[k].view.name, spread(values[:, k], "ms")
 
 
 def time_pictures(renderer: Renderer, bodies: Sequence[Placed], pictures: Sequence[Picture], runs: int) -> Timings:
-    """Time pictures of single bodies, and the hard pass beside them; all take turns."""
+    """Time the rendering of single bodies and the hard pass, interleaved."""
     cases: dict[str, Callable[[], Seconds]] = {}
     for k, one in enumerate(bodies):
         for what in pictures:

@@ -1,9 +1,9 @@
-"""How long a whole fit takes: the default recipe on the rest pose and 20 posed bodies, from drawn observations.
+"""Time of a whole fit: the default recipe on the rest pose and 20 posed bodies, from synthetic observations.
 
     python -m benchmarks.fit [--threads 2] [--runs 1] [--recipe hybrid] [--json FILE]
 
-Given mask, part map, keypoints and camera; without the observer and its rough 3D keypoints. Real photos are timed by
-the experiment ``timing`` (docs/evaluation.md). The gate watches how many iterations' worth of time a fit takes.
+Inputs are mask, part map, keypoints and camera; the observer and its rough 3D keypoints are not used. Real photos are
+timed by the experiment ``timing`` (docs/evaluation.md). The gate compares the time of a fit in units of iterations.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PHASES = ("search", "refinement", "whole fit")
 
 
 def fitting(one: Placed, recipe: Recipe, reports: list[FitReport]) -> Callable[[], Seconds]:
-    """A case: seconds of the search with keypoints, of the refinement through the renderer, and of everything."""
+    """A case: seconds of the search with keypoints, of the refinement through the renderer, and in total."""
     observation, body, renderer = observation_of(one), open_body(), CpuRenderer()
     rendered = {stage.name for stage in recipe.stages if stage.resolution}
 
@@ -46,7 +46,7 @@ def fitting(one: Placed, recipe: Recipe, reports: list[FitReport]) -> Callable[[
 def main(words: Sequence[str] | None = None) -> int:
     parser = arguments(__doc__, runs=1)
     parser.add_argument("--recipe", default="hybrid")
-    parser.add_argument("--bodies", type=int, default=len(VIEWS), help="how many, the rest pose first (default all)")
+    parser.add_argument("--bodies", type=int, default=len(VIEWS), help="bodies to use, rest pose first (default all)")
     chosen = parser.parse_args(words)
     torch.set_num_threads(chosen.threads)
     recipe = load_recipe(chosen.recipe)
@@ -54,7 +54,7 @@ def main(words: Sequence[str] | None = None) -> int:
     reports: list[list[FitReport]] = [[] for _ in bodies]
     cases: dict[str, Callable[[], Seconds]] = {}
     for k, one in enumerate(bodies):
-        # Beside each fit the iterations that it is compared with, on the same body.
+        # Each fit is followed by the iterations that it is compared with, on the same body.
         cases[f"fit|{k}"] = fitting(one, recipe, reports[k])
         cases[f"iterations|{k}"] = _ten_times(iteration_of(one).run)
     fitting(bodies[0], recipe, [])()  # loads kernels

@@ -1,10 +1,10 @@
-"""How many photos a minute a folder's run fits, with one process and with two.
+"""Photos per minute of a run over a folder, with one process and with two.
 
     python -m benchmarks.folder [--photos 24] [--runs 1] [--json FILE]
 
 Synthetic photos of the benchmark's bodies with masks and keypoints as files, the default recipe without the observer.
-Everything counts: starting the processes, loading the kernels, and writing meshes, overlays and the gallery. The more
-photos, the less the start weighs. Two processes have half of the cores each.
+The time includes starting the processes, loading the kernels, and writing meshes, overlays and the gallery. With more
+photos, the start-up matters less. Two processes have half of the cores each.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from benchmarks.measure import Seconds, quotient, spread, take_turns
 from benchmarks.observed import write_photo
 from benchmarks.report import Report, arguments
 from render_fit.datasets.photo_folder import PhotoJob
-from render_fit.pipelines.folder import fit_many
+from render_fit.pipelines.folder import fit_folder
 from render_fit.pipelines.options import FitOptions
 
 
@@ -37,7 +37,8 @@ def fitting(jobs: Sequence[PhotoJob], options: FitOptions, scratch: Path, n_work
     def run() -> Seconds:
         out = Path(tempfile.mkdtemp(dir=scratch))
         begin = time.perf_counter()
-        outcomes = fit_many(jobs, options, out, n_workers=n_workers)
+        images = [job.image for job in jobs]
+        outcomes = fit_folder(images, options, out, observations=images[0].parent, n_workers=n_workers)
         seconds = time.perf_counter() - begin
         failed = [outcome for outcome in outcomes if outcome.failed]
         if failed:
@@ -58,7 +59,7 @@ def main(words: Sequence[str] | None = None) -> int:
     report.facts |= {"photos": chosen.photos, "recipe": chosen.recipe}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        # The rest pose, then every other posed body: of each kind some.
+        # The rest pose, then every other posed body: some of each kind.
         views = [VIEWS[(2 * k) % len(VIEWS)] for k in range(chosen.photos)]
         jobs = [write_photo(placed(view, 320), folder, f"{k:02d}") for k, view in enumerate(views)]
         options = FitOptions(recipe=chosen.recipe)

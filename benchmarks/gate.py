@@ -1,10 +1,10 @@
-"""Whether anything has become slower: the ratios of ``make bench`` against those committed in ``baseline.json``.
+"""Regression check: compares the ratios of ``make bench`` with those committed in ``baseline.json``.
 
     python -m benchmarks.gate out/bench [--update]
 
-Exit status 1 if a ratio is worse than its tolerance allows. Ratios, and not milliseconds, because they were taken turn
-by turn on one machine; still, the number of cores and the width of its vectors change them, so a baseline is of a kind
-of machine. ``--update`` takes the results as the new baseline; ratios that were not measured keep their old value.
+Exit status 1 if a ratio is worse than its tolerance allows. Ratios of interleaved measurements depend less on the
+machine than milliseconds, but the number of cores and the vector width change them, so a baseline holds for one kind of
+machine. ``--update`` makes the results the new baseline; ratios that were not measured keep their old value.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ BASELINE = Path(__file__).with_name("baseline.json")
 Word = Literal["ok", "better", "worse", "not measured", "new"]
 
 CLEARLY_BETTER = 1.25
-"""Merit from which a ratio is called better; time to update the baseline, else a later loss goes unseen."""
+"""Merit from which a ratio counts as better: the baseline needs an update, or later regressions are missed."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One ratio's.
+    """Comparison of one ratio with the baseline.
 
     Attributes:
-        name: The benchmark and its ratio.
-        word: ``worse`` fails the gate.
-        now: Measured value.
-        before: The baseline's.
+        name: Name of the benchmark and of the ratio.
+        word: Result of the comparison; ``worse`` fails the gate.
+        now: Measured value, None if not measured.
+        before: Value in the baseline, None if new.
         merit: 1 if as good as the baseline, 2 if twice as good.
-        note: Why it was not measured.
+        note: Reason why it was not measured.
     """
 
     name: str
@@ -55,15 +55,15 @@ class Verdict:
         return f"{self.word:12} {self.name}: {', '.join([*values, *([self.note] if self.note else [])])}"
 
 
-def judge(
+def compare_ratios(
     ratios: Mapping[str, Mapping[str, Any]], baseline: Mapping[str, Mapping[str, Any]], missing: Mapping[str, str]
 ) -> list[Verdict]:
-    """Compare ratios with the baseline's.
+    """Compare measured ratios with the baseline.
 
     Args:
-        ratios: By name: ``median``, ``better`` (``lower`` or ``higher``), ``tolerance``.
-        baseline: By name: ``value``, ``better``, ``tolerance``.
-        missing: Why ratios were not measured, by name.
+        ratios: Measured ratios by name: ``median``, ``better`` (``lower`` or ``higher``), ``tolerance``.
+        baseline: Baseline ratios by name: ``value``, ``better``, ``tolerance``.
+        missing: Reasons why ratios were not measured, by name.
 
     Returns:
         One verdict per name: the baseline's in its order, then new ones.
@@ -101,16 +101,16 @@ def updated(
     missing: Mapping[str, str],
     benchmarks: Collection[str],
 ) -> dict[str, dict[str, Any]]:
-    """A baseline with the measured values.
+    """The baseline updated with the measured values.
 
-    What could not be measured or was not run stays, and so do tolerances changed by hand. A ratio that a benchmark has
-    no longer goes.
+    Ratios that could not be measured or were not run are kept, and so are tolerances changed by hand. Ratios that a
+    benchmark no longer has are removed.
 
     Args:
-        baseline: The old one.
-        ratios: What was measured.
-        missing: What could not be.
-        benchmarks: Which were run.
+        baseline: Old ratios by name.
+        ratios: Measured ratios by name.
+        missing: Reasons why ratios were not measured, by name.
+        benchmarks: Names of the benchmarks that were run.
     """
     new = {
         name: dict(known)
@@ -142,7 +142,7 @@ def main(words: Sequence[str] | None = None) -> int:
         chosen.baseline.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         print(f"{chosen.baseline}: {len(ratios)} ratios")
         return 0
-    verdicts = judge(ratios, known["ratios"], missing)
+    verdicts = compare_ratios(ratios, known["ratios"], missing)
     print("\n".join(map(str, verdicts)))
     counts = Counter(verdict.word for verdict in verdicts)
     print("gate:", ", ".join(f"{number} {word}" for word, number in counts.items()))

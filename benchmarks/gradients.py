@@ -1,4 +1,4 @@
-"""What is timed is checked first: values and gradients against ``reference``, float64, on small images."""
+"""Correctness check before timing: values and gradients against ``reference``, float64, on small images."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from render_fit.renderers import Renderer
 from render_fit.renderers.reference import ReferenceRenderer
 
 SIZE, N_FACES = 48, 400
-"""Image side (pixels) and mesh that ``reference`` can afford: it looks at all pairs of edges."""
+"""Image side (pixels) and number of faces feasible for ``reference``, which tests all pairs of edges."""
 
 CHECKED = (REST, *(view for view in VIEWS if view.name in (
     "arms crossed low", "walking", "striding", "arms forward, spine3", "standing, head",
 )))  # fmt: skip
-"""Bodies of each kind, one beyond the near plane. Not those whose limbs pass through each other (sitting, squatting,
-curled up): ``contour`` part maps have no border there (docs/rendering.md), and the coarse mesh makes it worse."""
+"""Bodies of each kind, one beyond the near plane. Without those with intersecting limbs (sitting, squatting, curled
+up): ``contour`` part maps have no border there (docs/rendering.md), and the coarse mesh makes it worse."""
 
 VALUE_TOLERANCE = 1e-5
 """Largest difference of a value in [0, 1]."""
 
 GRADIENT_TOLERANCE = 1e-4
-"""Length of the difference of two gradients, relative to the length of the gradient."""
+"""Largest norm of the difference of two gradients, relative to the norm of the gradient."""
 
 
 class WrongGradient(RuntimeError):
-    """What was to be timed does not compute what it should."""
+    """The renderer to be timed differs from the reference."""
 
 
 def check_gradients(renderer: Renderer, pictures: Sequence[Picture], views: Sequence[View] | None = None) -> str:
-    """Compare values and vertex gradients (of a weighted sum, random weights) on coarse bodies.
+    """Compare values and vertex gradients (of a sum with random weights) with the reference on coarse bodies.
 
     Args:
-        renderer: What will be timed.
-        pictures: What will be timed.
-        views: The bodies, drawn with ``N_FACES`` faces at ``SIZE``²; ``CHECKED`` if None.
+        renderer: Renderer to be timed.
+        pictures: Settings and outputs to be timed.
+        views: Views of the bodies, with ``N_FACES`` faces at ``SIZE``²; ``CHECKED`` if None.
 
     Returns:
-        How far apart they were at most, in a sentence.
+        Sentence with the largest differences.
 
     Raises:
         WrongGradient: if a difference exceeds the tolerances.
@@ -66,7 +66,7 @@ def check_gradients(renderer: Renderer, pictures: Sequence[Picture], views: Sequ
             gradient = float((gradients[0] - gradients[1]).norm()) / max(length, 1e-12)
             if not (value <= VALUE_TOLERANCE and gradient <= GRADIENT_TOLERANCE):
                 raise WrongGradient(
-                    f"{renderer.name}, {what.name}, {view.kind}: {view.name}: not timed, because its values are off by "
+                    f"{renderer.name}, {what.name}, {view.kind}: {view.name}: not timed, because its values differ by "
                     f"{value:.2g} (at most {VALUE_TOLERANCE:g}) and its gradient by {gradient:.2g} of its length (at "
                     f"most {GRADIENT_TOLERANCE:g}), compared with the reference renderer at {SIZE}²"
                 )

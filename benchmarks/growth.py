@@ -1,10 +1,10 @@
-"""How the cost of a picture grows with faces, pixels and σ: forward and backward, every combination.
+"""Growth of the rendering time with faces, pixels and σ: forward and backward, every combination.
 
     python -m benchmarks.growth [--faces 3500 14000 56000] [--sizes 112 224 448] [--sigmas 1 2 4] [--json FILE]
                                 [--plot FILE.svg]
 
-The body keeps its share of the image, so four times the pixels are four times the pixels on the body. σ is in pixels.
-Coarser meshes are the open body with its shortest edges collapsed, finer ones have every face cut into four.
+The body's share of the image is constant, so the pixels on the body grow with those of the image. σ is in pixels.
+Coarser meshes are the open body with its shortest edges collapsed; finer ones have every face cut into four.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from render_fit.renderers import CpuRenderer
 KINDS = {"contour": ("contour", False), "softras": ("softras", False), "contour + parts": ("contour", True)}
 
 Setting = tuple[int, int, float]
-"""Faces, side of the image in pixels, σ in pixels."""
+"""Number of faces, side of the image in pixels, σ in pixels."""
 
 Times = Mapping[tuple[str, Setting, bool], np.ndarray]
-"""(runs,) seconds per picture, by what is drawn, setting, and whether over the 20 posed bodies."""
+"""Seconds per image (runs,), by kind of outputs, setting, and whether over the 20 posed bodies."""
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -39,8 +39,8 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--faces", type=int, nargs="+", default=[3_500, 14_000, 56_000])
     parser.add_argument("--sizes", type=int, nargs="+", default=[112, 224, 448], help="sides of the image, pixels")
     parser.add_argument("--sigmas", type=float, nargs="+", default=[1.0, 2.0, 4.0], help="pixels")
-    parser.add_argument("--bodies", type=int, default=len(VIEWS), help="how many, the rest pose first (default all)")
-    parser.add_argument("--plot", type=Path, default=None, help="where the plot goes (default: beside --json)")
+    parser.add_argument("--bodies", type=int, default=len(VIEWS), help="bodies to use, rest pose first (default all)")
+    parser.add_argument("--plot", type=Path, default=None, help="file of the plot (default: beside --json)")
     chosen = parser.parse_args(words)
     torch.set_num_threads(chosen.threads)
     report = Report("growth")
@@ -64,7 +64,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def measured(faces: Sequence[int], sizes: Sequence[int], sigmas: Sequence[float], n_bodies: int, runs: int) -> Times:
-    """Forward and backward of all combinations; the hard pass under every σ, though it does not depend on it."""
+    """Times of forward and backward for all combinations; the hard pass for every σ, although independent of it."""
     times = {}
     for n_faces, size in itertools.product(faces, sizes):
         bodies = [placed(view, size, body_mesh(n_faces)) for view in VIEWS[:n_bodies]]
@@ -79,7 +79,7 @@ def measured(faces: Sequence[int], sizes: Sequence[int], sigmas: Sequence[float]
 
 
 def ratios(report: Report, times: Times, faces: Sequence[int], sizes: Sequence[int], sigmas: Sequence[float]) -> None:
-    """What the gate watches: the dearest corner against the middle, along each axis."""
+    """Ratios for the gate: the largest setting along each axis against the middle one."""
     middle: Setting = (faces[len(faces) // 2], sizes[len(sizes) // 2], sigmas[0])
     corners: dict[str, Setting] = {
         f"{faces[-1] / middle[0]:.3g} × faces": (faces[-1], *middle[1:]),
@@ -90,7 +90,7 @@ def ratios(report: Report, times: Times, faces: Sequence[int], sizes: Sequence[i
         for name, corner in corners.items():
             if setting == corner != middle and kind != HARD_PASS:
                 where = "posed" if posed else "rest"
-                # A gain in what does not grow makes these worse: they get a wider tolerance.
+                # A speed-up of the constant part makes these worse: they have a wider tolerance.
                 report.ratio(f"{kind}, {name}, {where}", quotient(seconds, times[kind, middle, posed]), tolerance=0.6)
 
 

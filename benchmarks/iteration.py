@@ -1,10 +1,10 @@
-"""How long one iteration of a fit takes, by part: body, renderer, terms, and the backward pass through all of them.
+"""Time of one iteration of a fit, by part: body, renderer, terms, and the backward pass through all of them.
 
     python -m benchmarks.iteration [--threads 2] [--runs 7] [--json FILE]
 
 The default recipe's largest stage, without clothing (224², σ = 1 px: silhouette, part map, keypoints, priors), on the
 rest pose and 20 posed bodies, with mask, part map and keypoints given. The directional derivative of the whole
-objective is checked against differences on the rest pose before anything is timed.
+objective is first checked against finite differences on the rest pose.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ from render_fit.renderers import CpuRenderer
 PIECES = ("body", "renderer", "terms", "backward")
 
 STEP = 1e-4
-"""Step of the check by differences: radians, standard deviations, metres. The body computes in float32."""
+"""Step of the finite differences: radians, standard deviations, metres. The body computes in float32."""
 
 SLOPE_TOLERANCE = 0.02
-"""Relative error of the slope by differences; what float32 leaves of it is about half of this."""
+"""Largest relative error of the slope against finite differences; float32 rounding causes about half of this."""
 
 
 @dataclass(frozen=True)
 class Iteration:
-    """One stage's problem at the true parameters of a body.
+    """The fitting problem of one stage near the true parameters of a body.
 
     Attributes:
-        problem: The objective in the crop.
-        start: Pose, betas and translation.
+        problem: Objective in the crop.
+        start: Initial pose, betas and translation.
     """
 
     problem: Problem
@@ -97,7 +97,7 @@ class Iteration:
 
 
 def iteration_of(one: Placed) -> Iteration:
-    """The default recipe's largest stage, without clothing; parameters a little off the truth."""
+    """The default recipe's largest stage, without clothing; parameters slightly perturbed from the truth."""
     recipe = load_recipe("hybrid")
     stage = max(search_and_refinement(recipe, "none")[1], key=lambda stage: stage.resolution)
     setting = FitContext(recipe, open_body(), CpuRenderer(), observation_of(one), one.camera)
@@ -112,7 +112,7 @@ def iteration_of(one: Placed) -> Iteration:
 
 def main(words: Sequence[str] | None = None) -> int:
     parser = arguments(__doc__, runs=7)
-    parser.add_argument("--bodies", type=int, default=len(VIEWS), help="how many, the rest pose first (default all)")
+    parser.add_argument("--bodies", type=int, default=len(VIEWS), help="bodies to use, rest pose first (default all)")
     chosen = parser.parse_args(words)
     torch.set_num_threads(chosen.threads)
     report = Report("iteration")
@@ -120,7 +120,7 @@ def main(words: Sequence[str] | None = None) -> int:
     iterations = [iteration_of(one) for one in bodies]
     off = iterations[0].slope_error()
     if not off <= SLOPE_TOLERANCE:
-        print(f"not timed: the objective's slope is off from differences by {off:.2g}, at most {SLOPE_TOLERANCE:g}")
+        print(f"not timed: the objective's slope differs from differences by {off:.2g}, at most {SLOPE_TOLERANCE:g}")
         return 1
     report.facts["slope checked"] = f"within {off:.1g} of central differences, relative (float32)"
     report.facts["threads"] = chosen.threads

@@ -1,7 +1,7 @@
-"""Repeated measuring: cases take turns, medians and quartiles are kept, and ratios are taken turn by turn.
+"""Repeated timing: interleaved cases, medians and quartiles, and ratios within each turn.
 
-A machine that is busy for a while slows whatever runs then. Cases that take turns are slowed alike, and the ratio of
-two times that were taken one after the other hardly notices; so ratios are what is compared between two days.
+Load on the machine slows interleaved cases alike, and hardly changes the ratio of two consecutive times. So ratios are
+compared between two days.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ class Spread:
     """Repeated values of one quantity.
 
     Attributes:
-        median: Of the values.
+        median: Median of the values.
         low: First quartile.
         high: Third quartile.
-        n: How many there are.
-        unit: Of the values.
+        n: Number of values.
+        unit: Unit of the values.
     """
 
     median: float
@@ -37,7 +37,7 @@ class Spread:
 
     @property
     def number(self) -> str:
-        """Without its unit; with the quartiles in brackets, if there is more than one value."""
+        """Text without unit: the median, with the quartiles in brackets if there is more than one value."""
         quartiles = f" ({short(self.low)}–{short(self.high)})" if self.n > 1 else ""
         return short(self.median) + quartiles
 
@@ -46,12 +46,12 @@ class Spread:
 
 
 def short(value: float) -> str:
-    """Three digits, without an exponent where it can be read."""
+    """Text with three significant digits, without an exponent where readable."""
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def spread(values: Sequence[float] | np.ndarray, unit: str = "") -> Spread:
-    """Median and quartiles (of one value: that value).
+    """Median and quartiles of values; of one value: that value.
 
     Raises:
         ValueError: if there is no value.
@@ -65,10 +65,10 @@ def spread(values: Sequence[float] | np.ndarray, unit: str = "") -> Spread:
 
 
 def quotient(numerators: Sequence[float] | np.ndarray, denominators: Sequence[float] | np.ndarray) -> Spread:
-    """Spread of the ratio of values that were taken in the same turn.
+    """Spread of the ratio of values measured in the same turn.
 
     Raises:
-        ValueError: if there are not as many of the one as of the other.
+        ValueError: if the numbers of values differ.
     """
     above, below = np.asarray(numerators, float), np.asarray(denominators, float)
     if above.shape != below.shape:
@@ -77,7 +77,7 @@ def quotient(numerators: Sequence[float] | np.ndarray, denominators: Sequence[fl
 
 
 def timed(step: Step) -> Callable[[], Seconds]:
-    """A step that gives the seconds it took."""
+    """A function that runs a step and returns its seconds."""
 
     def run() -> Seconds:
         begin = time.perf_counter()
@@ -88,20 +88,20 @@ def timed(step: Step) -> Callable[[], Seconds]:
 
 
 def repeated(case: Callable[[], Seconds], times: int) -> Callable[[], Seconds]:
-    """A case that runs ``times`` times in each turn and gives the median: for milliseconds beside seconds."""
+    """A case that runs ``times`` times in each turn and returns the median; for cases much faster than others."""
     return lambda: tuple(np.median([case() for _ in range(times)], axis=0))
 
 
 def take_turns(cases: Mapping[str, Callable[[], Seconds]], runs: int, warm_up: int = 1) -> dict[str, np.ndarray]:
-    """Run all cases one after the other, again and again.
+    """Run all cases in turn, repeatedly.
 
     Args:
-        cases: By name: a function that does the work and gives the seconds of each of its pieces.
-        runs: Turns that count.
-        warm_up: Turns before them that do not: they load kernels and fill caches.
+        cases: Functions by name that do the work and return the seconds of each of its pieces.
+        runs: Number of measured turns.
+        warm_up: Number of turns before them, not measured: they load kernels and fill caches.
 
     Returns:
-        By name (runs, pieces) seconds. The same row of two cases was measured in the same turn.
+        Seconds by name, (runs, pieces). The same row of two cases was measured in the same turn.
     """
     seconds: dict[str, list[Seconds]] = {name: [] for name in cases}
     for turn in range(warm_up + runs):

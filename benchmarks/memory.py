@@ -1,12 +1,12 @@
-"""How much memory one picture takes above the body: the peak of a fresh process, forward and backward.
+"""Memory of rendering one image, without the body's: the peak of a new process, forward and backward.
 
     python -m benchmarks.memory [--size 512] [--threads 2] [--json FILE]
 
-Each kind of picture gets a process of its own, which loads the body and the compiled kernels (a picture of 16²), and
-then draws the rest pose and 20 posed bodies one by one. What counts is how far the resident set rises above where it
-was before the picture: the system's own high-water mark, reset before each picture. In these processes the C library
-gives arrays back to the system as soon as they are freed (``GIVEN_BACK``); else one picture would be drawn in what the
-one before left behind, and cost nothing. Linux only (/proc/self).
+Each kind of output has its own process, which loads the body and the compiled kernels (an image of 16²), and then
+renders the rest pose and 20 posed bodies one by one. Measured is the rise of the resident set above its size before the
+rendering: the system's high-water mark, reset before each image. In these processes the C library returns arrays to the
+system as soon as they are freed (``GIVEN_BACK``); otherwise an image would reuse the memory of the previous one and
+cost nothing. Linux only (/proc/self).
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ PICTURES = (
 WARM_UP_PX = 16
 
 GIVEN_BACK = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
-"""glibc's settings, bytes: larger arrays are mapped, and unmapped when freed."""
+"""glibc's thresholds, bytes: larger arrays are mapped, and unmapped when freed."""
 
 MIB = 2**20
 
 
 def resident_bytes(field: str) -> int:
-    """``VmRSS`` (now) or ``VmHWM`` (the high-water mark) of this process."""
+    """``VmRSS`` (current) or ``VmHWM`` (high-water mark) of this process, bytes."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(field):
             return int(line.split()[1]) * 1024
@@ -52,16 +52,16 @@ def resident_bytes(field: str) -> int:
 
 
 def peak_above(step: Callable[[], object]) -> int:
-    """How far the resident set rises above its present size while a step runs, bytes."""
+    """Rise of the resident set above its current size while a step runs, bytes."""
     gc.collect()
-    Path("/proc/self/clear_refs").write_text("5")  # the high-water mark falls to the present size
+    Path("/proc/self/clear_refs").write_text("5")  # resets the high-water mark to the current size
     before = resident_bytes("VmRSS")
     step()
     return max(0, resident_bytes("VmHWM") - before)
 
 
 def peaks(index: int, size: int, threads: int, n_bodies: int) -> list[int]:
-    """Bytes above the body for each view, in this process."""
+    """Peak memory of each view without the body's, bytes, in this process."""
     torch.set_num_threads(threads)
     renderer, what = CpuRenderer(), PICTURES[index]
     forward_and_backward(renderer, [placed(REST, WARM_UP_PX)], what)()
@@ -73,7 +73,7 @@ def peaks(index: int, size: int, threads: int, n_bodies: int) -> list[int]:
 
 
 def output_bytes(what: Picture, size: int) -> int:
-    """Of the finished images, float32."""
+    """Size of the finished images in float32, bytes."""
     channels = {"silhouette": 1, "parts": 24, "depth": 1}
     return 4 * size * size * sum(channels[name] for name in what.outputs)
 
@@ -81,7 +81,7 @@ def output_bytes(what: Picture, size: int) -> int:
 def main(words: Sequence[str] | None = None) -> int:
     parser = arguments(__doc__, runs=1)
     parser.add_argument("--size", type=int, default=512)
-    parser.add_argument("--bodies", type=int, default=len(VIEWS), help="how many, the rest pose first (default all)")
+    parser.add_argument("--bodies", type=int, default=len(VIEWS), help="bodies to use, rest pose first (default all)")
     chosen = parser.parse_args(words)
     report = Report("memory")
     report.facts |= {"size, px": chosen.size, "threads": chosen.threads}
@@ -92,7 +92,7 @@ def main(words: Sequence[str] | None = None) -> int:
         if not can_measure:
             report.missing[f"{name}, rest"] = report.missing[f"{name}, posed"] = "needs Linux's /proc/self/clear_refs"
             continue
-        # A new process for every kind of picture: what one leaves behind must not serve the next.
+        # A new process for every kind of output, so that none reuses another's memory.
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             found = np.array(pool.apply(peaks, (index, chosen.size, chosen.threads, chosen.bodies)))
         for where, values in {"rest": found[:1], "posed": found[1:]}.items():

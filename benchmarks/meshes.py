@@ -1,4 +1,4 @@
-"""The open body's mesh, and coarser and finer ones on the same surface."""
+"""The open body's mesh, and coarser and finer meshes of the same surface."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from render_fit.bodies import open_body
 
 @dataclass(frozen=True)
 class Mesh:
-    """A mesh that follows the open body's vertices.
+    """A mesh whose vertices are computed from the open body's.
 
     Attributes:
-        faces: (F, 3).
+        faces: (F, 3) vertex indices.
         face_parts: (F,) SMPL part of each face.
-        kept: (K,) vertices of the body that it has.
-        halved: For each time that all faces were cut into four: (E, 2) ends of the edges that got a vertex in their
+        kept: (K,) indices of the body's vertices that it has.
+        halved: For each subdivision of all faces into four: (E, 2) ends of the edges that got a vertex in the
             middle.
     """
 
@@ -33,7 +33,7 @@ class Mesh:
     halved: tuple[Tensor, ...] = ()
 
     def surface(self, vertices: Tensor) -> Tensor:
-        """(B, V', 3): the mesh's vertices, from the body's (B, V, 3)."""
+        """Vertices of the mesh (B, V', 3), from those of the body (B, V, 3)."""
         points = vertices[:, self.kept]
         for ends in self.halved:
             points = torch.cat([points, points[:, ends].mean(2)], 1)
@@ -42,9 +42,9 @@ class Mesh:
 
 @cache
 def body_mesh(n_faces: int) -> Mesh:
-    """The open body with about so many faces.
+    """The open body with about ``n_faces`` faces.
 
-    Fewer than its own 13,996: its shortest edges are collapsed. More: every face is cut into four, so 56 thousand.
+    For fewer than its own 13,996, the shortest edges are collapsed; for more, every face is cut into four (55,984).
     """
     body = open_body()
     faces, kept = body.faces.numpy(), np.arange(body.n_vertices)
@@ -59,7 +59,7 @@ def body_mesh(n_faces: int) -> Mesh:
 
 
 def _halved(mesh: Mesh) -> Mesh:
-    """Every face cut into four at the middles of its edges."""
+    """Subdivide every face into four at the middles of its edges."""
     sides = mesh.faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2).sort(1).values
     ends, middle = sides.unique(dim=0, return_inverse=True)
     ab, bc, ca = (int(mesh.faces.max()) + 1 + middle.reshape(-1, 3)).unbind(1)
@@ -71,16 +71,16 @@ def _halved(mesh: Mesh) -> Mesh:
 def collapsed(faces: np.ndarray, vertices: np.ndarray, n_faces: int) -> tuple[np.ndarray, np.ndarray]:
     """Collapse the shortest edge onto one of its ends until about ``n_faces`` are left.
 
-    Unlike the thinning that made the open body (``bodies.building.surface``) it heeds no curvature, and takes a second
-    instead of a minute. A collapse that breaks the manifold or turns a face over is not made.
+    Unlike the open body's thinning (``bodies.building.surface``) it ignores curvature, and takes a second instead of a
+    minute. A collapse that breaks the manifold or turns a face over is not made.
 
     Args:
-        faces: (F, 3) of a closed surface.
-        vertices: (V, 3).
-        n_faces: How many faces to leave.
+        faces: (F, 3) faces of a closed surface.
+        vertices: (V, 3) vertices, metres.
+        n_faces: Number of faces to keep.
 
     Returns:
-        (F', 3) faces, as indices into the second array; (V',) which vertices are left.
+        (F', 3) faces, as indices into the second array; (V',) indices of the kept vertices.
     """
     points = vertices.tolist()
     triangles: dict[int, tuple[int, ...]] = {k: tuple(face) for k, face in enumerate(faces.tolist())}

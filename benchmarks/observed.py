@@ -1,4 +1,4 @@
-"""What an ideal observer would see of the benchmark's bodies: mask, part map, keypoints, camera. No network runs."""
+"""Exact observations of the benchmark's bodies: mask, part map, keypoints, camera. No network runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from render_fit.renderers import CpuRenderer, RenderSettings
 
 @torch.no_grad()
 def observation_of(one: Placed) -> Observation:
-    """Mask, SMPL-24 part map and the COCO keypoints inside the image of one body.
+    """Mask, SMPL-24 part map and the COCO keypoints (those inside the image) of one body.
 
     Raises:
         ValueError: if the body is outside the image.
@@ -52,7 +52,7 @@ def observation_of(one: Placed) -> Observation:
 
 
 def write_photo(one: Placed, folder: Path, stem: str) -> PhotoJob:
-    """A photo, its mask and its keypoints as files, and the job of fitting them."""
+    """Write a photo, its mask and its keypoints as files, and return the job of fitting them."""
     seen = observation_of(one)
     assert seen.mask is not None and seen.keypoints_px is not None and seen.confidence is not None
     mask = (255 * seen.mask).numpy().astype(np.uint8)

@@ -1,8 +1,8 @@
-"""How good the offline observer is: IoU with human masks, keypoint error against human clicks, people missed, time.
+"""Accuracy of the offline observer: IoU with annotated masks, error against annotated keypoints, missed people, time.
 
     python -m benchmarks.observer [DATA] [--json FILE]
 
-DATA is the folder of the research photos (docs/evaluation.md); without them there is nothing to measure.
+DATA is the folder of the research photos (docs/evaluation.md), without which nothing is measured.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
-"""How many operations a picture needs at least, and how far the renderer is from the machine's limit for so many.
+"""Least number of operations of an image, and the renderer's time relative to the machine's limit for as many.
 
     python -m benchmarks.operations [--size 224] [--sigma-px 1] [--json FILE]
 
-Counted on the bodies themselves, by brute force, without the renderer's kernels:
+Counted on the bodies by brute force, without the renderer's kernels:
 
 - ``softras`` pairs: pixel centres inside a face or within the blur radius of it. The formula has one factor for each,
-  so no exact renderer gets around them (but for faces behind pixels whose product has saturated).
-- hard pairs: pixel centres inside a face. A z-buffer has to look at each.
-- soft pixels: pixels within the blur radius of the outline, each of which ``contour`` compares with one piece at least.
+  so an exact renderer needs all of them (except for faces behind pixels whose product is saturated).
+- hard pairs: pixel centres inside a face. A z-buffer has to test each.
+- soft pixels: pixels within the blur radius of the outline; ``contour`` compares each with at least one piece.
 
-The machine's limit is what a float64 matrix product reaches on as many threads.
+The machine's limit is the speed of a float64 matrix product on as many threads.
 """
 
 from __future__ import annotations
@@ -44,24 +44,24 @@ SETUP_FLOPS = 12 + 5 + 9
 """Per face: bounding box, area, 1 / z of the corners."""
 
 SOFTRAS_FLOPS = 2 * (INSIDE_FLOPS + NEAREST_FLOPS + FACTOR_FLOPS) + PULL_FLOPS
-"""Per pair, forward and backward; the backward pass computes the pair again, because storing it costs more."""
+"""Per pair, forward and backward; the backward pass recomputes the pair, because storing it costs more."""
 
 HARD_FLOPS = INSIDE_FLOPS + 6
 """Per pair: inside, and the inverse depth from three weights."""
 
 CONTOUR_FLOPS = 14 + 22 + 16
-"""Per soft pixel: distance to one piece, a root and a sigmoid, the pull on its two ends."""
+"""Per soft pixel: distance to one piece, a root and a sigmoid, the gradient of its two ends."""
 
 
 @dataclass(frozen=True)
 class Count:
-    """What a picture of one body cannot do without.
+    """Necessary operations of rendering one body.
 
     Attributes:
-        faces: Of the mesh.
-        soft_pairs: See above.
-        hard_pairs: See above.
-        soft_pixels: See above.
+        faces: Number of faces of the mesh.
+        soft_pairs: Number of ``softras`` pairs.
+        hard_pairs: Number of hard pairs.
+        soft_pixels: Number of soft pixels.
     """
 
     faces: int
@@ -71,17 +71,17 @@ class Count:
 
     @property
     def softras_flops(self) -> float:
-        """Forward and backward."""
+        """Operations of ``softras``, forward and backward."""
         return self.faces * SETUP_FLOPS + self.soft_pairs * SOFTRAS_FLOPS
 
     @property
     def hard_flops(self) -> float:
-        """The z-buffer."""
+        """Operations of the z-buffer."""
         return self.faces * SETUP_FLOPS + self.hard_pairs * HARD_FLOPS
 
     @property
     def contour_flops(self) -> float:
-        """Forward and backward, on top of the z-buffer, with the outline found for nothing."""
+        """Operations of ``contour``, forward and backward, with the z-buffer but without the search for the outline."""
         return self.hard_flops + self.soft_pixels * CONTOUR_FLOPS
 
 
@@ -102,7 +102,7 @@ def count(one: Placed, settings: RenderSettings) -> Count:
         soft += int((inside | (distance2 <= radius**2)).sum())
         hard += int(inside.sum())
         covered[first[1] : end[1], first[0] : end[0]] |= inside
-    # Pixels nearer than the radius to a pixel on the other side: to half a pixel those near the outline.
+    # Pixels nearer than the radius to a pixel on the other side: within half a pixel, those near the outline.
     edge = np.where(covered, *(np.asarray(distance_transform_edt(side)) for side in (covered, ~covered)))
     soft_pixels = int((edge <= settings.contour_radius_px).sum()) if covered.any() and not covered.all() else 0
     return Count(len(corners), soft, hard, soft_pixels)
@@ -131,7 +131,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = arguments(__doc__, runs=3)
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--sigma-px", type=float, default=1.0)
-    parser.add_argument("--bodies", type=int, default=len(VIEWS), help="how many, the rest pose first (default all)")
+    parser.add_argument("--bodies", type=int, default=len(VIEWS), help="bodies to use, rest pose first (default all)")
     chosen = parser.parse_args(words)
     torch.set_num_threads(chosen.threads)
     pictures = {kind: picture(kind, chosen.sigma_px) for kind in ("softras", "contour")}

@@ -1,10 +1,10 @@
-"""How long R takes for one picture of the open body: silhouettes, part maps, hard outputs, forward and backward.
+"""Time of the renderer R for one image of the open body: silhouettes, part maps, hard outputs, forward and backward.
 
     python -m benchmarks.renderer [--size 224] [--threads 2] [--runs 7] [--json FILE]
 
-Taken on the rest pose and on 20 posed bodies (benchmarks/bodies.py), beside the hard z-buffer pass, the practical floor
-of anything that draws all faces. Before anything is timed, values and gradients of every setting are compared with the
-reference renderer; if they are wrong, nothing is timed and the program fails.
+Measured on the rest pose and on 20 posed bodies (benchmarks/bodies.py), with the hard z-buffer pass as practical lower
+bound of any renderer of all faces. Values and gradients of every setting are first compared with the reference
+renderer; if they are wrong, nothing is timed and the program fails.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ PICTURES = (
 )
 
 IN_THE_FIT = picture("contour", 1.0, parts=True)
-"""What the default recipe's last stages draw."""
+"""Settings and outputs of the default recipe's last stages."""
 
 COMPARED = (picture("contour", 1.0), picture("softras", 1.0), IN_THE_FIT)
-"""Whose ratio to the hard pass the gate watches."""
+"""Settings whose ratio to the hard pass is compared by the gate."""
 
 BATCH = 8
 
@@ -50,7 +50,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = arguments(__doc__, runs=7)
     parser.add_argument("--renderer", default="cpu")
     parser.add_argument("--size", type=int, default=224)
-    parser.add_argument("--bodies", type=int, default=len(VIEWS), help="how many, the rest pose first (default all)")
+    parser.add_argument("--bodies", type=int, default=len(VIEWS), help="bodies to use, rest pose first (default all)")
     chosen = parser.parse_args(words)
     torch.set_num_threads(chosen.threads)
     renderer = make_renderer(chosen.renderer)
@@ -73,7 +73,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def single_pictures(report: Report, timings: Timings) -> None:
-    """One body at a time."""
+    """Times of single bodies."""
     for case, times in timings.seconds.items():
         for posed in (False, True):
             where = "posed" if posed else "rest"
@@ -94,7 +94,7 @@ def single_pictures(report: Report, timings: Timings) -> None:
 
 
 def batches(report: Report, renderer: Renderer, bodies: Sequence[Placed], runs: int) -> None:
-    """Eight bodies in one call, and one after the other."""
+    """Times of eight bodies in one call, and one after the other."""
     posed = [one for one in bodies if one.view is not REST]
     groups = {"rest": [[bodies[0]] * BATCH], "posed": [posed[:BATCH], posed[BATCH : 2 * BATCH]]}
     for where, sets in groups.items():
@@ -112,7 +112,7 @@ def batches(report: Report, renderer: Renderer, bodies: Sequence[Placed], runs: 
 
 
 def threads(report: Report, renderer: Renderer, bodies: Sequence[Placed], runs: int) -> None:
-    """One thread against two."""
+    """Times with one thread and with two."""
     before, names = torch.get_num_threads(), (picture("softras", 1.0), IN_THE_FIT)
     if (os.cpu_count() or 1) < 2:
         for what in names:
@@ -140,7 +140,7 @@ def threads(report: Report, renderer: Renderer, bodies: Sequence[Placed], runs: 
 
 
 def _mean(times: dict[str, np.ndarray], prefix: str) -> np.ndarray:
-    """(runs,) seconds per image of all cases whose name begins so."""
+    """Mean seconds per image (runs,) of all cases whose name begins with ``prefix``."""
     return np.mean([values.sum(-1) for name, values in times.items() if name.startswith(prefix)], axis=0)
 
 

@@ -1,4 +1,4 @@
-"""What a benchmark found: figures, ratios, checks, and on which machine and commit; printed, and written as JSON."""
+"""Results of a benchmark: figures, ratios, checks, machine and commit; printed, and written as JSON."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ ROOT = Path(__file__).resolve().parents[1]
 Better = Literal["lower", "higher"]
 
 TOLERANCE = 0.75
-"""A ratio may fall to this share of the baseline's merit before the gate calls it worse. Ratios taken turn by turn
-repeat to a tenth on an idle machine; what a change for the worse costs is more than that."""
+"""Share of the baseline's merit below which the gate fails a ratio. Interleaved ratios are repeatable to a tenth on an
+idle machine; regressions are larger than that."""
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """A figure that should be about the same on any machine of a kind, so that two days can be compared.
+    """A figure that is about the same on all machines of one kind, so that two days can be compared.
 
     Attributes:
-        spread: Its values.
-        better: Which direction is good.
-        tolerance: See ``TOLERANCE``.
+        spread: Spread of the ratio's values.
+        better: Direction of improvement.
+        tolerance: Allowed share of the baseline's merit, see ``TOLERANCE``.
     """
 
     spread: Spread
@@ -48,10 +48,10 @@ class Report:
     """The results of one benchmark.
 
     Attributes:
-        name: The program's.
-        figures: By row and column of its table.
-        ratios: What the gate compares, by name.
-        missing: Ratios that could not be measured here, and why.
+        name: Name of the program.
+        figures: Figures by row and column of the table.
+        ratios: Ratios for the gate, by name.
+        missing: Reasons why ratios could not be measured here, by name.
         facts: Counts and checks, by name.
     """
 
@@ -70,7 +70,7 @@ class Report:
         self.ratios[name] = Ratio(spread, better, tolerance)
 
     def finish(self, json_file: Path | None) -> None:
-        """Print everything, and write it if a file is named."""
+        """Print the report, and write it as JSON if a file is given."""
         machine = machine_record()
         print(f"== {self.name}: {machine['cpu']}, {machine['cores']} cores, commit {machine['commit']}")
         print("\n".join(table(self.figures)))
@@ -101,9 +101,9 @@ class Report:
 
 
 def table(figures: Mapping[tuple[str, str], Spread]) -> list[str]:
-    """Figures as the lines of a Markdown table, which reads well enough on a screen; quartiles in brackets.
+    """Lines of a Markdown table of figures, with quartiles in brackets.
 
-    Where all have one unit, it stands in the corner.
+    If all have the same unit, it is in the corner.
     """
     if not figures:
         return []
@@ -122,18 +122,18 @@ def table(figures: Mapping[tuple[str, str], Spread]) -> list[str]:
 
 
 def arguments(description: str | None, runs: int, threads: bool = True) -> argparse.ArgumentParser:
-    """A parser with what all benchmarks take: ``--runs``, ``--threads`` and ``--json``."""
+    """A parser with the options of all benchmarks: ``--runs``, ``--threads`` and ``--json``."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=runs, help=f"turns that count (default {runs})")
+    parser.add_argument("--runs", type=int, default=runs, help=f"measured turns (default {runs})")
     if threads:
         cores = os.cpu_count() or 1
-        parser.add_argument("--threads", type=int, default=min(2, cores), help="of torch and the renderer (default 2)")
-    parser.add_argument("--json", type=Path, default=None, help="also write the results here")
+        parser.add_argument("--threads", type=int, default=min(2, cores), help="number of threads (default 2)")
+    parser.add_argument("--json", type=Path, default=None, help="JSON file for the results")
     return parser
 
 
 def machine_record() -> dict[str, Any]:
-    """Where and from what the figures come."""
+    """Machine, versions, commit and date of the figures."""
     versions = {"python": platform.python_version()}
     for package in ("render-fit", "torch", "numpy", "numba", "smplx", "mediapipe", "pytorch3d"):
         try:
@@ -152,7 +152,7 @@ def machine_record() -> dict[str, Any]:
 
 
 def _commit() -> str:
-    """The commit, with a ``+`` if files differ from it; ``unknown`` outside a clone."""
+    """Commit, with a ``+`` if files differ from it; ``unknown`` outside a clone."""
 
     def git(*words: str) -> str:
         return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()

@@ -1,11 +1,11 @@
-"""Which solver gets lowest, soonest: the default recipe's rendering stages from the same states.
+"""Comparison of solvers: loss over time in the default recipe's rendering stages, from the same initial states.
 
     python -m benchmarks.solvers [--people 3] [--data FOLDER] [--solvers adam ...]
 
-People are drawn, with mask, keypoints and part labels; with ``--data``, the folder of the research photos, they are
-COCO's, with mask and keypoints. Seconds are processor time in one thread, so that a busy machine does not decide.
-Every stage begins where the reference solver left the one before. The gap is the loss above the lowest that any
-solver found there; *reaches* is the time until within half a nat of where the reference ended, and how many never did.
+People are synthetic, with mask, keypoints and part labels; with ``--data``, the folder of the research photos, they are
+COCO's, with mask and keypoints. Seconds are processor time in one thread, so that other load on the machine has little
+effect. Every stage starts from the reference solver's result of the previous one. The gap is the loss above the lowest
+of any solver; *reaches* is the time to within half a nat of the reference's final loss, with the number that never did.
 """
 
 import argparse
@@ -41,7 +41,7 @@ REFERENCE = "lbfgs, keypoints and priors"
 
 
 class Unpictured(Objective):
-    """The same sum, which keeps to itself how its silhouettes, parts and clothing bend."""
+    """The same objective without the curvature of silhouettes, parts and clothing."""
 
     def pictured(self) -> Objective:
         return Objective({})
@@ -61,28 +61,28 @@ SOLVERS: dict[str, tuple[Solver, float]] = {
     "lm": (LevenbergMarquardt(), 0.0),
     "lm, new matrix every step": (LevenbergMarquardt(refresh=1, memory=0), 0.0),
 }
-"""Solver and ``whiten``."""
+"""Solver and ``whiten``, by name."""
 
 
 @dataclass(frozen=True)
 class Course:
-    """Processor seconds and lowest loss so far, evaluation by evaluation."""
+    """Processor seconds and lowest loss so far, at each evaluation."""
 
     seconds: list[float]
     losses: list[float]
 
     def at(self, seconds: float) -> float:
-        """The loss after so long; the first one before that."""
+        """Loss after ``seconds``; the first loss if there was no evaluation yet."""
         done = [loss for loss, when in zip(self.losses, self.seconds, strict=True) if when <= seconds]
         return done[-1] if done else self.losses[0]
 
     def reaches(self, loss: float) -> float:
-        """When the loss is reached, seconds; inf if never."""
+        """Time at which the loss is reached, seconds; inf if never."""
         return next((s for s, one in zip(self.seconds, self.losses, strict=True) if one <= loss), float("inf"))
 
 
 def solve(problem: Problem, start: Variables, stage: Stage, name: str) -> tuple[Variables, Course]:
-    """One solver's way through one stage."""
+    """Minimise one stage with one solver."""
     solver, whiten = SOLVERS[name]
     if name == REFERENCE:
         terms = {key: (w.weight, w.term) for key, w in problem.objective.terms.items()}
@@ -96,11 +96,11 @@ def solve(problem: Problem, start: Variables, stage: Stage, name: str) -> tuple[
 
 
 def observed(arguments: argparse.Namespace) -> Iterator[tuple[str, Observation]]:
-    """People to fit."""
+    """Names and observations of the people to fit."""
     if arguments.data is None:
         for seed in range(arguments.people):
             pose = everyday_pose(POSES[seed % len(POSES)])
-            yield f"drawn {seed}", synthetic_scene(open_body(), pose, seed, yaw_rad=seed - 0.5).observation()
+            yield f"synthetic {seed}", synthetic_scene(open_body(), pose, seed, yaw_rad=seed - 0.5).observation()
         return
     for sample in read_coco(arguments.data)[: arguments.people]:
         mask, keypoints = sample.mask_path, sample.keypoints_path
@@ -109,7 +109,7 @@ def observed(arguments: argparse.Namespace) -> Iterator[tuple[str, Observation]]
 
 
 def main() -> None:
-    """Run it and print one table per stage."""
+    """Run the comparison and print one table per stage."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--people", type=int, default=3)
     parser.add_argument("--data", type=Path)

@@ -1,10 +1,10 @@
-"""Puts the results of ``make bench`` into docs/performance.md.
+"""Writes the results of ``make bench`` into docs/performance.md.
 
     python -m benchmarks.tables out/bench [--page docs/performance.md]
 
-The page has a pair of comments for each benchmark, ``<!-- renderer -->`` and ``<!-- /renderer -->``. What stands
-between them is replaced: the table, the ratios, what was counted and checked, on which machine, by which command.
-The plot of ``growth`` goes to docs/images/cost.svg.
+The page has a pair of comments for each benchmark, ``<!-- renderer -->`` and ``<!-- /renderer -->``. The text between
+them is replaced by the table, the ratios, counts and checks, the machine and the command. The plot of ``growth`` is
+copied to docs/images/cost.svg.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ def block(results: Mapping[str, Any]) -> str:
 
 
 def filled(page: str, blocks: Mapping[str, str]) -> str:
-    """A page with its blocks replaced.
+    """The page with its blocks replaced.
 
     Raises:
-        ValueError: if the page has no place for a benchmark.
+        ValueError: if the page has no comments for a benchmark.
     """
     for name, text in blocks.items():
         pattern = re.compile(rf"(<!-- {re.escape(name)} -->\n).*?(<!-- /{re.escape(name)} -->)", re.DOTALL)

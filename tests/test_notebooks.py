@@ -1,4 +1,4 @@
-"""Notebooks run from top to bottom, in time, and are committed without outputs that nobody can review."""
+"""Notebooks run from top to bottom within a time limit and are committed without outputs."""
 
 import resource
 from pathlib import Path
@@ -17,12 +17,12 @@ FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 
 LIMIT_S = 60
-"""Of two cores: a notebook may take twice this in CPU time, which a busy machine does not change much."""
+"""Seconds on two cores: the limit on CPU time, which a busy machine changes little, is twice this."""
 
 
 @pytest.fixture(scope="module")
 def compiled_kernels() -> None:
-    """Compile what notebooks draw with, so that a fresh clone's compilation is not counted."""
+    """Compiles the kernels that notebooks use, so that compilation is not counted."""
     scene = synthetic_scene(open_body(), everyday_pose("a_pose"), seed=0)
     for silhouette in ("contour", "softras"):
         settings = RenderSettings(silhouette)

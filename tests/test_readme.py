@@ -1,4 +1,4 @@
-"""What the README and the docstrings show is run."""
+"""Runs the examples of the README and of docstrings."""
 
 import doctest
 import importlib

@@ -1,4 +1,4 @@
-"""M: SMPL's body function, for every body that is given in SMPL's form.
+"""The body model M: SMPL's body function, for every body in SMPL's form.
 
 A body in SMPL's form (Loper et al. 2015) is a template, shape directions, optional pose correctives, a joint regressor
 and skinning weights. `Body.forward` poses the whole mesh; `Body.keypoints` only what a set of keypoints needs.
@@ -24,8 +24,8 @@ class Body(nn.Module):
     """A body in SMPL's form.
 
     Attributes:
-        name: What the body is called in reports ("open", "smpl", ...).
-        joint_names: In the order of the pose.
+        name: Name of the body in reports ("open", "smpl", ...).
+        joint_names: Names of the j joints, in the order of the pose.
         parents: Parent of every joint; -1 for the root.
         n_betas: Number of shape coefficients.
         n_vertices: Number of vertices.
@@ -36,8 +36,8 @@ class Body(nn.Module):
         weights: Skinning weights (v, j).
         faces: Triangles (f, 3), counter-clockwise seen from outside.
         face_parts: SMPL part (joint index of SMPL-24) of every face (f,).
-        vertex_parts: The same of every vertex (v,).
-        landmark_names: Surface landmarks this body has.
+        vertex_parts: SMPL part of every vertex (v,).
+        landmark_names: Names of the l surface landmarks of this body.
         landmark_regressor: Landmarks from posed vertices (l, v), rows sum to 1.
     """
 
@@ -70,15 +70,15 @@ class Body(nn.Module):
         smpl_parts: Sequence[int] | None = None,
         stands_for: Mapping[str, str] | None = None,
     ) -> None:
-        """Makes a body.
+        """Builds a body from its arrays.
 
         Args:
-            name: What to call it.
-            joint_names: In pose order.
+            name: Name of the body in reports.
+            joint_names: Names of the j joints, in the order of the pose.
             parents: Parent of every joint, -1 for the root; parents come before their children.
             v_template: Mean shape, zero pose, metres.
             shapedirs: Shape directions, metres per standard deviation.
-            J_regressor: Joint regressor.
+            J_regressor: Joint regressor (j, v).
             weights: Skinning weights, rows sum to 1.
             faces: Triangles.
             posedirs: Pose correctives, or None.
@@ -116,7 +116,7 @@ class Body(nn.Module):
             "face_parts": part_weights[faces].sum(1).argmax(1),
             "vertex_parts": part_weights.argmax(1),
             "landmark_regressor": landmark_regressor,
-            # Joints are linear in betas; these spare the product with all vertices.
+            # Joints are linear in betas: precomputed, to avoid a product with all vertices.
             "J_template": J_regressor @ v_template,
             "J_shapedirs": torch.einsum("jv,vcs->jcs", J_regressor, shapedirs),
         }
@@ -139,7 +139,7 @@ class Body(nn.Module):
         Args:
             parameters: Pose, shape, place and zero-pose offsets. ``betas`` may have fewer columns than `n_betas`: the
                 rest are zero.
-            kinematics: Of the same parameters, if they are known already.
+            kinematics: Kinematics of the same parameters, if computed already.
 
         Returns:
             Vertices, joints and joint rotations in the frame of ``parameters.transl``, metres. Joints are those of the
@@ -155,14 +155,14 @@ class Body(nn.Module):
         return BodyOutput(skinned(self._skin, parameters, transforms), joints, rotations)
 
     def points(self, parameters: BodyParameters, vertices: Int64[Tensor, "n"]) -> Float[Tensor, "b n 3"]:
-        """Poses only some vertices; the same points as `forward` gives them.
+        """Poses a subset of the vertices; same values as in `forward`.
 
         Args:
             parameters: As in `forward`, but offsets are those of the chosen vertices.
-            vertices: Which.
+            vertices: Indices of the vertices (n,).
 
         Returns:
-            Metres.
+            Posed vertices (b, n, 3), metres.
 
         Differentiability: smooth in all parameters.
         """
@@ -178,11 +178,11 @@ class Body(nn.Module):
 
         Args:
             parameters: As in `forward`.
-            skeleton: Whose ``landmarks`` to return, in its order.
-            kinematics: Of the same parameters, if they are known already.
+            skeleton: Skeleton whose ``landmarks`` to return, in its order.
+            kinematics: Kinematics of the same parameters, if computed already.
 
         Returns:
-            Keypoints in metres. What this body cannot give (see `supports`) is the root joint.
+            Keypoints in metres. Those this body does not have (see `supports`) are set to the root joint.
 
         Differentiability: smooth in all parameters.
         """
@@ -196,8 +196,8 @@ class Body(nn.Module):
         """Reads a skeleton's keypoints off a posed mesh; the same points as `keypoints`.
 
         Args:
-            output: What `forward` returned.
-            skeleton: Whose landmarks to return.
+            output: Posed mesh and joints, from `forward`.
+            skeleton: Skeleton whose landmarks to return.
 
         Returns:
             Keypoints in metres.
@@ -207,13 +207,13 @@ class Body(nn.Module):
         return mix @ torch.cat([output.joints, posed], 1)
 
     def supports(self, skeleton: Skeleton) -> Bool[Tensor, "k"]:
-        """Says which of a skeleton's keypoints this body has.
+        """Computes which of a skeleton's keypoints this body has.
 
         Args:
-            skeleton: The joint set asked for.
+            skeleton: Skeleton to check.
 
         Returns:
-            True where `keypoints` gives the landmark.
+            True (k,) where `keypoints` returns the landmark.
         """
         has = [self._composition(landmark) is not None for landmark in skeleton.landmarks]
         return torch.tensor(has, dtype=torch.bool)
@@ -234,7 +234,7 @@ class Body(nn.Module):
         return shaped if offsets is None else shaped + offsets
 
     def rest_joints(self, betas: Float[Tensor, "b s"]) -> Float[Tensor, "b j 3"]:
-        """Gives the joints in the zero pose.
+        """Computes the joints in the zero pose.
 
         Args:
             betas: Shape coefficients.
@@ -245,7 +245,7 @@ class Body(nn.Module):
         return self.J_template + torch.einsum("bs,jcs->bjc", betas, self.J_shapedirs[..., : betas.shape[1]])
 
     def zero_parameters(self, n: int = 1) -> BodyParameters:
-        """Gives n mean bodies in the zero pose at the origin, in this body's dtype and on its device."""
+        """Parameters of n mean bodies in the zero pose at the origin, in this body's dtype and on its device."""
         like = self.v_template
         eye = torch.eye(3, dtype=like.dtype, device=like.device).expand(n, len(self.parents), 3, 3)
         return BodyParameters(eye.clone(), like.new_zeros(n, self.n_betas), like.new_zeros(n, 3))
@@ -257,7 +257,7 @@ class Body(nn.Module):
             parameters: As in `forward`; offsets do not move joints.
 
         Returns:
-            What `forward` and `keypoints` share.
+            Posed joints, world rotations and skinning transforms.
 
         Differentiability: smooth in all parameters.
         """
@@ -277,7 +277,7 @@ class Body(nn.Module):
         return None if None in found else {str(name): weight for name, weight in found.items()}
 
     def _landmarks_of(self, skeleton: Skeleton) -> tuple[LandmarkMoments, Tensor]:
-        """Gives a skeleton's landmarks, and the weights (k, j + l) that make its keypoints of joints and landmarks."""
+        """Landmark moments of a skeleton, and the matrix (k, j + l) from joints and landmarks to its keypoints."""
         if skeleton.landmarks not in self._landmarks:
             composed = [self._composition(name) or {self.joint_names[0]: 1.0} for name in skeleton.landmarks]
             used = dict.fromkeys(name for parts in composed for name in parts if name not in self.joint_names)

@@ -1,7 +1,7 @@
 """Clothing as smooth displacements of the zero-pose body: D = B c.
 
-B's columns are the lowest vibrations of the body's surface with face, hands and soles held fast, each along the surface
-normal. They are smooth, few, and ordered from coarse to fine, so a regressor or an early fitting stage can use them.
+B's columns are the lowest-frequency Laplacian eigenfunctions of the body's surface with face, hands and soles fixed,
+each along the surface normal. They are smooth, few, and ordered from coarse to fine: usable in early fitting stages.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from render_fit.bodies.mesh_operators import cotangent_laplacian, vertex_normals
 from render_fit.core.skeletons import SMPL_24
 
 UNIT_M = 0.01  # a coefficient of 1 displaces by 1 cm, root mean square over the surface
-VERSION = 1  # of the computation; part of the cache's key
+VERSION = 1  # version of the computation; part of the cache's key
 SOLE_COSINE = 0.6  # soles: vertices of the foot whose normal is within 53 degrees of straight down
 
 
@@ -41,13 +41,13 @@ class ClothingBasis:
     fixed: Bool[Tensor, "v"]
 
     def __call__(self, coefficients: Float[Tensor, "b m"]) -> Float[Tensor, "b v 3"]:
-        """Gives offsets for `BodyParameters.offsets`.
+        """Computes clothing offsets for `BodyParameters.offsets`.
 
         Args:
-            coefficients: As many as the basis has columns.
+            coefficients: Clothing coefficients (b, m), one per column of the basis.
 
         Returns:
-            Zero-pose displacements, metres.
+            Zero-pose displacements (b, v, 3), metres.
 
         Differentiability: linear.
         """
@@ -55,19 +55,19 @@ class ClothingBasis:
         return (coefficients @ flat.T).unflatten(1, (-1, 3))
 
     def at(self, vertices: Int64[Tensor, "n"]) -> ClothingBasis:
-        """Gives the basis of some vertices' offsets."""
+        """The basis restricted to some vertices."""
         return ClothingBasis(self.directions[vertices], self.eigenvalues, self.fixed[vertices])
 
     def to(self, device: torch.device | str) -> ClothingBasis:
-        """Gives the basis on a device."""
+        """The basis on another device."""
         return ClothingBasis(self.directions.to(device), self.eigenvalues.to(device), self.fixed.to(device))
 
 
 def fixed_vertices(body: Body) -> Bool[Tensor, "v"]:
-    """Says which vertices clothing leaves alone.
+    """Computes which vertices clothing does not displace.
 
     Args:
-        body: Any body.
+        body: Body model.
 
     Returns:
         True on hands from the wrist on, on the front half of the head, and on the soles.
@@ -86,12 +86,12 @@ def fixed_vertices(body: Body) -> Bool[Tensor, "v"]:
 
 
 def clothing_basis(body: Body, n: int = 48, cache: Path | None = None) -> ClothingBasis:
-    """Gives the smooth clothing basis of a body.
+    """Computes the smooth clothing basis of a body.
 
     Args:
-        body: Any body.
+        body: Body model.
         n: Number of columns.
-        cache: Folder that keeps computed bases; default: the platform's cache folder. It need not be writable.
+        cache: Folder of computed bases; default: the platform's cache folder. It need not be writable.
 
     Returns:
         The basis, on the body's device.
@@ -119,7 +119,7 @@ def clothing_basis(body: Body, n: int = 48, cache: Path | None = None) -> Clothi
 
 
 def _harmonics(vertices: np.ndarray, faces: np.ndarray, fixed: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Gives the n smoothest functions (v, n) that vanish on fixed vertices, of mean square 1, and eigenvalues (n,)."""
+    """The n smoothest functions (v, n) that vanish on fixed vertices, of mean square 1, and eigenvalues (n,)."""
     laplacian, mass = cotangent_laplacian(vertices, faces)
     free = np.flatnonzero(~fixed)
     inner = laplacian[free][:, free]
@@ -137,7 +137,7 @@ def _read(file: Path) -> tuple[np.ndarray, np.ndarray] | None:
     try:
         with np.load(file, allow_pickle=False) as data:
             return data["functions"], data["eigenvalues"]
-    except (OSError, ValueError, KeyError, EOFError):  # absent, or half written by someone else
+    except (OSError, ValueError, KeyError, EOFError):  # absent, or partly written by another process
         return None
 
 
@@ -148,5 +148,5 @@ def _write(file: Path, functions: np.ndarray, eigenvalues: np.ndarray) -> None:
         with partial.open("wb") as opened:
             np.savez(opened, functions=functions, eigenvalues=eigenvalues)
         partial.replace(file)
-    except OSError:  # a read-only home is no reason to fail
+    except OSError:  # the cache folder may be read-only
         return

@@ -13,8 +13,8 @@ from torch import Tensor
 class Tree:
     """A kinematic tree.
 
-    Joints of one depth are posed together: SMPL's 24 joints take eight small matrix products instead of 23. The way
-    back takes one for all of them, since a joint moves what hangs on it as one rigid piece.
+    Joints of one depth are posed together: SMPL's 24 joints take eight small matrix products instead of 23. The
+    backward pass takes one for all of them, since a joint moves its descendants as one rigid piece.
     """
 
     def __init__(self, parents: Sequence[int]) -> None:
@@ -24,7 +24,7 @@ class Tree:
             parents: Parent of every joint; -1 for joint 0, the only root; parents come before their children.
 
         Raises:
-            ValueError: If the parents are no such tree.
+            ValueError: If ``parents`` does not describe such a tree.
         """
         self.parents = tuple(parents)
         if self.parents[0] != -1 or any(not 0 <= p < i for i, p in enumerate(self.parents) if i):
@@ -39,22 +39,22 @@ class Tree:
         self._sizes = [len(joints) for joints in by_depth]
         self._order = torch.tensor([joint for joints in by_depth for joint in joints])
         self._back = self._order.argsort()
-        # For each level below the root: where its joints' parents stand in the level above; None: in the same order.
+        # For each level below the root: indices of its joints' parents in the level above; None: in the same order.
         self._above: list[Tensor | None] = []
         for level, joints in enumerate(by_depth[1:]):
             above = [by_depth[level].index(self.parents[joint]) for joint in joints]
             straight = above == list(range(len(by_depth[level])))
             self._above.append(None if straight else torch.tensor(above))
         self._parents = torch.tensor(self.parents[1:], dtype=torch.long)
-        self._bones = torch.eye(count)  # (j, j) times joints: bones, the root's from the origin
-        self._hanging = torch.eye(count)  # (j, j) row j: 1 for joint j and all that hang on it
+        self._bones = torch.eye(count)  # (j, j) maps joints to bones; the root's bone starts at the origin
+        self._hanging = torch.eye(count)  # (j, j) row j: 1 for joint j and its descendants
         for i, parent in enumerate(self.parents[1:], start=1):
             self._bones[i, parent] = -1.0
         for i in range(count - 1, 0, -1):
             self._hanging[self.parents[i]] += self._hanging[i]
 
     def to(self, like: Tensor) -> Tree:
-        """Gives this tree with its tables on a tensor's device, in its precision."""
+        """This tree with its tables on a tensor's device, in its precision."""
         if like.device == self._order.device and like.dtype == self._bones.dtype:
             return self
         moved = Tree(self.parents)
@@ -70,11 +70,11 @@ class Tree:
         """Poses the joints.
 
         Args:
-            rotations: Local rotations, the root's first.
-            rest: Joints in the zero pose, metres; same precision and device as the tree's (see `to`).
+            rotations: Local rotations (b, j, 3, 3), the root's first.
+            rest: Joints in the zero pose (b, j, 3), metres; same precision and device as the tree's (see `to`).
 
         Returns:
-            World rotations, and posed joints in metres; the root stays at its rest place.
+            World rotations, and posed joints in metres; the root stays at its rest position.
 
         Differentiability: smooth, twice. The gradient is that of a product of matrices wherever they are rotations.
         """
@@ -93,7 +93,7 @@ class Tree:
         return world[..., :3, :3].contiguous(), world[..., :3, 3].contiguous()
 
     def _parents_of(self, rotations: Tensor) -> Tensor:
-        """World rotations of the parents; the root's is the world."""
+        """World rotations of the parents; the root's is the identity."""
         eye = torch.eye(3, dtype=rotations.dtype, device=rotations.device).expand(len(rotations), 1, 3, 3)
         return torch.cat([eye, rotations.index_select(1, self._parents)], 1)
 
@@ -101,8 +101,8 @@ class Tree:
 class _Pose(torch.autograd.Function):
     """Joints of one depth at a time forwards; all at once backwards.
 
-    Turning joint j by a small world rotation turns all that hangs on it about j. With G_d and g_d the gradients in the
-    world rotation R_d and the place p_d of every joint d on j (itself included), and P the world rotation of j's
+    Turning joint j by a small world rotation turns its descendants about j. With G_d and g_d the gradients in the world
+    rotation R_d and the position p_d of every descendant d of j (itself included), and P the world rotation of j's
     parent, the gradient in j's local rotation is Pᵀ (Σ G_d R_dᵀ + Σ g_d (p_d − p_j)ᵀ) R_j, that in its bone Pᵀ Σ g_d.
     """
 

@@ -3,7 +3,7 @@
 A landmark is a weighted mean of posed vertices, and a posed vertex is a weighted mean over joints of rotated rest
 vertices. Exchanging the two sums leaves, per landmark and joint that moves it, one rotation of one point: the first
 moment Σ_v r_v w_vj x_v, which like every vertex is linear in betas, pose correctives and offsets. Some hundred such
-points take the place of the thousands of vertices that joint-like landmarks are regressed from, with the same result.
+points replace the thousands of vertices that joint-like landmarks are regressed from, with the same result.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ class LandmarkMoments(NamedTuple):
     """First moments of some landmarks, one per landmark and joint that moves it.
 
     Attributes:
-        joint: (p,) the joint of each moment.
-        mass: (p,) Σ_v r_v w_vj.
-        template: (3p,) the moments of the template.
-        shapedirs: (s, 3p) per shape coefficient.
-        posedirs: (9(j−1), 3p) per pose feature, or None.
-        spread: (p, u) r_v w_vj of the touched vertices, which carries offsets over.
-        sums: (l, p) which moments make which landmark.
-        regressor: (l, u) landmarks from the touched vertices.
-        vertices: (u,) the touched vertices.
+        joint: (p,) index of each moment's joint.
+        mass: (p,) zeroth moments Σ_v r_v w_vj.
+        template: (3p,) moments of the template, metres.
+        shapedirs: (s, 3p) moments per shape coefficient, metres.
+        posedirs: (9(j−1), 3p) moments per pose feature, metres, or None.
+        spread: (p, u) products r_v w_vj of the used vertices, which map offsets to moments.
+        sums: (l, p) 1 where a moment belongs to a landmark.
+        regressor: (l, u) landmarks from the used vertices.
+        vertices: (u,) indices of the used vertices.
     """
 
     joint: Tensor
@@ -45,7 +45,7 @@ class LandmarkMoments(NamedTuple):
 def landmark_moments(
     regressor: Tensor, weights: Tensor, v_template: Tensor, shapedirs: Tensor, posedirs: Tensor | None
 ) -> LandmarkMoments:
-    """Prepares landmarks of a body.
+    """Computes the moments of a body's landmarks.
 
     Args:
         regressor: (l, v) landmarks from posed vertices.
@@ -82,12 +82,12 @@ def posed_landmarks(of: LandmarkMoments, parameters: BodyParameters, transforms:
     """Poses landmarks.
 
     Args:
-        of: Which.
+        of: Moments of the landmarks.
         parameters: Pose, shape and offsets.
         transforms: (b, j, 12) skinning transforms: a rotation's rows, then the shift.
 
     Returns:
-        (b, l, 3) metres.
+        (b, l, 3) posed landmarks, metres.
 
     Differentiability: smooth in all parameters.
     """

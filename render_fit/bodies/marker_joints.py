@@ -2,14 +2,14 @@
 
 Human3.6M's joints are not SMPL's: its hips lie 27 cm apart on the pelvis's height, its shoulders 26 cm, its head ends
 below the crown; a torso from mid-hip to mid-shoulder measures 41 cm where SMPL's clicked points are 51 cm apart.
-Taken for SMPL's, they bend and shrink the body that is fitted to them.
+Used as SMPL's joints, they bend and shrink the fitted body.
 
 Each point is a weighted sum whose weights sum to 1, so it moves with the body like any point of it.
 
 Source: mean positions of the joints of two Human3.6M frames (subjects 1 and 7) in the frames of the pelvis and the
-chest, after the ground truth's SMPL pose was put on the open body and its knees, ankles, elbows and wrists aligned by a
-similarity; both sides averaged. What is left of those joints after the alignment is 1 to 5 cm. The head's end alone is
-set 1 cm above what was measured, towards its distance from the thorax in the two frames (16 and 19 cm).
+chest, after the open body was put in the ground truth's SMPL pose and its knees, ankles, elbows and wrists aligned by a
+similarity; both sides averaged. The residual of those joints after the alignment is 1 to 5 cm. Only the head's end is
+set 1 cm above its measured position, towards its distance from the thorax in the two frames (16 and 19 cm).
 """
 
 from __future__ import annotations
@@ -32,4 +32,4 @@ MARKER_JOINTS: Mapping[str, Mapping[str, float]] = {
     "marker_nose": {"head": 0.45, "chin": 0.55},
     "marker_head": {"head": 0.55, "head_top": 0.45},
 }
-"""Name of the point to the weights of the joints and landmarks that it lies between; weights sum to 1."""
+"""For each point, the weights of the joints and landmarks that it lies between; they sum to 1."""

@@ -11,14 +11,14 @@ from torch import Tensor
 
 
 def vertex_normals(vertices: Float[Tensor, "*b v 3"], faces: Int64[Tensor, "f 3"]) -> Float[Tensor, "*b v 3"]:
-    """Gives area-weighted unit normals.
+    """Computes area-weighted unit vertex normals.
 
     Args:
-        vertices: Any frame.
+        vertices: Vertices (*b, v, 3), in any frame and unit.
         faces: Triangles, counter-clockwise seen from outside.
 
     Returns:
-        Outward normals; zero at vertices without area.
+        Outward normals in the same frame; zero at vertices without area.
 
     Differentiability: smooth where a vertex's faces have area.
     """
@@ -31,10 +31,10 @@ def vertex_normals(vertices: Float[Tensor, "*b v 3"], faces: Int64[Tensor, "f 3"
 def cotangent_laplacian(
     vertices: np.ndarray, faces: np.ndarray
 ) -> tuple[scipy.sparse.csc_matrix, scipy.sparse.dia_matrix]:
-    """Gives the cotangent Laplacian (positive semi-definite) and the lumped mass matrix.
+    """Computes the cotangent Laplacian (positive semi-definite) and the lumped mass matrix.
 
     Args:
-        vertices: (v, 3) metres.
+        vertices: (v, 3) vertices, metres.
         faces: (f, 3) triangles.
 
     Returns:
@@ -61,7 +61,7 @@ def cotangent_laplacian(
 
 
 def uniform_laplacian(faces: Int64[Tensor, "f 3"], n_vertices: int) -> Tensor:
-    """Gives I - D^-1 A: a vertex minus the mean of its neighbours.
+    """Computes the uniform Laplacian I - D^-1 A: a vertex minus the mean of its neighbours.
 
     Args:
         faces: Triangles.
@@ -84,10 +84,10 @@ def mirror_vertices(v_template: Float[Tensor, "v 3"]) -> Int64[Tensor, "v"]:
     """Pairs every vertex with its left-right mirror image.
 
     Args:
-        v_template: Mean shape in the zero pose.
+        v_template: Mean shape in the zero pose (v, 3), metres.
 
     Returns:
-        The vertex nearest to each mirrored vertex: exact for the open body, to some millimetres for SMPL.
+        Index of the vertex nearest to each mirrored vertex (v,): exact for the open body, to some millimetres for SMPL.
     """
     points = v_template.detach().cpu().double().numpy()
     nearest = KDTree(points).query(points * [-1.0, 1.0, 1.0])[1]

@@ -1,4 +1,4 @@
-"""The open body: a free body in SMPL's form and meaning that ships with the package (docs/open_body.md)."""
+"""The open body: a free body in SMPL's form, with SMPL's joints, included in the package (docs/open_body.md)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def open_body(n_betas: int = 10) -> Body:
         n_betas: Shape components to use, at most 16; each has unit variance over adults.
 
     Returns:
-        The body. Zero betas are the mean adult, both sexes mixed.
+        The body. Zero betas are the mean adult of both sexes.
 
     Raises:
         ValueError: If ``n_betas`` is out of range.

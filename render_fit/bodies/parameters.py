@@ -1,4 +1,4 @@
-"""What goes into a body and what comes out of it, in batches."""
+"""Inputs and outputs of a body model, in batches."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class BodyParameters:
-    """Pose, shape and place of a batch of bodies.
+    """Pose, shape and translation of a batch of bodies.
 
     Attributes:
-        rotations: Local joint rotations, the global orientation first.
+        rotations: Local joint rotations as matrices, the global orientation first.
         betas: Shape coefficients, in standard deviations.
         transl: Translation in metres, added after posing (SMPL's ``trans``).
         offsets: Displacements of the zero-pose vertices in metres (SMPL+D), added before posing; None for none.
@@ -63,7 +63,7 @@ class BodyParameters:
         return BodyParameters(self.rotations[chosen], self.betas[chosen], self.transl[chosen], offsets)
 
     def detach(self) -> BodyParameters:
-        """Gives the same values, cut off from the autograd graph."""
+        """The same values, detached from the autograd graph."""
         offsets = None if self.offsets is None else self.offsets.detach()
         return BodyParameters(self.rotations.detach(), self.betas.detach(), self.transl.detach(), offsets)
 
@@ -73,8 +73,8 @@ class BodyOutput:
     """A batch of posed bodies.
 
     Attributes:
-        vertices: Metres.
-        joints: Metres.
+        vertices: Posed vertices, metres.
+        joints: Posed joints, metres.
         joint_rotations: World rotation of every joint's frame.
     """
 
@@ -89,7 +89,7 @@ class Kinematics(NamedTuple):
     Attributes:
         joints: Posed joints, metres.
         rotations: World rotations of the joints.
-        transforms: What skinning applies to the zero pose: a rotation's rows, then the shift in metres.
+        transforms: Skinning transforms of the zero pose: a rotation's rows, then the shift in metres.
     """
 
     joints: Float[Tensor, "b j 3"]

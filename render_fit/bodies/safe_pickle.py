@@ -1,7 +1,7 @@
-"""Reading SMPL's .pkl files without running them and without chumpy.
+"""Reads SMPL's .pkl files without executing them and without chumpy.
 
 A pickle is a program. This unpickler resolves a short list of names, all of which build arrays or inert shells, and
-refuses every other one. What chumpy or scipy objects hold is read from their shells.
+rejects every other one. The content of chumpy and scipy objects is read from their shells.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import scipy.sparse
 
 
 class BodyFileError(ValueError):
-    """A file that is no body model, or that must not be read."""
+    """Error: a file is not a body model, or is unsafe to read."""
 
 
 class Shell:
-    """Stands for an object of a class that is not loaded: keeps its state, does nothing."""
+    """Inert placeholder of an object whose class is not loaded: keeps its state only."""
 
     origin: str = ""
 
@@ -38,21 +38,21 @@ class Shell:
 
 
 def _reconstructed(cls: Any, _base: Any, _state: Any) -> Any:
-    """Does copyreg._reconstructor's work, for shells only."""
+    """Replaces copyreg._reconstructor, for shells only."""
     if not (isinstance(cls, type) and issubclass(cls, Shell)):
         raise pickle.UnpicklingError(f"an object of {cls!r}")
     return cls()
 
 
 def _latin1(text: str, encoding: str = "latin1") -> bytes:
-    """Does _codecs.encode's work for the one use that pickle makes of it."""
+    """Replaces _codecs.encode, for the one encoding that pickle uses."""
     if encoding.lower().replace("-", "") not in ("latin1", "iso88591"):
         raise pickle.UnpicklingError(f"a text in the encoding {encoding!r}")
     return text.encode("latin1")
 
 
 def _array_from_buffer(buffer: Any, dtype: np.dtype, shape: tuple[int, ...], order: Any) -> np.ndarray:
-    """Does numpy's _frombuffer's work (pickle protocol 5)."""
+    """Replaces numpy's _frombuffer (pickle protocol 5)."""
     return np.frombuffer(buffer, dtype=dtype).reshape(shape, order=order)
 
 
@@ -76,7 +76,7 @@ _PLAIN: dict[tuple[str, str], Any] = {
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """An unpickler that knows arrays and shells, and refuses every other name."""
+    """An unpickler that builds arrays and shells, and rejects every other name."""
 
     def find_class(self, module: str, name: str) -> Any:
         root, _, rest = module.partition(".")
@@ -93,7 +93,7 @@ class _ArraysOnly(pickle.Unpickler):
 
 
 def _fresh(target: Any) -> Any:
-    """Wraps our own functions anew, so that a pickle that changes what it was given changes nothing lasting."""
+    """Wraps our own functions in new ones, so that a pickle cannot modify the originals."""
     if not isinstance(target, type) and hasattr(target, "__code__"):
         call: Callable[..., Any] = target
         return lambda *args: call(*args)
@@ -104,32 +104,32 @@ def read_pickle(file: io.BufferedIOBase, path: Path) -> dict[str, Any]:
     """Reads a pickled dictionary of arrays.
 
     Args:
-        file: The opened file.
-        path: What to call it in errors.
+        file: Opened binary file.
+        path: Path of the file, for error messages.
 
     Returns:
         The dictionary; chumpy and scipy objects as `Shell`, see `as_array`.
 
     Raises:
-        BodyFileError: If it is no pickle, no dictionary, or asks for anything beyond arrays. Nothing has been run then.
+        BodyFileError: If it is no pickle, no dictionary, or contains anything beyond arrays; nothing is executed.
     """
     try:
         content = _ArraysOnly(file, encoding="latin1").load()
     except pickle.UnpicklingError as error:
         raise BodyFileError(
-            f"{path} was not read: it asks for {error}, and only arrays (numpy, scipy.sparse, chumpy) are accepted, "
+            f"{path} was not read: it contains {error}, and only arrays (numpy, scipy.sparse, chumpy) are accepted, "
             "because a pickle can run code. If you trust the file, open it with Python's pickle in its own environment "
             "and save the arrays with numpy.savez."
         ) from None
     except Exception as error:
-        raise BodyFileError(f"{path} is damaged or no pickle: {type(error).__name__}: {error}") from None
+        raise BodyFileError(f"{path} is damaged or not a pickle: {type(error).__name__}: {error}") from None
     if not isinstance(content, dict):
-        raise BodyFileError(f"{path} holds a {type(content).__name__}, not a body model's dictionary")
+        raise BodyFileError(f"{path} contains a {type(content).__name__}, not a body model's dictionary")
     return content
 
 
 def as_array(value: Any, where: str) -> np.ndarray:
-    """Reads an array out of what a model file holds.
+    """Reads an array from an entry of a model file.
 
     Args:
         value: An array, or the shell of a sparse matrix or chumpy object.
@@ -139,7 +139,7 @@ def as_array(value: Any, where: str) -> np.ndarray:
         A dense numeric array.
 
     Raises:
-        BodyFileError: If there is none in it.
+        BodyFileError: If the entry contains no array.
     """
     if isinstance(value, Shell):
         value = _from_shell(value, where)
@@ -165,4 +165,4 @@ def _from_shell(shell: Shell, where: str) -> np.ndarray:
         return chosen.reshape(state.get("preferred_shape", chosen.shape))
     if "x" in state:
         return as_array(state["x"], where)
-    raise BodyFileError(f"{where} is a {shell.origin}, which holds no array 'x'; save it with numpy.savez instead")
+    raise BodyFileError(f"{where} is a {shell.origin}, which contains no array 'x'; save it with numpy.savez instead")

@@ -1,8 +1,8 @@
 """Linear blend skinning of a shaped mesh, laid out for speed.
 
 A vertex is a weighted mean over joints of rotated and shifted rest vertices; a rest vertex is linear in shape
-coefficients and pose correctives. Both are matrix products, and their layout decides what they cost: coordinates are
-kept apart, so that every step runs along contiguous vertices, and the directions are cut into blocks.
+coefficients and pose correctives. Both are matrix products, and their layout determines their cost: coordinates are
+stored separately, so that every step runs along contiguous vertices, and the directions are cut into blocks.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from torch.nn.functional import pad
 from render_fit.bodies.parameters import BodyParameters
 
 BLOCK = 2304
-"""Vertices in a block. The product of a few bodies with a handful of such blocks takes about half the time of one with
-all vertices, which BLAS libraries split badly; blocks of a tenth of that are slow again for one body."""
+"""Vertices in a block. The product of a few bodies with several such blocks takes about half the time of one with all
+vertices, which BLAS libraries split badly; blocks of a tenth of that are slow again for one body."""
 
 
 class Skin(NamedTuple):
@@ -26,7 +26,7 @@ class Skin(NamedTuple):
 
     Attributes:
         template: (n, 1, w) blocks of the template, coordinate by coordinate, metres.
-        directions: (n, s + p, w) the same of shape directions and then of pose correctives, if there are any.
+        directions: (n, s + p, w) blocks of the shape directions, then of the pose correctives if any, metres.
         weights: (j, v) skinning weights.
         n_betas: Number s of shape directions.
     """
@@ -43,7 +43,7 @@ def skin_of(
     posedirs: Float[Tensor, "v 3 p"] | None,
     weights: Float[Tensor, "v j"],
 ) -> Skin:
-    """Lays a body's arrays, or those of some of its vertices, out for `skinned`."""
+    """Arranges the arrays of a body, or of some of its vertices, for `skinned`."""
     n_vertices, _, n_betas = shapedirs.shape
     parts = [template[..., None], shapedirs, *([] if posedirs is None else [posedirs])]
     flat = torch.cat(parts, -1).permute(2, 1, 0)
@@ -58,13 +58,13 @@ def skinned(skin: Skin, parameters: BodyParameters, transforms: Float[Tensor, "b
     """Shapes and poses vertices.
 
     Args:
-        skin: Of which vertices.
+        skin: Arrays of the vertices to pose.
         parameters: Pose, shape, and zero-pose offsets of the same vertices. ``betas`` may have fewer columns than there
             are shape directions: the rest are zero.
         transforms: Skinning transforms of the joints: a rotation's rows, then the shift.
 
     Returns:
-        Metres.
+        Posed vertices (b, v, 3), metres.
 
     Differentiability: smooth in all parameters.
 

@@ -1,6 +1,6 @@
-"""SMPL, SMPL-H and SMPL-X bodies from the files that their users have (.npz, or .pkl read safely).
+"""Loads SMPL, SMPL-H and SMPL-X bodies from model files (.npz, or .pkl read safely).
 
-The models are their owners' (https://smpl.is.tue.mpg.de and sister sites): register there, download, and give the path.
+The models have licences of their own (https://smpl.is.tue.mpg.de and sister sites): register, download, give the path.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MESH_VERTICES = {6890: "smplh", 10475: "smplx"}  # SMPL and SMPL-H share a mesh
 
 @dataclass(frozen=True)
 class _Family:
-    """What the number of joints tells about a model."""
+    """Properties of a model that follow from its number of joints."""
 
     name: str
     joint_names: tuple[str, ...]
@@ -46,7 +46,7 @@ def _families() -> dict[int, _Family]:
     }
 
 
-# The landmarks that smplx knows as vertices of these meshes.
+# Landmarks that smplx defines as vertices of these meshes.
 _SMPLX_VERTICES = {
     "nose": "nose", "left_eye": "leye", "right_eye": "reye", "left_ear": "lear", "right_ear": "rear",
     "left_big_toe": "LBigToe", "left_small_toe": "LSmallToe", "left_heel": "LHeel",
@@ -54,7 +54,7 @@ _SMPLX_VERTICES = {
 }  # fmt: skip
 # SMPLify takes vertex 411 of SMPL's mesh for LSP's head top (Bogo et al. 2016, fit_3d.py: HEAD_VID).
 _HEAD_TOP = {"smplh": 411}
-# Points that these files do not give are read from the nearest joint, as SMPLify does for annotated joints.
+# Points that these files do not define are read from the nearest joint, as SMPLify does for annotated joints.
 _STANDS_FOR = {
     **{f"coco_{joint}": joint for joint in COCO_17.joints if joint in SMPL_24.joints},
     "neck_base": "neck",
@@ -66,23 +66,23 @@ _STANDS_FOR = {
 
 
 def load_smpl_file(path: Path | str, gender: str | None = None, n_betas: int = 10) -> Body:
-    """Loads a SMPL, SMPL-H or SMPL-X body from its owner's file.
+    """Loads a SMPL, SMPL-H or SMPL-X body from its model file.
 
-    Which of the three it is follows from the number of joints (24, 52, 55). Poses are rotations from the flat hand, as
+    The number of joints (24, 52, 55) determines the model. Hand poses are rotations from the flat hand, as
     with smplx's ``flat_hand_mean=True``.
 
     Args:
-        path: A .npz or .pkl file; or a folder in smplx's layout (``SMPL_NEUTRAL.pkl``, ``smplx/SMPLX_MALE.npz`` ...).
+        path: Path of a .npz or .pkl file, or of a folder in smplx's layout (``smplx/SMPLX_MALE.npz`` ...).
         gender: ``neutral``, ``male`` or ``female``, to choose in a folder; default neutral, or the only file there.
-        n_betas: Shape coefficients to use.
+        n_betas: Number of shape coefficients to use.
 
     Returns:
         The body. COCO-style joints, and for SMPL-X and SMPL-H finger points, are read from the nearest joint; face and
         feet landmarks from smplx's vertex numbers where the mesh is the published one. See `Body.supports`.
 
     Raises:
-        FileNotFoundError: If there is no such file or no model in the folder; lists what there is.
-        BodyFileError: If the file is no body model (says which arrays are missing) or asks for more than arrays.
+        FileNotFoundError: If there is no such file or no model in the folder; the message lists the files.
+        BodyFileError: If the file is no body model (the message names missing arrays) or contains more than arrays.
         ValueError: If ``gender`` or ``n_betas`` is out of range.
     """
     if gender is not None and gender not in GENDERS:
@@ -93,7 +93,7 @@ def load_smpl_file(path: Path | str, gender: str | None = None, n_betas: int = 1
     families = _families()
     if n_joints not in families:
         raise BodyFileError(
-            f"{file} has {n_joints} joints; SMPL has 24, SMPL-H 52, SMPL-X 55 (hand and animal models are no bodies)"
+            f"{file} has {n_joints} joints; SMPL has 24, SMPL-H 52, SMPL-X 55 (hand and animal models are unsupported)"
         )
     family = families[n_joints]
     _check_shapes(arrays, file)
@@ -121,10 +121,10 @@ def load_smpl_file(path: Path | str, gender: str | None = None, n_betas: int = 1
 
 
 def smpl_arrays(body: Body) -> dict[str, np.ndarray]:
-    """Gives a body as the arrays of a SMPL file, e.g. for ``smplx.SMPL("", data_struct=Struct(**smpl_arrays(body)))``.
+    """Arrays of a body as in a SMPL file, e.g. for ``smplx.SMPL("", data_struct=Struct(**smpl_arrays(body)))``.
 
     Args:
-        body: Any body.
+        body: Body model.
 
     Returns:
         ``v_template``, ``shapedirs``, ``posedirs`` (zeros where the body has none), ``J_regressor``, ``weights``,
@@ -149,7 +149,7 @@ def smpl_arrays(body: Body) -> dict[str, np.ndarray]:
 
 
 def _chosen(path: Path, gender: str | None) -> Path:
-    """Finds the model file that a path and a gender mean."""
+    """Finds the model file for a path and a gender."""
     if path.is_file():
         return path
     if not path.is_dir():
@@ -172,7 +172,7 @@ def _chosen(path: Path, gender: str | None) -> Path:
     if len(fitting) > 1:
         stems = {file.with_suffix("") for file in fitting}
         if len(stems) > 1:
-            raise BodyFileError(f"{path} holds several models: {there}. Give the path of one file.")
+            raise BodyFileError(f"{path} contains several models: {there}. Give the path of one file.")
     return fitting[0]  # of a .npz and a .pkl of one model, the .npz
 
 
@@ -208,7 +208,7 @@ def _read_npz(file: Path) -> dict[str, Any]:
             others = [key for key in data.files if key not in wanted]
             return {**dict.fromkeys(others), **{key: data[key] for key in wanted}}
     except (BadZipFile, EOFError, OSError) as error:
-        raise BodyFileError(f"{file} is damaged or no .npz: {error}") from None
+        raise BodyFileError(f"{file} is damaged or not a .npz file: {error}") from None
     except ValueError as error:  # numpy's refusal to unpickle
         raise BodyFileError(f"{file} was not read: {error}. Arrays of Python objects are not accepted.") from None
 
@@ -235,7 +235,7 @@ def _float(array: np.ndarray) -> torch.Tensor:
 
 
 def _landmarks(v_template: torch.Tensor) -> tuple[list[str], torch.Tensor]:
-    """Gives the landmarks that are known vertices of the published meshes."""
+    """Landmarks that are known vertices of the published meshes: names, and regressor (l, v)."""
     mesh = MESH_VERTICES.get(len(v_template))
     if mesh is None:
         return [], v_template.new_zeros(0, len(v_template))

@@ -1,4 +1,4 @@
-"""What batches of people have in common: tensors with a row for each, taken, joined and moved together."""
+"""Base class of batches of people: tensors with one row per person, indexed, joined and moved together."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ B = TypeVar("B", bound="Batch")
 
 
 class Batch:
-    """Base of dataclasses whose fields are all tensors with one row per person, or None for what is not carried."""
+    """Base of dataclasses whose fields are all tensors with one row per person, or None if absent."""
 
     def __getitem__(self: B, index: slice | Tensor) -> B:
         return type(self)(**{name: value[index] for name, value in self.tensors().items()})
 
     def to(self: B, device: torch.device | str) -> B:
-        """The same on a device."""
+        """The batch on another device."""
         return type(self)(**{name: value.to(device) for name, value in self.tensors().items()})
 
     @classmethod
     def joined(cls: type[B], parts: Sequence[B]) -> B:
-        """Several batches' people, one after the other.
+        """Concatenates several batches.
 
         Raises:
-            ValueError: if some carry what others do not.
+            ValueError: if a field is None in some batches only.
         """
         rows = [part.tensors() for part in parts]
         for row in rows[1:]:
@@ -36,7 +36,7 @@ class Batch:
         return cls(**{name: torch.cat([row[name] for row in rows]) for name in rows[0]})
 
     def tensors(self) -> dict[str, Tensor]:
-        """What is carried, by name."""
+        """The fields that are not None, by name."""
         this: Any = self  # only its subclasses are dataclasses
         values = {f.name: getattr(this, f.name) for f in fields(this)}
         return {name: value for name, value in values.items() if value is not None}

@@ -1,6 +1,6 @@
-"""The pinhole camera, and everything that happens to it when its image is cropped or resized.
+"""Pinhole cameras, and how cropping and resizing the image changes them.
 
-Frame: OpenCV's. x right, y down, z forward, metres. ``K`` maps camera coordinates to pixels of the stated
+Frame: OpenCV's, x right, y down, z forward, metres. ``K`` maps camera coordinates to pixels of the stated
 image; the centre of the top left pixel is at (0.5, 0.5).
 """
 
@@ -52,7 +52,7 @@ class Camera:
         return homogeneous @ self.K[:, :2, :2].mT + self.K[:, None, :2, 2]
 
     def unproject(self, points_px: Float[Tensor, "b n 2"], depth: Float[Tensor, "b n"]) -> Float[Tensor, "b n 3"]:
-        """Camera coordinates (metres) of pixels at given depths (z, metres): the inverse of ``project``."""
+        """Camera coordinates (B, N, 3), metres, of pixels at given depths (z, metres): the inverse of ``project``."""
         rays = (points_px - self.K[:, None, :2, 2]) @ torch.linalg.inv(self.K[:, :2, :2]).mT
         return torch.cat([rays * depth[..., None], depth[..., None]], dim=-1)
 
@@ -60,7 +60,7 @@ class Camera:
         """The camera of a crop of the image, resized to ``height`` × ``width``.
 
         Args:
-            boxes_xywh: (B, 4) left, top, width, height of the crop in this image's pixels; may reach outside.
+            boxes_xywh: (B, 4) left, top, width, height of the crop in this image's pixels; may exceed the image.
             height: Height of the resized crop, pixels.
             width: Width of the resized crop, pixels.
 
@@ -128,10 +128,10 @@ def focal_px_from_fov(fov_rad: float, extent_px: int) -> float:
 
 
 def default_focal_px(height: int, width: int) -> float:
-    """Focal length assumed of an unknown camera: the image diagonal, about a 43 mm lens on 35 mm film.
+    """Focal length in pixels assumed for an unknown camera: the image diagonal, about a 43 mm lens on 35 mm film.
 
     The field of view is then 53° across the diagonal, between a phone's main lens (26 mm) and a portrait
-    lens (85 mm). It is CLIFF's choice (Li et al., ECCV 2022, sec. 3.2).
+    lens (85 mm). CLIFF uses the same (Li et al., ECCV 2022, sec. 3.2).
     """
     return math.hypot(height, width)
 
@@ -139,11 +139,11 @@ def default_focal_px(height: int, width: int) -> float:
 def weak_perspective_to_transl(
     scale: Float[Tensor, "b"], centre_px: Float[Tensor, "b 2"], camera: Camera
 ) -> Float[Tensor, "b 3"]:
-    """Translation of a weak-perspective camera's person under the full pinhole camera.
+    """Translation under a pinhole camera that corresponds to a weak-perspective camera.
 
     Args:
         scale: (B,) pixels per metre at the person's depth.
-        centre_px: (B, 2) where the body's origin lands, pixels.
+        centre_px: (B, 2) projection of the body's origin, pixels.
         camera: The pinhole camera.
 
     Returns:
@@ -156,20 +156,20 @@ def weak_perspective_to_transl(
 def transl_to_weak_perspective(
     transl: Float[Tensor, "b 3"], camera: Camera
 ) -> tuple[Float[Tensor, "b"], Float[Tensor, "b 2"]]:
-    """Scale (pixels per metre) and origin (pixels) of ``transl``: the inverse of the above."""
+    """Scale (pixels per metre) and origin (pixels) of ``transl``: inverse of ``weak_perspective_to_transl``."""
     return camera.K[:, 0, 0] / transl[:, 2], camera.project(transl[:, None])[:, 0]
 
 
 PERSON_MARGIN = 1.2
-"""Side of the view over the longer side of the person's box."""
+"""Side of the square view relative to the longer side of the person's box."""
 
 
 def view_camera(focal: Float[Tensor, "n"], size: int) -> Camera:
-    """Square cameras, the principal point in the middle.
+    """Cameras of square images, the principal point in the middle.
 
     Args:
-        focal: Focal length over the view's side.
-        size: Side of the picture, pixels.
+        focal: (N,) focal lengths, as multiples of the image's side.
+        size: Side of the image, pixels.
     """
     K = focal.new_zeros(len(focal), 3, 3)
     K[:, 0, 0] = K[:, 1, 1] = focal * size

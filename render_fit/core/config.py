@@ -21,7 +21,7 @@ class StrictModel(BaseModel):
     """A section of a recipe: unknown keys are errors, values do not change after loading.
 
     Attributes:
-        renamed: Old name of a key → its name today. Old names are accepted, with a warning, for one release.
+        renamed: Old name of a key → its current name. Old names are accepted, with a warning, for one release.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -34,12 +34,12 @@ class StrictModel(BaseModel):
             return data
         for old in cls.renamed.keys() & data.keys():
             if cls.renamed[old] not in data:
-                log.warning("key %r is now called %r; the old name goes with the next release", old, cls.renamed[old])
+                log.warning("key %r is now called %r; the next release removes the old name", old, cls.renamed[old])
                 data = {key: value for key, value in data.items() if key != old} | {cls.renamed[old]: data[old]}
         return data
 
     def model_copy(self: R, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> R:
-        """Copies the section, some values replaced; they are not validated again.
+        """Copies the section with some values replaced; these are not validated.
 
         Raises:
             KeyError: if ``update`` names a key that the section does not have.
@@ -52,13 +52,13 @@ class StrictModel(BaseModel):
         return super().model_copy(update=update, deep=deep)
 
 
-def parse_yaml(text: str, said: str, kind: type[R]) -> R:
-    """A recipe of some kind from YAML.
+def parse_yaml(text: str, prefix: str, kind: type[R]) -> R:
+    """Parses and validates a recipe.
 
     Args:
-        text: The YAML.
-        said: What messages begin with.
-        kind: Which recipe.
+        text: YAML text.
+        prefix: Start of error messages: the recipe's name or file.
+        kind: Class of the recipe.
 
     Raises:
         InputError: if it is no YAML, or has unknown keys or values out of range.
@@ -66,18 +66,18 @@ def parse_yaml(text: str, said: str, kind: type[R]) -> R:
     try:
         data = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise InputError(f"{said}: not valid YAML: {str(error).splitlines()[0]}") from error
+        raise InputError(f"{prefix}: not valid YAML: {str(error).splitlines()[0]}") from error
     if not isinstance(data, dict):
-        raise InputError(f"{said}: expected a mapping of keys at the top, got {type(data).__name__}")
+        raise InputError(f"{prefix}: expected a mapping of keys at the top, got {type(data).__name__}")
     try:
         return kind.model_validate(data)
     except ValidationError as error:
-        raise InputError(f"{said}: {_explain(error, kind)}") from error
+        raise InputError(f"{prefix}: {_explain(error, kind)}") from error
 
 
 def _explain(error: ValidationError, recipe: type[StrictModel]) -> str:
-    """The first thing that is wrong with a recipe, in one line; for a misspelt key, the nearest known one."""
-    # A misspelt key is told before the required one that it leaves missing.
+    """The first error of a recipe, in one line; for a misspelt key, with the nearest known one."""
+    # A misspelt key is reported before the required one that is missing because of it.
     first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
     place = ".".join(str(step) for step in first["loc"])
     if first["type"] == "extra_forbidden":
@@ -87,7 +87,7 @@ def _explain(error: ValidationError, recipe: type[StrictModel]) -> str:
 
 
 def _known_keys(place: tuple[int | str, ...], recipe: type[BaseModel]) -> list[str]:
-    """The keys that the section at ``place`` knows."""
+    """The valid keys of the section at ``place``."""
     section: type[BaseModel] = recipe
     for step in place:
         field = section.model_fields.get(str(step))
@@ -97,7 +97,7 @@ def _known_keys(place: tuple[int | str, ...], recipe: type[BaseModel]) -> list[s
 
 
 def _section(annotation: Any) -> type[BaseModel] | None:
-    """The model that a field's type is, or is made of (a mapping or sequence of it)."""
+    """The model class in a field's type: the type itself, or the element of a mapping or sequence."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next(filter(None, map(_section, get_args(annotation))), None)

@@ -1,11 +1,11 @@
-"""The errors that a user can cause and mend."""
+"""Errors that a user can cause and correct."""
 
 
 class InputError(ValueError):
-    """Something given by the user cannot be used.
+    """The user's input is invalid.
 
-    The message is one line that names the file or argument, says what was expected and what came, and what to
-    do. The command line prints it and exits with code 2.
+    The message is one line with the file or argument, the expected and the given value, and what to do. The
+    command line prints it and exits with code 2.
     """
 
 
@@ -14,4 +14,4 @@ class NoPersonError(InputError):
 
 
 class MissingDependencyError(ImportError):
-    """An optional dependency is not installed; the message says how to install it."""
+    """An optional dependency is not installed; the message contains the command that installs it."""

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: written under a temporary name beside the target, then renamed."""
+"""Atomic writing of files and folders: under a temporary name beside the target, then renamed."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def write_bytes(path: Path | str, content: bytes) -> Path:
     """Write a file atomically.
 
     Args:
-        path: Target; its folder exists.
-        content: What it holds.
+        path: Target file in an existing folder.
+        content: Bytes to write.
 
     Returns:
         The path.
@@ -44,7 +44,7 @@ def write_bytes(path: Path | str, content: bytes) -> Path:
 
 
 def write_json(path: Path | str, value: Any) -> Path:
-    """Write JSON atomically, indented; NaN and infinities, for which JSON has no word, become null."""
+    """Write JSON atomically, indented; NaN and infinities, which JSON does not have, become null."""
     return write_bytes(
         path, (json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
     )
@@ -52,19 +52,19 @@ def write_json(path: Path | str, value: Any) -> Path:
 
 @contextmanager
 def folder_written_whole(path: Path | str, *, last: str, owned: Collection[str] = ()) -> Iterator[Path]:
-    """A folder whose file ``last`` is there only when everything else in it is, from one and the same writing.
+    """Write a folder so that its file ``last`` exists only when all its other files are complete.
 
     Args:
-        path: The folder's final name. If it exists, what the block raises leaves it as it was; otherwise files of
-            the same name are replaced, and files that are not ours stay.
+        path: Final path of the folder. In an existing folder, files of the same name are replaced and others stay;
+            it is left unchanged if the block raises.
         last: The file that marks the folder as complete.
-        owned: Names of files from an earlier writing that go if this one does not write them.
+        owned: Names of files from an earlier run that are removed if this one does not write them.
 
     Yields:
-        A hidden folder beside it, to write into.
+        Hidden folder beside ``path`` to write into.
 
     Raises:
-        InputError: if it is a file, or cannot be made or written.
+        InputError: if ``path`` is a file, or cannot be created or written.
     """
     path = Path(path)
     prepare_output(path.parent)
@@ -82,10 +82,10 @@ def folder_written_whole(path: Path | str, *, last: str, owned: Collection[str] 
 
 
 def prepare_output(path: Path | str) -> Path:
-    """Make an output folder and see that it can be written to, before any work is spent on what goes there.
+    """Create an output folder and check that it is writable, before the computation starts.
 
     Raises:
-        InputError: if it is a file, or cannot be made or written.
+        InputError: if ``path`` is a file, or cannot be created or written.
     """
     path = Path(path)
     try:

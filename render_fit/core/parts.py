@@ -1,16 +1,15 @@
-"""Body-part and clothing label spaces, and how each one's labels come from the body's 24 parts.
+"""Body-part and clothing label spaces, and the distribution of their labels given the body's 24 parts.
 
-A label space says what the numbers of a label map mean. Its *emission matrix* E says what a labeller writes
-where it looks at a given part of the body: row p holds the probabilities of the labels at a pixel that shows
-SMPL's part p (part = the joint that moves the skin most), and the last row those at a pixel that shows no
-body. So a rendered part map gives P(label) = Σ_p E[p, label] · P(p), and clothing finds its place: a skirt
-comes from thighs and from the background between them, a coat from torso, arms and thighs, hair from the head
-and from the background around it.
+A label space defines the values of a label map. Its *emission matrix* E models a human parser: row p has the
+probabilities of the labels at a pixel that shows SMPL's part p (part = the joint that moves the skin most), the
+last row those at a pixel that shows no body. A rendered part map thus gives P(label) = Σ_p E[p, label] · P(p).
+This covers clothing: a skirt is emitted by thighs and by the background between them, a coat by torso, arms and
+thighs, hair by the head and by the background around it.
 
-How the numbers were chosen: each label *claims* parts with a weight, by hand, of about the share of that
-part's pixels that carry the label in everyday photographs (trousers are commoner on a shin than a dress,
-either commoner than a bag). Only the rough ratios matter: a row is normalised, and every label keeps at least
-`OUTLIER_SHARE` / (number of labels), so that a wrong pixel costs a bounded amount.
+The numbers were chosen by hand: each label *claims* parts, with a weight of about the share of that part's
+pixels that have the label in everyday photographs (trousers are commoner on a shin than a dress, either
+commoner than a bag). Only the rough ratios matter: rows are normalised, and every label keeps at least
+`OUTLIER_SHARE` / (number of labels), so that the loss of a wrong pixel is bounded.
 
 Left and right are the person's own (anatomical), in all of these spaces.
 """
@@ -27,26 +26,26 @@ from torch import Tensor
 from render_fit.core.skeletons import SMPL_24, mirrored_name
 
 OUTLIER_SHARE = 0.02
-"""Share of pixels whose label is taken to be any label, evenly: human parsers err on more, mostly between
-labels that share parts, which the claims already allow."""
+"""Share of pixels whose label is uniformly random. Human parsers make more errors, but mostly between labels
+that share parts, which the claims already allow."""
 
 WRONG_SIDE_SHARE = 0.1
-"""Weight of a sided label on the same part of the other side, relative to its own side: parsers mix up sides,
-most of all in people seen from behind."""
+"""Weight of a sided label on the same part of the other side, relative to its own side: parsers confuse sides,
+mainly in people seen from behind."""
 
 Colour = tuple[int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
 class PartSpace:
-    """The meaning of a label map.
+    """Label space of a label map.
 
     Attributes:
         name: Lower-case key in `PART_SPACES`.
-        labels: Names; the index is the pixel value, 0 is background.
+        labels: Names of the L labels; the index is the pixel value, 0 is background.
         emission: (25, L) row-stochastic: P(label | part) for SMPL's 24 parts in joint order, then background.
         colours: 8-bit RGB per label, for colour maps and for display.
-        source: Where the label order comes from.
+        source: Reference for the label order.
     """
 
     name: str
@@ -60,12 +59,12 @@ class PartSpace:
 
     @property
     def person_labels(self) -> tuple[int, ...]:
-        """Labels that are the person and what they wear: all but the background and bags."""
+        """Indices of the labels of the person and their clothes: all but the background and bags."""
         return tuple(i for i, label in enumerate(self.labels) if label not in ("background", "bag"))
 
 
 def voc_colours(count: int) -> tuple[Colour, ...]:
-    """The colour map of PASCAL VOC, which many tools write label maps with.
+    """The colour map of PASCAL VOC, used by many tools for label maps.
 
     Args:
         count: Number of labels, at most 256.
@@ -89,7 +88,7 @@ def voc_colours(count: int) -> tuple[Colour, ...]:
 
 _JOINTS = SMPL_24.joints
 BACKGROUND_ROW = len(_JOINTS)
-# Groups of SMPL parts that labels speak of. SMPL's "hip" part is the thigh, its "knee" the shin, its
+# Groups of SMPL parts that labels refer to. SMPL's "hip" part is the thigh, its "knee" the shin, its
 # "shoulder" the upper arm, its "elbow" the forearm; ankle and foot together are the foot, wrist and hand
 # together the hand.
 _SIDED_GROUPS = {
@@ -128,16 +127,16 @@ def _claimed_rows(place: str) -> list[tuple[int, float]]:
 def part_space(
     name: str, claims: Mapping[str, str], colours: tuple[Colour, ...] | None = None, source: str = ""
 ) -> PartSpace:
-    """Builds a label space from what each label claims of the body.
+    """Builds a label space from the claims of each label.
 
     Args:
-        name: Its name.
+        name: Name of the label space.
         claims: For each label, in order of pixel value, its weight on parts: ``"thigh 7, left_shin 6,
             background 0.4"``. Parts are SMPL's with plain names (torso, pelvis, thigh, shin, foot, collar,
             upper_arm, forearm, hand, neck, head, spine1 to spine3), each limb with ``left_`` or ``right_``
             or, without, both; and ``background``.
         colours: 8-bit RGB per label; PASCAL VOC's colour map if None.
-        source: Where the label order comes from.
+        source: Reference for the label order.
 
     Returns:
         The label space, its emission rows normalised.
@@ -326,10 +325,10 @@ N_PARTS = 24
 
 
 def part_evidence(space: PartSpace) -> Float[Tensor, "l 24"]:
-    """For every label of a space, how likely each of SMPL's parts is under it, all parts being equally likely before.
+    """Probability of each of SMPL's parts given each label of a space, with a uniform prior over the parts.
 
     Returns:
-        (L, 24) rows that sum to the probability that the label is of the person at all; the background's is near 0.
+        (L, 24) rows that sum to the probability that the label is on the person; the background's is near 0.
     """
     emission = space.emission  # (25, L) P(label | part), background last
     weight = torch.cat([torch.full((N_PARTS, 1), 1.0 / N_PARTS), torch.ones(1, 1)])

@@ -1,9 +1,9 @@
 """Named joint sets ("skeletons") and the maps between them.
 
-Formats agree on names far more than on points: a COCO hip is where an annotator saw the hip, an SMPL hip is
-the rotation centre of the femur, a Human3.6M hip comes from a marker model and lies some six centimetres
-further out. So every joint of a skeleton also names the body *landmark* that comes closest, and `approximate`
-lists the joints whose landmark is known to be another point.
+Joints of the same name are different points in different formats: a COCO hip is where an annotator saw the hip,
+an SMPL hip is the rotation centre of the femur, a Human3.6M hip comes from a marker model and lies some six
+centimetres further out. So every joint of a skeleton has the closest body *landmark*, and `approximate` lists
+the joints whose landmark is known to be another point.
 
 Left and right are the person's own (anatomical).
 """
@@ -16,7 +16,7 @@ from itertools import pairwise
 
 
 def mirrored_name(name: str) -> str:
-    """Gives the name of the same point on the other side of the body.
+    """Name of the same point on the other side of the body.
 
     Args:
         name: A joint or landmark name such as ``left_knee``, ``mouth_left`` or ``coco_left_hip``.
@@ -35,10 +35,10 @@ class Skeleton:
     Attributes:
         name: Lower-case key in `SKELETONS`.
         joints: Joint names, in the format's own order.
-        landmarks: For each joint, the body landmark that stands for it.
-        edges: Bones to draw, as pairs of joint indices.
+        landmarks: For each joint, the closest body landmark.
+        edges: Bones for drawing, as pairs of joint indices.
         approximate: Names of joints whose landmark is *not* exactly the same point.
-        source: Where the order comes from.
+        source: Reference for the joint order.
     """
 
     name: str
@@ -53,11 +53,11 @@ class Skeleton:
 
     @cached_property
     def left_right_swap(self) -> tuple[int, ...]:
-        """Index of each joint's mirror partner, for flipped images; midline joints point at themselves."""
+        """Index of each joint's mirror partner, for flipped images; for midline joints their own index."""
         return tuple(self.joints.index(mirrored_name(joint)) for joint in self.joints)
 
     def index(self, joint: str) -> int:
-        """Gives the position of a joint.
+        """Index of a joint.
 
         Args:
             joint: Joint name.
@@ -129,7 +129,7 @@ def _skeleton(
 
 _LIMB_POINTS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 _LIMBS = tuple(f"{side}_{point}" for side in ("left", "right") for point in _LIMB_POINTS)
-# What people click on in pictures is COCO's meaning of a joint, in every set that was annotated by hand.
+# In all sets annotated by hand on images, joints are taken in COCO's sense.
 _CLICKED = {joint: f"coco_{joint}" for joint in _LIMBS}
 # Marker models' joints lie elsewhere than SMPL's; see bodies/marker_joints.py. MPI-INF-3DHP's pelvis, hips, spine and
 # shoulders measure like Human3.6M's (hips 25 to 26 cm apart, 40 to 46 cm below the shoulders).
@@ -241,7 +241,7 @@ CANONICAL_KEYPOINTS = (
     *("left_ankle", "right_ankle", "left_big_toe", "right_big_toe", "left_heel", "right_heel"),
     *("neck", "pelvis", "spine", "head_top"),
 )
-"""Joints that a regressor knows, by the names that skeletons give them; a skeleton fills those it has."""
+"""Names of the keypoints that a regressor takes; a skeleton provides those it has."""
 
 
 _SYNONYMS = {
@@ -253,7 +253,7 @@ _SYNONYMS = {
 
 
 def canonical_columns(skeleton: Skeleton) -> tuple[list[int], list[int]]:
-    """Which of a skeleton's joints (first list) are which of `CANONICAL_KEYPOINTS` (second list)."""
+    """Indices of a skeleton's joints (first list) and of the same joints in `CANONICAL_KEYPOINTS` (second list)."""
     names = [_SYNONYMS.get(joint, joint) for joint in skeleton.joints]
     pairs = [(i, CANONICAL_KEYPOINTS.index(name)) for i, name in enumerate(names) if name in CANONICAL_KEYPOINTS]
     return [i for i, _ in pairs], [j for _, j in pairs]

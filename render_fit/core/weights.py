@@ -1,4 +1,4 @@
-"""Networks on disk: weights in safetensors, the configuration that they belong to in the file's own header."""
+"""Saves and loads networks: weights as safetensors, with their configuration in the file's header."""
 
 from __future__ import annotations
 
@@ -18,44 +18,44 @@ C = TypeVar("C", bound=BaseModel)
 
 
 def save_weights(
-    network: nn.Module, config: BaseModel, path: Path, key: str, *, half: bool = False, **told: str
+    network: nn.Module, config: BaseModel, path: Path, key: str, *, half: bool = False, **metadata: str
 ) -> None:
-    """Writes a network, under a temporary name first.
+    """Writes a network's weights and configuration atomically.
 
     Args:
-        network: Whose weights.
-        config: Its configuration, kept in the header.
-        path: ``.safetensors``.
-        key: The header's name for this kind of network.
-        half: Weights in float16: half the size; they are read back into float32.
-        told: What else the header says: what the network was fitted to, or how.
+        network: Network whose weights to write.
+        config: Configuration of the network, for the header.
+        path: Path of the ``.safetensors`` file.
+        key: Key of the configuration in the header.
+        half: Whether to store float16: half the size; weights are read back into float32.
+        metadata: Further entries of the header: training data or method.
     """
     weights = {
         name: value.detach().cpu().contiguous().to(torch.float16 if half and value.is_floating_point() else value.dtype)
         for name, value in network.state_dict().items()
     }
     partial = path.with_name(f".{path.name}.partial")
-    save_file(weights, partial, metadata={key: config.model_dump_json(), **told})
+    save_file(weights, partial, metadata={key: config.model_dump_json(), **metadata})
     partial.replace(path)
 
 
 def read_weights(path: Path, key: str, kind: type[C], otherwise: str) -> tuple[C, dict[str, Tensor]]:
-    """Reads what `save_weights` wrote.
+    """Reads a file of `save_weights`.
 
     Args:
-        path: ``.safetensors``.
-        key: The header's name for this kind of network.
-        kind: Its configuration.
-        otherwise: What is said of a file that holds none.
+        path: Path of the ``.safetensors`` file.
+        key: Key of the configuration in the header.
+        kind: Class of the configuration.
+        otherwise: Error message if the header has no such key.
 
     Returns:
         The configuration, and the weights in float32.
 
     Raises:
-        InputError: if there is no such file, or it is cut off, or holds something else.
+        InputError: if the file does not exist, is truncated, or contains another kind of network.
     """
     if not path.is_file():
-        raise InputError(f"{path}: no such file; expected a network's weights (.safetensors)")
+        raise InputError(f"{path}: no such file; expected network weights (.safetensors)")
     try:
         with safe_open(path, framework="pt") as file:
             header = (file.metadata() or {}).get(key)
@@ -72,15 +72,15 @@ def read_weights(path: Path, key: str, kind: type[C], otherwise: str) -> tuple[C
 
 
 def load_into(network: nn.Module, weights: dict[str, Tensor], path: Path) -> None:
-    """Gives a network its weights.
+    """Loads weights into a network.
 
     Raises:
-        InputError: if they are not its own, or not finite.
+        InputError: if the weights belong to another architecture, or are not finite.
     """
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
-        raise InputError(f"{path}: its weights do not fit its own configuration ({first})") from error
+        raise InputError(f"{path}: weights do not fit the configuration ({first})") from error
     if not all(bool(torch.isfinite(value).all()) for value in weights.values()):
-        raise InputError(f"{path}: weights that are not finite")
+        raise InputError(f"{path}: weights are not finite")

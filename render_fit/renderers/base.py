@@ -1,4 +1,4 @@
-"""What a renderer takes and gives: settings, outputs, and the protocol that every backend follows."""
+"""The renderer interface: settings, outputs, and the protocol that every backend follows."""
 
 from __future__ import annotations
 
@@ -19,39 +19,39 @@ Silhouette = Literal["contour", "softras"]
 PartBorders = Literal["contour", "softmax"]
 
 OUTPUTS = ("silhouette", "parts", "depth", "normals", "face_index")
-"""Names that a renderer's ``outputs`` may hold: the fields of ``RenderOutput``."""
+"""Valid names in a renderer's ``outputs``: the fields of ``RenderOutput``."""
 
 
 NEAR_M = 0.05
-"""A face with a vertex nearer than this (metres of depth) is not drawn and receives no gradient. No camera
-focuses so close; without a limit such a vertex projects without bounds."""
+"""Near plane, metres of depth: a face with a nearer vertex is not rendered and receives no gradient. No camera
+focuses so close; without a limit the projection of such a vertex is unbounded."""
 
 SIGMOID_FLOOR = 1e-4
-"""Value under which a sigmoid counts as 0 (and above 1 − which as 1), which sets the default blur radius.
-PyTorch3D's tutorials choose the same: blur_radius = log(1 / 1e-4 − 1) · sigma."""
+"""A sigmoid below this counts as 0, above 1 − this as 1; sets the default blur radius.
+As in PyTorch3D's tutorials: blur_radius = log(1 / 1e-4 − 1) · sigma."""
 
 _FLOOR_LOGIT = math.log((1 - SIGMOID_FLOOR) / SIGMOID_FLOOR)
 
 
 @dataclass(frozen=True)
 class RenderSettings:
-    """How soft the picture is.
+    """Softness of the silhouette and of the borders between parts.
 
     Attributes:
         silhouette: ``contour``: sigmoid(d / σ) of the signed distance d to the outline of the union of all
             faces. Unbiased. ``softras``: 1 − Π (1 − sigmoid(± d² / σ²)) over all faces (Liu et al. 2019,
-            eq. 1 and 4). It dilates the shape, pulls through it, and is what PyTorch3D draws.
+            eq. 1 and 4). Dilates the shape, has gradients inside it, and is PyTorch3D's silhouette.
         sigma_px: σ, pixels. For ``softras`` PyTorch3D's ``BlendParams.sigma`` is
             (2 · sigma_px / min(H, W))², because its image is 2 units across its shorter side.
         gamma_m: Temperature of the softmax over depth, metres; for ``part_borders`` ``softmax`` only.
-        blur_radius_px: How far from the outline (``contour``) or from a face (``softras``) a pixel may lie to
-            be soft, pixels. None: as far as the sigmoid differs from 0 and 1 by more than 1e-4, which is
-            9.21 σ for ``contour`` and 3.03 σ for ``softras``.
+        blur_radius_px: Distance from the outline (``contour``) or from a face (``softras``) beyond which a pixel is
+            hard, pixels. None: where the sigmoid is within 1e-4 of 0 or 1, which is 9.21 σ for ``contour`` and
+            3.03 σ for ``softras``.
         part_sigma_px: σ of the borders between parts, pixels. None: half of ``sigma_px``.
         part_borders: How alpha is divided among parts. ``contour``: by the distance to the nearest border
             between visible parts, as the ``contour`` silhouette; unbiased. ``softmax``: by a softmax over the
-            depth of all faces in reach (SoftRas, eq. 3; beside a face PyTorch3D's depth of it); what is in
-            front is dilated to the end of the reach, where the map jumps, so most of its change has no gradient.
+            depth of all faces in reach (SoftRas, eq. 3; depth beside a face as in PyTorch3D); parts in front are
+            dilated to the end of the reach, where the map jumps, so most of its change has no gradient.
     """
 
     silhouette: Silhouette = "contour"
@@ -78,24 +78,24 @@ class RenderSettings:
 
     @property
     def softras_radius_px(self) -> float:
-        """Distance from a face beyond which it has no share in a ``softras`` silhouette, pixels."""
+        """Distance from a face beyond which it does not affect a ``softras`` silhouette, pixels."""
         return self.blur_radius_px or math.sqrt(_FLOOR_LOGIT) * self.sigma_px
 
     @property
     def resolved_part_sigma_px(self) -> float:
-        """``part_sigma_px``, or what None stands for."""
+        """``part_sigma_px``, or its default if None, pixels."""
         return self.part_sigma_px or self.sigma_px / 2
 
     @property
     def part_radius_px(self) -> float:
-        """Distance from a border (``contour``) or a face (``softmax``) beyond which it does not tell, pixels."""
+        """Distance from a border (``contour``) or a face (``softmax``) beyond which it has no effect, pixels."""
         logit = _FLOOR_LOGIT if self.part_borders == "contour" else math.sqrt(_FLOOR_LOGIT)
         return logit * self.resolved_part_sigma_px
 
 
 @dataclass(frozen=True)
 class RenderOutput:
-    """What was drawn. What was not asked for is None.
+    """Rendered images; None for outputs that were not requested.
 
     Attributes:
         silhouette: (B, H, W) alpha in [0, 1].
@@ -105,8 +105,8 @@ class RenderOutput:
         normals: (B, 3, H, W) unit normal of that face in camera axes, outward by the faces' winding (its z is
             negative where a closed mesh is seen from outside); 0 where there is none.
         face_index: (B, H, W) index of that face; −1 where there is none.
-        motion: Gives the Jacobian of silhouette and parts as rows, from what was drawn; None where the renderer
-            or the kind of silhouette has none. It is not among ``outputs``: whoever can give it does.
+        motion: Function that computes the Jacobian of silhouette and parts as rows; None if the renderer or the
+            kind of silhouette has none. It is not among ``outputs``: renderers that have it always set it.
     """
 
     silhouette: Float[Tensor, "b h w"] | None = None
@@ -119,7 +119,7 @@ class RenderOutput:
 
 @runtime_checkable
 class Renderer(Protocol):
-    """Draws triangle meshes differentiably.
+    """A differentiable renderer of triangle meshes.
 
     Every backend takes the same arguments and follows the same definitions; ``reference`` is the
     specification, in plain torch.
@@ -137,18 +137,18 @@ class Renderer(Protocol):
         face_parts: Int64[Tensor, "f"] | None = None,
         outputs: Sequence[str] = ("silhouette",),
     ) -> RenderOutput:
-        """Draw a batch of meshes with one topology.
+        """Render a batch of meshes with one topology.
 
         Args:
             vertices_camera: (B, V, 3) vertices in camera coordinates, metres.
             faces: (F, 3) vertex indices, wound counter-clockwise seen from outside.
-            camera: B cameras, or one for all; gives the image size.
-            settings: Softness.
+            camera: B cameras, or one for all, with the image size.
+            settings: Softness of the outputs.
             face_parts: (F,) part of each face, 0 to 23; needed for ``parts``.
-            outputs: Which fields of the output to fill.
+            outputs: Names of the outputs to render.
 
         Returns:
-            The fields asked for, in the dtype of the vertices.
+            The requested outputs, in the dtype of the vertices.
 
         Raises:
             ValueError: if an argument has a wrong shape, type or value; the message names it.
@@ -167,14 +167,14 @@ def check_inputs(
     face_parts: Tensor | None,
     outputs: Sequence[str],
 ) -> Camera:
-    """Raise ValueError, naming the argument, for what no renderer can draw; else one camera per mesh.
+    """Check a renderer's inputs (ValueError that names the argument), and return one camera per mesh.
 
     Args:
-        vertices_camera: As ``Renderer`` takes it.
-        faces: As ``Renderer`` takes it.
-        camera: As ``Renderer`` takes it.
-        face_parts: As ``Renderer`` takes it.
-        outputs: As ``Renderer`` takes it.
+        vertices_camera: Vertices as in ``Renderer``, metres.
+        faces: Faces as in ``Renderer``.
+        camera: Cameras as in ``Renderer``.
+        face_parts: Parts of the faces as in ``Renderer``.
+        outputs: Names of the outputs as in ``Renderer``.
 
     Returns:
         ``camera`` expanded to the batch and cast to the vertices' dtype and device.
@@ -191,7 +191,7 @@ def check_inputs(
         raise ValueError(f"faces: expected int64 of shape (F, 3), got {faces.dtype} {tuple(faces.shape)}")
     if "parts" in outputs:
         if face_parts is None:
-            raise ValueError("face_parts: needed to draw parts; pass the body's face_parts")
+            raise ValueError("face_parts: needed to render parts; pass the body's face_parts")
         if face_parts.shape != faces.shape[:1] or face_parts.dtype != torch.int64:
             raise ValueError(
                 f"face_parts: expected int64 of shape ({len(faces)},), got {face_parts.dtype} {tuple(face_parts.shape)}"
@@ -212,15 +212,15 @@ def check_inputs(
 def hard_normals(
     vertices_camera: Float[Tensor, "b v 3"], faces: Int64[Tensor, "f 3"], face_index: Int64[Tensor, "b h w"]
 ) -> Float[Tensor, "b 3 h w"]:
-    """Unit normals of the faces seen at each pixel; 0 where there is none or the face has no area.
+    """Unit normal of the visible face at each pixel; 0 where there is none or the face has no area.
 
     Args:
-        vertices_camera: (B, V, 3) metres.
+        vertices_camera: (B, V, 3) vertices, metres.
         faces: (F, 3) vertex indices.
-        face_index: (B, H, W) face seen at each pixel, −1 where there is none.
+        face_index: (B, H, W) visible face at each pixel, −1 where there is none.
 
     Returns:
-        (B, 3, H, W) in camera axes.
+        (B, 3, H, W) normals in camera axes.
 
     Differentiability:
         In the vertices; zero for faces without area.
@@ -232,7 +232,7 @@ def hard_normals(
     rows = torch.arange(batch, device=faces.device)[:, None]
     a, b, c = (vertices_camera[rows, seen[..., k]] for k in range(3))
     across = torch.linalg.cross(b - a, c - a)
-    # Scaled first: areas of a body's faces in m² are around 1e-4, far above this, and NaN gradients never arise.
+    # Scaled first, to avoid NaN gradients: areas of a body's faces are around 1e-4 m², far above this limit.
     length = across.square().sum(-1, keepdim=True).clamp(min=1e-24).sqrt()
     normals = torch.where(face_index.flatten(1)[..., None] >= 0, across / length, 0.0)
     return normals.mT.reshape(batch, 3, height, width)

@@ -1,4 +1,4 @@
-"""The renderer for machines without a GPU: numba kernels under torch autograd."""
+"""Differentiable renderer for the CPU: numba kernels under torch autograd."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from render_fit.renderers.kernels.topology import Topology, topology_of
 
 @dataclass(frozen=True)
 class _Frame:
-    """Projected meshes, and their hard pass: what the kernels share."""
+    """Projected meshes and their hard pass, shared by the kernels."""
 
     xy: np.ndarray
     z: np.ndarray
@@ -40,10 +40,10 @@ class _Frame:
     inverse_depth: np.ndarray
     settings: RenderSettings
     lines: dict[str, tuple[Any, ...]] = field(default_factory=dict)
-    """What moves a picture that was drawn by contours; see ``contour_motion``."""
+    """Arguments of ``contour_motion`` for ``contour`` outputs."""
 
     def bins(self, radius: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Faces within a radius (pixels) of each cell."""
+        """Lists of the faces within a radius (pixels) of each grid cell."""
         height, width = self.face_index.shape[1:]
         return bin_soft_faces(self.xy, self.topology.faces, self.orientation, height, width, radius)
 
@@ -53,13 +53,13 @@ def _array(tensor: Tensor) -> np.ndarray:
 
 
 class CpuRenderer:
-    """Exact soft rasterisation on the CPU, both silhouettes and part maps, forward and backward.
+    """Exact soft rasterisation on the CPU: both kinds of silhouettes and part maps, forward and backward.
 
-    Follows ``Renderer``. Works in float64 inside; the result has the vertices' dtype and is the same for any
-    number of threads, of which it uses as many as torch (``torch.set_num_threads``). The first call in a process
-    loads the compiled kernels; the first ever compiles them (about 20 s; a log message says so) and caches them on
-    disk, in ``NUMBA_CACHE_DIR`` if that is set. A process that has rendered must not fork and render in the child
-    (GNU OpenMP ends it, with a message): start workers with ``spawn``.
+    Follows ``Renderer``. Computes in float64; the result has the vertices' dtype and does not depend on the number
+    of threads, which is torch's (``torch.set_num_threads``). The first call in a process loads the compiled
+    kernels; the first on a machine compiles them (about 20 s, with a log message) and caches them on disk, in
+    ``NUMBA_CACHE_DIR`` if set. After rendering, a process must not fork and render in the child (GNU OpenMP
+    aborts it, with a message): start workers with ``spawn``.
     """
 
     name = "cpu"
@@ -74,7 +74,7 @@ class CpuRenderer:
         face_parts: Int64[Tensor, "f"] | None = None,
         outputs: Sequence[str] = ("silhouette",),
     ) -> RenderOutput:
-        """Draw a batch of meshes; see ``Renderer``."""
+        """Render a batch of meshes; see ``Renderer``."""
         camera = check_inputs(vertices_camera, faces, camera, face_parts, outputs)
         if vertices_camera.device.type != "cpu":
             raise ValueError(f"vertices_camera: the cpu renderer takes CPU tensors, got {vertices_camera.device}")
@@ -122,7 +122,7 @@ def _rasterize(xy: Tensor, z: Tensor, faces: Tensor, camera: Camera, settings: R
 
 
 class _Contour(torch.autograd.Function):
-    """Silhouette by the distance to the outline of the union, and, for part maps, a face at the nearest piece of it."""
+    """Silhouette from the distance to the union's outline, and, for part maps, a face at its nearest piece."""
 
     @staticmethod
     def forward(ctx: Any, xy: Tensor, frame: _Frame, names_faces: bool) -> tuple[Tensor, Tensor]:
@@ -147,7 +147,7 @@ class _Contour(torch.autograd.Function):
 
 
 class _SoftRas(torch.autograd.Function):
-    """Silhouette by the product over all faces, and, for part maps, the face nearest to each uncovered pixel."""
+    """Silhouette from the product over all faces, and, for part maps, the face nearest to each uncovered pixel."""
 
     @staticmethod
     def forward(ctx: Any, xy: Tensor, frame: _Frame, names_faces: bool) -> tuple[Tensor, Tensor]:
@@ -178,7 +178,7 @@ class _BorderedParts(torch.autograd.Function):
         piece, place, count = trace_outline(
             frame.xy, frame.z, frame.topology, frame.orientation, height, width, radius, labels
         )
-        # The distance counts as positive everywhere: there is no inside of a border.
+        # The distance is positive everywhere: a border has no inside.
         everywhere = np.zeros(alpha.shape, np.int32)
         face = np.where(frame.face_index >= 0, frame.face_index, owner.numpy())
         own = np.where(face >= 0, labels[face], -1) if len(labels) else np.full(face.shape, -1)

@@ -1,4 +1,4 @@
-"""The motion of the cpu renderer's ``contour`` pictures, from what its forward passes left behind."""
+"""Image Jacobian of the cpu renderer's ``contour`` outputs, from the results of its forward passes."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from render_fit.renderers.kernels.contour_jacobian import contour_rows
 from render_fit.renderers.kernels.part_borders import beyond
 
 LEAST_SLOPE = 2e-3
-"""alpha (1 − alpha) below which a pixel has no row: 6.2 σ from the line, where its share in a sum of squares is less
-than 10⁻⁴ of the line's own pixels'."""
+"""alpha (1 − alpha) below which a pixel has no row: 6.2 σ from the line, where it contributes to a sum of squares
+less than 10⁻⁴ of what a pixel on the line does."""
 
 
 def contour_motion(outline: tuple[Any, ...], borders: tuple[Any, ...] | None, dtype: torch.dtype) -> Motion:
-    """Rows of the outline's pixels, and of those at borders between parts.
+    """Jacobian rows of pixels at the outline and at borders between parts.
 
     Args:
-        outline: What ``contour_backward`` takes after the gradient: alpha, nearest piece, face index, projected
+        outline: Arguments of ``contour_backward`` after the gradient: alpha, nearest piece, face index, projected
             vertices, edges, pieces and σ of the outline.
-        borders: The same of the borders, then the part that every pixel shows and its nearest border's pair; None if
-            no parts were drawn.
-        dtype: Of the result.
+        borders: The same arguments for the borders, then the visible part of every pixel and its nearest border's
+            pair; None if no parts were rendered.
+        dtype: Floating-point type of the result.
     """
     alpha = outline[0]
     pixel, vertices, slopes = contour_rows(LEAST_SLOPE, *outline)
@@ -44,7 +44,7 @@ def contour_motion(outline: tuple[Any, ...], borders: tuple[Any, ...] | None, dt
     rows = np.arange(len(moved))
     kept = np.where(other[pixel] >= 0, keep[pixel], 1.0)
     height = alpha.reshape(-1)[at_border]
-    change = np.zeros((len(moved), N_PARTS + 1), np.float32)  # the last column takes what belongs to no part
+    change = np.zeros((len(moved), N_PARTS + 1), np.float32)  # the last column is for changes of no part
     change[rows, own[moved]] = np.concatenate([kept, height])
     change[rows, other[moved]] += np.concatenate([1 - kept, -height])
     return _motion(

@@ -1,4 +1,4 @@
-"""How a picture moves with the mesh, pixel by pixel: what second-order steps need and gradients do not tell."""
+"""Sparse Jacobian of soft images with respect to projected vertices, for second-order optimisation."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from jaxtyping import Float, Int64, Shaped
 from torch import Tensor
 
 LEAST_SHARE = 0.1
-"""Of Gauss–Newton's curvature that a row keeps where the observation has no edge for it to fall on: fits of photos
-whose curvature was 0, 0.1 and 0.3 of it there were about as fast."""
+"""Least curvature of a row, as a share of Gauss–Newton's: used where no observed edge is near. Fits of photos with
+0, 0.1 and 0.3 were about equally fast."""
 
 
 @dataclass(frozen=True)
 class Motion:
-    """The Jacobian of a soft picture, row by row.
+    """The Jacobian of a batch of soft images, row by row.
 
-    A row is one pixel and one mesh edge that is nearest to it, on the outline or on a border between parts. The
-    edge's point there moves a sigmoid, and the sigmoid the pixel's values. Pixels that hardly move have no row.
+    A row is one pixel and one mesh edge that is nearest to it, on the outline or on a border between parts. Moving
+    the edge changes a sigmoid, and this the pixel's values. Pixels with negligible change have no row.
 
     Attributes:
-        image: (N,) which of the batch.
+        image: (N,) index of the image in the batch.
         pixel: (N,) row-major index of the pixel in its image.
-        vertices: (N, 2) the edge's.
-        slopes: (N, 2, 2) change of the sigmoid per pixel (x, y) of each vertex.
-        silhouette: (N,) change of alpha per change of the sigmoid.
-        parts: (N, 24) change of the parts' probabilities per change of the sigmoid; None if they were not drawn.
+        vertices: (N, 2) indices of the edge's vertices.
+        slopes: (N, 2, 2) derivative of the sigmoid by x and y of each vertex, per pixel.
+        silhouette: (N,) derivative of alpha by the sigmoid.
+        parts: (N, 24) derivative of the parts' probabilities by the sigmoid; None if they were not rendered.
     """
 
     image: Int64[Tensor, "n"]
@@ -40,7 +40,7 @@ class Motion:
         return len(self.pixel)
 
     def of(self, image: int) -> Motion:
-        """One image's rows."""
+        """The rows of one image."""
         mine = self.image == image
         parts = None if self.parts is None else self.parts[mine]
         return Motion(
@@ -53,12 +53,12 @@ class Motion:
         )
 
     def values(self, picture: Shaped[Tensor, "b h w"]) -> Shaped[Tensor, "n"]:
-        """A picture's (B, H, W) values at the rows' pixels; a batch of one serves all images."""
+        """Values of images (B, H, W) at the rows' pixels; a batch of one is used for all."""
         flat = picture.flatten(1)
         return flat[self.image if len(flat) > 1 else torch.zeros_like(self.image), self.pixel]
 
     def beside(self, picture: Shaped[Tensor, "b h w"]) -> Shaped[Tensor, "4 n"]:
-        """A picture's values at the pixels right of, left of, below and above the rows' pixels, or at its border."""
+        """Values of images at the pixels right of, left of, below and above the rows' pixels; clamped at the border."""
         right = torch.cat([picture[..., 1:], picture[..., -1:]], dim=2)
         left = torch.cat([picture[..., :1], picture[..., :-1]], dim=2)
         below = torch.cat([picture[:, 1:], picture[:, -1:]], dim=1)
@@ -68,18 +68,18 @@ class Motion:
     def curvature(self, pulls: Float[Tensor, "4 n"], gauss_newton: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
         """Second derivative of a loss along each row's sigmoid, summed over the pixels across a line.
 
-        Moving the line by a pixel is moving the observation back by one. So the loss's pull on the sigmoid changes as
-        much as it would if the neighbouring pixel's observation were seen here. Gauss–Newton's products of slopes
-        say the same where line and observed edge lie on each other. Where they are apart, the loss grows in
-        proportion to their distance and does not bend, and Gauss–Newton's steps are too short.
+        Moving the line by a pixel is equivalent to moving the observation back by one. So the derivative of the loss
+        changes as if the observation were that of the neighbouring pixel. Gauss–Newton's products of slopes agree
+        where rendered line and observed edge coincide. Where they are apart, the loss is linear in their distance,
+        without curvature, and Gauss–Newton's steps are too short.
 
         Args:
-            pulls: (4, N) derivative of the loss by each row's sigmoid, with what is observed ``beside`` the pixel in
-                the place of what is observed there.
-            gauss_newton: (N,) the same second derivative by Gauss–Newton, of which a tenth is kept at the least.
+            pulls: (4, N) derivative of the loss by each row's sigmoid, with the observation at the pixel replaced by
+                those ``beside`` it.
+            gauss_newton: (N,) Gauss–Newton's second derivative; a tenth of it is the lower bound.
 
         Returns:
-            (N,) ≥ 0.
+            (N,) second derivatives, ≥ 0.
 
         Source: after the second-order minimisation of image differences by Benhimane & Malis, Real-time image-based
             tracking of planes using efficient second-order minimization, IROS 2004.
@@ -89,14 +89,14 @@ class Motion:
         return torch.maximum(across, LEAST_SHARE * gauss_newton)
 
     def edge_tensors(self, weights: Float[Tensor, "n"]) -> tuple[Int64[Tensor, "e 2"], Float[Tensor, "e 4 4"]]:
-        """Σ weight · slopes slopesᵀ over the rows of one image, edge by edge.
+        """Curvature of each edge: Σ weight · slopes slopesᵀ over its rows in one image.
 
         Args:
             weights: (N,) curvature of the loss along each row's sigmoid, ≥ 0.
 
         Returns:
             (E, 2) vertices of the edges; (E, 4, 4) curvature in their (x₀, y₀, x₁, y₁), per squared pixel. A pixel
-            nearest to the crossing of two edges has a row with each of them; what couples these is left out.
+            nearest to the crossing of two edges has a row with each of them; the coupling of these is ignored.
         """
         n = int(self.vertices.max()) + 1 if len(self) else 1
         keys, row_edge = torch.unique(self.vertices[:, 0] * n + self.vertices[:, 1], return_inverse=True)

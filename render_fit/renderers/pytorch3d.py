@@ -1,4 +1,4 @@
-"""The adapter to PyTorch3D: for CUDA, and to compare with."""
+"""Renderer that uses PyTorch3D: for CUDA, and for comparison."""
 
 from __future__ import annotations
 
@@ -26,19 +26,18 @@ INSTALL = (
 class PyTorch3DRenderer:
     """``softras`` silhouettes and ``softmax`` part maps by PyTorch3D's rasterizer, on the vertices' device, in float32.
 
-    Follows ``Renderer``, but keeps only the ``faces_per_pixel`` nearest faces at a pixel, where the other
-    backends keep all: with fine meshes or large σ alpha is too low and its gradient turns. PyTorch3D has no
-    ``contour`` silhouettes and borders: with those settings the ``cpu`` renderer draws, whatever the device.
-
-    How soft the picture is comes from ``RenderSettings``; what follows here is the rasterizer's own, by its names
-    and with its defaults but for ``faces_per_pixel``.
+    Follows ``Renderer``, but uses only the ``faces_per_pixel`` nearest faces at a pixel, where the other
+    backends use all: with fine meshes or large σ, alpha is too low and its gradient has another direction.
+    PyTorch3D has no ``contour`` silhouettes and borders: these are rendered by the ``cpu`` renderer, on any device.
+    Softness is set by ``RenderSettings``; the settings below are the rasterizer's, with its names and defaults
+    except for ``faces_per_pixel``.
 
     Attributes:
         faces_per_pixel: Faces kept at a pixel, nearest first; PyTorch3D's CUDA code takes at most 150.
-        bin_size: Side of the bins of its coarse pass on CUDA, pixels. 0: no coarse pass, slower and never short of
-            room. None: chosen by PyTorch3D.
-        max_faces_per_bin: Faces for which a bin has room; more are lost, with a warning. None: chosen by PyTorch3D.
-        device: Where it draws; what it returns is on the vertices' device. None: there as well.
+        bin_size: Side of the bins of the coarse pass on CUDA, pixels. 0: no coarse pass, slower, never loses faces.
+            None: chosen by PyTorch3D.
+        max_faces_per_bin: Capacity of a bin, faces; more are lost, with a warning. None: chosen by PyTorch3D.
+        device: Device to render on; outputs are on the vertices' device. None: the vertices' device.
     """
 
     name = "pytorch3d"
@@ -50,7 +49,7 @@ class PyTorch3DRenderer:
         max_faces_per_bin: int | None = None,
         device: torch.device | str | None = None,
     ) -> None:
-        """Check the rasterizer's settings and that PyTorch3D is there.
+        """Check the rasterizer's settings and that PyTorch3D is installed.
 
         Raises:
             ValueError: if a number is too small.
@@ -84,7 +83,7 @@ class PyTorch3DRenderer:
         face_parts: Int64[Tensor, "f"] | None = None,
         outputs: Sequence[str] = ("silhouette",),
     ) -> RenderOutput:
-        """Draw a batch of meshes; see ``Renderer``."""
+        """Render a batch of meshes; see ``Renderer``."""
         if settings.silhouette == "contour" or ("parts" in outputs and settings.part_borders == "contour"):
             return _drawn_on_cpu(vertices_camera, faces, camera, settings, face_parts, outputs)
         camera = check_inputs(vertices_camera, faces, camera, face_parts, outputs)
@@ -138,7 +137,7 @@ def _drawn_on_cpu(
 
 
 class _Scene:
-    """A batch of meshes as PyTorch3D wants it: x left, y up, z forward; 2 units across the shorter side."""
+    """A batch of meshes in PyTorch3D's convention: x left, y up, z forward; 2 units across the shorter side."""
 
     def __init__(self, vertices: Tensor, faces: Tensor, camera: Camera) -> None:
         from pytorch3d.renderer import PerspectiveCameras
@@ -162,7 +161,7 @@ class _Scene:
         self.meshes = Meshes(verts=list(vertices * flip), faces=[faces[k] for k in kept])
 
     def rasterize(self, radius_px: float, faces_per_pixel: int, bins: tuple[int | None, int | None]) -> Any:
-        """PyTorch3D's fragments; its distances are squares, in its units."""
+        """PyTorch3D's fragments; with squared distances, in its units."""
         from pytorch3d.renderer import MeshRasterizer, RasterizationSettings
 
         settings = RasterizationSettings(
@@ -171,7 +170,7 @@ class _Scene:
             faces_per_pixel=faces_per_pixel,
             bin_size=bins[0],
             max_faces_per_bin=bins[1],
-            # Exact depth for the hard pass. Not for the soft one: outside a face seen from its edge the corrected
+            # Exact depth for the hard pass only. In the soft one, outside a face seen edge-on, the corrected
             # barycentric coordinates grow without bounds and change sign. The other backends do the same.
             perspective_correct=radius_px == 0,
             # Without this, slivers whose depth extrapolates to below zero are lost.
@@ -190,7 +189,7 @@ def _alpha(fragments: Any, settings: RenderSettings, pixels_per_unit: float) -> 
     from pytorch3d.renderer import BlendParams, SoftSilhouetteShader
 
     far = fragments.dists > (settings.softras_radius_px / pixels_per_unit) ** 2
-    # fragments is a named tuple or a dataclass, depending on PyTorch3D's version; both take these four.
+    # `fragments` is a named tuple or a dataclass, depending on PyTorch3D's version; both have these four.
     within = type(fragments)(
         pix_to_face=torch.where(far, -1, fragments.pix_to_face),
         zbuf=fragments.zbuf,
@@ -202,10 +201,10 @@ def _alpha(fragments: Any, settings: RenderSettings, pixels_per_unit: float) -> 
 
 
 def _shares(fragments: Any, settings: RenderSettings, scene: _Scene, face_parts: Tensor) -> Tensor:
-    """(B, 24, H, W) softmax over the kept faces' depth; the nearest in the image where none is in reach.
+    """Part shares (B, 24, H, W): softmax over the kept faces' depth; the nearest face's part where none is in reach.
 
-    What ``pytorch3d.renderer.blending.softmax_rgb_blend`` makes of the parts' indicators as colours, three at a time,
-    but for its background of 1e-10.
+    Equals ``pytorch3d.renderer.blending.softmax_rgb_blend`` with the parts' indicators as colours, three at a time,
+    except for its background of 1e-10.
     """
     sigma = (settings.resolved_part_sigma_px / scene.pixels_per_unit) ** 2
     hit = fragments.pix_to_face >= 0

@@ -1,4 +1,4 @@
-"""The specification of every output, in plain torch, float64, over all faces and all edges.
+"""Reference renderer: every output by its definition, in plain torch, float64, over all faces and all edges.
 
 For tiny meshes and images: memory grows with pixels × faces and edges × edges × faces. Faces in general position
 are assumed (no two edges on one line).
@@ -20,17 +20,17 @@ from render_fit.renderers.base import NEAR_M, RenderOutput, RenderSettings, chec
 from render_fit.renderers.kernels.triangle_distance import NO_AREA_PX2
 
 HAIR_PX = 1e-6
-# Distance beside the middle of a piece of edge at which coverage is asked for, pixels.
+# Distance beside the middle of a piece of edge at which coverage is tested, pixels.
 
 LEAST_CROSSING = 0.1
-# Sine of the angle between two edges below which their crossing is taken to move with the first edge alone.
+# Sine of the angle between two edges below which their crossing is assumed to move with the first edge alone.
 
 TIE_PX2 = 1e-9
 # Squared distances this close count as equal, pixels².
 
 
 class ReferenceRenderer:
-    """Every output by its definition. Follows ``Renderer``; computes in float64, whatever the input's dtype."""
+    """Renderer of every output by its definition. Follows ``Renderer``; computes in float64 for inputs of any dtype."""
 
     name = "reference"
 
@@ -44,7 +44,7 @@ class ReferenceRenderer:
         face_parts: Int64[Tensor, "f"] | None = None,
         outputs: Sequence[str] = ("silhouette",),
     ) -> RenderOutput:
-        """Draw a batch of meshes; see ``Renderer``."""
+        """Render a batch of meshes; see ``Renderer``."""
         camera = check_inputs(vertices_camera, faces, camera, face_parts, outputs)
         exact = vertices_camera.double()
         xy = camera.to(torch.float64).project(exact)
@@ -76,7 +76,7 @@ class ReferenceRenderer:
 def _render_one(
     xy: Tensor, z: Tensor, faces: Tensor, parts: Tensor | None, pixels: Tensor, settings: RenderSettings
 ) -> dict[str, Tensor]:
-    """All outputs but normals of one image with N pixels, flat: (N,), parts (24, N)."""
+    """All outputs except normals of one image with N pixels, flat: (N,), parts (24, N)."""
     n_pixels = len(pixels)
     if len(faces) == 0:
         nothing = xy.sum() * 0 + pixels.new_zeros(n_pixels)
@@ -120,7 +120,7 @@ def _render_one(
 def _shares_by_depth(
     inside: Tensor, signed2: Tensor, depth: Tensor, owner: Tensor, parts: Tensor, settings: RenderSettings
 ) -> Tensor:
-    """(N, 24) softmax over all faces in reach; where there is none, the nearest in the image takes all."""
+    """Part shares (N, 24): softmax over all faces in reach; where there is none, the part of the nearest has all."""
     within = inside | (-signed2 <= settings.part_radius_px**2)
     log_cover = functional.logsigmoid(signed2 / settings.resolved_part_sigma_px**2)
     logits = torch.where(within, log_cover - depth / settings.gamma_m, -torch.inf)
@@ -133,7 +133,7 @@ def _shares_by_depth(
 def _shares_by_border(
     pixels: Tensor, xy: Tensor, z: Tensor, faces: Tensor, parts: Tensor, own: Tensor, settings: RenderSettings
 ) -> Tensor:
-    """(N, 24): a pixel that shows ``own`` keeps sigmoid(d / σ); the part beyond the nearest border has the rest."""
+    """Part shares (N, 24): sigmoid(d / σ) for the pixel's own part, the rest for that beyond the nearest border."""
     with torch.no_grad():
         edge, _, span, cut_by, left, right = _cut_edges(xy, faces)
         sides = torch.stack([_part_at(points, xy, z, faces, parts) for points in (left, right)], 1)
@@ -143,7 +143,7 @@ def _shares_by_border(
     if len(edge) == 0:
         return share
     distance, ties = _nearest_piece(pixels, xy, edge, span, cut_by)
-    # Where pieces meet: those with the pixel's own part first, then by the pair of parts.
+    # Order where pieces meet: those with the pixel's own part first, then by the pair of parts.
     pair = sides.amin(1) * N_PARTS + sides.amax(1)
     strange = (sides[None] != own[:, None, None]).all(-1)
     name = torch.where(ties, pair + N_PARTS**2 * strange, 2 * N_PARTS**2).amin(1)
@@ -163,10 +163,10 @@ def _part_at(points: Tensor, xy: Tensor, z: Tensor, faces: Tensor, parts: Tensor
 
 
 def _pairs(pixels: Tensor, xy: Tensor, z: Tensor, faces: Tensor) -> tuple[Tensor, ...]:
-    """Every pixel against every face, (N, F) each.
+    """Relations of every pixel to every face, (N, F) each.
 
-    Inside; inside or on the border of a face with area; squared distance to the nearest side; depth at the pixel
-    centre where the face is there; the depth that the softmax takes, wherever the centre lies.
+    Whether inside; whether inside or on the border of a face with area; squared distance to the nearest side, pixels²;
+    depth at covered pixel centres, metres; depth for the softmax, at all pixel centres, metres.
     """
     corner = xy[faces]
     p = pixels[:, None, None]
@@ -178,7 +178,7 @@ def _pairs(pixels: Tensor, xy: Tensor, z: Tensor, faces: Tensor) -> tuple[Tensor
     turn = edge[..., 0] * (p - a)[..., 1] - edge[..., 1] * (p - a)[..., 0]
     inside = (turn > 0).all(-1) | (turn < 0).all(-1)
     holds = ((turn >= 0).all(-1) | (turn <= 0).all(-1)) & (turn != 0).any(-1)
-    # turn of side k is twice the area of the sub-triangle opposite to corner k − 1.
+    # `turn` of side k is twice the area of the sub-triangle opposite to corner k − 1.
     turn = turn.roll(-1, -1)
     share = turn / torch.where(holds, turn.sum(-1), 1.0)[..., None]
     inverse = 1 / torch.where(z[faces] > 0, z[faces], 1.0)
@@ -189,12 +189,12 @@ def _pairs(pixels: Tensor, xy: Tensor, z: Tensor, faces: Tensor) -> tuple[Tensor
 def _clipped_depth(turn: Tensor, corner: Tensor, z: Tensor) -> Tensor:
     """Σ b z (N, F) with PyTorch3D's b: barycentric coordinates, affine on the image, clipped at 0 and normalised.
 
-    Without perspective, because outside a face seen from its edge the corrected coordinates grow without bounds and
+    Without perspective: outside a face seen edge-on the perspective-corrected coordinates grow without bounds and
     change sign. A face without area has the mean of its corners' depths.
     """
     side, other = corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]
     area = side[:, 0] * other[:, 1] - side[:, 1] * other[:, 0]
-    # Without the area's size: normalising takes it out again.
+    # Without the area's magnitude: it cancels in the normalisation.
     clipped = (turn * area.sign()[:, None]).clamp(min=0)
     clipped = torch.where((area.abs() <= NO_AREA_PX2)[:, None], 1.0, clipped)
     return (clipped * z).sum(-1) / clipped.sum(-1)
@@ -220,12 +220,12 @@ def _distance_to_outline(pixels: Tensor, xy: Tensor, faces: Tensor) -> tuple[Ten
         if len(edge) == 0:
             return pixels.new_full((len(pixels),), torch.inf), torch.full((len(pixels),), -1)
     distance, ties = _nearest_piece(pixels, xy, edge, span, cut_by)
-    # Two pieces meet where a corner is nearest, equal up to rounding: of their faces the first.
+    # Where a corner is nearest, two pieces are equally near up to rounding: the first of their faces is used.
     return distance, torch.where(ties, face, len(faces)).amin(1)
 
 
 def _nearest_piece(pixels: Tensor, xy: Tensor, edge: Tensor, span: Tensor, cut_by: Tensor) -> tuple[Tensor, Tensor]:
-    """Distance (N,) to the nearest of M pieces, differentiable; and which are as near as that (N, M)."""
+    """Distance (N,) to the nearest of M pieces, differentiable; and whether each piece is that near (N, M)."""
     with torch.no_grad():
         ends = xy[edge]
         start = ends[:, 0] + span[:, :1] * (ends[:, 1] - ends[:, 0])
@@ -245,7 +245,7 @@ def _distance(p: Tensor, a: Tensor, b: Tensor) -> Tensor:
 
 
 def _place(xy: Tensor, edge: Tensor, t: Tensor, cut_by: Tensor) -> Tensor:
-    """Ends of pieces: fixed on their own edge, or where the cutting edge (its two vertices, or −1) crosses it."""
+    """End points of pieces: fixed on their own edge, or where the cutting edge (its two vertices, or −1) crosses it."""
     a, d = xy[edge[:, 0]], xy[edge[:, 1]] - xy[edge[:, 0]]
     c, e = xy[cut_by[:, 0].clamp(min=0)], xy[cut_by[:, 1].clamp(min=0)] - xy[cut_by[:, 0].clamp(min=0)]
     turn = d[:, 0] * e[:, 1] - d[:, 1] * e[:, 0]
@@ -262,7 +262,7 @@ def _cut_edges(xy: Tensor, faces: Tensor) -> tuple[Tensor, ...]:
     Returns:
         (M, 2) vertices of the edge; (M,) its first face; (M, 2) parameters of the piece's start and end along
         the edge; (M, 2, 2) vertices of the edges that cut the start and the end, −1 where the edge itself ends;
-        (M, 2) and (M, 2) the points a hair to either side of its middle.
+        (M, 2) and (M, 2) points just beside its middle, one on either side.
     """
     sides = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).sort(1).values
     edges, of_side = sides.unique(dim=0, return_inverse=True)
@@ -276,7 +276,7 @@ def _cut_edges(xy: Tensor, faces: Tensor) -> tuple[Tensor, ...]:
     crosses = (t > 0) & (t < 1) & (s > 0) & (s < 1) & ~shares
     own, other = crosses.nonzero(as_tuple=True)
     every, none = torch.arange(len(edges)), torch.full((len(edges),), -1)
-    # Each edge begins at 0, is cut in between, and ends at 1; a piece lies between two that follow each other.
+    # Each edge begins at 0, is cut in between, and ends at 1; a piece lies between two consecutive parameters.
     at = torch.cat([torch.zeros(len(edges)).double(), t[own, other], torch.ones(len(edges)).double()])
     on = torch.cat([every, own, every])
     by = torch.cat([none, other, none])

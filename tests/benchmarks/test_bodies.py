@@ -1,4 +1,4 @@
-"""The bodies that figures are taken on, and the meshes in several sizes."""
+"""The benchmarks' bodies, and meshes of several sizes."""
 
 import pytest
 import torch
@@ -24,7 +24,7 @@ def test_twenty_posed_bodies_of_three_kinds():
     assert len(set(VIEWS)) == 21
 
 
-def test_each_body_is_what_its_kind_says():
+def test_each_body_matches_its_kind():
     size, shares = 96, {}
     for view in VIEWS:
         one = placed(view, size)

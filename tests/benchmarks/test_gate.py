@@ -1,4 +1,4 @@
-"""What counts as slower, and what the gate does about it."""
+"""The gate: verdicts and exit status."""
 
 import json
 
@@ -29,17 +29,19 @@ def known(value, better="lower", tolerance=0.75):
     ],
 )
 def test_verdict(better, now, word):
-    (verdict,) = gate.judge({"a": ratio(now, better)}, {"a": known(10.0, better)}, {})
+    (verdict,) = gate.compare_ratios({"a": ratio(now, better)}, {"a": known(10.0, better)}, {})
     assert verdict.word == word
 
 
 def test_each_ratio_has_its_own_tolerance():
-    (verdict,) = gate.judge({"a": ratio(15.0)}, {"a": known(10.0, tolerance=0.5)}, {})
+    (verdict,) = gate.compare_ratios({"a": ratio(15.0)}, {"a": known(10.0, tolerance=0.5)}, {})
     assert verdict.word == "ok"
 
 
-def test_what_was_not_measured_is_said_and_does_not_fail():
-    verdicts = gate.judge({"new one": ratio(1.0)}, {"a": known(10.0), "b": known(1.0)}, {"a": "no PyTorch3D", "c": "?"})
+def test_missing_measurements_are_reported_and_do_not_fail():
+    verdicts = gate.compare_ratios(
+        {"new one": ratio(1.0)}, {"a": known(10.0), "b": known(1.0)}, {"a": "no PyTorch3D", "c": "?"}
+    )
     assert [(verdict.name, verdict.word) for verdict in verdicts] == [
         ("a", "not measured"), ("b", "not measured"), ("new one", "new"), ("c", "not measured"),
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The renderer's benchmark runs, and refuses to time what is wrong."""
+"""The renderer's benchmark runs, and does not time wrong results."""
 
 import json
 from dataclasses import replace
@@ -40,7 +40,7 @@ def test_a_page_without_a_place_is_an_error():
 
 
 class Slipped(CpuRenderer):
-    """Draws with an edge that is a little too soft."""
+    """Renders with an edge that is slightly too soft."""
 
     name = "slipped"
 
@@ -48,7 +48,7 @@ class Slipped(CpuRenderer):
         return super().__call__(vertices_camera, faces, camera, replace(settings, sigma_px=1.001), **rest)
 
 
-def test_what_draws_something_else_is_not_timed(monkeypatch, capsys):
+def test_a_renderer_with_wrong_images_is_not_timed(monkeypatch, capsys):
     what = [picture("contour", 1.0)]
     assert "values within" in check_gradients(CpuRenderer(), what, [REST])
     with pytest.raises(WrongGradient, match="slipped, contour, σ 1 px, rest: t pose: not timed"):

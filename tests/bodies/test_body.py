@@ -187,7 +187,7 @@ def test_parameters_are_indexed_by_person(body: Body) -> None:
     assert torch.equal(parameters[-1].betas[0], parameters.betas[2])
 
 
-def test_moving_the_body_to_float64_refreshes_what_it_remembers() -> None:
+def test_moving_the_body_to_float64_clears_its_caches() -> None:
     body = open_body()
     parameters = body.zero_parameters()
     single = body.keypoints(parameters, COCO_17)
@@ -197,7 +197,7 @@ def test_moving_the_body_to_float64_refreshes_what_it_remembers() -> None:
     torch.testing.assert_close(double.float(), single, atol=1e-6, rtol=0)
 
 
-def test_keypoints_a_body_lacks_are_said_and_finite(tiny: Body) -> None:
+def test_unsupported_keypoints_are_reported_and_finite(tiny: Body) -> None:
     skeleton = Skeleton("t", ("nose", "chin", "b"), ("nose", "chin", "b"), (), frozenset(), "")
     assert tiny.supports(skeleton).tolist() == [True, False, True]
     assert tiny.keypoints(tiny.zero_parameters(2), skeleton).isfinite().all()

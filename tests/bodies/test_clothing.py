@@ -1,4 +1,4 @@
-"""The clothing basis: what it fixes, that it is smooth, cheap and remembered."""
+"""The clothing basis: fixed vertices, smoothness, cache."""
 
 import time
 from pathlib import Path
@@ -48,7 +48,7 @@ def test_offsets_lie_along_the_normals_and_change_little_across_an_edge(body: Bo
     assert (basis.eigenvalues.diff() >= -1e-3).all()
 
 
-def test_it_is_remembered_and_need_not_be_writable(body: Body, tmp_path: Path) -> None:
+def test_the_basis_is_cached_and_an_unwritable_cache_is_no_error(body: Body, tmp_path: Path) -> None:
     first = clothing_basis(body, 8, cache=tmp_path)
     assert len(list(tmp_path.iterdir())) == 1
     begin = time.perf_counter()

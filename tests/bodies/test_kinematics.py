@@ -27,7 +27,7 @@ def test_the_root_stays_where_it_rests() -> None:
 
 
 @pytest.mark.parametrize("parents", [(0, 0), (-1, 2, 0), (-1, -1)])
-def test_what_is_no_tree_is_refused(parents: tuple[int, ...]) -> None:
+def test_parents_that_form_no_tree_are_an_error(parents: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="earlier joint"):
         Tree(parents)
 

@@ -1,4 +1,4 @@
-"""Human3.6M's joints on the body: they move with it, and lie as far apart as the data set's."""
+"""Human3.6M's joints on the body: they move with it, at the distances of the data set."""
 
 import json
 
@@ -24,7 +24,7 @@ def test_both_sides_mirror_each_other():
 
 
 @pytest.mark.parametrize("skeleton", [H36M_17, MPI_INF_3DHP_17], ids=lambda s: s.name)
-def test_lengths_are_the_data_sets(skeleton):
+def test_lengths_are_those_of_the_data_set(skeleton):
     """Human3.6M: hips 27 cm apart and level with the pelvis, shoulders 26 cm, torso 41 cm (subjects 1 and 7)."""
     body = open_body()
     points = dict(zip(skeleton.joints, body.keypoints(body.zero_parameters(), skeleton)[0]))
@@ -37,7 +37,7 @@ def test_lengths_are_the_data_sets(skeleton):
 
 
 def test_ground_truth_pose_lands_on_ground_truth_joints(shared_data):
-    """SMPL's pose of the ground truth, on the mean open body: what a perfect fit could score."""
+    """Ground-truth SMPL pose on the mean open body: the error of a perfect fit."""
     errors = []
     for path in sorted((shared_data / "h36m").glob("*.json")):
         truth = json.loads(path.read_text())

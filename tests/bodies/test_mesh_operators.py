@@ -1,4 +1,4 @@
-"""Surface operators on shapes whose answers are known."""
+"""Surface operators on shapes with known values."""
 
 import numpy as np
 import torch

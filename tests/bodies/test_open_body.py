@@ -62,12 +62,12 @@ def stature_and_bmi(body: Body, betas: torch.Tensor) -> tuple[np.ndarray, np.nda
 
 
 @pytest.mark.parametrize("name", SMPL_BONES)
-def test_bones_point_as_smpls(body: Body, name: str) -> None:
+def test_bones_have_smpls_directions(body: Body, name: str) -> None:
     assert angle_deg(bones_of(body)[name], np.array(SMPL_BONES[name])) < 3.0
 
 
 @pytest.mark.parametrize("name", ["left_hip", "right_hip"])
-def test_hips_lie_where_smpls_do(body: Body, name: str) -> None:
+def test_hips_are_at_smpls_positions(body: Body, name: str) -> None:
     assert np.linalg.norm(bones_of(body)[name] - SMPL_BONES[name]) < 0.010
 
 
@@ -78,13 +78,13 @@ def test_the_pelvis_is_smpls_and_does_not_move_with_shape(body: Body) -> None:
     assert np.linalg.norm(pelvis - pelvis[0], axis=1).max() < 0.002
 
 
-def test_the_table_above_is_the_shared_one(shared_data: Path) -> None:
+def test_smpls_joints_are_those_of_the_shared_data(shared_data: Path) -> None:
     table = json.loads((shared_data / "smpl_rest_bones.json").read_text())
     for name, offset in zip(table["joints"][1:], table["offsets_m"][1:], strict=True):
         assert tuple(offset) == SMPL_BONES[name]
 
 
-def test_joints_move_with_shape_as_bones_must(body: Body) -> None:
+def test_bone_directions_do_not_depend_on_shape(body: Body) -> None:
     """Bones keep their directions within a few degrees over adults: rotations mean the same in every body."""
     joints = body.rest_joints(torch.randn(200, 10)).numpy()
     mean = bones_of(body)
@@ -95,7 +95,7 @@ def test_joints_move_with_shape_as_bones_must(body: Body) -> None:
             assert np.median(angles) < 3.0, name
 
 
-def test_mesh_is_closed_outward_and_whole(body: Body) -> None:
+def test_mesh_is_closed_connected_and_oriented_outwards(body: Body) -> None:
     assert 6000 <= body.n_vertices <= 8000
     mesh = trimesh.Trimesh(body.v_template.numpy(), body.faces.numpy(), process=False)
     assert mesh.is_watertight and mesh.is_winding_consistent
@@ -145,7 +145,7 @@ def test_skinning_weights_and_regressors_are_convex(body: Body) -> None:
         torch.testing.assert_close(matrix.sum(1), torch.ones(len(matrix)), atol=1e-5, rtol=0)
 
 
-def test_parts_are_where_they_should_be(body: Body) -> None:
+def test_positions_of_parts(body: Body) -> None:
     part = {name: body.v_template[body.vertex_parts == i] for i, name in enumerate(SMPL_24.joints)}
     assert part["head"][:, 1].min() > part["spine1"][:, 1].max() - 0.2
     assert part["left_hand"][:, 0].min() > 0.6 and part["right_hand"][:, 0].max() < -0.6
@@ -153,7 +153,7 @@ def test_parts_are_where_they_should_be(body: Body) -> None:
     assert set(body.face_parts.tolist()) == set(range(24))
 
 
-def test_adults_drawn_from_unit_variance_have_published_stature_and_bmi(body: Body) -> None:
+def test_shapes_of_unit_variance_have_published_stature_and_bmi(body: Body) -> None:
     """Betas ~ N(0, 1) against men and women in equal parts (sources in building/population.py).
 
     Stature: N(1.755, 0.076) and N(1.618, 0.071) m mix to percentiles 5, 50, 95 of 1.522, 1.685 and 1.851 m.
@@ -185,14 +185,14 @@ def test_the_first_component_is_size(body: Body) -> None:
     assert np.ptp(bmi) < 3
 
 
-def test_more_components_only_add(body: Body) -> None:
+def test_fewer_components_are_the_first_of_more(body: Body) -> None:
     more = open_body(16)
     assert torch.equal(more.shapedirs[..., :10], body.shapedirs)
     with pytest.raises(ValueError, match="1 to 16"):
         open_body(17)
 
 
-def test_a_body_with_lowered_arms_keeps_its_shoulders(body: Body) -> None:
+def test_lowered_arms_keep_the_volume(body: Body) -> None:
     """Volume under posing: linear blend skinning loses some at shoulders and hips, but not limbs."""
     pose = torch.zeros(1, 24, 3)
     pose[0, SMPL_24.index("left_shoulder"), 2] = -1.2

@@ -1,4 +1,4 @@
-"""The restricted unpickler: what it reads, and that hostile files run nothing."""
+"""The restricted unpickler: supported objects; hostile files execute nothing."""
 
 import io
 import pickle
@@ -103,14 +103,14 @@ def hostile(path: Path) -> dict[str, bytes]:
     ["posix.system", "builtins.eval", "builtins.getattr", "numpy.load", "numpy.memmap", "os.system",
      "numpy.core.multiarray._reconstruct.__class__"],
 )  # fmt: skip
-def test_hostile_pickles_run_nothing(name: str, tmp_path: Path) -> None:
+def test_hostile_pickles_execute_nothing(name: str, tmp_path: Path) -> None:
     mark = tmp_path / "ran"
     with pytest.raises(BodyFileError, match="only arrays"):
         read(hostile(mark)[name])
     assert not mark.exists()
 
 
-def test_the_refusal_says_file_name_and_way_out() -> None:
+def test_the_error_names_the_file_and_a_remedy() -> None:
     with pytest.raises(BodyFileError) as error:
         read(b"cos\nsystem\n(S'true'\ntR.")
     message = str(error.value)
@@ -118,12 +118,12 @@ def test_the_refusal_says_file_name_and_way_out() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"not a pickle", pickle.dumps({"a": 1})[:-3], pickle.dumps([1, 2])])
-def test_what_is_no_dictionary_is_said(data: bytes) -> None:
+def test_a_pickle_that_holds_no_dictionary_is_an_error(data: bytes) -> None:
     with pytest.raises(BodyFileError, match=r"model\.pkl"):
         read(data)
 
 
-def test_objects_in_arrays_are_no_numbers() -> None:
+def test_arrays_of_objects_are_an_error() -> None:
     back = read(pickle.dumps({"v": np.array([{}, "x"], dtype=object)}))
     with pytest.raises(BodyFileError, match="not an array of numbers"):
         as_array(back["v"], "model.pkl: v")

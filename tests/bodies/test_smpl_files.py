@@ -1,4 +1,4 @@
-"""SMPL-family files: written from the open body in their owners' layout, read back; and what goes wrong."""
+"""SMPL-family files: the open body written in their layout and read back; error messages."""
 
 import pickle
 from pathlib import Path
@@ -24,7 +24,7 @@ def arrays(body: Body) -> dict[str, np.ndarray]:
 
 
 def with_joints(arrays: dict, parents: list[int]) -> dict:
-    """The open body with more joints hung on: the shape of a SMPL-H or SMPL-X file."""
+    """The open body with additional joints: the arrays of a SMPL-H or SMPL-X file."""
     more, v = len(parents) - 22, len(arrays["v_template"])
     face, (left, right) = more - 30, arrays["weights"][:, 22:, None].transpose(1, 0, 2)
     fingers = [np.zeros((v, face)), np.repeat(left / 15, 15, 1), np.repeat(right / 15, 15, 1)]
@@ -46,7 +46,7 @@ BODY_PARENTS = [-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17
 
 
 @pytest.mark.parametrize("form", ["npz", "pkl"])
-def test_a_smpl_file_is_read_back_whole(arrays: dict, body: Body, tmp_path: Path, form: str) -> None:
+def test_a_smpl_file_is_read_back_completely(arrays: dict, body: Body, tmp_path: Path, form: str) -> None:
     path = tmp_path / f"SMPL_NEUTRAL.{form}"
     if form == "npz":
         np.savez(path, **arrays)
@@ -64,9 +64,7 @@ def test_a_smpl_file_is_read_back_whole(arrays: dict, body: Body, tmp_path: Path
     ("name", "parents"),
     [("smplh", BODY_PARENTS + smplh_parents(22)), ("smplx", [*BODY_PARENTS, 15, 15, 15, *smplh_parents(25)])],
 )
-def test_hands_and_face_joints_are_known_by_their_number(
-    arrays: dict, tmp_path: Path, name: str, parents: list
-) -> None:
+def test_the_number_of_joints_selects_smplh_and_smplx(arrays: dict, tmp_path: Path, name: str, parents: list) -> None:
     path = tmp_path / "model.npz"
     np.savez(path, **with_joints(arrays, parents))
     body = load_smpl_file(path)
@@ -80,7 +78,7 @@ def test_hands_and_face_joints_are_known_by_their_number(
     assert body(body.zero_parameters()).vertices.isfinite().all()
 
 
-def test_what_a_mesh_of_unknown_numbering_supports(arrays: dict, tmp_path: Path) -> None:
+def test_landmarks_of_a_mesh_with_unknown_vertex_order(arrays: dict, tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", **arrays)
     body = load_smpl_file(tmp_path / "a.npz")
     supported = dict(zip(COCO_17.joints, body.supports(COCO_17).tolist(), strict=True))
@@ -89,7 +87,7 @@ def test_what_a_mesh_of_unknown_numbering_supports(arrays: dict, tmp_path: Path)
 
 
 def test_published_vertex_numbers_are_used_on_the_published_mesh(arrays: dict, tmp_path: Path) -> None:
-    """6,890 vertices: smplx.vertex_ids says nose 332, left big toe 3216; SMPLify says head top 411."""
+    """6,890 vertices: nose 332 and left big toe 3216 (smplx.vertex_ids), head top 411 (SMPLify)."""
     n = 6890
     cut = {
         **arrays,
@@ -123,12 +121,12 @@ def test_a_folder_in_smplxs_layout(arrays: dict, tmp_path: Path) -> None:
         load_smpl_file(tmp_path / "models")
 
 
-def test_the_only_gender_there_is_taken(arrays: dict, tmp_path: Path) -> None:
+def test_the_only_available_gender_is_the_default(arrays: dict, tmp_path: Path) -> None:
     write_pickle(tmp_path / "SMPL_MALE.pkl", arrays)
     assert load_smpl_file(tmp_path).name == "smpl"
 
 
-def test_mistakes_are_named(arrays: dict, tmp_path: Path) -> None:
+def test_error_messages(arrays: dict, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no such file or folder"):
         load_smpl_file(tmp_path / "absent.pkl")
     with pytest.raises(FileNotFoundError, match="no body 'opne'"):

@@ -71,7 +71,7 @@ MESHES = {
 
 
 def scene(name: str) -> Scene:
-    """A mesh by name, its vertices shaken by 5 mm so that no two edges lie on one line."""
+    """A mesh by name, its vertices displaced by up to 5 mm so that no two edges lie on one line."""
     mesh = MESHES[name]()
     generator = torch.Generator().manual_seed(3)
     vertices = torch.tensor(np.array(mesh.vertices))
@@ -84,5 +84,5 @@ def scene(name: str) -> Scene:
 
 
 def part_weights(n_parts: int, height: int, width: int) -> np.ndarray:
-    """(n_parts, height, width) weights of a loss on part maps; ``RandomState``'s numbers are the same for ever."""
+    """(n_parts, height, width) weights of a loss on part maps; ``RandomState``'s numbers never change."""
     return np.random.RandomState(5).standard_normal((n_parts, height, width))

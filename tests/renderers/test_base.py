@@ -54,5 +54,5 @@ def test_camera_count() -> None:
 
 
 def test_unknown_renderer() -> None:
-    with pytest.raises(ValueError, match="renderer: expected"):
+    with pytest.raises(ValueError, match="unknown renderer 'opengl'; known: cpu"):
         make_renderer("opengl")

@@ -29,16 +29,16 @@ def test_the_fingerprint_covers_every_kernel_file(tmp_path, monkeypatch) -> None
     assert compiling.fingerprint.__wrapped__() != before
 
 
-def test_the_command_line_says_that_kernels_are_compiled_and_only_then(tmp_path) -> None:
+def test_a_message_is_printed_when_kernels_are_compiled_and_only_then(tmp_path) -> None:
     program = (
         "from render_fit.cli.logging import show_messages; show_messages()\n"
         "import numpy as np; from render_fit.renderers.kernels.grid import edge_boxes\n"
         "for _ in range(2): edge_boxes(np.zeros((1, 4)), 0.0, 0.0, 1.0, 1, 1, np.zeros((1, 4), np.int32))"
     )
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
-    said = [
+    runs = [
         subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
         for _ in range(2)
     ]
-    assert said[0].stderr.count("compiling the cpu renderer") == 1
-    assert "compiling" not in said[1].stderr
+    assert runs[0].stderr.count("compiling the cpu renderer") == 1
+    assert "compiling" not in runs[1].stderr

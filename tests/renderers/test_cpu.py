@@ -1,4 +1,4 @@
-"""The cpu renderer against the reference, and what it promises of itself."""
+"""The cpu renderer: comparison with the reference, and its own guarantees."""
 
 import itertools
 
@@ -47,7 +47,7 @@ def test_same_as_reference(name: str, silhouette: str, borders: str) -> None:
         assert_close(grad, expected[image], TOLERANCE)
 
 
-def test_what_lies_behind_a_long_slanted_face_keeps_its_share() -> None:
+def test_a_ball_behind_a_long_slanted_face_keeps_its_share() -> None:
     """A floor from 1 to 9 m: its depth in the softmax, without perspective, is metres beyond where it is seen."""
     one = scene("one ball")
     floor = torch.tensor([[-2.0, 0.6, 1.0], [2.0, 0.6, 1.0], [0.0, -2.0, 9.0]], dtype=torch.float64)
@@ -135,7 +135,7 @@ def test_not_finite_vertices_are_left_out(bad: float) -> None:
     assert drawn.silhouette.isfinite().all() and drawn.parts.isfinite().all()
 
 
-def test_behind_the_camera_draws_nothing_and_pulls_nothing() -> None:
+def test_behind_the_camera_draws_nothing_and_has_no_gradient() -> None:
     one = scene("one ball")
     vertices = (one.vertices - torch.tensor([0.0, 0.0, 6.0])).requires_grad_()
     drawn = draw(CpuRenderer(), Scene(vertices, one.faces, one.parts, one.camera), RenderSettings())
@@ -226,9 +226,9 @@ def test_takes_float32_float64_views_and_no_gradient() -> None:
 
 def test_empty_batch_and_empty_mesh() -> None:
     one = scene("one ball")
-    nobody = draw(CpuRenderer(), Scene(one.vertices[:0], one.faces, one.parts, one.camera), RenderSettings())
-    assert nobody.parts.shape == (0, 24, 22, 26)
-    assert nobody.normals.shape == (0, 3, 22, 26)
+    empty = draw(CpuRenderer(), Scene(one.vertices[:0], one.faces, one.parts, one.camera), RenderSettings())
+    assert empty.parts.shape == (0, 24, 22, 26)
+    assert empty.normals.shape == (0, 3, 22, 26)
     bare = draw(CpuRenderer(), Scene(one.vertices, one.faces[:0], one.parts[:0], one.camera), RenderSettings())
     assert bare.silhouette.abs().max() == 0
     assert (bare.face_index == -1).all()

@@ -1,4 +1,4 @@
-"""How pictures move: rows against automatic and numerical derivatives of what is drawn."""
+"""Image Jacobians: rows against automatic and numerical derivatives of renderings."""
 
 import pytest
 import torch
@@ -23,13 +23,13 @@ def drawn():
 
 
 def in_vertices(pull, vertices, camera):
-    """A gradient in projected vertices (V, 2) taken on to the vertices."""
+    """Gradient with respect to the vertices, from the gradient with respect to projected vertices (V, 2)."""
     return torch.autograd.grad((camera.to(vertices).project(vertices) * pull).sum(), vertices)[0]
 
 
 @pytest.mark.parametrize("what", ["silhouette", "parts"])
 def test_rows_are_the_gradient_pixel_by_pixel(drawn, what):
-    """Random weights on all pixels: rows, weighted and summed, are what automatic differentiation gives.
+    """Random weights on all pixels: the weighted sum of rows is the gradient by automatic differentiation.
 
     Pixels too far from a line to have a row move by less than 0.2 % of the line's own: 1 % in the sum.
     """
@@ -62,7 +62,7 @@ def test_edge_tensors_are_sums_of_squares(drawn):
     assert len(edges.unique(dim=0)) == len(edges)
 
 
-def test_neighbours_are_where_they_are_said_to_be(drawn):
+def test_neighbours_of_pixels(drawn):
     motion = drawn[2].motion()
     height, width = drawn[2].silhouette.shape[1:]
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
@@ -74,7 +74,7 @@ def test_neighbours_are_where_they_are_said_to_be(drawn):
     assert torch.equal(y_beside[3], (own_y - 1).clamp(min=0))
 
 
-def test_what_cannot_say_how_it_moves_says_nothing(drawn):
+def test_softras_and_depth_have_no_image_jacobian(drawn):
     vertices, camera, _ = drawn
     faces = open_body().faces
     soft = CpuRenderer()(vertices, faces, camera, RenderSettings(silhouette="softras"))

@@ -1,4 +1,4 @@
-"""The cpu renderer beside pictures and gradients that PyTorch3D computed (scripts/make_pytorch3d_fixtures.py)."""
+"""The cpu renderer against images and gradients that PyTorch3D computed (scripts/make_pytorch3d_fixtures.py)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def assert_parity(
     assert float((found - given).norm() / given.norm()) <= 1e-4
 
 
-def test_the_fixtures_say_how_they_were_made():
+def test_the_fixtures_record_their_origin():
     for fixtures in (SILHOUETTES, PARTS):
         about = str(fixtures["about"])
         assert all(word in about for word in ("PyTorch3D", "torch", "clip_barycentric_coords", "weights", "scripts/"))
@@ -45,7 +45,7 @@ def test_the_fixtures_say_how_they_were_made():
 
 
 @pytest.mark.parametrize(("name", "sigma"), CASES, ids=[" ".join(case) for case in CASES])
-def test_alpha_and_gradient_are_pytorch3ds(name: str, sigma: str):
+def test_alpha_and_gradient_agree_with_pytorch3d(name: str, sigma: str):
     alpha, weight, expected = (SILHOUETTES[f"{name}/{sigma}/{what}"] for what in ("alpha", "weight", "gradient"))
     vertices, faces, camera = the_scene(SILHOUETTES, name, *alpha.shape)
     settings = RenderSettings(silhouette="softras", sigma_px=float(sigma.split()[1]))
@@ -55,7 +55,7 @@ def test_alpha_and_gradient_are_pytorch3ds(name: str, sigma: str):
 
 
 @pytest.mark.parametrize(("name", "sigma"), PART_CASES, ids=[" ".join(case) for case in PART_CASES])
-def test_part_maps_and_gradient_are_pytorch3ds(name: str, sigma: str):
+def test_part_maps_and_gradient_agree_with_pytorch3d(name: str, sigma: str):
     face_parts = torch.from_numpy(PARTS[f"{name}/face_parts"]).long()
     present = PARTS[f"{name}/{sigma}/parts"]
     parts = np.zeros((24, *present.shape[1:]), present.dtype)

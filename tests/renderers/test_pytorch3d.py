@@ -30,7 +30,7 @@ TOLERANCE = 2e-4
 
 @pytest.fixture
 def pretended(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if PyTorch3D were installed: enough for the adapter to be made, not to draw."""
+    """Pretends that PyTorch3D is installed: the adapter can be created, but renders nothing."""
     for name in ("pytorch3d", "pytorch3d.renderer"):
         module = types.ModuleType(name)
         module.__spec__ = importlib.machinery.ModuleSpec(name, None)
@@ -42,14 +42,14 @@ def _is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pytorch3d.renderer", None)
 
 
-def test_missing_pytorch3d_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_without_pytorch3d_explains_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     _is_missing(monkeypatch)
     for make in (PyTorch3DRenderer, lambda: make_renderer("pytorch3d")):
         with pytest.raises(MissingDependencyError, match="pytorch3d is not installed.*pip install"):
             make()
 
 
-def test_a_broken_pytorch3d_says_what_is_wrong_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_with_a_broken_pytorch3d_contains_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "pytorch3d").mkdir()
     (tmp_path / "pytorch3d" / "__init__.py").touch()
     (tmp_path / "pytorch3d" / "renderer.py").write_text("raise ImportError('undefined symbol: _ZN2at4')")
@@ -67,7 +67,7 @@ def test_a_broken_pytorch3d_says_what_is_wrong_with_it(tmp_path: Path, monkeypat
     ("has_cuda", "is_installed", "name"),
     [(False, False, "cpu"), (False, True, "cpu"), (True, False, "cpu"), (True, True, "pytorch3d")],
 )
-def test_auto_is_pytorch3d_where_it_and_cuda_are(
+def test_auto_is_pytorch3d_if_it_and_cuda_are_available(
     has_cuda: bool, is_installed: bool, name: str, pretended: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: has_cuda)
@@ -77,7 +77,7 @@ def test_auto_is_pytorch3d_where_it_and_cuda_are(
     assert make_renderer("auto").name == name
 
 
-def test_it_draws_on_cuda_where_there_is_one(pretended: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_renders_on_cuda_if_available(pretended: None, monkeypatch: pytest.MonkeyPatch) -> None:
     for has_cuda, device in ((True, "cuda"), (False, None)):
         monkeypatch.setattr(torch.cuda, "is_available", lambda there=has_cuda: there)
         renderer = make_renderer("pytorch3d")
@@ -173,7 +173,7 @@ def test_shares_are_pytorch3ds_softmax_blend() -> None:
 
 
 @installed
-def test_where_things_are_drawn() -> None:
+def test_positions_in_the_image() -> None:
     """A triangle around one pixel of an image with nothing symmetric about it, at a known depth."""
     K = torch.tensor([[[40.0, 0.0, 9.0], [0.0, 25.0, 4.0], [0.0, 0.0, 1.0]]])
     camera = Camera(K, height=12, width=20)

@@ -31,7 +31,7 @@ def test_contour_is_the_sigmoid_of_the_distance_to_the_border() -> None:
     assert alpha[0, 0] == pytest.approx(sigmoid(-math.hypot(1.5, 1.5) / 2), abs=1e-12)
 
 
-def test_contour_beyond_the_radius_is_nought_or_one() -> None:
+def test_contour_beyond_the_radius_is_zero_or_one() -> None:
     settings = RenderSettings(sigma_px=2.0, blur_radius_px=3.0)
     alpha = ReferenceRenderer()(SQUARE, SQUARE_FACES, PIXEL_CAMERA, settings).silhouette[0]
     assert alpha[5, 5] == 1

@@ -1,4 +1,4 @@
-"""At the true pose, against masks drawn by other code, the contour silhouette wants the body no thicker."""
+"""At the true pose, against masks rendered by other code, the contour silhouette is unbiased in thickness."""
 
 import numpy as np
 import pytest
@@ -83,8 +83,8 @@ def test_best_thickness_is_within_2_mm(name: str) -> None:
     assert all(abs(best) <= limit[sigma_px] for sigma_px, best in found.items()), f"best, mm, by σ: {found}"
 
 
-def test_softras_wants_the_body_thinner() -> None:
-    """What the contour silhouette is for: at σ = 1 px the published formula is off by centimetres."""
+def test_softras_is_biased_towards_thinner_bodies() -> None:
+    """At σ = 1 px the published formula is off by centimetres."""
     mesh = MESHES["open body, 14 k faces"]()
     vertices = torch.tensor(np.array(mesh.vertices), dtype=torch.float32) + torch.tensor([0.0, 0.0, 3.4])
     faces = torch.tensor(np.array(mesh.faces), dtype=torch.int64)
@@ -96,11 +96,11 @@ def test_softras_wants_the_body_thinner() -> None:
         )
         for silhouette in ("contour", "softras")
     }
-    # DESIGN: 1.2 times at σ = 5e-5 (0.8 px at 224²) and 1.3 at 1e-4 (1.1 px), more with more faces.
+    # Ratio of the areas: 1.2 at σ = 5e-5 (0.8 px at 224²) and 1.3 at 1e-4 (1.1 px), more with more faces.
     assert 1.15 < areas["softras"] / areas["contour"] < 1.5
 
 
-def test_part_maps_change_as_their_gradient_says() -> None:
+def test_the_gradient_of_part_maps_integrates_to_their_change() -> None:
     """A forearm swings by 0.2 rad in 40 steps: the gradient's integral is the change of the loss.
 
     Measured: −0.91 of −0.98. With ``softmax`` borders it is −0.62 of −2.63: the rest are jumps.

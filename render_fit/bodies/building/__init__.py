@@ -1,4 +1,4 @@
-"""Makes the open body's asset from MakeHuman's (needs the extra ``open-body``): `build`."""
+"""Builds the open body's asset from MakeHuman's (needs the extra ``open-body``): `build`."""
 
 from render_fit.bodies.building.assemble import build
 

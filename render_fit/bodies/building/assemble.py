@@ -1,4 +1,4 @@
-"""From sampled adults to the open body's asset."""
+"""Builds the open body's asset from sampled adults."""
 
 from pathlib import Path
 
@@ -20,12 +20,12 @@ WEIGHT_FLOOR = 1e-3  # skinning weights below this are dropped
 
 
 def principal_shapes(shapes: np.ndarray, outward: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Principal components of shapes (a, v, 3), every vertex counted by its area.
+    """Principal components of shapes (a, v, 3), vertices weighted by their area.
 
     Args:
-        shapes: the bodies.
-        outward: outward normals of the mean body, as long as a vertex's area (v, 3).
-        n: how many components.
+        shapes: vertices of the bodies (a, v, 3), metres.
+        outward: outward normals of the mean body, with the vertex's area as length (v, 3).
+        n: number of components.
 
     Returns:
         the mean (v, 3), directions (v, 3, n) scaled to unit variance of their coefficients, coefficients (a, n).
@@ -46,7 +46,7 @@ def principal_shapes(shapes: np.ndarray, outward: np.ndarray, n: int) -> tuple[n
 
 
 def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Return outward normals (v, 3), as long as a third of the area of the faces around, square metres."""
+    """Return outward normals (v, 3); their length is a third of the area of the adjacent faces, square metres."""
     a, b, c = (vertices[faces[:, i]] for i in range(3))
     normals = np.zeros_like(vertices)
     np.add.at(normals, faces.reshape(-1), np.repeat(np.cross(b - a, c - a) / 6, 3, axis=0))
@@ -54,7 +54,7 @@ def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
 
 
 def sparse(name: str, matrix: np.ndarray) -> dict[str, np.ndarray]:
-    """Name the non-zero entries of a matrix for the asset."""
+    """Return the non-zero entries of a matrix as named arrays of the asset."""
     rows, columns = matrix.nonzero()
     return {
         f"{name}_rows": rows.astype(np.uint16),
@@ -68,8 +68,8 @@ def build(out: Path | str, n_adults: int = 2000, seed: int = 0) -> dict[str, np.
 
     Args:
         out: the .npz file to write.
-        n_adults: how many adults to sample.
-        seed: of the sampling.
+        n_adults: number of adults to sample.
+        seed: random seed of the sampling.
 
     Returns:
         the arrays written, and the sampled adults' ``betas`` (a, n), ``female`` (a,) and ``age_years`` (a,).
@@ -87,7 +87,7 @@ def build(out: Path | str, n_adults: int = 2000, seed: int = 0) -> dict[str, np.
     stature, bmi = (np.concatenate(values) for values in zip(*measured, strict=True))
     chosen = resample(stature, bmi, female, n_adults, seed)
     coefficients, female, age = pool[chosen], female[chosen], age[chosen]
-    # Surface: of the mean adult, made exactly symmetric.
+    # The surface is that of the mean adult, made exactly symmetric.
     rest = source.points(coefficients.mean(0, keepdims=True), np.arange(N_BASE))[0]
     rest = (rest + rest[source.mirror] * [-1, 1, 1]) / 2
     left_eye = max(EYEBALL["left"], key=lambda v: rest[v, 2])
@@ -95,7 +95,7 @@ def build(out: Path | str, n_adults: int = 2000, seed: int = 0) -> dict[str, np.
     faces, kept, mirror = mirrored(thin(half, rest, N_VERTICES), source.mirror)
 
     weights = joint_weights(source.bone_weights, source.bone_names)[kept]
-    weights[source.eye_vertices(kept)] = weights[np.argmax(rest[kept, 1])]  # eyeballs carry no bone: as the crown
+    weights[source.eye_vertices(kept)] = weights[np.argmax(rest[kept, 1])]  # no bone moves eyeballs: as the crown
     weights = (weights + weights[mirror][:, list(SMPL_24.left_right_swap)]) / 2
     weights = np.where(weights < WEIGHT_FLOOR, 0, weights)
     weights /= weights.sum(1, keepdims=True)

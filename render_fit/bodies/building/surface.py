@@ -14,7 +14,7 @@ MIDLINE_M = 1e-6  # metres: MakeHuman's midline vertices have x = 0 to the last 
 
 
 def boundary_loops(faces: np.ndarray) -> list[list[int]]:
-    """Return the open boundaries of an oriented mesh, each in the direction of the edges of the faces that lack."""
+    """Return the open boundaries of an oriented mesh, each in the direction of the missing faces' edges."""
     edges = {(int(a), int(b)) for face in faces for a, b in zip(face, np.roll(face, -1), strict=True)}
     follow = {b: a for a, b in edges if (b, a) not in edges}
     loops = []
@@ -29,7 +29,7 @@ def boundary_loops(faces: np.ndarray) -> list[list[int]]:
 
 
 def triangulated(quads: np.ndarray, vertices: np.ndarray) -> np.ndarray:
-    """Split quads along their shorter diagonal (mirrored quads have equal diagonals, and so split alike)."""
+    """Split quads along their shorter diagonal; mirrored quads are split alike."""
     a, b, c, d = quads.T
     diagonal = np.linalg.norm(vertices[a] - vertices[c], axis=1) - np.linalg.norm(vertices[b] - vertices[d], axis=1)
     shorter = diagonal < -1e-7
@@ -47,8 +47,8 @@ def half_surface(
         quads: MakeHuman's body faces (q, 4).
         vertices: the mean adult at rest (n, 3), metres, y up, x to the person's left.
         cavity_faces: indices of the faces that line the mouth and the eye sockets.
-        discarded_vertices: vertices to cut away and close flat (the nipples).
-        left_eye: the vertex in the middle of the left eyeball's front, which closes the left eye.
+        discarded_vertices: indices of vertices to remove; the holes are closed flat (the nipples).
+        left_eye: index of the vertex in the middle of the left eyeball's front, which closes the left eye.
     """
     keep = np.ones(len(quads), bool)
     keep[cavity_faces] = False
@@ -65,7 +65,7 @@ def half_surface(
             else:
                 closing += _ears(loop, vertices)
             continue
-        # The midline itself is one long boundary; the mouth opens it. Its lips are the run of off-midline vertices.
+        # The midline is one long boundary, open at the mouth. The lips are its run of off-midline vertices.
         start = next(i for i in range(len(loop)) if middle[loop[i]] and middle[loop[i - 1]])
         loop = loop[start:] + loop[:start]
         run = [i for i, v in enumerate(loop) if not middle[v]]
@@ -75,7 +75,7 @@ def half_surface(
 
 
 def _ears(loop: list[int], vertices: np.ndarray) -> list[tuple[int, int, int]]:
-    """Close a loop by cutting off, again and again, the corner with the shortest new edge."""
+    """Close a loop by repeatedly cutting off the corner with the shortest new edge."""
     loop, triangles = list(loop), []
     while len(loop) > 3:
         lengths = [
@@ -91,8 +91,8 @@ def thin(faces: np.ndarray, vertices: np.ndarray, n_target: int, length_weight: 
     """Collapse edges onto one of their ends until ``n_target`` vertices are left.
 
     The cost of moving u onto v is u's quadric error at v (Garland and Heckbert 1997) plus ``length_weight`` times the
-    squared edge length times u's area, which takes from the crowded places (ears, fingers, toes) first and keeps the
-    edge loops of the limbs. Midline vertices stay on the midline. A collapse that would flip a normal or break the
+    squared edge length times u's area, which thins dense places (ears, fingers, toes) first and keeps the edge
+    loops of the limbs. Midline vertices stay on the midline. A collapse that would flip a normal or break the
     manifold is not made.
     """
     vertices = vertices.astype(float)
@@ -123,7 +123,7 @@ def thin(faces: np.ndarray, vertices: np.ndarray, n_target: int, length_weight: 
         p = np.append(vertices[v], 1.0)
         area = sum(np.linalg.norm(normal(triangles[k])) for k in ring[u]) / 6
         length = np.linalg.norm(vertices[u] - vertices[v])
-        # Moving a midline vertex's half takes the mirrored half along.
+        # An off-midline collapse counts twice: the mirrored half collapses as well.
         return float(p @ quadrics[u] @ p + length_weight * area * length**2) * (2.0 if not middle[u] else 1.0)
 
     def allowed(u: int, v: int) -> bool:
@@ -147,7 +147,7 @@ def thin(faces: np.ndarray, vertices: np.ndarray, n_target: int, length_weight: 
 
     heap = [(cost(u, v), u, v) for u in ring for v in neighbours(u)]
     heapq.heapify(heap)
-    # The count is of the whole, mirrored surface.
+    # Number of vertices of the whole, mirrored surface.
     count = sum(1 if middle[v] else 2 for v in ring)
     while count > n_target and heap:
         known, u, v = heapq.heappop(heap)
@@ -184,7 +184,7 @@ def mirrored(half: np.ndarray, mirror: np.ndarray) -> tuple[np.ndarray, np.ndarr
         mirror: MakeHuman's left-right vertex pairs (n,).
 
     Returns:
-        faces (2f, 3) in new numbers; kept (v,), each new vertex's MakeHuman number; mirror (v,) in new numbers.
+        faces (2f, 3) in new indices; MakeHuman's index of each new vertex (v,); mirror pairs (v,) in new indices.
     """
     faces = np.concatenate([half, mirror[half][:, ::-1]])
     kept, faces = np.unique(faces, return_inverse=True)

@@ -1,7 +1,7 @@
-"""From MakeHuman's rest pose (A-pose, bent elbows) to SMPL's zero pose, for every sampled adult with its own joints.
+"""Unposes adults from MakeHuman's rest pose (A-pose, bent elbows) to SMPL's zero pose, each with its own joints.
 
 SMPL's 24 joints are placed in each body so that, once every bone has been turned to its zero direction, bone directions
-are SMPL's. The skin is then *unposed*: the zero-pose vertices are those that linear blend skinning carries exactly onto
+are SMPL's. The skin is then *unposed*: the zero-pose vertices are those that linear blend skinning maps exactly onto
 MakeHuman's artist-made rest pose, so bodies with lowered arms (most photos) look as modelled.
 """
 
@@ -42,17 +42,17 @@ BONE_TO_JOINT = {
     "{h}Thumb": "hand", "{s}FingerBase": "hand", "{s}HandFinger1": "hand",
 }  # fmt: skip
 
-# Choices that make SMPL's directions fit MakeHuman's flesh (mean adult, metres and degrees; looked at in renders).
-TORSO_PITCH_DEG = 2.0  # SMPL's zero pose leans back against MakeHuman's stance
+# Adjustments of SMPL's directions to MakeHuman's skin (mean adult, metres and degrees; chosen by eye in renderings).
+TORSO_PITCH_DEG = 2.0  # SMPL's zero pose leans back relative to MakeHuman's stance
 PELVIS_FORWARD_M = 0.0255  # SMPL's pelvis lies in front of MakeHuman's hip line
 SHOULDER_BACK_M = 0.012  # SMPL's shoulder lies behind MakeHuman's
 COLLAR_SHARE = 0.8  # a collar nearer to the spine needs less shrug to reach SMPL's direction in the T-pose
-FOREARM_TWIST_SHARE = 0.5  # the hand's turn about the forearm, taken by elbow and wrist alike
+FOREARM_TWIST_SHARE = 0.5  # share of the hand's twist about the forearm that the elbow takes; the wrist has the rest
 
 
 @dataclass(frozen=True)
 class ZeroPosed:
-    """Adults in SMPL's zero pose, pelvis at SMPL's; metres, y up, z forward, x to the person's left."""
+    """Adults in SMPL's zero pose, pelvis at SMPL's position; metres, y up, z forward, x to the person's left."""
 
     vertices: np.ndarray  # (n, v, 3)
     joints: np.ndarray  # (n, 24, 3)
@@ -82,19 +82,19 @@ def unit(x: np.ndarray) -> np.ndarray:
 
 
 def frame(along: np.ndarray, towards: np.ndarray) -> np.ndarray:
-    """Return right-handed frames (n, 3, 3), columns: ``along``, the part of ``towards`` square to it, their product."""
+    """Return right-handed frames (n, 3, 3); columns: ``along``, ``towards`` made orthogonal to it, cross product."""
     x = unit(along)
     y = unit(towards - (towards * x).sum(-1, keepdims=True) * x)
     return np.stack([x, y, np.cross(x, y)], -1)
 
 
 def turn(before: tuple[np.ndarray, np.ndarray], after: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """Return rotations (n, 3, 3) that carry one direction exactly, and a second one as nearly as can be."""
+    """Return rotations (n, 3, 3) that map one direction exactly, and a second one as closely as possible."""
     return frame(*np.broadcast_arrays(*after)) @ np.swapaxes(frame(*np.broadcast_arrays(*before)), -1, -2)
 
 
 def shortest_turn(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return the smallest rotations (n, 3, 3) that carry direction a to direction b."""
+    """Return the smallest rotations (n, 3, 3) that map direction a to direction b."""
     a, b = np.broadcast_arrays(unit(a), unit(b))
     axis = np.cross(a, b)
     return turn((a, axis + 1e-12), (b, axis + 1e-12))
@@ -140,7 +140,7 @@ def place_joints(adults: Adults) -> tuple[np.ndarray, np.ndarray]:
         hip = joint["pelvis"] + flip * carried("hip", np.concatenate([wide, scale, scale], 1))
         thigh = shortest_turn(get["Leg"] - hip, to["knee"])
         shin = shortest_turn(get["Foot"] - get["Leg"], to["ankle"])
-        # The foot turns about the vertical only, so that the sole stays flat; its joint goes where the direction asks.
+        # The foot turns about the vertical only, so that the sole stays flat; its joint follows the direction.
         heading = np.arctan2(to["foot"][0], to["foot"][2])
         heading = heading - np.arctan2(*(get["ToeBase"] - get["Foot"])[:, [0, 2]].T)
         foot = about(np.tile([0, 1.0, 0], (n, 1)), heading)
@@ -157,7 +157,7 @@ def place_joints(adults: Adults) -> tuple[np.ndarray, np.ndarray]:
         k = adults.knuckles[side]
         middle_hand = (k["index"] + k["middle"] + k["ring"] + k["pinky"]) / 4
         wrist = turn((middle_hand - get["Hand"], k["index"] - k["pinky"]), (to["hand"], np.array([0, 0, 1.0])))
-        # Part of the hand's turn about the forearm belongs to the forearm.
+        # Part of the hand's twist about the forearm is assigned to the elbow.
         between = wrist @ np.swapaxes(elbow, -1, -2)
         axis = unit(to["wrist"])
         twist = 2 * np.arctan2(
@@ -174,7 +174,7 @@ def place_joints(adults: Adults) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _vector_part(rotation: np.ndarray) -> np.ndarray:
-    """Return the quaternion's vector part (n, 3), up to the factor that the scalar part's root carries too."""
+    """Return the quaternion's vector part (n, 3), up to the factor that is also in the scalar part's root."""
     w = np.sqrt(np.maximum(1 + np.trace(rotation, axis1=1, axis2=2), 1e-12))[:, None]
     r = rotation
     return np.stack([r[:, 2, 1] - r[:, 1, 2], r[:, 0, 2] - r[:, 2, 0], r[:, 1, 0] - r[:, 0, 1]], -1) / w
@@ -184,7 +184,7 @@ def to_zero_pose(adults: Adults, weights: np.ndarray) -> ZeroPosed:
     """Unpose sampled adults to SMPL's zero pose.
 
     Args:
-        adults: at MakeHuman's rest.
+        adults: sampled adults in MakeHuman's rest pose.
         weights: skinning weights (v, 24).
     """
     rest, rotation = place_joints(adults)

@@ -1,4 +1,4 @@
-"""How the kernels are compiled and cached."""
+"""Compilation and caching of the kernels."""
 
 import hashlib
 import inspect
@@ -12,29 +12,29 @@ import numba
 from numba.core import event as events
 
 SIMD_MATHS = {"contract", "reassoc", "nsz"}
-"""What LLVM may assume of floats where lanes are to be computed side by side: sums in any order, −0 like 0. NaN and
-infinity keep their meaning. The order is fixed at compile time, so results are the same in every run."""
+"""Floating-point assumptions LLVM may make to vectorise: sums in any order, −0 equal to 0. NaN and infinity keep
+their meaning. The order is fixed at compile time, so results are the same in every run."""
 
 _logger = logging.getLogger(__name__)
 
 
 class _FirstCompilation(events.Listener):
-    """Says once that kernels are being compiled: nobody likes to wait without knowing for what."""
+    """Listener that logs once that kernels are being compiled, to explain the delay."""
 
     def on_start(self, event: events.Event) -> None:
-        """Warn, if it is a kernel of ours that no cache had."""
+        """Log a warning if one of these kernels is not in the cache."""
         kernels = __name__.rpartition(".")[0]
         if event.data and event.data["dispatcher"].py_func.__module__.startswith(kernels):
-            _tell_of_compiling()
+            _log_compiling()
 
     def on_end(self, event: events.Event) -> None:
-        """Nothing to say."""
+        """Do nothing."""
 
 
 @cache
-def _tell_of_compiling() -> None:
+def _log_compiling() -> None:
     """Log, once in a process, that the kernels are not in the cache."""
-    _logger.warning("compiling the cpu renderer for this machine: about 20 s, once; later runs take it from the cache")
+    _logger.warning("compiling the cpu renderer for this machine: about 20 s, once; later runs use the cache")
 
 
 events.register("numba:compile", _FirstCompilation())
@@ -42,7 +42,7 @@ events.register("numba:compile", _FirstCompilation())
 
 @cache
 def fingerprint() -> str:
-    """Hash of every kernel's source."""
+    """Hash of the source of all kernels."""
     sources = sorted(Path(__file__).parent.glob("*.py"))
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()
 
@@ -50,14 +50,14 @@ def fingerprint() -> str:
 def kernel(function: Any = None, *, parallel: bool = False, inline: bool = False, simd: bool = False) -> Any:
     """Compile a function with numba: nopython, cached on disk, without the GIL.
 
-    A decorator between this one and the function (the tests' shape checker) is taken off first; numba
-    compiles plain functions only.
+    A decorator between this one and the function (the tests' shape checker) is removed first; numba compiles
+    plain functions only.
 
     Args:
         function: The function to compile.
         parallel: Whether ``prange`` loops run on all threads.
-        inline: Whether LLVM must inline it into its callers.
-        simd: Whether its inner loops are to become SIMD instructions (``SIMD_MATHS``).
+        inline: Whether LLVM must inline the function into its callers.
+        simd: Whether to vectorise its inner loops to SIMD instructions (``SIMD_MATHS``).
 
     Returns:
         The compiled function, or a decorator if ``function`` is None.
@@ -70,8 +70,8 @@ def kernel(function: Any = None, *, parallel: bool = False, inline: bool = False
         dispatcher: Any = numba.njit(
             inspect.unwrap(plain), cache=True, nogil=True, parallel=parallel, error_model="numpy", **options
         )
-        # By itself numba takes a cached function for fresh as long as its own file is unchanged, though it holds the
-        # code of the functions and constants that it took from other files. (Private; test_compiling watches it.)
+        # By default numba uses a cached function as long as its own file is unchanged, although it contains the code
+        # of functions and constants of other files. (Private API; covered by test_compiling.)
         cache_file = getattr(dispatcher._cache, "_cache_file", None)
         if cache_file is not None:
             cache_file._source_stamp = fingerprint()

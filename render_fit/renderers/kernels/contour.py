@@ -2,7 +2,7 @@
 
 The nearest piece is found tile by tile: of all pieces only those can be nearest to a pixel of a tile whose distance
 from the tile's centre exceeds the least one by no more than twice the tile's radius. The cost therefore hardly grows
-with σ. In the smallest tiles the pixels lie side by side in SIMD lanes.
+with σ. In the smallest tiles the pixels are processed in SIMD lanes.
 """
 
 import numpy as np
@@ -16,17 +16,17 @@ from render_fit.renderers.kernels.simd import LANES, place_lanes
 
 TILE = 32
 SUBTILE = 8
-# Sides of the tiles, pixels; each divides the one before, and CELL the last.
+# Sides of the tiles, pixels; each divides the previous one, and CELL divides the last.
 
 STRANGE = N_PARTS * N_PARTS
-# More than the name of any pair of parts.
+# Greater than the name of any pair of parts.
 
 LEAST_CROSSING = 0.1
-# Sine of the angle between two edges below which the motion of their crossing is taken to follow the first
-# edge alone: the crossing of nearly parallel lines moves without bounds.
+# Sine of the angle between two edges below which their crossing is assumed to move with the first edge alone:
+# the motion of the crossing of nearly parallel lines is unbounded.
 
 ROWS = 6
-# Of an array of pieces: start x and y, direction x and y, 1 / length², and the piece's index.
+# Rows of an array of pieces: start x and y, direction x and y, 1 / length², and the piece's index.
 
 
 @kernel(simd=True)
@@ -52,14 +52,14 @@ def _arrange(place, n, pieces):
 
 @kernel(simd=True)
 def _select(cx, cy, side, radius, among, n_among, selected, distance):
-    """Copy the pieces that can be nearest to a pixel centre of a square tile, and within ``radius``; how many."""
+    """Copy the pieces that can be nearest to a pixel centre of a square tile and within ``radius``; their number."""
     for m in range(n_among):
         distance[m] = _distance2(cx, cy, among, m)
     least = np.inf
     for m in range(n_among):
         least = min(least, distance[m])
     extent = (side - 1) / 2 * np.sqrt(2.0)
-    # The slack keeps rounding from deciding ties here.
+    # The slack makes this independent of rounding in ties.
     limit = (min(np.sqrt(least) + 2 * extent, radius + extent) + 1e-6) ** 2
     n = 0
     for m in range(n_among):
@@ -72,9 +72,9 @@ def _select(cx, cy, side, radius, among, n_among, selected, distance):
 
 @kernel(simd=True)
 def _nearest(scratch, near, n_near, radius2):
-    """For the pixels of a cell, relative to ``near``'s origin: least squared distance and the place of its piece.
+    """Least squared distance of a cell's pixels (relative to ``near``'s origin), and its piece's place in ``near``.
 
-    The first is ``radius2`` and the second −1 where no piece is nearer. They follow the lanes' x and y in ``scratch``.
+    They are ``radius2`` and −1 where no piece is nearer, and stored after the lanes' x and y in ``scratch``.
     """
     for lane in range(LANES):
         scratch[2 * LANES + lane] = radius2
@@ -89,7 +89,7 @@ def _nearest(scratch, near, n_near, radius2):
 
 @kernel
 def _name(px, py, least, near, n_near, piece, own):
-    """The least name (face or pair of parts) of the nearest pieces; own parts first."""
+    """The least name (face or pair of parts) of the nearest pieces; pairs with the pixel's own part first."""
     name = -1
     for m in range(n_near):
         if _distance2(px, py, near, m) < least + TIE_PX2:
@@ -104,7 +104,7 @@ def _name(px, py, least, near, n_near, piece, own):
 def _draw_cell(
     top, left, height, width, near, n_near, scratch, sigma, radius, face_index, own, piece, alpha, nearest, name
 ):
-    """Alpha, nearest piece and its name of one cell's pixels."""
+    """Compute alpha, nearest piece and its name for one cell's pixels."""
     for m in range(n_near):
         near[0, m] -= left + CELL / 2
         near[1, m] -= top + CELL / 2
@@ -135,21 +135,21 @@ def contour_forward(face_index, own, piece, place, count, sigma, radius, names):
     """Alpha and the nearest outline piece of each pixel.
 
     Args:
-        face_index: (B, H, W) int32 of the hard pass; −1 where the centre is in no face.
-        own: (B, H, W) int64 part that a pixel shows; −1 where it does not matter. (B, 0, 0) for the outline.
-        piece: (B, N, 4) of ``trace_outline``.
-        place: (B, N, 6) of ``trace_outline``.
-        count: (B,) of ``trace_outline``.
-        sigma: Pixels.
-        radius: Pixels from the outline beyond which alpha is 0 or 1.
-        names: Whether the third output is wanted.
+        face_index: (B, H, W) int32 faces of the hard pass; −1 where the centre is in no face.
+        own: (B, H, W) int64 visible part of a pixel; −1 where it is not used. (B, 0, 0) for the outline.
+        piece: (B, N, 4) pieces of ``trace_outline``.
+        place: (B, N, 6) end points of ``trace_outline``, pixels.
+        count: (B,) numbers of pieces of ``trace_outline``.
+        sigma: σ of the sigmoid, pixels.
+        radius: Distance from the outline beyond which alpha is 0 or 1, pixels.
+        names: Whether to compute the third output.
 
     Returns:
         (B, H, W) float64 alpha.
         (B, H, W) int32 index of the nearest piece; −1 beyond the radius.
         (B, H, W) int32 the least name (face or pair of parts) of the pieces there, −1 beyond the radius; (B, 0, 0) if
-        not wanted. Where pieces between several pairs of parts meet, pairs with the pixel's own part go first: the
-        others' names grow by ``STRANGE``.
+        not computed. Where pieces between several pairs of parts meet, pairs with the pixel's own part have priority:
+        ``STRANGE`` is added to the names of the others.
     """
     n_batch, height, width = face_index.shape
     alpha = np.empty((n_batch, height, width))
@@ -164,7 +164,7 @@ def contour_forward(face_index, own, piece, place, count, sigma, radius, names):
         distance, scratch = np.empty(n), np.empty(4 * LANES)
         place_lanes(scratch)
         _arrange(place[b], n, pieces)
-        # Neighbouring tiles go to different threads: a person covers few of them.
+        # Neighbouring tiles are given to different threads: a person covers few of them.
         for tile in range(band, n_rows * n_columns, BANDS):
             top, left = tile // n_columns * TILE, tile % n_columns * TILE
             n_here = _select(left + TILE / 2, top + TILE / 2, TILE, radius, pieces, n, here, distance)
@@ -196,13 +196,13 @@ def _pull_edge(edges, e, t, gx, gy, grad):
 
 @kernel
 def crossing_shares(xy, edges, e, o, t, gx, gy):
-    """What of a pull (gx, gy) at the point where edge ``o`` cuts edge ``e`` (at its ``t``) either edge takes.
+    """Shares of two edges in a gradient (gx, gy) at the point where edge ``o`` cuts edge ``e`` (at its ``t``).
 
     The crossing moves so that it stays on both lines: with unit normals n and m, g · dp = α n · de + β m · do
     where g = α n + β m, and de, do are the motions of the two edges' own points there.
 
     Returns:
-        α n and β m, x and y; the place of the crossing along ``o``. Of nearly parallel edges the first takes all.
+        α n and β m, x and y; the parameter of the crossing along ``o``. Of nearly parallel edges the first has all.
     """
     ax, ay = xy[edges[e, 0], 0], xy[edges[e, 0], 1]
     dx, dy = xy[edges[e, 1], 0] - ax, xy[edges[e, 1], 1] - ay
@@ -223,10 +223,10 @@ def crossing_shares(xy, edges, e, o, t, gx, gy):
 
 @kernel
 def outline_pull(i, j, grad_alpha, alpha, inside, place, sigma):
-    """Gradient of ``grad_alpha`` · alpha at pixel (i, j) in the nearest point of its nearest piece.
+    """Gradient of ``grad_alpha`` · alpha at pixel (i, j) with respect to the nearest point of its nearest piece.
 
     Returns:
-        Where on the piece the point is, 0 to 1; the gradient's x and y, zero where the direction is undefined.
+        Parameter of the point on the piece, 0 to 1; the gradient's x and y, zero where the direction is undefined.
     """
     px, py = j + 0.5, i + 0.5
     sx, sy = place[2], place[3]

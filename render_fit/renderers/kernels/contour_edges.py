@@ -1,4 +1,4 @@
-"""Which edges of a mesh can be on the outline of its picture, or on a border between its parts."""
+"""Finds the edges of a mesh that can be on the outline of its projection, or on a border between its parts."""
 
 import numpy as np
 from numba import prange
@@ -9,7 +9,7 @@ from render_fit.renderers.kernels.rasterize import BANDS, DROPPED
 
 @kernel(inline=True)
 def sign_at(orientation, f):
-    """Orientation of face ``f``; 0 where there is no face or it is not drawn."""
+    """Orientation of face ``f``; 0 where there is no face or it is not rendered."""
     if f < 0 or orientation[f] == DROPPED:
         return 0
     return np.int64(orientation[f])
@@ -17,7 +17,7 @@ def sign_at(orientation, f):
 
 @kernel(inline=True)
 def is_drawn(orientation, f):
-    """Whether there is a face ``f`` and it is drawn."""
+    """Whether there is a face ``f`` and it is rendered."""
     return f >= 0 and orientation[f] != DROPPED
 
 
@@ -60,7 +60,7 @@ def _clip(ax, ay, bx, by, left, top, right, bottom):
 
 @kernel
 def _find(xy, orientation, edges, edge_faces, crowded, face_parts, begin, end, window, kept, reach):
-    """Write the contour edges among ``begin`` to ``end`` and what of them is in the window; returns how many."""
+    """Write the contour edges among ``begin`` to ``end`` and their parts in the window; returns their number."""
     left, top, right, bottom = window
     by_part = face_parts.shape[0] > 0
     n = 0
@@ -82,21 +82,21 @@ def _find(xy, orientation, edges, edge_faces, crowded, face_parts, begin, end, w
 
 @kernel(parallel=True)
 def contour_edges(xy, orientation, edges, edge_faces, crowded, face_parts, window):
-    """Edges at which the surface turns over or ends, or which part two parts, as far as they are in a window.
+    """Edges at which the surface turns over or ends, or between two parts, as far as they are in a window.
 
     Args:
-        xy: (B, V, 2) pixels.
-        orientation: (B, F) as ``orient`` gives it.
-        edges: (E, 2) of ``Topology``.
-        edge_faces: (E, 2) of ``Topology``.
-        crowded: (E,) ``edge_is_crowded`` of ``Topology``.
-        face_parts: (F,) int64; empty: only the contour.
-        window: Left, top, right, bottom, pixels.
+        xy: (B, V, 2) projected vertices, pixels.
+        orientation: (B, F) orientations of ``orient``.
+        edges: (E, 2) edges of ``Topology``.
+        edge_faces: (E, 2) adjacent faces of ``Topology``.
+        crowded: (E,) bool, ``edge_is_crowded`` of ``Topology``.
+        face_parts: (F,) int64 part of each face; empty: only the contour.
+        window: Window as left, top, right, bottom, pixels.
 
     Returns:
-        (N,) int32 edges, ascending, the images' one after another; (B · BANDS + 1,) int64 where the ``BANDS`` runs of
-        each image begin.
-        (N, 2) parameters along the edge where it enters and leaves the window; (N, 4) x, y of both places.
+        (N,) int32 edges of one image after another, each ascending; (B · BANDS + 1,) int64 begins of the ``BANDS`` runs
+        of each image.
+        (N, 2) parameters along the edge where it enters and leaves the window; (N, 4) x, y of both points, pixels.
     """
     n_batch, n_edges = xy.shape[0], edges.shape[0]
     kept, reach = np.empty((n_batch, n_edges), np.int32), np.empty((n_batch, n_edges, 2))

@@ -1,4 +1,4 @@
-"""The Jacobian of a ``contour`` sigmoid as rows: which edge moves a pixel, and how much."""
+"""The Jacobian of a ``contour`` sigmoid as rows: pixel, edge, and derivative by the edge's vertices."""
 
 import numpy as np
 
@@ -21,15 +21,15 @@ def contour_rows(least, alpha, nearest, face_index, xy, edges, piece, place, sig
     """Rows of the Jacobian of ``alpha`` in ``xy``.
 
     Args:
-        least: Sigmoids with alpha (1 − alpha) below this have no row.
-        alpha: (B, H, W) of ``contour_forward``.
-        nearest: (B, H, W) of ``contour_forward``.
-        face_index: (B, H, W) as ``contour_forward`` got it.
-        xy: (B, V, 2) pixels.
-        edges: (E, 2) of ``Topology``.
-        piece: (B, N, 4) of ``trace_outline``.
-        place: (B, N, 6) of ``trace_outline``.
-        sigma: Pixels.
+        least: Least alpha (1 − alpha) of a pixel with a row.
+        alpha: (B, H, W) alpha of ``contour_forward``.
+        nearest: (B, H, W) nearest pieces of ``contour_forward``.
+        face_index: (B, H, W) face index passed to ``contour_forward``.
+        xy: (B, V, 2) projected vertices, pixels.
+        edges: (E, 2) edges of ``Topology``.
+        piece: (B, N, 4) pieces of ``trace_outline``.
+        place: (B, N, 6) end points of ``trace_outline``, pixels.
+        sigma: σ of the sigmoid, pixels.
 
     Returns:
         (R,) int64 pixels, row-major over the batch; (R, 2) int64 vertices; (R, 2, 2) change of alpha per pixel of each.

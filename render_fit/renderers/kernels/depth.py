@@ -10,7 +10,7 @@ from render_fit.renderers.kernels.compiling import kernel
 def _pull_depth(px, py, corner, z, g, grad):
     """Add ``g`` times the gradient of a triangle's depth at a pixel centre inside it to ``grad``: per corner x, y, z.
 
-    Interpolated linearly in 1 / z, as perspective does. ``z`` holds the corners' depths, metres.
+    Interpolated linearly in 1 / z (perspective-correct). ``z`` contains the corners' depths, metres.
     """
     x0, y0, x1, y1, x2, y2 = corner[0], corner[1], corner[2], corner[3], corner[4], corner[5]
     area = (x1 - x0) * (y2 - y0) - (y1 - y0) * (x2 - x0)
@@ -19,7 +19,7 @@ def _pull_depth(px, py, corner, z, g, grad):
     w1 = (x2 - px) * (y0 - py) - (y2 - py) * (x0 - px)
     w2 = (x0 - px) * (y1 - py) - (y0 - py) * (x1 - px)
     depth = (w0 + w1 + w2) / (w0 * u0 + w1 * u1 + w2 * u2)
-    # Gradient over the image of the inverse depth u, which is linear there.
+    # Image gradient of the inverse depth u, which is linear on the image.
     ux = ((u1 - u0) * (y2 - y0) - (u2 - u0) * (y1 - y0)) / area
     uy = ((u2 - u0) * (x1 - x0) - (u1 - u0) * (x2 - x0)) / area
     for k in range(3):
@@ -34,11 +34,11 @@ def depth_backward(grad_depth, face_index, xy, z, faces):
     """Gradient with respect to xy and z, (B, V, 3), of 1 / inverse depth at each covered pixel centre.
 
     Args:
-        grad_depth: (B, H, W).
-        face_index: (B, H, W) of the hard pass.
-        xy: (B, V, 2) pixels.
-        z: (B, V) metres.
-        faces: (F, 3).
+        grad_depth: (B, H, W) gradient of the loss with respect to depth.
+        face_index: (B, H, W) faces of the hard pass.
+        xy: (B, V, 2) projected vertices, pixels.
+        z: (B, V) depths of the vertices, metres.
+        faces: (F, 3) vertex indices.
     """
     n_batch, height, width = face_index.shape
     grad = np.zeros((n_batch, xy.shape[1], 3))

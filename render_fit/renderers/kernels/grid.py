@@ -1,4 +1,4 @@
-"""Lists of what lies in each cell of a grid, so that a pixel or a point looks at its neighbourhood only."""
+"""Lists of the faces or edges in each cell of a grid, so that only the neighbourhood of a point is searched."""
 
 import numpy as np
 from numba import prange
@@ -16,7 +16,7 @@ CELL = 4
 def _cells(x0, y0, x1, y1, left, top, cell, n_columns, n_rows, box):
     """Cells that a rectangle touches: first and last column, first and last row; last < first if none."""
     box[0], box[1], box[2], box[3] = 0, -1, 0, -1
-    # Clamped before the cast, which is undefined for numbers that an int32 does not hold.
+    # Clamped before the cast, which is undefined for numbers outside int32's range.
     c0 = np.floor(min(max((x0 - left) / cell, -1.0), float(n_columns)))
     c1 = np.floor(min(max((x1 - left) / cell, -1.0), float(n_columns)))
     r0 = np.floor(min(max((y0 - top) / cell, -1.0), float(n_rows)))
@@ -57,7 +57,7 @@ def edge_boxes(ends, left, top, cell, n_columns, n_rows, boxes):
 
 @kernel
 def _count(boxes, n_columns, start):
-    """Fill ``start`` (cells + 1), given as zeros, with where each cell's list begins."""
+    """Fill ``start`` (cells + 1), initially zero, with the begin of each cell's list."""
     for k in range(boxes.shape[0]):
         for r in range(boxes[k, 2], boxes[k, 3] + 1):
             for c in range(boxes[k, 0], boxes[k, 1] + 1):
@@ -81,17 +81,17 @@ def _list(boxes, n_columns, start, members):
 def bin_boxes(boxes, first, n_columns, n_rows):
     """Lists of the boxes that touch each cell, for a batch.
 
-    An image's lists are made by one thread: to share the work costs as much as it saves.
+    One thread makes an image's lists: splitting the work costs as much as it saves.
 
     Args:
         boxes: (N, 4) int32 cells of each box, the images' boxes one after another.
-        first: (B + 1,) where each image's boxes begin.
-        n_columns: Width of the grid.
-        n_rows: Height of the grid.
+        first: (B + 1,) index of each image's first box.
+        n_columns: Width of the grid, cells.
+        n_rows: Height of the grid, cells.
 
     Returns:
-        (B, cells + 1) int32 where each cell's list begins in its image's members; (B + 1,) int64 where each image's
-        members begin; all members, int32, those of each cell ascending. A member is counted from its image's first.
+        (B, cells + 1) int32 begin of each cell's list in its image's members; (B + 1,) int64 begin of each image's
+        members; all members, int32, those of each cell ascending, numbered from the image's first box.
     """
     n_batch = len(first) - 1
     start = np.zeros((n_batch, n_rows * n_columns + 1), np.int32)
@@ -110,7 +110,7 @@ def bin_boxes(boxes, first, n_columns, n_rows):
 
 @kernel
 def all_face_boxes(xy, faces, orientation, left, top, cell, n_columns, n_rows, radius):
-    """``face_boxes`` of a batch, one after another: (B · F, 4) int32, and (B + 1,) where each image's begin."""
+    """``face_boxes`` of a batch, joined: (B · F, 4) int32, and (B + 1,) the index of each image's first box."""
     n_batch, n_faces = xy.shape[0], faces.shape[0]
     boxes = np.empty((n_batch * n_faces, 4), np.int32)
     first = np.empty(n_batch + 1, np.int64)
@@ -123,19 +123,19 @@ def all_face_boxes(xy, faces, orientation, left, top, cell, n_columns, n_rows, r
 
 
 def bin_soft_faces(xy, faces, orientation, height, width, radius):
-    """Faces within ``radius`` of each cell of ``CELL`` × ``CELL`` pixels, for a batch.
+    """Lists of the faces within ``radius`` of each cell of ``CELL`` × ``CELL`` pixels, for a batch.
 
     Args:
-        xy: (B, V, 2) pixels.
-        faces: (F, 3).
-        orientation: (B, F); dropped faces are left out, degenerate ones stay.
+        xy: (B, V, 2) projected vertices, pixels.
+        faces: (F, 3) vertex indices.
+        orientation: (B, F) of ``orient``; dropped faces are left out, degenerate ones stay.
         height: Image height, pixels.
         width: Image width, pixels.
-        radius: Pixels.
+        radius: Largest distance of a listed face, pixels.
 
     Returns:
-        (B, cells + 1) int32 where each cell's list begins in its image's members; (B + 1,) int64 where each
-        image's members begin; all members, int32, those of each cell ascending.
+        (B, cells + 1) int32 begin of each cell's list in its image's members; (B + 1,) int64 begin of each image's
+        members; all members, int32, those of each cell ascending.
     """
     n_rows, n_columns = (height + CELL - 1) // CELL, (width + CELL - 1) // CELL
     boxes, first = all_face_boxes(xy, faces, orientation, 0.0, 0.0, float(CELL), n_columns, n_rows, radius)
@@ -144,7 +144,7 @@ def bin_soft_faces(xy, faces, orientation, height, width, radius):
 
 @kernel
 def face_at(px, py, xy, z, faces, orientation, any_will_do, start, members, left, top, cell, n_columns, n_rows):
-    """The nearest face at a point (or any, which is quicker to find) of its cell's list; −1 if there is none."""
+    """The nearest face at a point, from its cell's list, or with ``any_will_do`` the first found; −1 if none."""
     column = int(np.floor((px - left) / cell))
     row = int(np.floor((py - top) / cell))
     if column < 0 or row < 0 or column >= n_columns or row >= n_rows:

@@ -4,11 +4,11 @@
    orientation on the image) or ends.
 2. Contour edges cross where one limb passes another. Cut at all crossings, each piece is on the outline as a
    whole or not at all.
-3. A piece is on the outline if a point a hair to its outer side is in no face. That drops what lies in front
-   of or behind another part of the body.
+3. A piece is on the outline if a point just outside it is in no face. That removes pieces in front of or behind
+   another part of the body.
 
-Borders between parts are found likewise: the edges between two parts join the contour edges, and a piece is kept if
-different parts are visible a hair to its two sides.
+Borders between parts are found likewise: the edges between two parts are added to the contour edges, and a piece is
+kept if different parts are visible just beside it on its two sides.
 """
 
 import numpy as np
@@ -21,26 +21,26 @@ from render_fit.renderers.kernels.parts import N_PARTS
 from render_fit.renderers.kernels.rasterize import BANDS
 
 CELL_SHARE = 0.7
-# Side of the grid cells, mean lengths of a contour edge. Hands and face put over 1,000 faces into a cell of 4 px at
-# 224²; smaller cells cost more to list than they save.
+# Side of the grid cells, in mean lengths of a contour edge. At hands and face a cell of 4 px has over 1,000 faces at
+# 224²; smaller cells cost more in listing than they save.
 
 MARGIN_PX = 2.0
-# The outline is found this far (pixels) beyond what can reach a pixel: where it is cut off is never nearest.
+# The outline is traced this far (pixels) beyond the radius of any pixel, so that its cut ends are never nearest.
 
 MAX_CELLS = 1 << 18
-# Cells grow beyond the above where a grid would have more than this many.
+# Largest number of grid cells; with more, cells are enlarged.
 
 HAIR_PX = 1e-4
 HAIR_SHARE = 1e-3
-# How far beside a piece's midpoint the coverage is asked for: pixels, and at most this share of the piece's length,
-# so that an edge that meets the piece at its end at a flat angle is not mistaken for cover.
+# Distance beside a piece's midpoint at which coverage is tested: pixels, and at most this share of the piece's length,
+# so that a face that meets the piece's end at a flat angle does not cover the point.
 
 
 @kernel
 def _crossings(e, kept, edges, xy, box, start, members, n_columns, cuts, cut_by):
-    """Where other contour edges cut edge ``kept[e]``: parameters and the cutting edge, unsorted.
+    """Parameters at which other contour edges cut edge ``kept[e]``, and the cutting edges, unsorted.
 
-    A collinear overlap cuts at the other's ends; the cut then belongs to the edge itself (−1).
+    A collinear overlap cuts at the ends of the other edge; the cutting edge is then −1.
     """
     n = 0
     a, b = edges[kept[e], 0], edges[kept[e], 1]
@@ -55,7 +55,7 @@ def _crossings(e, kept, edges, xy, box, start, members, n_columns, cuts, cut_by)
             for m in range(start[k], start[k + 1]):
                 o = members[m]
                 p, q = edges[kept[o], 0], edges[kept[o], 1]
-                # Two boxes that overlap share several cells; the pair is taken up in the first of those.
+                # Two boxes that overlap share several cells; the pair is processed in the first of those.
                 if r != max(box[e, 2], box[o, 2]) or c != max(box[e, 0], box[o, 0]) or o == e:
                     continue
                 ox, oy = xy[p, 0] - ax, xy[p, 1] - ay
@@ -120,7 +120,7 @@ def _pieces(
     begin, end, kept, reach, box, edge_start, edge_members, xy, z, topology_arrays, orientation, face_parts,
     start, members, grid, piece, place,
 ):  # fmt: skip
-    """Pieces of the kept edges ``begin`` to ``end`` of one image, written as far as they fit; how many there are."""
+    """Write the pieces of the kept edges ``begin`` to ``end`` of one image, as far as they fit; their number."""
     faces, edges, edge_faces = topology_arrays
     left, top, cell, n_columns, n_rows = grid
     by_part = face_parts.shape[0] > 0
@@ -189,7 +189,7 @@ def _all_pieces(
     kept, first, reach, box, edge_start, edge_offset, edge_members, xy, z, topology_arrays, orientation, face_parts,
     start, offset, members, grid, capacity,
 ):  # fmt: skip
-    """``_pieces`` of all images, every image's edges in ``BANDS`` runs; and how many each run has, (B, BANDS)."""
+    """``_pieces`` of all images, every image's edges in ``BANDS`` runs; and the number of each run, (B, BANDS)."""
     n_batch = xy.shape[0]
     piece = np.empty((n_batch, BANDS, capacity, 4), np.int32)
     place = np.empty((n_batch, BANDS, capacity, 6))
@@ -208,7 +208,7 @@ def _all_pieces(
 
 
 def _joined(piece, place, count):
-    """The runs of each image one after another."""
+    """Join the runs of each image."""
     totals = count.sum(axis=1)
     most = int(totals.max())
     pieces, places = np.empty((len(piece), most, 4), np.int32), np.empty((len(piece), most, 6))
@@ -221,23 +221,23 @@ def _joined(piece, place, count):
 
 
 def trace_outline(xy, z, topology, orientation, height, width, radius, face_parts=None):
-    """Outline of the union of all faces, or the borders between visible parts, as far as they reach a pixel.
+    """Outline of the union of all faces, or the borders between visible parts, within ``radius`` of the image.
 
     Args:
-        xy: (B, V, 2) pixels.
-        z: (B, V) metres.
-        topology: The mesh's ``Topology``.
-        orientation: (B, F) as ``orient`` gives it.
+        xy: (B, V, 2) projected vertices, pixels.
+        z: (B, V) depths of the vertices, metres.
+        topology: Edges and adjacency of the mesh.
+        orientation: (B, F) orientations of ``orient``.
         height: Image height, pixels.
         width: Image width, pixels.
-        radius: How far beyond the image they matter, pixels.
-        face_parts: (F,) int64 for the borders between parts; None for the outline.
+        radius: Distance from a pixel beyond which pieces have no effect, pixels.
+        face_parts: (F,) int64 part of each face, for the borders between parts; None for the outline.
 
     Returns:
         (B, N, 4) int32 for each piece: its edge, the edge that cuts its start and the one that cuts its end
-        (−1: none), and its name: one of its faces for the outline; for a border the pair of parts visible at
-        its sides, lower · 24 + higher.
-        (B, N, 6) float64: parameters of its start and end along the edge, then x, y of the start and the end.
+            (−1: none), and its name: one of its faces for the outline; for a border the pair of parts visible at
+            its sides, lower · 24 + higher.
+        (B, N, 6) float64: parameters of its start and end along the edge, then x, y of the start and the end, pixels.
         (B,) int64 number of pieces in each image; the rest of the arrays is undefined.
     """
     n_batch = len(xy)
@@ -250,7 +250,7 @@ def trace_outline(xy, z, topology, orientation, height, width, radius, face_part
     if len(kept) == 0:
         return np.empty((n_batch, 0, 4), np.int32), np.empty((n_batch, 0, 6)), np.zeros(n_batch, np.int64)
     first = begins[::BANDS].copy()
-    # One grid for the batch, around all that is kept.
+    # One grid for the batch, around all kept edges.
     left, top = (float(ends[:, axis::2].min()) - 1 for axis in (0, 1))
     right, bottom = (float(ends[:, axis::2].max()) + 1 for axis in (0, 1))
     length = float(np.hypot(ends[:, 2] - ends[:, 0], ends[:, 3] - ends[:, 1]).mean())

@@ -1,10 +1,10 @@
-"""Part maps by the borders between visible parts: the contour silhouette's idea inside the body.
+"""Part maps from the distance to the borders between visible parts, analogous to the contour silhouette.
 
-A pixel whose centre shows part a, at a distance d from the nearest border, which parts a from b, has
+A pixel whose visible part is a, at a distance d from the nearest border, between a and b, has
 
     P(a) = alpha · sigmoid(d / σ),  P(b) = alpha · (1 − sigmoid(d / σ)).
 
-A pixel outside the body takes the part of the nearest face.
+A pixel outside the body has the part of the nearest face.
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ from render_fit.renderers.kernels.parts import N_PARTS
 
 @kernel
 def _other(part, pair):
-    """The part beyond the border of a pair, seen from ``part``; −1 if there is none or it is between others."""
+    """The other part of a border's pair than ``part``; −1 if there is no border or it is between other parts."""
     if pair < 0 or pair >= STRANGE:
         return -1
     first, second = pair // N_PARTS, pair % N_PARTS
@@ -36,14 +36,14 @@ def beyond(own, pair):
 
 @kernel(parallel=True)
 def borders_forward(alpha, own, keep, pair, parts):
-    """Fill ``parts`` (B, 24, H, W), given as zeros.
+    """Fill ``parts`` (B, 24, H, W), initially zero.
 
     Args:
         alpha: (B, H, W) silhouette.
-        own: (B, H, W) int64 part that the pixel shows; −1: none.
-        keep: (B, H, W) sigmoid(d / σ).
+        own: (B, H, W) int64 visible part of the pixel; −1: none.
+        keep: (B, H, W) share of the own part, sigmoid(d / σ).
         pair: (B, H, W) int32 name of the nearest border's pair, of ``contour_forward``.
-        parts: The output, in the dtype that is wanted.
+        parts: Output, in the dtype of the result.
     """
     n_batch, height, width = alpha.shape
     for task in prange(n_batch * height):

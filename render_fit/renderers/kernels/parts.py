@@ -1,10 +1,10 @@
-"""Part maps: alpha divided among the parts by a softmax over depth, fused over all faces near each pixel.
+"""Part maps: alpha divided among the parts by a softmax over the depth of all faces near each pixel.
 
 share(part) = Σ_{faces of the part} w / Σ_{all faces} w,  w = D · exp(−z / γ),  D = sigmoid(± d² / σ²)
 
 with d the distance to the nearest side of the projected face and z the face's depth by the pixel centre's barycentric
-coordinates, affine on the image, clipped at 0 and normalised, as PyTorch3D has it (SoftRas, Liu et al. 2019, eq. 3,
-with depth in metres and no background: the silhouette gives that).
+coordinates, affine on the image, clipped at 0 and normalised, as in PyTorch3D (SoftRas, Liu et al. 2019, eq. 3,
+with depth in metres and without background, which is given by the silhouette).
 """
 
 import numpy as np
@@ -24,7 +24,7 @@ from render_fit.renderers.kernels.triangle_distance import (
 )
 
 BEHIND = 16.0
-# Faces this many γ behind the nearest are skipped: their weight, below exp(−16) = 1e-7 of it, is float32's rounding.
+# Faces this many γ behind the nearest are skipped: their relative weight, below exp(−16) = 1e-7, is float32's rounding.
 
 N_PARTS = 24
 
@@ -33,7 +33,7 @@ NONE, SEVERAL = -1, -2
 
 @kernel
 def _weigh(px, py, n, corners, depths, boxes, sigma2, radius2, gamma, limit, found, side, at, inside, weight, z):
-    """Faces with a weight at a pixel: their places in the list and what their gradient needs; how many.
+    """Find the faces with a weight at a pixel: their list positions and the inputs of their gradient; their number.
 
     ``weight`` sums to one.
     """
@@ -54,7 +54,7 @@ def _weigh(px, py, n, corners, depths, boxes, sigma2, radius2, gamma, limit, fou
         k += 1
     kept = 0
     total = 0.0
-    # The nearest may lie at the edge of the radius, where its own D is exp(−R² / σ²).
+    # The nearest face may be at the edge of the radius, where its own D is exp(−R² / σ²).
     behind = (BEHIND + radius2 / sigma2) * gamma
     for m in range(k):
         if z[m] - nearest > behind:
@@ -72,7 +72,7 @@ def _weigh(px, py, n, corners, depths, boxes, sigma2, radius2, gamma, limit, fou
 
 @kernel
 def _listed_part(members, face_parts):
-    """The part of all faces of a cell; ``SEVERAL`` or ``NONE``."""
+    """The common part of all faces of a cell, or ``SEVERAL`` or ``NONE``."""
     part = NONE
     for m in range(members.shape[0]):
         if part >= 0 and face_parts[members[m]] != part:
@@ -83,7 +83,7 @@ def _listed_part(members, face_parts):
 
 @kernel
 def _only_part(px, py, n, corners, boxes, radius2, limit, is_covered, listed_parts):
-    """The part of all faces in reach of a pixel, if it is one: then that part takes all of alpha.
+    """The common part of all faces in reach of a pixel, if there is one: that part then has all of alpha.
 
     Returns:
         The part; ``SEVERAL`` if there may be more than one; ``NONE`` if no face is in reach.
@@ -106,9 +106,9 @@ def _only_part(px, py, n, corners, boxes, radius2, limit, is_covered, listed_par
 
 @kernel
 def _depth_limit(px, py, f, xy, z, faces, gamma):
-    """Depth beyond which a face has no weight at a pixel where ``f`` is nearest; without limit if ``f`` is negative.
+    """Depth beyond which a face has no weight at a pixel where ``f`` is nearest, metres; infinite if ``f`` is negative.
 
-    By the depth that ``f`` has here, which for a large face is farther than the hard pass's, corrected for perspective.
+    Computed from the affine depth of ``f``, which for a large face exceeds the hard pass's perspective-correct depth.
     """
     if f < 0:
         return np.inf
@@ -123,23 +123,23 @@ def _depth_limit(px, py, f, xy, z, faces, gamma):
 def parts_forward(
     alpha, owner, face_index, xy, z, faces, face_parts, start, offset, members, sigma, radius, gamma, parts
 ):
-    """Fill ``parts`` (B, 24, H, W), given as zeros.
+    """Fill ``parts`` (B, 24, H, W), initially zero.
 
     Args:
         alpha: (B, H, W) silhouette.
-        owner: (B, H, W) int32 face that takes all of alpha where no face is within the radius; −1: none.
-        face_index: (B, H, W) int32 of the hard pass.
-        xy: (B, V, 2) pixels.
-        z: (B, V) metres.
-        faces: (F, 3).
-        face_parts: (F,) int64.
-        start: Of ``bin_soft_faces``, with the same radius.
-        offset: Of ``bin_soft_faces``.
-        members: Of ``bin_soft_faces``.
-        sigma: Pixels.
-        radius: Pixels.
-        gamma: Metres.
-        parts: The output, in the dtype that is wanted.
+        owner: (B, H, W) int32 face whose part has all of alpha where no face is within the radius; −1: none.
+        face_index: (B, H, W) int32 faces of the hard pass.
+        xy: (B, V, 2) projected vertices, pixels.
+        z: (B, V) depths of the vertices, metres.
+        faces: (F, 3) vertex indices.
+        face_parts: (F,) int64 part of each face.
+        start: Begins of the cells' lists, of ``bin_soft_faces`` with the same radius.
+        offset: Begins of the images' members, of ``bin_soft_faces``.
+        members: Faces in the lists, of ``bin_soft_faces``.
+        sigma: σ of D, pixels.
+        radius: Distance beyond which a face has no weight, pixels.
+        gamma: Temperature γ, metres.
+        parts: Output, in the dtype of the result.
     """
     n_batch, height, width = alpha.shape
     n_rows, n_columns = (height + CELL - 1) // CELL, (width + CELL - 1) // CELL
@@ -260,7 +260,7 @@ def parts_backward(
                         for m in range(n):
                             k = found[m]
                             g = a * weight[m] * (grad_parts[b, listed[k], i, j] - mean)
-                            # With one part in reach its gradient equals the mean, up to rounding.
+                            # With one part in reach, its gradient equals the mean up to rounding.
                             if abs(g) <= 1e-14 * abs(mean):
                                 continue
                             slope = g / (1.0 + np.exp(level[m])) / (sigma * sigma)

@@ -1,4 +1,4 @@
-"""The hard pass: which face is nearest at each pixel centre."""
+"""The hard pass: the nearest face at each pixel centre."""
 
 import numpy as np
 from numba import prange
@@ -6,17 +6,17 @@ from numba import prange
 from render_fit.renderers.kernels.compiling import kernel
 
 DROPPED = 2
-"""Orientation of a face that is not drawn: a vertex is too near, not finite, or absurdly far off."""
+"""Orientation of a face that is not rendered: a vertex is too near, not finite, or too far off the image."""
 
 BANDS = 4
 """Pieces into which the work on one image is split. Fixed, so that sums do not depend on the thread count."""
 
 TIE_PX2 = 1e-9
 """Squared distances that differ by less, pixels², count as equal: sides that meet at the nearest point differ by
-rounding. Of the faces there the first is named."""
+rounding. The first of the faces there is used."""
 
 FAR_OFF_PX = 1e6
-"""Coordinate beyond which a vertex is treated like one behind the camera: its face is dropped."""
+"""Coordinate, pixels, beyond which a vertex is treated like one behind the camera: its face is dropped."""
 
 
 @kernel(parallel=True)
@@ -32,7 +32,7 @@ def orient(xy, z, faces, near):
             drawn = True
             for k in range(3):
                 v = faces[f, k]
-                # Written so that NaN fails.
+                # This form is false for NaN.
                 drawn = drawn and z[b, v] >= near
                 drawn = drawn and z[b, v] < np.inf
                 drawn = drawn and abs(xy[b, v, 0]) < FAR_OFF_PX

@@ -1,8 +1,8 @@
-"""Triangles against all pixels of a cell at once, so that the compiler can make SIMD lanes of the pixels.
+"""Triangle geometry for all pixels of a cell at once, so that the compiler can put the pixels into SIMD lanes.
 
-The same geometry as in ``nearest``, without branches, in coordinates relative to the cell's centre. The loops over
-``LANES`` pixels that call these functions become vector instructions if nothing in them branches or calls out; all
-their arrays are pieces of one scratch array, because LLVM gives up where several might overlap.
+Same geometry as in ``triangle_distance``, without branches, in coordinates relative to the cell's centre. Loops over
+``LANES`` pixels that call these functions are vectorised only if nothing in them branches or calls other code; all
+their arrays are slices of one scratch array, because LLVM does not vectorise where arrays might overlap.
 """
 
 import numpy as np
@@ -22,17 +22,17 @@ RECORD = 16
 1 / length² (0 for length 0), pixels; then the sign of its area (0 for a triangle without area)."""
 
 MOST_EXPONENT = 30.0
-"""Exponents are clamped to ± this: exp(−30) = 1e-13 tells nothing apart from 0."""
+"""Exponents are clamped to ± this: exp(−30) = 1e-13 is negligible."""
 
 
 @kernel(parallel=True)
 def triangle_records(xy, faces, orientation):
-    """Every face as a ``RECORD``, in image coordinates; (B, F, RECORD).
+    """Records of all faces (see ``RECORD``), in image coordinates: (B, F, RECORD).
 
     Args:
-        xy: (B, V, 2) pixels.
-        faces: (F, 3).
-        orientation: (B, F) of ``orient``.
+        xy: (B, V, 2) projected vertices, pixels.
+        faces: (F, 3) vertex indices.
+        orientation: (B, F) orientations of ``orient``.
     """
     n_faces = faces.shape[0]
     records = np.empty((xy.shape[0], n_faces, RECORD))
@@ -52,7 +52,7 @@ def triangle_records(xy, faces, orientation):
 
 @kernel(inline=True, simd=True)
 def _along(x, y, ex, ey, inverse_length2):
-    """Nearest point of a side: parameter, offset from the pixel, squared distance. x, y: its start, from there."""
+    """Nearest point of a side that starts at (x, y) from the pixel: parameter, offset from there, squared distance."""
     t = min(max(-(x * ex + y * ey) * inverse_length2, 0.0), 1.0)
     qx, qy = x + t * ex, y + t * ey
     return t, qx, qy, qx * qx + qy * qy
@@ -61,7 +61,7 @@ def _along(x, y, ex, ey, inverse_length2):
 @kernel(inline=True, simd=True)
 def _side(x0, y0, x1, y1, x2, y2, sign):
     """1.0 if the origin is strictly inside a triangle, else −1.0."""
-    # Of a triangle without area these are rounding, of any sign.
+    # For a triangle without area these are rounding errors, of any sign.
     w0, w1, w2 = x1 * y2 - y1 * x2, x2 * y0 - y2 * x0, x0 * y1 - y0 * x1
     return 1.0 if min(sign * w0, sign * w1, sign * w2) > 0.0 else -1.0
 
@@ -80,11 +80,11 @@ def signed_distance2(px, py, record):
 
 @kernel(inline=True, simd=True)
 def nearest_point(px, py, record):
-    """The nearest point of the triangle's sides, and how it hangs on the corners.
+    """The nearest point of the triangle's sides, and its weights of the corners.
 
     Returns:
         Squared distance, pixels²; 1.0 inside, −1.0 outside; offset x, y from the pixel to the point; weights of
-        corners 0 and 2 in it (corner 1 has the rest). Of equally near sides the first counts.
+        corners 0 and 2 in it (corner 1 has the rest). Of equally near sides the first is used.
     """
     x0, y0 = record[0] - px, record[1] - py
     x1, y1 = record[2] - px, record[3] - py
@@ -114,7 +114,7 @@ def exponential(x):
     """exp(x) for |x| ≤ ``MOST_EXPONENT``, by a polynomial of x / 64 and six squarings.
 
     The relative error is below 3e-10 for |x| ≤ 9.3 (the end of the default blur radius), 2e-8 for |x| ≤ 16 and 4e-6
-    at 30. LLVM cannot put a call of exp into lanes without a vector maths library.
+    at 30. LLVM cannot vectorise calls of exp without a vector maths library.
     """
     r = x * (1.0 / 64.0)
     p = 1.0 + r * (1.0 + r * (1 / 2 + r * (1 / 6 + r * (1 / 24 + r * (1 / 120 + r * (1 / 720 + r * (1 / 5040)))))))
@@ -128,20 +128,20 @@ def exponential(x):
 
 @kernel(simd=True)
 def gather_in_reach(records, members, cx, cy, radius, found):
-    """Those of a cell's faces that reach one of its pixel centres, relative to the cell's centre.
+    """Collect the records of a cell's faces in reach of one of its pixel centres, relative to the cell's centre.
 
     Args:
-        records: (F, RECORD) of ``triangle_records``.
-        members: (N,) faces of the cell; those in reach are moved to its front, in their order.
-        cx: The cell's centre, pixels.
-        cy: Pixels.
-        radius: How far a face reaches beyond its sides, pixels.
-        found: (≥ N, RECORD) filled.
+        records: (F, RECORD) records of ``triangle_records``.
+        members: (N,) faces of the cell; those in reach are moved to the front, in their order.
+        cx: x of the cell's centre, pixels.
+        cy: y of the cell's centre, pixels.
+        radius: Reach of a face beyond its sides, pixels.
+        found: (≥ N, RECORD) filled with the records in reach.
 
     Returns:
-        How many there are.
+        Number of faces in reach.
     """
-    # The slack keeps rounding from deciding here: what is in reach of a pixel is decided there.
+    # The slack makes this independent of rounding; reach is tested exactly per pixel.
     reach2 = (radius + CELL_REACH + 1e-6) ** 2
     n = 0
     for m in range(members.shape[0]):
@@ -161,7 +161,7 @@ def gather_in_reach(records, members, cx, cy, radius, found):
 
 @kernel
 def place_lanes(scratch):
-    """Pixel centres of a cell relative to its centre: x in the first ``LANES`` numbers, y in the next."""
+    """Write the pixel centres of a cell, relative to its centre: x in the first ``LANES`` numbers, y in the next."""
     for lane in range(LANES):
         scratch[lane] = lane % CELL - (CELL - 1) / 2
         scratch[LANES + lane] = lane // CELL - (CELL - 1) / 2

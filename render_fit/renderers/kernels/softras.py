@@ -1,7 +1,7 @@
 """The ``softras`` silhouette, 1 − Π (1 − sigmoid(± d² / σ²)) over every face within the blur radius.
 
-Nothing is kept per pair of pixel and face: the backward pass computes the pairs again. Both passes go cell by cell and
-face by face, with the cell's pixels side by side in SIMD lanes (``lanes``).
+Nothing is stored per pair of pixel and face: the backward pass recomputes the pairs. Both passes iterate over cells
+and faces, with the cell's pixels in SIMD lanes (``simd``).
 """
 
 import numpy as np
@@ -23,16 +23,16 @@ from render_fit.renderers.kernels.simd import (
 from render_fit.renderers.kernels.triangle_distance import longest_list
 
 SATURATED = 1e7
-# Where 1 / (1 − alpha) passes this, the rest of the faces is skipped: alpha is within 1e-7 of 1, as near as float32
-# tells, and so is its gradient of 0.
+# Where 1 / (1 − alpha) exceeds this, the other faces are skipped: alpha is within 1e-7 of 1, float32's resolution,
+# and its gradient likewise of 0.
 
 LOOK_EVERY = 8
-# After so many faces it is looked whether a whole cell is saturated.
+# Number of faces after which a cell is checked for saturation of all its pixels.
 
 
 @kernel(simd=True)
 def _multiply(scratch, n, found, per_sigma2, radius2):
-    """Π (1 + exp(± d² / σ²)) = 1 / (1 − alpha) of a cell's pixels, from 2 · LANES in the scratch array."""
+    """Write Π (1 + exp(± d² / σ²)) = 1 / (1 − alpha) of a cell's pixels, from 2 · LANES in the scratch array."""
     for m in range(n):
         for lane in range(LANES):
             distance2, side = signed_distance2(scratch[lane], scratch[LANES + lane], found[m])
@@ -48,9 +48,9 @@ def _multiply(scratch, n, found, per_sigma2, radius2):
 
 @kernel(simd=True)
 def _pull(scratch, n, found, per_sigma2, radius2, corner_grad):
-    """Fill ``corner_grad`` (≥ N, 6) with the gradient of a cell's pixels with respect to the corners' x and y.
+    """Fill ``corner_grad`` (≥ N, 6) with the gradient from a cell's pixels with respect to the corners' x and y.
 
-    From 2 · LANES the scratch array has each pixel's gradient in log Π, times 2 / σ².
+    From 2 · LANES, the scratch array contains each pixel's gradient with respect to log Π, times 2 / σ².
     """
     for m in range(n):
         for lane in range(LANES):
@@ -79,21 +79,21 @@ def _pull(scratch, n, found, per_sigma2, radius2, corner_grad):
 
 @kernel(parallel=True)
 def softras_forward(records, start, offset, members, sigma, radius, height, width):
-    """What alpha follows from.
+    """Product over faces from which alpha is computed.
 
     Args:
-        records: (B, F, RECORD) of ``triangle_records``.
-        start: Of ``bin_soft_faces``, with the same radius.
-        offset: Of ``bin_soft_faces``.
-        members: Of ``bin_soft_faces``; each cell's faces in reach of a pixel are moved to the front of its list.
-        sigma: Pixels.
-        radius: Pixels.
-        height: Pixels.
-        width: Pixels.
+        records: (B, F, RECORD) records of ``triangle_records``.
+        start: Begins of the cells' lists, of ``bin_soft_faces`` with the same radius.
+        offset: Begins of the images' members, of ``bin_soft_faces``.
+        members: Faces in the lists; each cell's faces in reach of a pixel are moved to the front of its list.
+        sigma: σ of the sigmoid, pixels.
+        radius: Blur radius, pixels.
+        height: Image height, pixels.
+        width: Image width, pixels.
 
     Returns:
-        (B, H, W) float64: 1 / (1 − alpha).
-        (B, cells) int32: how many of each cell's faces are in reach.
+        (B, H, W) float64 1 / (1 − alpha).
+        (B, cells) int32 number of each cell's faces in reach.
     """
     n_batch = records.shape[0]
     n_rows, n_columns = (height + CELL - 1) // CELL, (width + CELL - 1) // CELL
@@ -172,7 +172,7 @@ def softras_backward(grad_alpha, product, in_reach, faces, n_vertices, records, 
 
 @kernel(simd=True)
 def _find_nearest(scratch, n, found, radius2):
-    """Least squared distance of a cell's pixels to a face in reach, and the place of that face; 1e30 and −1 if none."""
+    """Least squared distance of a cell's pixels to a face in reach, and that face's position; 1e30 and −1 if none."""
     for lane in range(LANES):
         scratch[2 * LANES + lane] = 1e30
         scratch[3 * LANES + lane] = -1.0
@@ -190,16 +190,16 @@ def nearest_faces(in_reach, records, start, offset, members, radius, face_index)
     """The face nearest in the image to each pixel centre that no face covers; −1 elsewhere.
 
     Args:
-        in_reach: Of ``softras_forward``.
-        records: (B, F, RECORD) of ``triangle_records``.
-        start: Of ``bin_soft_faces``, with the same radius.
-        offset: Of ``bin_soft_faces``.
-        members: As ``softras_forward`` left them.
-        radius: Pixels.
-        face_index: (B, H, W) int32 of the hard pass.
+        in_reach: (B, cells) numbers of faces in reach, of ``softras_forward``.
+        records: (B, F, RECORD) records of ``triangle_records``.
+        start: Begins of the cells' lists, of ``bin_soft_faces`` with the same radius.
+        offset: Begins of the images' members, of ``bin_soft_faces``.
+        members: Faces in the lists, as reordered by ``softras_forward``.
+        radius: Blur radius, pixels.
+        face_index: (B, H, W) int32 faces of the hard pass.
 
     Returns:
-        (B, H, W) int32; of equally near faces the first.
+        (B, H, W) int32 faces; of equally near ones the first.
     """
     n_batch, height, width = face_index.shape
     n_rows, n_columns = (height + CELL - 1) // CELL, (width + CELL - 1) // CELL

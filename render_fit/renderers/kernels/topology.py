@@ -1,4 +1,4 @@
-"""Edges of a mesh and the faces at each of them: made once per mesh, kept for the next call."""
+"""Edges of a mesh and the faces at each edge, computed once per mesh and cached."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _recent: list[Topology] = []
 
 @dataclass(frozen=True)
 class Topology:
-    """What the kernels need to know of a mesh apart from its vertices.
+    """Connectivity of a mesh as used by the kernels.
 
     Attributes:
         faces: (F, 3) int32 vertex indices.
-        edges: (E, 2) int32 vertex indices, lower first. An edge where k > 2 faces meet is there ⌈k/2⌉ times.
-        edge_faces: (E, 2) int32 two faces at each edge, ascending, −1 where there is none.
+        edges: (E, 2) int32 vertex indices, lower first. An edge where k > 2 faces meet occurs ⌈k/2⌉ times.
+        edge_faces: (E, 2) int32 faces at each edge, ascending, −1 where there is none.
         edge_is_crowded: (E,) bool, whether three or more faces meet there.
         n_vertices: One more than the highest vertex index.
     """
@@ -30,7 +30,7 @@ class Topology:
 
 
 def topology_of(faces: np.ndarray) -> Topology:
-    """Edges and adjacency of (F, 3) faces, from the last few meshes seen if it is one of them."""
+    """Edges and adjacency of (F, 3) faces; cached for the last few meshes."""
     for known in _recent:
         if known.faces.shape == faces.shape and np.array_equal(known.faces, faces):
             return known
@@ -44,12 +44,12 @@ def _make(faces: np.ndarray) -> Topology:
     n_faces = len(faces)
     if n_faces and faces.min() < 0:
         raise ValueError(f"faces: expected vertex indices from 0, got {faces.min()}")
-    # Row k * F + f of `sides` is edge k of face f; sorting by edge puts the faces of an edge side by side.
+    # Row k * F + f of `sides` is edge k of face f; sorting by edge makes the faces of an edge adjacent.
     sides = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
     edges, inverse, count = np.unique(sides, axis=0, return_inverse=True, return_counts=True)
     face_of_side = np.tile(np.arange(n_faces, dtype=np.int32), 3)
     face_of_side = face_of_side[np.lexsort((face_of_side, inverse.reshape(-1)))]
-    # An edge of k faces gets a row for every two of them, so that each face is beside each of its edges.
+    # An edge of k faces has a row for every two of them, so that each face is listed at each of its edges.
     rows = (count + 1) // 2
     edge_of_row = np.repeat(np.arange(len(edges)), rows)
     pair = np.arange(len(edge_of_row)) - np.repeat(np.cumsum(rows) - rows, rows)

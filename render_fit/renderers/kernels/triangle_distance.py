@@ -1,12 +1,12 @@
-"""A triangle seen from a pixel centre: its nearest point, its depth, and how they move with the corners."""
+"""Nearest point and depth of a triangle at a pixel centre, and their gradients with respect to the corners."""
 
 import numpy as np
 
 from render_fit.renderers.kernels.compiling import kernel
 
 NO_AREA_PX2 = 1e-6
-"""Twice the area on the image, pixels², up to which a triangle has the mean of its corners' depths: what its sides say
-would turn on rounding. PyTorch3D leaves out triangles up to 1e-8 in its units, more than this above 20 × 20 pixels."""
+"""Twice the area on the image, pixels², up to which a triangle has the mean of its corners' depths: interpolation would
+be rounding. PyTorch3D leaves out triangles up to 1e-8 in its units, more than this above 20 × 20 pixels."""
 
 
 @kernel(inline=True)
@@ -20,11 +20,11 @@ def _along(px, py, ax, ay, bx, by, inverse_length2):
 
 @kernel(inline=True)
 def nearest_on_triangle(px, py, corner):
-    """Where a pixel centre lies relative to a triangle.
+    """Position of a pixel centre relative to a triangle.
 
     Args:
-        px: Pixels.
-        py: Pixels.
+        px: Pixel centre's x, pixels.
+        py: Pixel centre's y, pixels.
         corner: Nine numbers: x0, y0, x1, y1, x2, y2, pixels, and 1 / length² of the sides 01, 12, 20.
 
     Returns:
@@ -51,10 +51,10 @@ def nearest_on_triangle(px, py, corner):
 def _clipped(px, py, corner):
     """Barycentric coordinates of a pixel centre, affine on the image, each clipped at 0, not yet normalised.
 
-    Twice the areas, pixels², of the triangles that the centre makes with the sides, negative ones as 0.
+    Twice the areas, pixels², of the triangles between the centre and the sides, negative ones as 0.
 
     Returns:
-        The three, corner by corner; the sign of the triangle's area, 0 for one without area, whose three are 1.
+        The three coordinates; the sign of the triangle's area. Without area the sign is 0 and the coordinates are 1.
     """
     x0, y0, x1, y1, x2, y2 = corner[0], corner[1], corner[2], corner[3], corner[4], corner[5]
     area = (x1 - x0) * (y2 - y0) - (y1 - y0) * (x2 - x0)
@@ -71,20 +71,20 @@ def _clipped(px, py, corner):
 def clipped_depth(px, py, corner, z):
     """Depth of a triangle at a pixel centre, inside it or not: Σ b z, with b clipped at 0 and normalised.
 
-    Never below the least nor above the greatest corner's. The mean of the corners' for a triangle without area.
+    Between the corners' least and greatest depth; their mean for a triangle without area.
     Not corrected for perspective: outside a triangle seen edge-on the corrected coordinates grow without bounds.
 
     Args:
-        px: Pixels.
-        py: Pixels.
-        corner: x0, y0, x1, y1, x2, y2, pixels.
-        z: The corners' depths, metres.
+        px: Pixel centre's x, pixels.
+        py: Pixel centre's y, pixels.
+        corner: Corners x0, y0, x1, y1, x2, y2, pixels.
+        z: Depths of the corners, metres.
 
     Returns:
-        Metres.
+        Depth, metres.
 
     Differentiability:
-        By ``pull_clipped_depth``; has a kink where a coordinate begins to be clipped.
+        Gradient in ``pull_clipped_depth``; not smooth where a coordinate begins to be clipped.
 
     Source:
         PyTorch3D, csrc/utils/geometry_utils.h, BarycentricClipForward; its floor of 1e-5 under the sum is never
@@ -100,7 +100,7 @@ def pull_distance2(px, py, corner, side, t, g, grad):
     far = (side + 1) % 3
     x = px - (1 - t) * corner[2 * side] - t * corner[2 * far]
     y = py - (1 - t) * corner[2 * side + 1] - t * corner[2 * far + 1]
-    # The nearest point slides along its side at right angles to the offset, so only the side's own motion counts.
+    # The nearest point slides along its side at right angles to the offset, so only the side's motion counts.
     grad[3 * side] -= 2 * g * (1 - t) * x
     grad[3 * side + 1] -= 2 * g * (1 - t) * y
     grad[3 * far] -= 2 * g * t * x
@@ -111,7 +111,7 @@ def pull_distance2(px, py, corner, side, t, g, grad):
 def pull_clipped_depth(px, py, corner, z, g, grad):
     """Add ``g`` times the gradient of ``clipped_depth`` to ``grad``: per corner x, y, z.
 
-    What is clipped passes no gradient. A triangle without area passes it to the depths only.
+    Clipped coordinates have no gradient. For a triangle without area only the depths have one.
 
     Source:
         PyTorch3D, csrc/utils/geometry_utils.h, BarycentricClipBackward and BarycentricCoordsBackward, whose terms in
@@ -127,7 +127,7 @@ def pull_clipped_depth(px, py, corner, z, g, grad):
         if (b0 if k == 0 else (b1 if k == 1 else b2)) <= 0:
             continue
         i, j = (k + 1) % 3, (k + 2) % 3
-        # How the depth moves with the area that the centre makes with the side from corner i to corner j.
+        # Derivative of the depth by the area between the centre and the side from corner i to corner j.
         slope = sign * g * (z[k] - depth) / total
         grad[3 * i] += slope * (corner[2 * j + 1] - py)
         grad[3 * i + 1] -= slope * (corner[2 * j] - px)
@@ -137,18 +137,18 @@ def pull_clipped_depth(px, py, corner, z, g, grad):
 
 @kernel
 def gather_cell(xy, z, faces, members, corners, depths, boxes, radius):
-    """Copy the corners of a cell's faces side by side.
+    """Copy the corners of a cell's faces to contiguous arrays.
 
     Args:
-        xy: (V, 2) pixels.
-        z: (V,) metres.
-        faces: (F, 3).
+        xy: (V, 2) projected vertices, pixels.
+        z: (V,) depths of the vertices, metres.
+        faces: (F, 3) vertex indices.
         members: (N,) faces of the cell.
         corners: (≥ N, 9) filled with x0, y0, x1, y1, x2, y2 and 1 / length² of the sides (0 for length 0).
-        depths: (≥ N, 3) filled with the corners' depths.
+        depths: (≥ N, 3) filled with the corners' depths, metres.
         boxes: (≥ N, 5) filled with the bounding boxes, grown by ``radius``: left, right, top, bottom; and the least
             depth.
-        radius: Pixels.
+        radius: Margin of the bounding boxes, pixels.
     """
     for m in range(members.shape[0]):
         for k in range(3):
@@ -169,7 +169,7 @@ def gather_cell(xy, z, faces, members, corners, depths, boxes, radius):
 
 @kernel
 def scatter_cell(faces, members, corner_grad, grad):
-    """Add the corners' gradients (N, 9), x, y, z each, to the vertices' (V, 3)."""
+    """Add the gradients of the corners (N, 9), x, y, z each, to those of the vertices (V, 3)."""
     for m in range(members.shape[0]):
         for k in range(3):
             v = faces[members[m], k]

@@ -1,4 +1,4 @@
-"""Thinning and mirroring, on a sphere of which the left half is given."""
+"""Mesh simplification and mirroring, on the left half of a sphere."""
 
 import numpy as np
 import trimesh
@@ -23,7 +23,7 @@ def half_sphere() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return half.reshape(-1, 3), np.concatenate([left, right]), mirror
 
 
-def test_a_thinned_sphere_is_closed_symmetric_and_round() -> None:
+def test_a_simplified_sphere_is_closed_symmetric_and_round() -> None:
     half, vertices, mirror = half_sphere()
     faces, kept, pairs = mirrored(thin(half, vertices, 150), mirror)
     points = vertices[kept]

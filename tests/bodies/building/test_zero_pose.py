@@ -1,4 +1,4 @@
-"""Placing SMPL's joints and unposing, on a made-up adult (MakeHuman's mean bone heads, random skin)."""
+"""Placing SMPL's joints and unposing, on an artificial adult (MakeHuman's mean bone heads, random skin)."""
 
 import numpy as np
 import pytest
@@ -72,7 +72,7 @@ def test_left_and_right_are_treated_alike(adults: Adults) -> None:
         np.testing.assert_allclose(rotation[0, i] * np.outer(flip, flip), rotation[0, j], atol=1e-9)
 
 
-def test_turns_do_what_they_say() -> None:
+def test_rotations_from_directions_and_about_axes() -> None:
     x, y, z = np.eye(3)[:, None]
     np.testing.assert_allclose(shortest_turn(x, y)[0] @ x[0], y[0], atol=1e-9)
     np.testing.assert_allclose(shortest_turn(x, y)[0] @ z[0], z[0], atol=1e-6)
