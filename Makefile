@@ -1,8 +1,10 @@
-# Each target works from a fresh clone by itself: it makes .venv and installs what it needs, once.
-#   make demo    fit a synthetic person and a real photo, say where the results are
-#   make test    the test suite
-#   make lint    ruff, ruff format, pyright
-#   make bench   speed and memory on this machine, and whether anything became slower; half an hour, on an idle machine
+# Each target works from a fresh clone: on first use it creates .venv and installs what it needs.
+#   make demo    fit a synthetic person and a real photo, print where the results are
+#   make test    run the test suite
+#   make lint    run ruff, ruff format and pyright
+#   make format  fix what ruff can fix, format the code
+#   make bench   measure speed and memory, compare with the baseline (half an hour, on an idle machine)
+#   make clean   delete .venv, out and builds
 # PYTHON=/path/to/python3.x chooses the interpreter (3.10, 3.11 or 3.12).
 
 SHELL := /bin/bash
@@ -26,7 +28,7 @@ help:
 
 $(BIN)/python:
 	@if [ -z "$(PYTHON)" ]; then \
-		echo "make: needs Python 3.10, 3.11 or 3.12 with its venv module; found none (Debian: apt install python3-venv)." \
+		echo "make: expected Python 3.10, 3.11 or 3.12 with its venv module, found none (Debian: apt install python3-venv)." \
 		     "Choose one with: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; fi
 	@"$(PYTHON)" -c '$(SUITABLE)' || { echo "make: $(PYTHON) is not a Python 3.10–3.12 with venv and ensurepip" >&2; exit 1; }
 	@echo "making $(VENV) with $$("$(PYTHON)" -V)"
