@@ -61,7 +61,7 @@ def spine(result: rf.FitResult) -> float:
 
 
 def test_the_examples_run(tmp_path):
-    assert len(EXAMPLES) == 13 and EXAMPLES[0].count('"hybrid"') == 1
+    assert len(EXAMPLES) == 14 and EXAMPLES[0].count('"hybrid"') == 1
     namespace = {"__name__": "example"}
     for code in EXAMPLES:
         code = code.replace('"hybrid"', repr(str(write_recipe(tmp_path))))

@@ -84,8 +84,12 @@ def finetune(
     ],
     out: TrainingFolder = Path("finetuned"),
     regressor: Annotated[
-        str, typer.Option(help="Regressor to fine-tune: a name, a .safetensors file, or owner/name on the hub.")
-    ] = "lifter",
+        str | None,
+        typer.Option(
+            help="Regressor to fine-tune: a name, a .safetensors file, or owner/name on the hub. "
+            "Default: the recipe's `pretrained`, or lifter."
+        ),
+    ] = None,
     recipe: Annotated[str, typer.Option(help=RECIPE_HELP)] = "finetune",
     mocap: Mocap = None,
     steps: Steps = None,

@@ -56,10 +56,19 @@ class Objective:
         self.terms = {name: Weighted(weight, term) for name, (weight, term) in terms.items() if weight != 0}
 
     def __call__(self, state: FitState) -> Float[Tensor, "b"]:
-        """The weighted sum, (B,)."""
-        values = [weighted.weight * weighted.term(state) for weighted in self.terms.values()]
+        """The weighted sum, (B,).
+
+        Raises:
+            ValueError: if a term does not return one value per image.
+        """
+        values, count = [], len(state.parameters)
+        for name, weighted in self.terms.items():
+            value = weighted.term(state)
+            if value.ndim != 1 or len(value) not in (1, count):
+                raise ValueError(f"term {name!r}: expected one value per image, ({count},), got {tuple(value.shape)}")
+            values.append(weighted.weight * value)
         if not values:
-            return state.parameters.betas.new_zeros(len(state.parameters))
+            return state.parameters.betas.new_zeros(count)
         return torch.stack(torch.broadcast_tensors(*values)).sum(dim=0)
 
     def only(self, *names: str) -> Objective:

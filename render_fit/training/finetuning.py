@@ -27,6 +27,9 @@ from render_fit.training.render_supervision import RenderSupervisionConfig, rend
 from render_fit.training.runs import make_people_sampler, process_state
 from render_fit.training.unlabelled_photos import UnlabelledPhotos
 
+DEFAULT_REGRESSOR = "lifter"
+"""Regressor that is fine-tuned if neither the call nor the recipe names one."""
+
 OBSERVED = "observed"
 """Folder of cached observations."""
 
@@ -67,9 +70,9 @@ class FinetuningResult:
 
 
 def finetune(
-    images: Sequence[Path],
-    out: Path,
-    pretrained: str = "lifter",
+    images: Sequence[str | Path],
+    out: str | Path,
+    pretrained: str | None = None,
     recipe: str = "finetune",
     mocap: Path | None = None,
     *,
@@ -82,7 +85,8 @@ def finetune(
     Args:
         images: Photos, or folders of photos.
         out: Folder of the training. If it exists, the training resumes, and its photos are not observed again.
-        pretrained: Regressor to start from: a name, a file, or OWNER/NAME on the Hugging Face hub.
+        pretrained: Regressor to start from: a name, a file, or OWNER/NAME on the Hugging Face hub; None: that of the
+            recipe, or `DEFAULT_REGRESSOR`.
         recipe: Training recipe, by name or path. Its network is replaced by that of the regressor.
         mocap: Folder of motion capture for the synthetic people; None: poses of the pose prior.
         steps: Number of steps; None: that of the recipe.
@@ -95,11 +99,12 @@ def finetune(
     Raises:
         InputError: if there is no regressor, no photo, or no person in any photo.
     """
+    out, chosen = Path(out), load_training_recipe(recipe)
+    pretrained = pretrained or chosen.pretrained or DEFAULT_REGRESSOR
     first = load_regressor(pretrained)
-    chosen = load_training_recipe(recipe)
     changes = {"regressor": first.config, "pretrained": pretrained} | ({} if steps is None else {"steps": steps})
     chosen = chosen.model_copy(update=changes)
-    found = find_images(images)
+    found = find_images([Path(path) for path in images])
     config = chosen.render_supervision
 
     def report(activity: str, done: int, total: int, figures: dict[str, float]) -> None:

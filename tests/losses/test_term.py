@@ -92,3 +92,10 @@ def test_a_picture_is_drawn_once_and_only_if_asked_for():
 def test_pixels_need_a_renderer():
     with pytest.raises(ValueError, match="silhouette: this objective compares pixels and needs a renderer"):
         SilhouetteIoU()(FitState(open_body(), standing(), seen()))
+
+
+def test_a_term_with_another_shape_is_named():
+    state = FitState(open_body(), standing(1), targets())
+    objective = Objective({"flat": (1.0, lambda state: state.parameters.betas.sum())})
+    with pytest.raises(ValueError, match=r"term 'flat': expected one value per image, \(1,\), got \(\)"):
+        objective(state)
