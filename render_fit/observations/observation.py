@@ -92,10 +92,10 @@ class Observation:
             confidence: (K,) in [0, 1], 0 = not observed; 1 for all if None.
             skeleton: Names of the K keypoints, e.g. ``COCO_17`` of `core.skeletons`.
             labels: (H, W) index into ``part_space.labels``; ``part_space`` is needed with them.
-            part_space: Meaning of the labels, e.g. ``ATR_18`` of `core.parts`.
+            part_space: Meaning of the labels, e.g. ``ATR`` of `core.parts`.
             camera: Camera of the image.
             box: Bounding box of the person, pixels; that of mask and keypoints if None, else the whole image.
-            source: Where all this came from, for reports: the observer's name and version.
+            source: Source of all that is given, for reports: the name and version of the observer.
 
         Raises:
             InputError: if a map does not have the image's size, or ``skeleton`` or ``part_space`` is missing.

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import glob
 import logging
-import multiprocessing
 import os
 import re
 import shutil
-import signal
 from collections import defaultdict
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 from render_fit.core.errors import InputError, MissingDependencyError
 from render_fit.core.files import prepare_output
-from render_fit.core.parallel import limit_threads_of_new_processes
+from render_fit.core.parallel import map_in_processes
 from render_fit.datasets.photo_folder import PhotoFiles, PhotoJob, find_images, plan_jobs
 from render_fit.export.fit_folder import write_failure
 from render_fit.export.gallery import Entry, read_entries, write_gallery, write_summary
@@ -141,23 +138,18 @@ def _states(jobs: Sequence[PhotoJob], out: Path, options: FitOptions) -> list[St
 def _outcomes_of_workers(
     jobs: Sequence[PhotoJob], options: FitOptions, out: Path, n_workers: int
 ) -> Generator[PhotoOutcome, None, None]:
-    context = multiprocessing.get_context("spawn")
     threads = max(1, (os.cpu_count() or 1) // n_workers)
-    with ProcessPoolExecutor(n_workers, context, _start_worker, (options, out, threads)) as pool:
-        try:
-            with limit_threads_of_new_processes(threads):
-                futures = [pool.submit(_fit_in_worker, job) for job in jobs]
-            for future in as_completed(futures):
-                yield future.result()
-        except BaseException as error:
-            pool.shutdown(wait=False, cancel_futures=True)
-            _end_workers(jobs, out)
-            if not isinstance(error, BrokenProcessPool):
-                raise
-            raise InputError(
-                "a worker process ended unexpectedly, perhaps for lack of memory; finished results are kept: "
-                "continue with --resume and fewer --jobs"
-            ) from None
+    try:
+        yield from map_in_processes(
+            _fit_in_worker, jobs, processes=n_workers, threads=threads, shared=(options, out), ordered=False
+        )
+    except BaseException as error:  # the workers have been terminated: what they were writing is removed
+        for job in jobs:
+            for folder in out.glob(f".{glob.escape(job.name[:40])}*.partial"):
+                shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, InputError):
+            raise InputError(f"{error}; finished results are kept: continue with --resume") from None
+        raise
 
 
 def _fit(
@@ -178,32 +170,9 @@ def _fit(
     return PhotoOutcome(job, error=reason)
 
 
-_worker: tuple[Path, FitComponents] | None = None
+_load_components = lru_cache(maxsize=1)(FitComponents)
+"""Components of a run, loaded once per worker process."""
 
 
-def _start_worker(options: FitOptions, out: Path, threads: int) -> None:
-    """Sets up a worker process. Ctrl-C reaches the whole process group; only the parent acts on it."""
-    global _worker
-    import torch
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(threads)
-    _worker = (out, FitComponents(options))
-
-
-def _fit_in_worker(job: PhotoJob) -> PhotoOutcome:
-    assert _worker is not None
-    out, components = _worker
-    return _fit(job, out, components)
-
-
-def _end_workers(jobs: Sequence[PhotoJob], out: Path) -> None:
-    """Terminates this run's workers and removes the folders that they were writing."""
-    children = multiprocessing.active_children()
-    for child in children:
-        child.terminate()
-    for child in children:
-        child.join(timeout=10)
-    for job in jobs:
-        for folder in out.glob(f".{glob.escape(job.name[:40])}*.partial"):
-            shutil.rmtree(folder, ignore_errors=True)
+def _fit_in_worker(job: PhotoJob, options: FitOptions, out: Path) -> PhotoOutcome:
+    return _fit(job, out, _load_components(options))

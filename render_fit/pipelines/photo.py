@@ -10,7 +10,7 @@ import torch
 
 from render_fit.bodies import BodyParameters, load_body_or_fail
 from render_fit.bodies.body import Body
-from render_fit.core.errors import InputError, MissingDependencyError, NoPersonError
+from render_fit.core.errors import MissingDependencyError, NoPersonError
 from render_fit.datasets.photo_folder import PhotoFiles, PhotoJob
 from render_fit.export.fit_folder import write_fit
 from render_fit.export.overlays import Pixels, overlay, panel, side_view
@@ -63,17 +63,14 @@ class FitComponents:
     @cached_property
     def renderer(self) -> Renderer:
         """Renderer."""
-        try:
-            return make_renderer(self.options.renderer or self.recipe.renderer)
-        except ValueError as error:
-            raise InputError(str(error)) from error
+        return make_renderer(self.options.renderer or self.recipe.renderer)
 
     @cached_property
     def observer(self) -> Observer:
         """Observer of the recipe."""
         return OBSERVERS[self.recipe.observer]()
 
-    @property
+    @cached_property
     def uses_3d_keypoints(self) -> bool:
         """Whether a loss term of the recipe needs the observer's 3D keypoints, which no file contains."""
         return any(

@@ -119,11 +119,34 @@ def synthetic_scene(
     rotation = view_rotation(sampled_yaw if yaw_rad is None else yaw_rad, pitch, roll)
     betas = sampled if betas is None else betas
     parameters = pose_in_view(body, pose, betas, camera, rotation, centre=centre)
-    output = body(parameters)
-    vertices, faces = output.vertices[0].numpy(), body.faces.numpy()
-    K = camera.K[0].numpy()
-    mask = rasterize_mask(vertices, faces, K, height, width)
-    depth = rasterize(vertices, faces, K, height, width).depth
+    vertices = body(parameters).vertices[0].numpy()
+    mask = rasterize_mask(vertices, body.faces.numpy(), camera.K[0].numpy(), height, width)
+    return annotated_scene(body, parameters, camera, mask, skeleton, jitter, rng)
+
+
+def annotated_scene(
+    body: Body,
+    parameters: BodyParameters,
+    camera: Camera,
+    mask: Float[np.ndarray, "h w"],
+    skeleton: Skeleton,
+    jitter: float,
+    rng: np.random.Generator,
+) -> SyntheticScene:
+    """Annotates a person: part map and keypoints of the body, beside a given mask.
+
+    Args:
+        body: Body model.
+        parameters: One body in camera coordinates, without clothing.
+        camera: One camera.
+        mask: (H, W) coverage of the person in [0, 1], clothes included.
+        skeleton: Joint set of the keypoints.
+        jitter: Standard deviation of the keypoints' noise, as a share of the longer side of the body's box.
+        rng: Source of the noise.
+    """
+    output, faces = body(parameters), body.faces.numpy()
+    vertices = output.vertices[0].numpy()
+    depth = rasterize(vertices, faces, camera.K[0].numpy(), camera.height, camera.width).depth
     points = camera.project(output.vertices)[0]
     box_side = float((points.amax(dim=0) - points.amin(dim=0)).amax())
     keypoints_px, confidence = annotate_keypoints(body, parameters, camera, skeleton, depth, rng, jitter * box_side)
