@@ -44,7 +44,7 @@ class Mesh:
 def body_mesh(n_faces: int) -> Mesh:
     """The open body with about ``n_faces`` faces.
 
-    For fewer than its own 13,996, the shortest edges are collapsed; for more, every face is cut into four (55,984).
+    For fewer than its own 13,994, the shortest edges are collapsed; for more, every face is cut into four (55,976).
     """
     body = open_body()
     faces, kept = body.faces.numpy(), np.arange(body.n_vertices)

@@ -20,7 +20,7 @@ from render_fit.core.metrics import iou
 from render_fit.datasets.images import PhotoSample, data_folder, read_ccp, read_coco, read_up3d
 from render_fit.observations import Observer
 from render_fit.observations.images import read_photo
-from render_fit.observations.mediapipe.observer import MediapipeObserver
+from render_fit.observations.mediapipe_observer import MediapipeObserver
 
 
 def measure(report: Report, row: str, observer: Observer, samples: Sequence[PhotoSample], with_box: bool) -> None:

@@ -48,125 +48,62 @@ __version__ = "0.2.0"
 
 _HOME = {
     # observe
-    "observe": "observations.observe",
-    "Observation": "observations.observation",
-    "Observer": "observations.observe",
-    "Camera": "core.cameras",
+    "observations.observe": ("observe", "Observer"),
+    "observations.observation": ("Observation",),
+    "core.cameras": ("Camera",),
     # fit
-    "fit_image": "fitting.fit",
-    "fit_folder": "pipelines.folder",
-    "FitOptions": "pipelines.options",
-    "FitResult": "fitting.result",
-    "FitReport": "fitting.result",
-    "Recipe": "fitting.recipe",
-    "load_recipe": "fitting.recipe",
+    "fitting.fit": ("fit_image",),
+    "pipelines.folder": ("fit_folder",),
+    "pipelines.options": ("FitOptions",),
+    "fitting.result": ("FitResult", "FitReport"),
+    "fitting.recipe": ("Recipe", "load_recipe"),
     # bodies
-    "Body": "bodies.body",
-    "BodyParameters": "bodies.parameters",
-    "BodyOutput": "bodies.parameters",
-    "load_body": "bodies",
-    "open_body": "bodies.open_body",
+    "bodies.body": ("Body",),
+    "bodies.parameters": ("BodyParameters", "BodyOutput"),
+    "bodies": ("load_body",),
+    "bodies.open_body": ("open_body",),
     # render
-    "Renderer": "renderers.base",
-    "RenderSettings": "renderers.base",
-    "RenderOutput": "renderers.base",
-    "CpuRenderer": "renderers.cpu",
-    "make_renderer": "renderers",
-    "render": "renderers",
+    "renderers.base": ("Renderer", "RenderSettings", "RenderOutput"),
+    "renderers.cpu": ("CpuRenderer",),
+    "renderers": ("make_renderer", "render"),
     # losses
-    "Term": "losses.term",
-    "Objective": "losses.term",
-    "FitState": "losses.fit_state",
-    "FitTargets": "losses.targets",
-    "make_term": "losses.registry",
-    "compose": "fitting.landscapes",
+    "losses.term": ("Term", "Objective"),
+    "losses.fit_state": ("FitState",),
+    "losses.targets": ("FitTargets",),
+    "losses.registry": ("make_term",),
+    "fitting.landscapes": ("compose",),
     # solve
-    "Solver": "fitting.solvers",
-    "Solution": "fitting.solvers",
-    "Status": "fitting.solvers",
-    "make_solver": "fitting.solvers",
+    "fitting.solvers": ("Solver", "Solution", "Status", "make_solver"),
     # regress
-    "Regressor": "regressors.network",
-    "RegressorConfig": "regressors.config",
-    "load_regressor": "regressors.checkpoint",
-    "predict": "fitting.regressor_initialisation",
+    "regressors.network": ("Regressor",),
+    "regressors.config": ("RegressorConfig",),
+    "regressors.checkpoint": ("load_regressor",),
+    "fitting.regressor_initialisation": ("predict",),
     # train
-    "TrainingRecipe": "training.recipe",
-    "load_training_recipe": "training.recipe",
-    "train": "training.loop",
-    "finetune": "training.finetuning",
-    "PeopleSampler": "synthesis.people_sampler",
-    "PoseBank": "synthesis.poses.bank",
-    "training_batch": "training.samples",
+    "training.recipe": ("TrainingRecipe", "load_training_recipe"),
+    "training.loop": ("train",),
+    "training.finetuning": ("finetune",),
+    "synthesis.people_sampler": ("PeopleSampler",),
+    "synthesis.poses.bank": ("PoseBank",),
+    "training.samples": ("training_batch",),
     # write
-    "write_fit": "export.fit_folder",
-    "read_params": "export.parameters",
+    "export.fit_folder": ("write_fit",),
+    "export.parameters": ("read_params",),
     # evaluate
-    "metrics": "core",
+    "core": ("metrics",),
     # errors
-    "InputError": "core.errors",
-    "NoPersonError": "core.errors",
-    "MissingDependencyError": "core.errors",
+    "core.errors": ("InputError", "NoPersonError", "MissingDependencyError"),
 }
-"""Public name → module of this package that it is imported from."""
+"""Module of this package → public names that are imported from it; the imports above repeat it for type checkers."""
 
-__all__ = [
-    "observe",
-    "Observation",
-    "Observer",
-    "Camera",
-    "fit_image",
-    "fit_folder",
-    "FitOptions",
-    "FitResult",
-    "FitReport",
-    "Recipe",
-    "load_recipe",
-    "Body",
-    "BodyParameters",
-    "BodyOutput",
-    "load_body",
-    "open_body",
-    "Renderer",
-    "RenderSettings",
-    "RenderOutput",
-    "CpuRenderer",
-    "make_renderer",
-    "render",
-    "Term",
-    "Objective",
-    "FitState",
-    "FitTargets",
-    "make_term",
-    "compose",
-    "Solver",
-    "Solution",
-    "Status",
-    "make_solver",
-    "Regressor",
-    "RegressorConfig",
-    "load_regressor",
-    "predict",
-    "TrainingRecipe",
-    "load_training_recipe",
-    "train",
-    "finetune",
-    "PeopleSampler",
-    "PoseBank",
-    "training_batch",
-    "write_fit",
-    "read_params",
-    "metrics",
-    "InputError",
-    "NoPersonError",
-    "MissingDependencyError",
-]
+__all__ = [name for names in _HOME.values() for name in names]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    for module, names in _HOME.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

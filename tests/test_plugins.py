@@ -1,6 +1,7 @@
 """docs/extending.md: its examples run, and as an installed package its objects are found by name."""
 
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -134,6 +135,51 @@ def test_mistakes_are_one_line(installed):
     with pytest.raises(rf.InputError, match="terms: the recipe has a term 'keypoints' already"):
         rf.fit_image(person(), recipe_with(), terms={"keypoints": 1.0})
     assert list(RENDERERS) == ["cpu", "pytorch3d", "reference", "splat"] and len(RENDERERS) == 4
+
+
+MISUSES = """
+import torch
+import render_fit as rf
+from render_fit.losses.parameters import ShapePrior
+class Lazy:
+    def __call__(self, vertices): ...
+mask = torch.zeros(64, 64)
+mask[8:56, 24:40] = 1
+observation = rf.Observation.of(torch.zeros(3, 64, 64), mask=mask)
+for options in (
+    {"renderer": rf.CpuRenderer}, {"renderer": Lazy()}, {"solver": Lazy}, {"solver": Lazy()}, {"body": Lazy()},
+    {"regressor": Lazy()}, {"terms": {"own": ShapePrior()}}, {"terms": {"own": (1.0, Lazy)}},
+    {"terms": {"own": (1.0, lambda: 0)}},
+):
+    try:
+        rf.fit_image(observation, "smplify", **options)
+    except rf.InputError as error:
+        print(error)
+print(rf.compose(observation, {"silhouette_l2": 200.0, "shape": 1}))
+"""
+
+
+def test_objects_that_cannot_be_used_are_one_line():
+    # without the tests' checks of types at run time, as users run it
+    lines = subprocess.run(
+        [sys.executable, "-c", MISUSES], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    renderer = "called as (vertices, faces, camera, settings, face_parts=, outputs=), got "
+    solver = "called as (function, start, scales, iterations, tolerance, progress), got "
+    said = (
+        renderer + "the class CpuRenderer; make an object of it: CpuRenderer(...)",
+        renderer + "Lazy(vertices): ",
+        solver + "the class Lazy",
+        solver + "Lazy(vertices): too many positional arguments",
+        "body: expected an object of Body, a name or a path, got <",
+        "regressor: expected an object of Regressor, a name or a path, got <",
+        "term 'own': expected a weight, or (weight, term), got ShapePrior",
+        "term 'own': expected an object that is called as (state), got the class Lazy",
+        "term 'own': expected an object that is called as (state), got function(): too many positional arguments",
+        "Problem(Objective(200 silhouette_l2 + 1 shape), body='open', renderer='cpu', crop=128 × 128 px)",
+    )
+    for line, part in zip(lines, said, strict=True):
+        assert part in line, line
 
 
 def test_a_name_that_two_packages_register_is_refused(installed, tmp_path):

@@ -13,8 +13,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from render_fit.bodies.kinematics import Tree
-from render_fit.bodies.landmarks import LandmarkMoments, landmark_moments, posed_landmarks
-from render_fit.bodies.marker_joints import MARKER_JOINTS
+from render_fit.bodies.landmarks import MARKER_JOINTS, LandmarkMoments, landmark_moments, posed_landmarks
 from render_fit.bodies.parameters import BodyOutput, BodyParameters, Kinematics
 from render_fit.bodies.skinning import Skin, skin_of, skinned
 from render_fit.core.skeletons import SMPL_24, Skeleton
@@ -70,22 +69,11 @@ class Body(nn.Module):
         smpl_parts: Sequence[int] | None = None,
         stands_for: Mapping[str, str] | None = None,
     ) -> None:
-        """Builds a body from its arrays.
+        """Builds a body from its arrays: the attributes of the same names, with their shapes and units.
 
-        Args:
-            name: Name of the body in reports.
-            joint_names: Names of the j joints, in the order of the pose.
-            parents: Parent of every joint, -1 for the root; parents come before their children.
-            v_template: Mean shape, zero pose, metres.
-            shapedirs: Shape directions, metres per standard deviation.
-            J_regressor: Joint regressor (j, v).
-            weights: Skinning weights, rows sum to 1.
-            faces: Triangles.
-            posedirs: Pose correctives, or None.
-            landmark_names: Names of the rows of ``landmark_regressor``.
-            landmark_regressor: Surface landmarks; rows sum to 1.
-            smpl_parts: For every joint, the SMPL-24 part that it moves; default: the joint's own index.
-            stands_for: Joints that stand for landmarks this body does not have (landmark to joint name).
+        Parents come before their children; rows of ``weights`` sum to 1. ``smpl_parts``: for every joint, the SMPL-24
+        part that it moves; default: the joint's own index. ``stands_for``: joints that stand for landmarks this body
+        does not have (landmark to joint name).
         """
         super().__init__()
         self.name = name

@@ -7,6 +7,8 @@ each along the surface normal. They are smooth, few, and ordered from coarse to 
 from __future__ import annotations
 
 import hashlib
+import io
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,8 @@ from torch import Tensor
 
 from render_fit.bodies.body import Body
 from render_fit.bodies.mesh_operators import cotangent_laplacian, vertex_normals
+from render_fit.core.errors import InputError
+from render_fit.core.files import write_bytes
 from render_fit.core.skeletons import SMPL_24
 
 UNIT_M = 0.01  # a coefficient of 1 displaces by 1 cm, root mean square over the surface
@@ -142,11 +146,8 @@ def _read(file: Path) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 def _write(file: Path, functions: np.ndarray, eigenvalues: np.ndarray) -> None:
-    try:
+    content = io.BytesIO()
+    np.savez(content, functions=functions, eigenvalues=eigenvalues)
+    with suppress(OSError, InputError):  # the cache folder may be read-only
         file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(f".{np.random.default_rng().integers(1 << 32)}.partial")
-        with partial.open("wb") as opened:
-            np.savez(opened, functions=functions, eigenvalues=eigenvalues)
-        partial.replace(file)
-    except OSError:  # the cache folder may be read-only
-        return
+        write_bytes(file, content.getvalue())

@@ -15,7 +15,7 @@ PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18,
 
 
 def open_body(n_betas: int = 10) -> Body:
-    """Loads the open body: 24 SMPL joints, 7,000 vertices, no pose correctives.
+    """Loads the open body: 24 SMPL joints, 6,999 vertices, no pose correctives.
 
     Args:
         n_betas: Shape components to use, at most 16; each has unit variance over adults.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import re
 import sys
 from typing import Annotated, Any
@@ -18,15 +19,14 @@ from render_fit.cli.experiment import experiment
 from render_fit.cli.fit import fit, predict
 from render_fit.cli.prior import prior_app
 from render_fit.cli.recipe import recipe_app
-from render_fit.cli.regressor import regressor_app
 from render_fit.cli.render import render
-from render_fit.cli.train import finetune, synthesize, train
+from render_fit.cli.train import finetune, regressor_app, synthesize, train
 from render_fit.core.errors import InputError, MissingDependencyError
 
 USER_MISTAKE = 2
 INTERRUPTED = 130
 
-RENAMED_OPTIONS = {"--make-parts": "--parts-from-keypoints", "--motion": "--mocap"}
+RENAMED_OPTIONS = {"--make-parts": "--parts-from-keypoints", "--motion": "--mocap", "--focal-mm": "--focal-35mm"}
 """Old names of options, accepted with a warning until 0.3."""
 
 
@@ -86,3 +86,8 @@ def root(
 
     Start with [bold]render-fit demo[/bold], then [bold]render-fit fit photo.jpg --out out[/bold].
     """
+    # Other libraries' messages are not printed, unless a command asks for them. The renderer warns while it compiles
+    # its kernels, which takes about 20 s at the first run; recipes warn of old names of keys.
+    logging.basicConfig(level=logging.CRITICAL, format="%(message)s")
+    for name in ("render_fit.renderers", "render_fit.core.config"):
+        logging.getLogger(name).setLevel(logging.WARNING)

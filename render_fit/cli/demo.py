@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from render_fit.cli.logging import show_messages
-
 
 def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Output folder.")] = Path("out/demo"),
@@ -20,7 +18,6 @@ def demo(
     Prints the errors of the synthetic person's fit: silhouette IoU, MPJPE, PA-MPJPE and per-vertex error in mm. Writes
     the files of a fit for each image, and comparison.png for the synthetic person.
     """
-    show_messages()
     from rich.markup import escape
 
     from render_fit.cli.progress import ProgressBar, print_fit

@@ -11,57 +11,14 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
-from render_fit.cli.logging import show_messages
-from render_fit.core.errors import MissingDependencyError
-from render_fit.evaluation.experiments.settings import ExperimentConfig, flag
+from render_fit.cli.options import takes
+from render_fit.evaluation.experiments.settings import EXPERIMENTS, ExperimentConfig, flag
 
 PANELS = {
     **dict.fromkeys(("data", "seed"), "Options"),
     **dict.fromkeys(("people", "scale", "workers", "fits"), "Experiments that evaluate or train regressors"),
 }
 """Panel of the help page of each option; that of the fits for those that are not named."""
-
-
-def experiment(
-    name: Annotated[
-        str | None, typer.Argument(help="Name of the experiment; all are listed if not given.", show_default=False)
-    ] = None,
-    show_list: Annotated[bool, typer.Option("--list", help="List the experiments and exit.")] = False,
-    quick: Annotated[bool, typer.Option("--quick", help="Small sizes, for a trial of minutes.")] = False,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for JSON, CSV, contact sheet and trainings.")] = Path(
-        "results"
-    ),
-    **options: Any,
-) -> None:
-    """Measure the methods of this package: fits, regressors and trainings, each experiment with one table.
-
-    [bold]Examples[/bold]
-
-      render-fit experiment --list
-
-      render-fit experiment synthetic-views --quick
-
-      render-fit experiment real-3d --out results --regressor none --jobs 2
-
-      render-fit experiment regressor-baselines --regressor lifter --regressor nbf --recipe hybrid
-
-    OUT gets NAME.json (summary, every person, command line, versions), NAME.csv and a contact sheet NAME.png.
-
-    A training that was stopped resumes. Figures and research data are explained in docs/evaluation.md.
-    """
-    show_messages(False)
-    logging.getLogger("render_fit.evaluation").setLevel(logging.INFO)
-    try:
-        from render_fit.evaluation.experiments.registry import EXPERIMENTS, run_experiment
-    except ImportError as error:
-        raise MissingDependencyError(f"experiments need {error.name}: pip install 'render-fit[train,photo]'") from error
-
-    if name is None or show_list:
-        for known, entry in EXPERIMENTS.items():
-            typer.echo(f"{known:21}{entry.description}")
-        return
-    given = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
-    run_experiment(name, out, quick=quick, **{key: value for key, value in given.items() if value not in (None, ())})
 
 
 def _parameters() -> Iterator[inspect.Parameter]:
@@ -79,14 +36,40 @@ def _parameters() -> Iterator[inspect.Parameter]:
         )
 
 
-_own = get_type_hints(experiment, include_extras=True)
-_signature = [
-    *(
-        parameter.replace(annotation=_own[parameter.name])
-        for parameter in inspect.signature(experiment).parameters.values()
-        if parameter.name != "options"
+@takes(list(_parameters()), dict)
+def experiment(
+    options: dict[str, Any],
+    name: Annotated[
+        str | None, typer.Argument(help="Name of the experiment; all are listed if not given.", show_default=False)
+    ] = None,
+    show_list: Annotated[bool, typer.Option("--list", help="List the experiments and exit.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Small sizes, for a trial of minutes.")] = False,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for JSON, CSV, contact sheet and trainings.")] = Path(
+        "results"
     ),
-    *_parameters(),
-]
-experiment.__signature__ = inspect.Signature(_signature)  # pyright: ignore[reportFunctionMemberAccess]
-experiment.__annotations__ = {parameter.name: parameter.annotation for parameter in _signature}
+) -> None:
+    """Measure the methods of this package: fits, regressors and trainings, each experiment with one table.
+
+    [bold]Examples[/bold]
+
+      render-fit experiment --list
+
+      render-fit experiment synthetic-views --quick
+
+      render-fit experiment real-3d --out results --regressor none --jobs 2
+
+      render-fit experiment regressor-baselines --regressor lifter --regressor nbf --recipe hybrid
+
+    OUT gets NAME.json (summary, every person, command line, versions), NAME.csv and a contact sheet NAME.png.
+
+    A training that was stopped resumes. Figures and research data are explained in docs/evaluation.md.
+    """
+    if name is None or show_list:
+        for known, entry in EXPERIMENTS.items():
+            typer.echo(f"{known:21}{entry.description}")
+        return
+    logging.getLogger("render_fit.evaluation").setLevel(logging.INFO)
+    from render_fit.evaluation.experiments.runner import run_experiment
+
+    given = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
+    run_experiment(name, out, quick=quick, **{key: value for key, value in given.items() if value not in (None, ())})

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from render_fit.cli.logging import show_messages
-from render_fit.cli.photo_options import METHOD_OPTIONS, Out, PhotoOptions, takes_photos
+from render_fit.cli.options import METHOD_OPTIONS, Out, PhotoOptions, takes_photos
 
 
 @takes_photos()
@@ -44,7 +44,8 @@ def predict(
 ) -> None:
     """Predict a body with a regressor, without refinement: faster than a fit, and less accurate.
 
-    Of the regressor's hypotheses, the one whose rendering agrees best with the observation is written.
+    Of the regressor's hypotheses (candidate bodies), the one whose rendering agrees best with the observation is
+    written.
 
     [bold]Examples[/bold]
 
@@ -60,7 +61,8 @@ def predict(
 
 def _run(photos: PhotoOptions, out: Path) -> None:
     """Fits the photos and prints the run's events; exit code 1 if a photo failed."""
-    show_messages(photos.verbose)
+    if photos.verbose:
+        logging.getLogger().setLevel(logging.INFO)
     from render_fit.cli.progress import FolderProgress
     from render_fit.pipelines.folder import fit_folder
 

@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from render_fit.cli.train import Seed
+from render_fit.cli.train import MOCAP_HELP, Seed
 
 prior_app = typer.Typer(help="Train pose priors on motion capture, or compare them.", no_args_is_help=True)
 
-Mocap = Annotated[Path, typer.Option("--mocap", help="Folder with the CMU motion capture (mocap/*.npz).")]
+Mocap = Annotated[Path, typer.Option("--mocap", help=MOCAP_HELP)]
 
 
 @prior_app.command("train")
@@ -36,7 +36,7 @@ def train(
     from rich.markup import escape
 
     from render_fit.cli.progress import ProgressBar
-    from render_fit.training.priors.runs import train_prior
+    from render_fit.training.priors import train_prior
 
     last = 0.0
     with ProgressBar() as bar:
@@ -68,9 +68,9 @@ def compare(
     from rich.console import Console
     from rich.table import Table
 
-    from render_fit.evaluation.pose_priors import judge_priors
+    from render_fit.evaluation.pose_priors import evaluate_priors
 
-    compared = judge_priors(mocap, vae, adversarial, seed)
+    compared = evaluate_priors(mocap, vae, adversarial, seed)
     table = Table("implausible poses", *(name.removeprefix("pose_") for name in compared))
     for kind in next(iter(compared.values())).auc:
         table.add_row(kind, *(f"{found.auc[kind]:.3f}" for found in compared.values()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from pathlib import Path
 from typing import TypeVar
@@ -11,10 +12,13 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from render_fit.fitting.result import BeforeAfter
-from render_fit.pipelines.events import FolderEvent, PhotoOutcome, RunPlanned
+from render_fit.pipelines.folder import FolderEvent, PhotoOutcome, RunPlanned
 from render_fit.pipelines.photo import WrittenFit
 
 B = TypeVar("B", bound="ProgressBar")
+
+LINE_EVERY_S = 30.0
+"""Longest time without a line of progress where the output is no terminal, seconds."""
 
 COLOURS = {"ok": "green", "poor": "yellow", "failed": "red"}
 
@@ -24,14 +28,17 @@ class ProgressBar:
 
     Args:
         quiet: Whether nothing is printed.
+        lines: Whether lines of text replace the bar if the output is no terminal: one for each tenth of the steps, and
+            one after `LINE_EVERY_S` without any.
     """
 
-    def __init__(self, quiet: bool = False) -> None:
+    def __init__(self, quiet: bool = False, lines: bool = False) -> None:
         self.console = Console(highlight=False, soft_wrap=True, quiet=quiet)
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         hidden = not self.console.is_terminal
         self._bar = Progress(*columns, TimeElapsedColumn(), console=self.console, transient=True, disable=hidden)
         self._task = self._bar.add_task("reading", total=None)
+        self._lines, self._tenth, self._printed_s = lines and hidden, -1, 0.0
 
     def __enter__(self: B) -> B:
         self._bar.start()
@@ -43,6 +50,10 @@ class ProgressBar:
     def show(self, description: str, done: int = 0, total: int | None = None) -> None:
         """Shows what is being done, and how many steps of it are done."""
         self._bar.update(self._task, description=escape(description), completed=done, total=total)
+        tenth, now = 10 * done // total if total else 0, time.monotonic()
+        if self._lines and (tenth != self._tenth or now - self._printed_s >= LINE_EVERY_S):
+            self._tenth, self._printed_s = tenth, now
+            self.console.print(f"{description}: {done} of {total or '?'}", markup=False)
 
 
 class FolderProgress(ProgressBar):
@@ -91,7 +102,8 @@ class FolderProgress(ProgressBar):
     def _show_plan(self, plan: RunPlanned) -> None:
         if plan.kept:
             n_photos, others = plan.kept + len(plan.jobs), plan.kept_with_other_options
-            note = f", {others} of them made with other options" if others else ""
+            names = ", ".join("--" + name.replace("_", "-") for name in plan.other_options)
+            note = f", {others} of them made with other options ({names})" if others else ""
             self.console.print(f"{plan.kept} of {n_photos} already done and kept{note} (--overwrite fits them again)")
         if not plan.jobs:
             self.console.print(f"nothing left to do: {self._out} is complete")

@@ -24,7 +24,9 @@ def render(
     turntable: Annotated[bool, typer.Option(help="Also write turntable.gif.")] = False,
     part_colours: Annotated[bool, typer.Option(help="Colour the body by its 24 body parts.")] = False,
     save: Annotated[str, typer.Option(metavar="KIND,...", help="Meshes to write: obj, ply, glb.")] = "",
-    renderer: Annotated[str, typer.Option(help="Renderer: cpu, pytorch3d or auto.")] = "auto",
+    renderer: Annotated[
+        str, typer.Option(help="Renderer: cpu, reference, pytorch3d, auto, or a registered name.")
+    ] = "auto",
 ) -> None:
     """Render a saved fit: over its photo, from the side, on a turntable.
 

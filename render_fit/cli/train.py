@@ -1,4 +1,4 @@
-"""``render-fit train``, ``finetune`` and ``synthesize``: training of regressors on synthetic people and photos."""
+"""``render-fit train``, ``finetune`` and ``synthesize``: training of regressors; ``regressor export``."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ from typing import Annotated
 
 import typer
 
-from render_fit.cli.logging import show_messages
 from render_fit.core.errors import MissingDependencyError
 
 TrainingFolder = Annotated[
     Path, typer.Option("--out", "-o", help="Output folder; an existing training in it is resumed.")
 ]
 RECIPE_HELP = "Training recipe: a name or a YAML file."
+MOCAP_HELP = (
+    "Folder with motion capture of mocap.cs.cmu.edu (free) as mocap/*.npz; its format: docs/training.md. AMASS and BVH "
+    "files are not read."
+)
 Mocap = Annotated[
     Path | None,
     typer.Option(
-        help="Folder with the CMU motion capture (mocap/*.npz). Default: poses sampled from the shipped prior.",
+        help=f"{MOCAP_HELP} Default: poses sampled from the shipped prior, which needs no files.",
         show_default=False,
     ),
 ]
@@ -42,7 +45,7 @@ def train(
 
     [bold]Examples[/bold]
 
-      render-fit train lifter --mocap data --out training/lifter
+      render-fit train lifter --out training/lifter
 
       render-fit train nbf --mocap data --out training/nbf
 
@@ -54,15 +57,15 @@ def train(
     OUT gets regressor.safetensors (the averaged weights that were best on held-out people), state.pt (the state to
     resume from), recipe.json and tensorboard/. On several GPUs or machines: accelerate launch -m render_fit train ...
     """
-    show_messages(False)
     from render_fit.cli.progress import ProgressBar
 
     try:
-        from render_fit.training.runs import process_state, run_training
+        from render_fit.training.processes import process_state
+        from render_fit.training.runs import run_training
     except ImportError as error:
         raise MissingDependencyError(f"training needs {error.name}: pip install 'render-fit[train]'") from error
 
-    with ProgressBar(quiet=not process_state().is_main_process) as bar:
+    with ProgressBar(quiet=not process_state().is_main_process, lines=True) as bar:
 
         def watch(step: int, total: int, figures: dict[str, float]) -> None:
             words = f"loss {figures['total']:.3f}, joints {1000 * figures['joints']:.0f} mm"
@@ -97,23 +100,23 @@ def finetune(
 ) -> None:
     """Fine-tune a regressor on unlabelled photos by render-and-compare.
 
-    [bold]Example[/bold]: render-fit finetune photos/ --out finetuned --mocap data
+    [bold]Example[/bold]: render-fit finetune photos/ --out finetuned
 
-    The observer finds mask and keypoints of the largest person in each photo. The regressor's prediction is rendered
-    and compared with them. Each step also contains synthetic people with ground truth, which prevents forgetting.
+    The observer finds mask and keypoints of the most prominent person in each photo (docs/observations.md). The
+    regressor's prediction is rendered and compared with them. Each step also contains synthetic people with ground
+    truth, which prevents forgetting. Objectives are in nats, the unit of −log probability: lower is better.
     """
-    show_messages(False)
     from render_fit.cli.progress import ProgressBar
 
     try:
         from render_fit.training.finetuning import finetune as run
-        from render_fit.training.runs import process_state
+        from render_fit.training.processes import process_state
     except ImportError as error:
         raise MissingDependencyError(
             f"fine-tuning needs {error.name}: pip install 'render-fit[train,photo]'"
         ) from error
 
-    with ProgressBar(quiet=not process_state().is_main_process) as bar:
+    with ProgressBar(quiet=not process_state().is_main_process, lines=True) as bar:
 
         def watch(what: str, done: int, total: int, figures: dict[str, float]) -> None:
             words = f", {figures['unlabelled']:.0f} nats" if "unlabelled" in figures else ""
@@ -141,11 +144,10 @@ def synthesize(
 
     With the recipe of a network that takes RGB images, such as hmr, those are written too.
 
-    [bold]Example[/bold]: render-fit synthesize --count 10000 --mocap data --out people
+    [bold]Example[/bold]: render-fit synthesize --count 10000 --out people
 
     Existing files are kept: run it again to continue after a stop.
     """
-    show_messages(False)
     from render_fit.cli.progress import ProgressBar
     from render_fit.training.runs import write_dataset
 
@@ -153,3 +155,25 @@ def synthesize(
         for done in write_dataset(recipe, out, count, size, mocap, seed):
             bar.show("generating", done, count)
     bar.console.print(f"{count} people in {out}")
+
+
+regressor_app = typer.Typer(help="Export a regressor to other runtimes.", no_args_is_help=True)
+
+
+@regressor_app.command("export")
+def export(
+    regressor: Annotated[
+        str, typer.Argument(help="Name, .safetensors file, or owner/name on the Hugging Face hub.", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Output file (.onnx).")] = Path("regressor.onnx"),
+) -> None:
+    """Export a regressor to ONNX, which runs without torch.
+
+    [bold]Example[/bold]: render-fit regressor export training/lifter/regressor.safetensors --out lifter.onnx
+    """
+    from render_fit.regressors.checkpoint import load_regressor
+    from render_fit.regressors.onnx import export_onnx, input_names, output_names
+
+    loaded = load_regressor(regressor)
+    export_onnx(loaded, out)
+    print(f"{out}: {', '.join(input_names(loaded.config))} → {', '.join(output_names(loaded.config))}")

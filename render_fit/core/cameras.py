@@ -117,16 +117,6 @@ def focal_px_from_35mm(focal_35mm: float, height: int, width: int) -> float:
     return focal_35mm / FULL_FRAME_DIAGONAL_MM * math.hypot(height, width)
 
 
-def focal_px_from_sensor(focal_mm: float, sensor_width_mm: float, width: int) -> float:
-    """Focal length in pixels from the lens's millimetres and the sensor's width, for an uncropped image."""
-    return focal_mm / sensor_width_mm * width
-
-
-def focal_px_from_fov(fov_rad: float, extent_px: int) -> float:
-    """Focal length in pixels from the full field of view (radians) across ``extent_px`` pixels."""
-    return extent_px / 2 / math.tan(fov_rad / 2)
-
-
 def default_focal_px(height: int, width: int) -> float:
     """Focal length in pixels assumed for an unknown camera: the image diagonal, about a 43 mm lens on 35 mm film.
 
@@ -151,13 +141,6 @@ def weak_perspective_to_transl(
     """
     depth = camera.K[:, 0, 0] / scale
     return camera.unproject(centre_px[:, None], depth[:, None])[:, 0]
-
-
-def transl_to_weak_perspective(
-    transl: Float[Tensor, "b 3"], camera: Camera
-) -> tuple[Float[Tensor, "b"], Float[Tensor, "b 2"]]:
-    """Scale (pixels per metre) and origin (pixels) of ``transl``: inverse of ``weak_perspective_to_transl``."""
-    return camera.K[:, 0, 0] / transl[:, 2], camera.project(transl[:, None])[:, 0]
 
 
 PERSON_MARGIN = 1.2

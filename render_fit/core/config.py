@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 from collections.abc import Mapping
+from importlib import resources
 from typing import Any, ClassVar, TypeVar, get_args
 
 import yaml
@@ -38,6 +39,17 @@ class StrictModel(BaseModel):
                 data = {key: value for key, value in data.items() if key != old} | {cls.renamed[old]: data[old]}
         return data
 
+    def differing(self, other: StrictModel) -> list[str]:
+        """Keys, with those of their sections before them, whose values differ from another's."""
+        found = []
+        for key in type(self).model_fields:
+            mine, theirs = getattr(self, key), getattr(other, key, None)
+            if isinstance(mine, StrictModel) and isinstance(theirs, type(mine)):
+                found += [f"{key}.{inner}" for inner in mine.differing(theirs)]
+            elif mine != theirs:
+                found.append(key)
+        return found
+
     def model_copy(self: R, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> R:
         """Copies the section with some values replaced; these are not validated.
 
@@ -52,6 +64,29 @@ class StrictModel(BaseModel):
         return super().model_copy(update=update, deep=deep)
 
 
+def shipped_recipes(package: str) -> list[str]:
+    """Names of the recipes in the folder ``recipes`` of a package."""
+    folder = resources.files(package) / "recipes"
+    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+
+
+def shipped_recipe(package: str, name: str, kind: str) -> str:
+    """Text of a recipe in the folder ``recipes`` of a package.
+
+    Args:
+        package: Name of the package.
+        name: Name of the recipe.
+        kind: What such recipes are called in messages.
+
+    Raises:
+        InputError: if there is no such recipe; names the nearest one.
+    """
+    names = shipped_recipes(package)
+    if name not in names:
+        raise InputError(f"{kind} {name!r}: {nearest(name, names)}, nor is it a file")
+    return (resources.files(package) / "recipes" / f"{name}.yaml").read_text(encoding="utf-8")
+
+
 def parse_yaml(text: str, prefix: str, kind: type[R]) -> R:
     """Parses and validates a recipe.
 
@@ -61,7 +96,7 @@ def parse_yaml(text: str, prefix: str, kind: type[R]) -> R:
         kind: Class of the recipe.
 
     Raises:
-        InputError: if it is no YAML, or has unknown keys or values out of range.
+        InputError: if it is no YAML, or has unknown keys or values out of range; the message has all of them.
     """
     try:
         data = yaml.safe_load(text)
@@ -76,14 +111,19 @@ def parse_yaml(text: str, prefix: str, kind: type[R]) -> R:
 
 
 def _explain(error: ValidationError, recipe: type[StrictModel]) -> str:
-    """The first error of a recipe, in one line; for a misspelt key, with the nearest known one."""
+    """All errors of a recipe, in one line; for a misspelt key, with the nearest known one."""
     # A misspelt key is reported before the required one that is missing because of it.
-    first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
-    place = ".".join(str(step) for step in first["loc"])
-    if first["type"] == "extra_forbidden":
-        return f"unknown key {place!r}: {nearest(str(first['loc'][-1]), _known_keys(first['loc'][:-1], recipe))}"
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{place}: {message}" if place else message
+    errors = sorted(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+    found = []
+    for one in errors:
+        place = ".".join(str(step) for step in one["loc"])
+        if one["type"] == "extra_forbidden":
+            hint = nearest(str(one["loc"][-1]), _known_keys(one["loc"][:-1], recipe))
+            found.append(f"unknown key {place!r}: {hint}")
+        else:
+            message = one["msg"].removeprefix("Value error, ")
+            found.append(f"{place}: {message}" if place else message)
+    return "; ".join(found)
 
 
 def _known_keys(place: tuple[int | str, ...], recipe: type[BaseModel]) -> list[str]:

@@ -191,78 +191,59 @@ _LIP_COLOURS: tuple[Colour, ...] = (
     (170, 255, 85), (255, 255, 0), (255, 170, 0),
 )  # fmt: skip
 
-# Claims that ATR and LIP share.
-_HAT = "head 3, background 0.2"
-_HAIR = "head 7, neck 0.5, collar 0.1, background 0.5"
-_GLASSES = "head 0.5"
-_TOP = "torso 8, collar 8, pelvis 4, upper_arm 6, forearm 4, hand 0.3, neck 1, thigh 0.7, background 0.6"
-_DRESS = "torso 1.5, collar 1, pelvis 1.5, thigh 1.5, shin 0.5, upper_arm 0.5, forearm 0.2, background 0.5"
-_SKIRT = "pelvis 1.5, thigh 2.5, shin 0.7, background 0.5"
-_TROUSERS = "pelvis 5, thigh 7, shin 6, foot 0.5, background 0.4"
-_SCARF = "neck 1.5, torso 0.5, collar 0.5, head 0.1, background 0.1"
-_FACE = "head 8, neck 3, collar 0.2, background 0.1"
-_LEFT_ARM = "left_upper_arm 2.5, left_forearm 5, left_hand 9, left_collar 0.3, background 0.2"
-_LEFT_LEG = "left_thigh 2, left_shin 3, left_foot 1, background 0.2"
-_LEFT_SHOE = "left_foot 8, left_shin 0.7, background 0.2"
-_BACKGROUND = "background 30"
-
 
 def _mirrored(claim: str) -> str:
     return ", ".join(f"{mirrored_name(place)} {weight}" for place, weight in (c.split() for c in claim.split(",")))
 
 
+_BACKGROUND = "background 30"
+_GARMENTS = {
+    "background": _BACKGROUND,
+    "hat": "head 3, background 0.2",
+    "hair": "head 7, neck 0.5, collar 0.1, background 0.5",
+    "sunglasses": "head 0.5",
+    "upper-clothes": "torso 8, collar 8, pelvis 4, upper_arm 6, forearm 4, hand 0.3, neck 1, thigh 0.7, background 0.6",
+    "dress": "torso 1.5, collar 1, pelvis 1.5, thigh 1.5, shin 0.5, upper_arm 0.5, forearm 0.2, background 0.5",
+    "skirt": "pelvis 1.5, thigh 2.5, shin 0.7, background 0.5",
+    "pants": "pelvis 5, thigh 7, shin 6, foot 0.5, background 0.4",
+    "belt": "pelvis 0.4, spine1 0.4",
+    "bag": "torso 0.3, pelvis 0.3, thigh 0.2, upper_arm 0.1, forearm 0.1, hand 0.1, background 0.7",
+    "scarf": "neck 1.5, torso 0.5, collar 0.5, head 0.1, background 0.1",
+    "glove": "hand 0.7, forearm 0.1, background 0.1",
+    "coat": "torso 4, collar 4, pelvis 3, thigh 1.5, shin 0.2, upper_arm 4, forearm 4, hand 0.3, neck 0.5, "
+    "background 0.5",
+    "socks": "foot 0.7, shin 0.7, background 0.1",
+    "jumpsuits": "torso 0.4, collar 0.4, pelvis 0.4, thigh 0.4, shin 0.3, upper_arm 0.3, forearm 0.2, background 0.2",
+    "face": "head 8, neck 3, collar 0.2, background 0.1",
+    "left-arm": "left_upper_arm 2.5, left_forearm 5, left_hand 9, left_collar 0.3, background 0.2",
+    "left-leg": "left_thigh 2, left_shin 3, left_foot 1, background 0.2",
+    "left-shoe": "left_foot 8, left_shin 0.7, background 0.2",
+}
+"""Claims of the labels of ATR and LIP; those of the right side are the left side's, mirrored."""
+
+
+def _garments(labels: str) -> dict[str, str]:
+    """Claims of space-separated labels of `_GARMENTS`."""
+    right = {label.replace("left", "right"): _mirrored(claim) for label, claim in _GARMENTS.items() if "left" in label}
+    return {label: (_GARMENTS | right)[label] for label in labels.split()}
+
+
 ATR = part_space(
     "atr",
-    {
-        "background": _BACKGROUND,
-        "hat": _HAT,
-        "hair": _HAIR,
-        "sunglasses": _GLASSES,
-        "upper-clothes": _TOP,
-        "skirt": _SKIRT,
-        "pants": _TROUSERS,
-        "dress": _DRESS,
-        "belt": "pelvis 0.4, spine1 0.4",
-        "left-shoe": _LEFT_SHOE,
-        "right-shoe": _mirrored(_LEFT_SHOE),
-        "face": _FACE,
-        "left-leg": _LEFT_LEG,
-        "right-leg": _mirrored(_LEFT_LEG),
-        "left-arm": _LEFT_ARM,
-        "right-arm": _mirrored(_LEFT_ARM),
-        "bag": "torso 0.3, pelvis 0.3, thigh 0.2, upper_arm 0.1, forearm 0.1, hand 0.1, background 0.7",
-        "scarf": _SCARF,
-    },
+    _garments(
+        "background hat hair sunglasses upper-clothes skirt pants dress belt left-shoe right-shoe face left-leg "
+        "right-leg left-arm right-arm bag scarf"
+    ),
     colours=_LIP_COLOURS[:18],
     source="ATR (Liang et al. 2015) in the order of SCHP's simple_extractor.py",
 )
 
 LIP = part_space(
     "lip",
-    {
-        "background": _BACKGROUND,
-        "hat": _HAT,
-        "hair": _HAIR,
-        "glove": "hand 0.7, forearm 0.1, background 0.1",
-        "sunglasses": _GLASSES,
-        "upper-clothes": _TOP,
-        "dress": _DRESS,
-        "coat": "torso 4, collar 4, pelvis 3, thigh 1.5, shin 0.2, upper_arm 4, forearm 4, hand 0.3, neck 0.5, "
-        "background 0.5",
-        "socks": "foot 0.7, shin 0.7, background 0.1",
-        "pants": _TROUSERS,
-        "jumpsuits": "torso 0.4, collar 0.4, pelvis 0.4, thigh 0.4, shin 0.3, upper_arm 0.3, forearm 0.2, "
-        "background 0.2",
-        "scarf": _SCARF,
-        "skirt": _SKIRT,
-        "face": _FACE,
-        "left-arm": _LEFT_ARM,
-        "right-arm": _mirrored(_LEFT_ARM),
-        "left-leg": _LEFT_LEG,
-        "right-leg": _mirrored(_LEFT_LEG),
-        "left-shoe": _LEFT_SHOE,
-        "right-shoe": _mirrored(_LEFT_SHOE),
-    },
+    _garments(
+        "background hat hair glove sunglasses upper-clothes dress coat socks pants jumpsuits scarf skirt face "
+        "left-arm right-arm left-leg right-leg left-shoe right-shoe"
+    ),
     colours=_LIP_COLOURS,
     source="Look into Person (Gong et al. 2017) in the order of SCHP's simple_extractor.py",
 )

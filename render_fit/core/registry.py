@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
@@ -84,3 +84,29 @@ class Registry(Generic[T]):
                     listed = ", ".join(known) or "none"
                     raise InputError(f"{self.kind} {name!r} has no option {option!r}; known: {listed}")
         return factory(**{key: tuple(value) if isinstance(value, list) else value for key, value in options.items()})
+
+
+def check_callable(kind: str, thing: object, arguments: Sequence[str], named: Sequence[str] = ()) -> None:
+    """Checks that an object that a user passed can be called as objects of its kind are.
+
+    Args:
+        kind: What the object was passed as, e.g. ``renderer``.
+        thing: The object.
+        arguments: Names of the arguments that it is called with, in order.
+        named: Names of those that it is called with by keyword.
+
+    Raises:
+        InputError: if it is a class, no callable, or takes other arguments.
+    """
+    called = ", ".join((*arguments, *(f"{key}=" for key in named)))
+    expected = f"{kind}: expected an object that is called as ({called})"
+    if isinstance(thing, type):
+        raise InputError(f"{expected}, got the class {thing.__name__}; make an object of it: {thing.__name__}(...)")
+    if not callable(thing):
+        raise InputError(f"{expected}, got {thing!r}")
+    try:
+        inspect.signature(thing).bind(*arguments, **dict.fromkeys(named))
+    except TypeError as error:
+        raise InputError(f"{expected}, got {type(thing).__name__}{inspect.signature(thing)}: {error}") from None
+    except ValueError:  # it has no signature that can be read
+        return

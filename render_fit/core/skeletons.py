@@ -131,7 +131,7 @@ _LIMB_POINTS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 _LIMBS = tuple(f"{side}_{point}" for side in ("left", "right") for point in _LIMB_POINTS)
 # In all sets annotated by hand on images, joints are taken in COCO's sense.
 _CLICKED = {joint: f"coco_{joint}" for joint in _LIMBS}
-# Marker models' joints lie elsewhere than SMPL's; see bodies/marker_joints.py. MPI-INF-3DHP's pelvis, hips, spine and
+# Marker models' joints lie elsewhere than SMPL's; see bodies/landmarks.py. MPI-INF-3DHP's pelvis, hips, spine and
 # shoulders measure like Human3.6M's (hips 25 to 26 cm apart, 40 to 46 cm below the shoulders).
 _MARKER_TORSO = {
     joint: f"marker_{joint}"

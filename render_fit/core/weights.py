@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 import torch
 from pydantic import BaseModel, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from render_fit.core.errors import InputError
+from render_fit.core.files import write_bytes
 
 C = TypeVar("C", bound=BaseModel)
 
@@ -34,9 +35,7 @@ def save_weights(
         name: value.detach().cpu().contiguous().to(torch.float16 if half and value.is_floating_point() else value.dtype)
         for name, value in network.state_dict().items()
     }
-    partial = path.with_name(f".{path.name}.partial")
-    save_file(weights, partial, metadata={key: config.model_dump_json(), **metadata})
-    partial.replace(path)
+    write_bytes(path, save(weights, metadata={key: config.model_dump_json(), **metadata}))
 
 
 def read_weights(path: Path, key: str, kind: type[C], otherwise: str) -> tuple[C, dict[str, Tensor]]:

@@ -73,7 +73,7 @@ def retarget(
         target[:, elbow] = world[:, BONES.index(prefix + "radius")] @ along @ corrections[elbow]
         thorax = world[:, BONES.index("thorax")]
         shoulder = np.swapaxes(thorax, -1, -2) @ world[:, BONES.index(prefix + "humerus")]
-        target[:, collar] = thorax @ _scale_angle(_swing(shoulder, axis), COLLAR_SHARE)
+        target[:, collar] = thorax @ _scale_angle(shortest_rotation(axis, shoulder @ axis), COLLAR_SHARE)
     local = target.copy()
     for joint, parent in enumerate(parents):
         if parent >= 0:
@@ -112,31 +112,20 @@ def rest_corrections(rest_offsets_m: Float[np.ndarray, "24 3"]) -> Float[np.ndar
     return corrections
 
 
-def shortest_rotation(source: Float[np.ndarray, "3"], target: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3 3"]:
-    """Rotation by the smallest angle between two directions.
+def shortest_rotation(source: Float[np.ndarray, "3"], target: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3 3"]:
+    """Rotations by the smallest angle between a direction and others.
 
     Args:
         source: (3,) direction of any length but zero.
-        target: (3,) direction of any length but zero, not opposite to `source`.
+        target: (*n, 3) directions of any length but zero, not opposite to `source`.
 
     Returns:
-        (3, 3) rotation matrix.
+        (*n, 3, 3) rotation matrices.
     """
-    a, b = source / np.linalg.norm(source), target / np.linalg.norm(target)
+    a, b = source / np.linalg.norm(source), target / np.linalg.norm(target, axis=-1, keepdims=True)
     axis = np.cross(a, b)
-    sine = np.linalg.norm(axis)
-    if sine < 1e-9:
-        return np.eye(3)
-    return Rotation.from_rotvec(axis / sine * np.arctan2(sine, a @ b)).as_matrix()
-
-
-def _swing(rotations: np.ndarray, axis: np.ndarray) -> np.ndarray:
-    """Shortest rotations from `axis` to `rotations @ axis`."""
-    moved = rotations @ axis
-    across = np.cross(axis, moved)
-    sine = np.linalg.norm(across, axis=-1, keepdims=True)
-    angle = np.arctan2(sine, moved @ axis[:, None])
-    return Rotation.from_rotvec(across / np.maximum(sine, 1e-9) * angle).as_matrix()
+    sine = np.linalg.norm(axis, axis=-1, keepdims=True)
+    return Rotation.from_rotvec(axis / np.maximum(sine, 1e-9) * np.arctan2(sine, b @ a[:, None])).as_matrix()
 
 
 def _scale_angle(rotations: np.ndarray, share: float) -> np.ndarray:

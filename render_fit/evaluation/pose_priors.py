@@ -81,7 +81,7 @@ def pose_energies(vae: str = "default", adversarial: str = "default") -> dict[st
     }
 
 
-def judge_priors(
+def evaluate_priors(
     mocap: Path, vae: str = "default", adversarial: str = "default", seed: int = 0
 ) -> dict[str, Separation]:
     """Evaluate all pose priors on poses of held-out subjects and on implausible poses made from them.

@@ -78,15 +78,7 @@ def write_fit(
 def write_failure(path: Path | str, reason: str, about: Mapping[str, Any] | None = None) -> Path:
     """Writes the folder of a photo that could not be fitted: only a report with the reason."""
     nothing = dict.fromkeys(("iou", "part_iou", "keypoint_error_px", "beta_max", "recipe"))
-    report = {
-        "status": "failed",
-        "reason": reason,
-        **nothing,
-        "losses": {},
-        "seconds": {},
-        "notes": [],
-        "sources": {},
-    }
+    report = {"status": "failed", "reason": reason, **nothing, "losses": {}, "seconds": {}, "notes": [], "sources": {}}
     with folder_written_whole(path, last=REPORT, owned=OWNED) as folder:
         write_json(folder / REPORT, {**report, **(about or {})})
     return Path(path)

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int64, UInt8
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from render_fit.core.cameras import Camera
+from render_fit.core.cameras import Camera, camera_from_focal
 from render_fit.core.files import write_bytes
 from render_fit.export.shading import shaded
 from render_fit.renderers.base import Renderer
@@ -91,9 +91,8 @@ def side_view(
     radius = float(turned.norm(dim=1).max().clamp(min=1e-3))
     distance = 8 * radius  # far, so that near and far limbs keep their proportions
     focal = 0.47 * size_px * distance / radius
-    K = torch.tensor([[[focal, 0.0, size_px / 2], [0.0, focal, size_px / 2], [0.0, 0.0, 1.0]]])
     turned = turned + torch.tensor([0.0, 0.0, distance])
-    picture = shaded(turned, faces, Camera(K, size_px, size_px), renderer, colours=colours)
+    picture = shaded(turned, faces, camera_from_focal(focal, size_px, size_px), renderer, colours=colours)
     return to_pixels(picture.over(np.broadcast_to(PAPER, (size_px, size_px, 3)).copy()))
 
 
@@ -112,23 +111,21 @@ def turntable(
 
 def panel(pictures: Sequence[Pixels], *, height_px: int = 512, captions: Sequence[str] | None = None) -> Pixels:
     """Places images side by side at one height, with an optional caption above each."""
-    scaled = [_scaled_to_height(picture, height_px) for picture in pictures]
+    widths = [max(1, round(picture.shape[1] * height_px / picture.shape[0])) for picture in pictures]
+    scaled = [
+        Image.fromarray(picture).resize((width, height_px), Image.Resampling.LANCZOS)
+        for picture, width in zip(pictures, widths, strict=True)
+    ]
     gap = max(4, height_px // 64)
     top = max(16, height_px // 18) if captions is not None else 0
     width = sum(picture.width for picture in scaled) + gap * (len(scaled) - 1)
     sheet = Image.new("RGB", (width, height_px + top), tuple(int(255 * channel) for channel in PAPER))
-    draw = ImageDraw.Draw(sheet)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=max(9, int(top * 0.62)))
     left = 0
     for index, picture in enumerate(scaled):
         sheet.paste(picture, (left, top))
         if captions is not None:
-            draw.text(
-                (left + 4, top // 2),
-                captions[index],
-                fill=(40, 40, 40),
-                font=_font(int(top * 0.62)),
-                anchor="lm",
-            )
+            draw.text((left + 4, top // 2), captions[index], fill=(40, 40, 40), font=font, anchor="lm")
         left += picture.width + gap
     return np.asarray(sheet)
 
@@ -198,19 +195,6 @@ def write_image(path: Path | str, pixels: Pixels) -> Path:
 
 def write_gif(path: Path | str, frames: Sequence[Pixels], *, seconds_per_frame: float = 0.1) -> Path:
     """Writes a looping animation of 128 colours, atomically. The last frame is shown for one second."""
-    options = {
-        "duration": [round(1000 * seconds_per_frame)] * (len(frames) - 1) + [1000],
-        "loop": 0,
-        "bits": 7,
-        "save_all": True,
-    }
+    duration = [round(1000 * seconds_per_frame)] * (len(frames) - 1) + [1000]
+    options = {"duration": duration, "loop": 0, "bits": 7, "save_all": True}
     return write_bytes(path, iio.imwrite("<bytes>", list(frames), plugin="pillow", extension=".gif", **options))
-
-
-def _scaled_to_height(pixels: Pixels, height_px: int) -> Image.Image:
-    width = max(1, round(pixels.shape[1] * height_px / pixels.shape[0]))
-    return Image.fromarray(pixels).resize((width, height_px), Image.Resampling.LANCZOS)
-
-
-def _font(size_px: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size=max(9, size_px))

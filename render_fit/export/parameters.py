@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -59,19 +59,8 @@ class SavedFit:
 
 def write_params(path: Path | str, saved: SavedFit) -> Path:
     """Writes ``params.npz`` atomically (compressed; float32)."""
-    arrays = {
-        "poses": saved.poses,
-        "betas": saved.betas,
-        "trans": saved.trans,
-        "joints": saved.joints,
-        "K": saved.K,
-        "image_size": np.array(saved.image_size, dtype=np.int64),
-        "body": np.array(saved.body),
-    }
-    if saved.offsets is not None:
-        arrays["offsets"] = saved.offsets
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
+    np.savez_compressed(buffer, **{key: np.asarray(value) for key, value in vars(saved).items() if value is not None})
     return write_bytes(path, buffer.getvalue())
 
 
@@ -89,16 +78,13 @@ def read_params(path: Path | str) -> SavedFit:
         raise InputError(f"{path}: no such file; expected the params.npz of a fit") from None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: cannot be read as a fit's params.npz ({error})") from None
-    missing = {"poses", "betas", "trans", "joints", "K", "image_size", "body"} - arrays.keys()
+    missing = {field.name for field in fields(SavedFit) if field.default is MISSING} - arrays.keys()
     if missing:
         raise InputError(f"{path}: not the params.npz of a fit; it lacks {', '.join(sorted(missing))}")
-    floats = {
-        key: arrays[key].astype(np.float32)
-        for key in ("poses", "betas", "trans", "joints", "K", "offsets")
-        if key in arrays
-    }
-    height, width = (int(length) for length in arrays["image_size"])
-    return SavedFit(**floats, image_size=(height, width), body=str(arrays["body"]))
+    height, width = (int(length) for length in arrays.pop("image_size"))
+    body = str(arrays.pop("body"))
+    floats = {field.name: arrays[field.name].astype(np.float32) for field in fields(SavedFit) if field.name in arrays}
+    return SavedFit(**floats, image_size=(height, width), body=body)
 
 
 def saved_fit(parameters: BodyParameters, joints: torch.Tensor, camera: Camera, body: str) -> SavedFit:

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int64, Integer
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
+from render_fit.bodies.mesh_operators import vertex_normals
 from render_fit.core.cameras import Camera
 from render_fit.core.parts import SMPL_24_PARTS
 from render_fit.core.skeletons import SMPL_24
@@ -84,7 +85,7 @@ def shaded(
         triangles = faces.numpy()[face_index[rows, columns]]
         corners_px = fine.project(vertices_camera[None])[0].numpy()
         weights = _barycentric(corners_px[triangles], np.stack([columns, rows], axis=1) + 0.5)
-        normals = _vertex_normals(vertices_camera.numpy(), faces.numpy())
+        normals = vertex_normals(vertices_camera, faces).numpy()
         normal = np.einsum("nk,nkc->nc", weights, normals[triangles])
         normal /= np.linalg.norm(normal, axis=1, keepdims=True).clip(1e-9)
         base = np.array(BODY_COLOUR) if colours is None else np.einsum("nk,nkc->nc", weights, colours[triangles])
@@ -104,31 +105,14 @@ def _light(normal: np.ndarray) -> np.ndarray:
     return 0.26 + 0.2 * sky + 0.56 * lamp + 0.26 * camera
 
 
-def _vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Unit vertex normals; faces are weighted by area."""
-    a, b, c = (vertices[faces[:, corner]] for corner in range(3))
-    face_normals = np.cross(b - a, c - a)
-    normals = np.zeros_like(vertices)
-    for corner in range(3):
-        np.add.at(normals, faces[:, corner], face_normals)
-    return normals / np.linalg.norm(normals, axis=1, keepdims=True).clip(1e-12)
-
-
 def _barycentric(corners_px: np.ndarray, points_px: np.ndarray) -> np.ndarray:
     """(N, 3) barycentric weights at points inside their triangles; 1/3 each where a triangle has no area."""
-    a, b, c = corners_px[:, 0], corners_px[:, 1], corners_px[:, 2]
 
     def cross(p: np.ndarray, q: np.ndarray) -> np.ndarray:
         return p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0]
 
-    areas = np.stack(
-        [
-            cross(b - points_px, c - points_px),
-            cross(c - points_px, a - points_px),
-            cross(a - points_px, b - points_px),
-        ],
-        axis=1,
-    )
+    a, b, c = (corners_px[:, corner] - points_px for corner in range(3))
+    areas = np.stack([cross(b, c), cross(c, a), cross(a, b)], axis=1)
     total = areas.sum(axis=1, keepdims=True)
     return np.where(np.abs(total) > 1e-9, areas / np.where(total == 0, 1, total), 1 / 3)
 

@@ -17,10 +17,10 @@ from render_fit.bodies.parameters import BodyParameters
 from render_fit.core.cameras import Camera
 from render_fit.core.errors import InputError
 from render_fit.fitting.initialisation import default_hypotheses
-from render_fit.fitting.quality import Quality, judge, quality
+from render_fit.fitting.quality import Quality, fit_status, quality
 from render_fit.fitting.recipe import Recipe, load_recipe
 from render_fit.fitting.regressor_initialisation import regressor_hypotheses
-from render_fit.fitting.resolve import resolve
+from render_fit.fitting.resolve import ResolvedRecipe, resolve
 from render_fit.fitting.result import BeforeAfter, FitReport, FitResult, versions
 from render_fit.fitting.solvers import Solver
 from render_fit.fitting.stages import (
@@ -39,6 +39,8 @@ from render_fit.observations.camera_source import ASSUMED, assumed_camera
 from render_fit.observations.observation import Observation
 from render_fit.regressors.network import Regressor
 from render_fit.renderers.base import Renderer
+
+NO_GRADIENT = "its terms have no gradient in the free variables (a renderer without gradient?)"
 
 START_JITTER_RAD = 0.1
 """Standard deviation of the random rotation added to every joint and to the body at the start."""
@@ -89,9 +91,47 @@ def fit_image(
         InputError: if nothing that can be fitted to was observed, the recipe is not valid, or a name is not known.
     """
     recipe = load_recipe(recipe)
+    resolved = resolve(recipe, body=body, renderer=renderer, regressor=regressor, solver=solver, terms=terms)
+    return fit_resolved(
+        observation,
+        resolved,
+        camera=camera,
+        height_m=height_m,
+        clothing=clothing,
+        seed=seed,
+        progress=progress,
+        watch=watch,
+    )
+
+
+def fit_resolved(
+    observation: Observation,
+    resolved: ResolvedRecipe,
+    *,
+    camera: Camera | None = None,
+    height_m: float | None = None,
+    clothing: Clothing | None = None,
+    seed: int = 0,
+    progress: StageProgress | None = None,
+    watch: Callable[[str, BodyParameters], None] | None = None,
+) -> FitResult:
+    """``fit_image`` with the objects of a recipe, which many fits can share.
+
+    Args:
+        observation: As the other arguments in ``fit_image``.
+        resolved: The recipe and its objects.
+        camera: Camera of the photo.
+        height_m: Standing height, metres.
+        clothing: ``none``, ``smooth`` or ``free``.
+        seed: Seed of the starting poses.
+        progress: Called with (stage, iterations done, all iterations).
+        watch: Called after each stage.
+
+    Raises:
+        InputError: if nothing that can be fitted to was observed.
+    """
     if not _has_evidence(observation):
         raise InputError("nothing to fit to: neither mask nor keypoints were observed")
-    resolved = resolve(recipe, body=body, renderer=renderer, regressor=regressor, solver=solver, terms=terms)
     recipe, body, network = resolved.recipe, resolved.body, resolved.regressor
     worn: Clothing = clothing if clothing is not None else recipe.clothing
     basis = None if worn == "none" else clothing_basis(body)
@@ -132,6 +172,7 @@ def fit_image(
 
     starts = _starts(context, generator)
     found, records = _search(context, search, starts, progress, show)
+    moved = [record.moved for record in records]
     if network is not None:
         before = starts[:1]
     else:
@@ -150,13 +191,16 @@ def fit_image(
             after = after.with_values({"offsets": torch.zeros(len(after), body.n_vertices, 3)})
         after, record = run_stage(context, stage, after, progress)
         records.append(record)
+        moved.append(record.moved)
+        if not record.moved:
+            notes.append(f"stage {stage.name!r} moved nothing: {NO_GRADIENT}")
         show(stage.name, after)
     with torch.no_grad():
         best = int(context.final.loss(after).nan_to_num(torch.inf).argmin())
     after = after[best : best + 1]
     seconds = {record.name: round(record.seconds, 4) for record in records}
     seconds["total"] = round(time.perf_counter() - clock, 4)
-    return _result(context, before, after, seconds, notes, resolved.record())
+    return _result(context, before, after, seconds, notes, resolved.record(), any(moved) or not moved)
 
 
 def _has_evidence(observation: Observation) -> bool:
@@ -215,10 +259,13 @@ def _result(
     seconds: dict[str, float],
     notes: list[str],
     recipe: dict[str, Any],
+    moved: bool,
 ) -> FitResult:
     body, problem = context.body, context.final
     was, now = quality(problem.state(before)), quality(problem.state(after))
-    status, reason = judge(now)
+    status, reason = fit_status(now)
+    if not moved:
+        status, reason = "failed" if status == "failed" else "poor", f"no stage moved anything: {NO_GRADIENT}; {reason}"
     parameters = after.detached().parameters(body, context.clothing_basis)
     if not all(bool(value.isfinite().all()) for value in (parameters.rotations, parameters.transl, parameters.betas)):
         status, reason = "failed", "the fit did not stay finite"

@@ -32,7 +32,7 @@ from render_fit.losses.targets import targets_from
 from render_fit.losses.term import Objective, Term
 from render_fit.observations.camera_source import assumed_camera
 from render_fit.observations.observation import Observation
-from render_fit.renderers import make_renderer
+from render_fit.renderers import checked_renderer, make_renderer
 from render_fit.renderers.base import Renderer, RenderSettings
 
 Direction = Mapping[str, Tensor]
@@ -69,7 +69,7 @@ def compose(
         The problem: ``loss``, ``breakdown``, ``minimise``.
 
     Raises:
-        ValueError: for the name of a term that is not known.
+        InputError: for the name of a term that is not known, or an object that cannot be used as a term or renderer.
     """
     if camera is None:
         camera = observation.camera
@@ -79,7 +79,7 @@ def compose(
         body if body is not None else load_body("open"),
         targets_from(observation, camera, size, margin),
         Objective(weighted_terms(terms)),
-        renderer if renderer is not None else make_renderer("auto"),
+        checked_renderer(renderer) if renderer is not None else make_renderer("auto"),
         settings if settings is not None else RenderSettings(),
     )
 

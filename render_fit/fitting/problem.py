@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -11,9 +12,8 @@ from torch import Tensor
 
 from render_fit.bodies.body import Body
 from render_fit.bodies.clothing import ClothingBasis
-from render_fit.fitting.curvature import Whitened, hessian, positive, whitening
-from render_fit.fitting.gauss_newton import picture_curvature
-from render_fit.fitting.solvers import SecondOrderSolver, Solution, Solver
+from render_fit.fitting.curvature import Whitened, hessian, picture_curvature, positive, whitening
+from render_fit.fitting.solvers import Solution, Solver, moves_offsets
 from render_fit.fitting.solvers.solution import Progress
 from render_fit.fitting.variables import CURVED, SCALES, SKELETAL, Variables
 from render_fit.losses.fit_state import FitState
@@ -44,6 +44,12 @@ class Problem:
     settings: RenderSettings | None = None
     clothing_basis: ClothingBasis | None = None
     pose_vae: PoseVAE | None = None
+
+    def __repr__(self) -> str:
+        camera = self.targets.camera
+        renderer = getattr(self.renderer, "name", None)
+        crop = f"{camera.height} × {camera.width} px"
+        return f"Problem({self.objective!r}, body={self.body.name!r}, renderer={renderer!r}, crop={crop})"
 
     def state(self, variables: Variables) -> FitState:
         """State of the fit at these variables, as terms are called with it."""
@@ -100,9 +106,9 @@ class Problem:
         # Variables of known curvature first: they are the columns that get whitened.
         moving = start.free(sorted(free, key=lambda name: (name not in SKELETAL, name not in CURVED)))
         curved = tuple(name for name in moving if name in CURVED)
-        second_order = solver if isinstance(solver, SecondOrderSolver) and solver.needs_curvature else None
+        second_order = not moves_offsets(solver)
         W = None
-        if whiten > 0 and curved and second_order is None:
+        if whiten > 0 and curved and not second_order:
             W = whitening(self._curvature(start, curved), whiten)
         whitened = Whitened(moving, SCALES, W)
         last: list[FitState] = []
@@ -114,13 +120,11 @@ class Problem:
         def curvature(values: Mapping[str, Tensor]) -> Tensor:
             return self.curvature(start.with_values(whitened.unpack(values["y"])), curved, last[0])
 
+        if second_order and len(curved) < len(moving):
+            raise ValueError(f"free: this solver needs curvature; it moves only {', '.join(CURVED)}")
+        given: dict[str, Any] = {"curvature": curvature} if second_order else {}
         y = {"y": whitened.origin}
-        if second_order is not None:
-            if len(curved) < len(moving):
-                raise ValueError(f"free: this solver needs curvature; it moves only {', '.join(CURVED)}")
-            solution = second_order(function, y, {}, iterations, tolerance, progress, curvature=curvature)
-        else:
-            solution = solver(function, y, {}, iterations, tolerance, progress)
+        solution = solver(function, y, {}, iterations, tolerance, progress, **given)
         return start.with_values(whitened.unpack(solution.values["y"])).recentred(), solution
 
     def curvature(
@@ -128,7 +132,7 @@ class Problem:
     ) -> Float[Tensor, "b d d"]:
         """Positive semidefinite curvature of the objective, as far as its terms have one.
 
-        Skeletal terms: second derivatives, by differences. Silhouettes and parts: Gauss–Newton (``gauss_newton``).
+        Skeletal terms: second derivatives, by differences. Silhouettes and parts: Gauss–Newton (``picture_curvature``).
         Clothing: ``clothing_curvature`` of its terms. Negative eigenvalues are replaced by their absolute values.
 
         Args:
@@ -188,7 +192,8 @@ class Problem:
             unpack = Whitened({name: value[rows] for name, value in variables.items()}, SCALES, None).unpack
             targets = self.targets if len(self.targets) == 1 else self.targets[rows]
             with torch.enable_grad():
-                here = replace(self, objective=objective, targets=targets)
+                # Without a renderer: a term that renders these many bodies would run out of memory.
+                here = replace(self, objective=objective, targets=targets, renderer=None)
                 loss = objective(here.state(moved.with_values(unpack(points)))).sum()
                 return torch.autograd.grad(loss, points)[0] if loss.requires_grad else torch.zeros_like(points)
 

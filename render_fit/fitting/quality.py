@@ -102,7 +102,7 @@ class Thresholds:
     beta_ok: float = 3.0
 
 
-def judge(quality: Quality, thresholds: Thresholds | None = None) -> tuple[Literal["ok", "poor", "failed"], str]:
+def fit_status(quality: Quality, thresholds: Thresholds | None = None) -> tuple[Literal["ok", "poor", "failed"], str]:
     """Status of a fit and the reason for it.
 
     Args:

@@ -7,13 +7,12 @@ A recipe is data. Its names become objects through one registry per kind, which 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from render_fit.core.config import StrictModel, nearest, parse_yaml
+from render_fit.core.config import StrictModel, nearest, parse_yaml, shipped_recipe, shipped_recipes
 from render_fit.core.errors import InputError
 from render_fit.fitting.solvers import make_solver, moves_offsets
 from render_fit.losses.registry import make_term
@@ -141,7 +140,7 @@ class Recipe(StrictModel):
     renamed: ClassVar[Mapping[str, str]] = {"starts": "initialisation"}
 
     name: str
-    description: str
+    description: str = ""
     source: str = ""
     body: str = "open"
     n_betas: int = Field(default=10, gt=0)
@@ -190,8 +189,7 @@ class Recipe(StrictModel):
 
 def recipe_names() -> list[str]:
     """Names of the recipes of this package."""
-    folder = resources.files("render_fit.fitting") / "recipes"
-    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+    return shipped_recipes("render_fit.fitting")
 
 
 def recipe_text(name: str) -> str:
@@ -200,9 +198,7 @@ def recipe_text(name: str) -> str:
     Raises:
         InputError: if there is no such recipe; names the nearest one.
     """
-    if name not in recipe_names():
-        raise InputError(f"recipe {name!r}: {nearest(name, recipe_names())}, nor is it a file")
-    return (resources.files("render_fit.fitting") / "recipes" / f"{name}.yaml").read_text()
+    return shipped_recipe("render_fit.fitting", name, "recipe")
 
 
 def load_recipe(name_or_path: str | Path | Recipe) -> Recipe:
@@ -215,5 +211,5 @@ def load_recipe(name_or_path: str | Path | Recipe) -> Recipe:
     if isinstance(name_or_path, Recipe):
         return name_or_path
     path = Path(name_or_path)
-    text = path.read_text() if path.is_file() else recipe_text(str(name_or_path))
+    text = path.read_text(encoding="utf-8") if path.is_file() else recipe_text(str(name_or_path))
     return parse_yaml(text, f"recipe {name_or_path}", Recipe)

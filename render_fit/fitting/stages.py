@@ -153,6 +153,7 @@ class StageRecord:
         hypotheses: Number of hypotheses that were solved.
         status: Status of each.
         best: The hypothesis with the lowest value of the stage's own objective.
+        moved: Whether a variable of any hypothesis changed.
     """
 
     name: str
@@ -161,6 +162,7 @@ class StageRecord:
     hypotheses: int
     status: tuple[Status, ...]
     best: Variables
+    moved: bool
 
 
 def run_stage(
@@ -194,7 +196,8 @@ def run_stage(
     variables, count = variables[order], len(order)
     kept = variables[chosen(context, stage, variables)] if stage.n_hypotheses else variables
     seconds = time.perf_counter() - began
-    return kept, StageRecord(stage.name, seconds, solution.evaluations, count, solution.status, variables[:1])
+    moved = any(bool(value.any()) for value in solution.values.values())  # they are differences to the start
+    return kept, StageRecord(stage.name, seconds, solution.evaluations, count, solution.status, variables[:1], moved)
 
 
 @torch.no_grad()

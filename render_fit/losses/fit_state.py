@@ -91,7 +91,9 @@ class FitState:
     def render(self, what: str) -> Tensor:
         """A rendering of the body: ``silhouette`` (B, H, W), ``parts`` (B, 24, H, W), ``depth`` or ``normals``."""
         if self.renderer is None:
-            raise ValueError(f"{what}: this objective compares pixels and needs a renderer")
+            raise ValueError(
+                f"{what}: this objective compares pixels and needs a renderer; a `skeletal` term must not render"
+            )
         if what not in self._rendered:
             wanted = ("silhouette", "parts") if what == "parts" else (what,)
             rendered = self.renderer(

@@ -13,7 +13,7 @@ from torch.nn.functional import pad
 from render_fit.losses.fit_state import FitState
 from render_fit.losses.priors.adversarial import load_adversarial_prior, real_target_loss
 from render_fit.losses.priors.gmm import GaussianMixturePrior, default_pose_prior
-from render_fit.losses.priors.joint_limits import JointLimits, default_joint_limits, hinge_penalty
+from render_fit.losses.priors.joint_limits import default_joint_limits, hinge_penalty
 from render_fit.losses.priors.vae import load_pose_vae
 
 BODY_JOINTS = slice(1, 22)
@@ -46,7 +46,7 @@ class PoseLimits:
     skeletal: ClassVar[bool] = True
 
     def __call__(self, state: FitState) -> Float[Tensor, "b"]:
-        return _limits()(state.pose_rotvec[:, BODY_JOINTS])
+        return default_joint_limits()(state.pose_rotvec[:, BODY_JOINTS])
 
 
 @dataclass(frozen=True)
@@ -148,8 +148,3 @@ class ShapeAdversarial:
 @lru_cache(maxsize=4)
 def _mixture(path: str) -> GaussianMixturePrior:
     return default_pose_prior() if path == "default" else GaussianMixturePrior.from_file(path)
-
-
-@lru_cache(maxsize=1)
-def _limits() -> JointLimits:
-    return default_joint_limits()

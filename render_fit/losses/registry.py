@@ -8,12 +8,11 @@ from typing import Any
 
 from render_fit.core.config import nearest
 from render_fit.core.errors import InputError
-from render_fit.core.registry import Registry
-from render_fit.losses.joints import BoneDirections, RegressedJoints
-from render_fit.losses.keypoints import KeypointReprojection
+from render_fit.core.registry import Registry, check_callable
+from render_fit.losses.keypoints import BoneDirections, KeypointReprojection, RegressedJoints
 from render_fit.losses.offsets import ClothingCoefficients, OffsetLaplacian, OffsetSize, OffsetSymmetry
 from render_fit.losses.parameters import KnownHeight, PosePrior, ShapePrior, TorsoTilt
-from render_fit.losses.parts import PartLikelihood
+from render_fit.losses.pixels import PartLikelihood, SilhouetteDistance, SilhouetteIoU, SilhouetteL2
 from render_fit.losses.pose_priors import (
     PoseAdversarial,
     PoseAutoencoder,
@@ -23,7 +22,6 @@ from render_fit.losses.pose_priors import (
     PoseMixture,
     ShapeAdversarial,
 )
-from render_fit.losses.silhouette import SilhouetteDistance, SilhouetteIoU, SilhouetteL2
 from render_fit.losses.targets import FitTargets
 from render_fit.losses.term import Term
 
@@ -73,13 +71,21 @@ def make_term(name: str, options: Mapping[str, Any] | None = None) -> Term:
 
 
 def weighted_terms(terms: Mapping[str, Number | tuple[Number, Term]]) -> dict[str, tuple[float, Term]]:
-    """Name → (weight, term), where a weight alone stands for the term of that name with its default options."""
-    return {
-        name: (float(value[0]), _checked(name, value[1]))
-        if isinstance(value, tuple)
-        else (float(value), make_term(name))
-        for name, value in terms.items()
-    }
+    """Name → (weight, term), where a weight alone stands for the term of that name with its default options.
+
+    Raises:
+        InputError: if a value is neither a weight nor a pair of a weight and an object that a fit can call as a term.
+    """
+    weighted = {}
+    for name, value in terms.items():
+        weight, term = value if isinstance(value, tuple) and len(value) == 2 else (value, None)
+        if not isinstance(weight, Number):
+            raise InputError(
+                f"term {name!r}: expected a weight, or (weight, term), got {value!r}; "
+                f"to give a term a weight: terms={{{name!r}: (1.0, term)}}"
+            )
+        weighted[name] = (float(weight), make_term(name) if term is None else _checked(name, term))
+    return weighted
 
 
 def _checked(name: str, term: Term) -> Term:
@@ -88,8 +94,7 @@ def _checked(name: str, term: Term) -> Term:
     Raises:
         InputError: if it is not, or requires a field that ``FitTargets`` does not have.
     """
-    if isinstance(term, type) or not callable(term):
-        raise InputError(f"term {name!r}: expected an object that is called with a FitState, got {term!r}")
+    check_callable(f"term {name!r}", term, ("state",))
     known = [field.name for field in fields(FitTargets)]
     for field in getattr(term, "requires", ()):
         if field not in known:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -67,11 +67,8 @@ class FitTargets:
 
     def __getitem__(self, rows: Tensor) -> FitTargets:
         """Some of the images, in any order, repeated or not."""
-        values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        for name, value in values.items():
-            if isinstance(value, (Tensor, Camera)):
-                values[name] = value[rows]
-        return FitTargets(**values)
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{n: value[rows] for n, value in values.items() if isinstance(value, (Tensor, Camera))})
 
     @staticmethod
     def joined(parts: Sequence[FitTargets]) -> FitTargets:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -55,6 +55,9 @@ class Objective:
     def __init__(self, terms: Mapping[str, tuple[float, Term]]) -> None:
         self.terms = {name: Weighted(weight, term) for name, (weight, term) in terms.items() if weight != 0}
 
+    def __repr__(self) -> str:
+        return f"Objective({' + '.join(f'{weighted.weight:g} {name}' for name, weighted in self.terms.items())})"
+
     def __call__(self, state: FitState) -> Float[Tensor, "b"]:
         """The weighted sum, (B,).
 
@@ -80,36 +83,33 @@ class Objective:
         for name in names:
             if name not in self.terms:
                 raise ValueError(f"no term {name!r} in this objective; it has {', '.join(self.terms)}")
-        return Objective({name: (self.terms[name].weight, self.terms[name].term) for name in names})
+        return self._subset(lambda name, _: name in names)
 
     def skeletal(self) -> Objective:
         """The terms that need no mesh."""
-        return Objective(
-            {name: (w.weight, w.term) for name, w in self.terms.items() if getattr(w.term, "skeletal", False)}
-        )
+        return self._subset(lambda _, term: getattr(term, "skeletal", False))
 
     def pictured(self) -> Objective:
         """The terms with a ``picture_curvature``."""
-        return Objective(
-            {name: (w.weight, w.term) for name, w in self.terms.items() if hasattr(w.term, "picture_curvature")}
-        )
+        return self._subset(lambda _, term: hasattr(term, "picture_curvature"))
+
+    def _subset(self, chosen: Callable[[str, Term], bool]) -> Objective:
+        return Objective({name: (w.weight, w.term) for name, w in self.terms.items() if chosen(name, w.term)})
 
     def picture_curvature(self, state: FitState, motion: Motion) -> Float[Tensor, "n"]:
         """Weighted sum of the terms' curvature along each row of ``motion``, (N,), ≥ 0."""
-        total = torch.zeros_like(motion.silhouette)
-        for weighted in self.terms.values():
-            curvature = getattr(weighted.term, "picture_curvature", None)
-            if curvature is not None:
-                total = total + weighted.weight * curvature(state, motion)
-        return total
+        return self._add_up("picture_curvature", torch.zeros_like(motion.silhouette), state, motion)
 
     def clothing_curvature(self, state: FitState, directions: Float[Tensor, "v 3 m"]) -> Float[Tensor, "b m m"]:
         """Weighted sum of the terms' curvature in the clothing coefficients; see ``Term``."""
-        total = directions.new_zeros(len(state.parameters), directions.shape[-1], directions.shape[-1])
+        zero = directions.new_zeros(len(state.parameters), directions.shape[-1], directions.shape[-1])
+        return self._add_up("clothing_curvature", zero, state, directions)
+
+    def _add_up(self, method: str, total: Tensor, *arguments: object) -> Tensor:
+        """Weighted sum of a method over the terms that have it."""
         for weighted in self.terms.values():
-            curvature = getattr(weighted.term, "clothing_curvature", None)
-            if curvature is not None:
-                total = total + weighted.weight * curvature(state, directions)
+            if hasattr(weighted.term, method):
+                total = total + weighted.weight * getattr(weighted.term, method)(*arguments)
         return total
 
     def breakdown(self, state: FitState) -> dict[str, Float[Tensor, "b"]]:

@@ -7,7 +7,6 @@ drops repeated colours of palettes, and rotates mirrored greyscale images wrongl
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -144,10 +143,7 @@ def _opened(path: Path) -> Image.Image:
     try:
         if path.stat().st_size == 0:
             raise InputError(f"{path}: the file is empty (0 bytes); copy or download it again")
-        with warnings.catch_warnings():
-            # `MAX_PIXELS` replaces Pillow's limit
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            file = _open_any_size(path)
+        file = _open_any_size(path)
     except PermissionError as error:
         raise InputError(f"{path}: not allowed to read this file") from error
     except UnidentifiedImageError as error:
@@ -166,7 +162,7 @@ def _opened(path: Path) -> Image.Image:
 
 
 def _open_any_size(path: Path) -> Image.Image:
-    """Opens an image without Pillow's limit of 179 megapixels, whose error does not name the file."""
+    """Opens an image without Pillow's limit of 179 megapixels, whose error does not name the file; see `MAX_PIXELS`."""
     limit = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = None
     try:

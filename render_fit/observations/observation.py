@@ -251,8 +251,7 @@ def resample_labels(labels: Shaped[Tensor, "h w"], crop: Box, height: int, width
     Returns:
         (height, width) labels of the same type.
     """
-    rows = torch.floor(crop[1] + (torch.arange(height, dtype=torch.float64) + 0.5) * (crop[3] / height)).long()
-    columns = torch.floor(crop[0] + (torch.arange(width, dtype=torch.float64) + 0.5) * (crop[2] / width)).long()
+    rows, columns = _centres(crop[1], crop[3], height).floor().long(), _centres(crop[0], crop[2], width).floor().long()
     rows_inside = (rows >= 0) & (rows < labels.shape[0])
     columns_inside = (columns >= 0) & (columns < labels.shape[1])
     picked = labels[rows.clamp(0, labels.shape[0] - 1)][:, columns.clamp(0, labels.shape[1] - 1)]
@@ -299,3 +298,9 @@ def box_overlap(a: Box, b: Box) -> float:
     if width <= 0 or height <= 0:
         return 0.0
     return width * height / (a[2] * a[3] + b[2] * b[3] - width * height)
+
+
+def centred_depths(depths: Float[Tensor, "n k"], known: Bool[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+    """Depths relative to the mean of the known depths; 0 where unknown."""
+    mean = (depths * known).sum(1, keepdim=True) / known.sum(1, keepdim=True).clamp(min=1)
+    return torch.where(known, depths - mean, 0.0)

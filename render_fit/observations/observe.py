@@ -16,16 +16,9 @@ from render_fit.core.parts import NBF_12, PartSpace
 from render_fit.core.registry import Registry
 from render_fit.core.skeletons import Skeleton
 from render_fit.observations.camera_source import resolve_camera
-from render_fit.observations.files import (
-    Person,
-    PersonChoice,
-    choose_people,
-    read_labels,
-    read_mask,
-    read_people,
-)
+from render_fit.observations.files import Person, PersonChoice, choose_people, read_labels, read_mask, read_people
 from render_fit.observations.images import Photo, read_photo
-from render_fit.observations.mediapipe.observer import MediapipeObserver
+from render_fit.observations.mediapipe_observer import MediapipeObserver
 from render_fit.observations.observation import (
     Box,
     Observation,
@@ -192,7 +185,8 @@ def _completed(given: Observation, box: Box | None, observer: Observer | None, a
     if observer is not None and (missing or always_observe_3d):
         known_box = box or _observed_box(given)
         try:
-            given = _merged(given, observer.observe(_image(given), known_box))
+            assert given.image is not None
+            given = _merged(given, observer.observe(given.image, known_box))
         except NoPersonError:
             if given.mask is None and given.keypoints_px is None:
                 raise
@@ -275,11 +269,6 @@ def _observed_box(given: Observation) -> Box | None:
     if tight is None or given.mask is not None:
         return tight
     return box_grown(tight, ROOM_AROUND_JOINTS * max(tight[2:]))
-
-
-def _image(given: Observation) -> Tensor:
-    assert given.image is not None
-    return given.image
 
 
 def _fitted(values: Tensor, photo: Photo) -> Tensor:

@@ -20,9 +20,8 @@ from render_fit.pipelines.folder import write_overview
 from render_fit.pipelines.options import FitOptions
 from render_fit.pipelines.photo import FitComponents, WrittenFit, fit_photo
 from render_fit.renderers.base import RenderSettings
-from render_fit.synthesis.clothed_scene import clothed_scene
 from render_fit.synthesis.poses.named import everyday_pose
-from render_fit.synthesis.scene import SyntheticScene
+from render_fit.synthesis.scene import SyntheticScene, clothed_scene
 
 POSE = "waving"
 IMAGES = "images"

@@ -1,4 +1,7 @@
-"""A run over photos: find them, pair them with files, fit what is left to do, write a summary."""
+"""A run over photos: find them, pair them with files, fit what is left to do, write a summary.
+
+Its events, in the order in which they happen: planned, progress of a photo, photo finished.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,9 @@ import shutil
 from collections import defaultdict
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
 
 from render_fit.core.errors import InputError, MissingDependencyError
 from render_fit.core.files import prepare_output
@@ -21,14 +24,80 @@ from render_fit.datasets.photo_folder import PhotoFiles, PhotoJob, find_images, 
 from render_fit.export.fit_folder import write_failure
 from render_fit.export.gallery import Entry, read_entries, write_gallery, write_summary
 from render_fit.fitting.stages import StageProgress
-from render_fit.pipelines.events import FolderEvent, PhotoOutcome, PhotoProgress, RunPlanned
 from render_fit.pipelines.options import FitOptions
-from render_fit.pipelines.photo import FitComponents, fit_photo
+from render_fit.pipelines.photo import FitComponents, WrittenFit, fit_photo
 
 log = logging.getLogger(__name__)
 
+
+@dataclass(frozen=True)
+class RunPlanned:
+    """The run's photos are known; comes once, before the first fit.
+
+    Attributes:
+        jobs: Photos left to fit.
+        kept: Number of photos whose finished results are kept.
+        kept_with_other_options: Number of those that were fitted with other options than this run's.
+        single: Whether the run was given one photo rather than a folder or a list of photos.
+        other_options: Names of the options in which those kept differ.
+    """
+
+    jobs: tuple[PhotoJob, ...]
+    kept: int
+    kept_with_other_options: int
+    single: bool
+    other_options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PhotoProgress:
+    """Progress within one photo. Worker processes send none.
+
+    Attributes:
+        job: The photo.
+        stage: Name of the stage of the fit.
+        done: Number of iterations of the stage so far.
+        total: Largest number of iterations of the stage.
+    """
+
+    job: PhotoJob
+    stage: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class PhotoOutcome:
+    """Result of one photo.
+
+    Attributes:
+        job: The photo.
+        fits: Fit of each person in the photo; empty if the photo could not be fitted.
+        error: Reason why the photo could not be fitted, else empty.
+    """
+
+    job: PhotoJob
+    fits: tuple[WrittenFit, ...] = ()
+    error: str = ""
+
+    @property
+    def statuses(self) -> tuple[str, ...]:
+        """Status of each person's fit; one ``failed`` if the photo could not be fitted."""
+        return ("failed",) if self.error else tuple(fit.report.status for fit in self.fits)
+
+    @property
+    def reason(self) -> str:
+        """The error, or the reason of the first fit whose status is not ``ok``, else empty."""
+        return self.error or next((fit.report.reason for fit in self.fits if fit.report.status != "ok"), "")
+
+    @property
+    def failed(self) -> bool:
+        """Whether any fit of this photo failed."""
+        return "failed" in self.statuses
+
+
+FolderEvent = RunPlanned | PhotoProgress | PhotoOutcome
 OnEvent = Callable[[FolderEvent], None]
-State = Literal["to do", "done", "done with other options"]
 
 
 def fit_folder(
@@ -82,9 +151,10 @@ def fit_folder(
         raise InputError("--box belongs to one photo; fit the photos one by one, or give keypoints with --observations")
     jobs = plan_jobs(images, files=files, observations=observations, several_people=options.person == "all")
     keep = not single if resume is None else resume
-    states = _states(jobs, out, options) if keep else ["to do"] * len(jobs)
-    to_do = tuple(job for job, state in zip(jobs, states, strict=True) if state == "to do")
-    emit(RunPlanned(to_do, len(jobs) - len(to_do), states.count("done with other options"), single))
+    done = _finished(jobs, out, options) if keep else {}
+    to_do = tuple(job for job in jobs if job.name not in done)
+    other = [names for names in done.values() if names]
+    emit(RunPlanned(to_do, len(done), len(other), single, tuple(dict.fromkeys(sum(other, ())))))
     if not to_do:
         write_overview(out)
         return []
@@ -117,22 +187,20 @@ def write_overview(out: Path) -> None:
     write_gallery(out / "index.html", entries, title=out.resolve().name)
 
 
-def _states(jobs: Sequence[PhotoJob], out: Path, options: FitOptions) -> list[State]:
-    """State of each photo; it is done if all its people have a report whose status is not ``failed``."""
-    finished: dict[str, list[Entry]] = defaultdict(list)
+def _finished(jobs: Sequence[PhotoJob], out: Path, options: FitOptions) -> dict[str, tuple[str, ...]]:
+    """Names of the photos whose people all have a report that is not ``failed``, each with the options that differ."""
+    reports: dict[str, list[Entry]] = defaultdict(list)
     for entry in read_entries(out):
         if entry.report.get("status") in ("ok", "poor"):
-            finished[Path(entry.report.get("image", "")).name].append(entry)
-    states: list[State] = []
+            reports[Path(entry.report.get("image", "")).name].append(entry)
+    finished = {}
     for job in jobs:
         folders = re.compile(rf"{re.escape(job.name)}(_\d.*)?")
-        reports = [entry.report for entry in finished[job.image.name] if folders.fullmatch(entry.name)]
-        if not reports or len(reports) < reports[0].get("people", 1):
-            states.append("to do")
-        else:
-            same = all(options.equals_plain(report.get("options") or {}) for report in reports)
-            states.append("done" if same else "done with other options")
-    return states
+        own = [entry.report for entry in reports[job.image.name] if folders.fullmatch(entry.name)]
+        if own and len(own) >= own[0].get("people", 1):
+            differing = (name for report in own for name in options.differing(report.get("options") or {}))
+            finished[job.name] = tuple(dict.fromkeys(differing))
+    return finished
 
 
 def _outcomes_of_workers(

@@ -30,7 +30,10 @@ class FitOptions:
         "Regressor that initialises the fit: a name, a .safetensors file, or none (default poses). "
         "Default: the recipe's.",
     ] = None
-    renderer: Annotated[str | None, "Renderer: cpu, pytorch3d or auto. Default: the recipe's."] = None
+    renderer: Annotated[
+        str | None,
+        "Renderer: cpu, reference, pytorch3d, auto, or a name that another package registers. Default: the recipe's.",
+    ] = None
     body: Annotated[str | None, "Body model: open, or an SMPL, SMPL-H or SMPL-X file. Default: the recipe's."] = None
     clothing: Annotated[
         Literal["none", "smooth", "free"] | None,
@@ -39,7 +42,7 @@ class FitOptions:
     person: Annotated[str, "Person to fit if there are several: largest, all, or a number from 0."] = "largest"
     box: Annotated[Box | None, "Box around the person: left, top, width, height in pixels of the photo."] = None
     camera: Annotated[Path | None, 'JSON file with the 3×3 intrinsics K in pixels: {"K": …}.'] = None
-    focal_mm: Annotated[float | None, "Focal length as on 35 mm film, mm. Default: from EXIF."] = None
+    focal_35mm: Annotated[float | None, "35 mm equivalent focal length, mm. Default: from EXIF."] = None
     height_m: Annotated[float | None, "Height of the person, m. It sets the scale."] = None
     parts_from_keypoints: Annotated[bool, "If there is no part map, make one from mask and keypoints."] = False
     save: Annotated[
@@ -55,10 +58,10 @@ class FitOptions:
         unknown = [kind for kind in self.save if kind not in known]
         if unknown:
             raise InputError(f"--save {','.join(self.save)}: unknown {unknown[0]!r}; known are {', '.join(known)}")
-        if self.camera is not None and self.focal_mm is not None:
-            raise InputError("--camera and --focal-mm: give one of them")
-        if self.focal_mm is not None and not 1 <= self.focal_mm <= 5000:
-            raise InputError(f"--focal-mm {self.focal_mm:g}: expected millimetres on 35 mm film, between 1 and 5000")
+        if self.camera is not None and self.focal_35mm is not None:
+            raise InputError("--camera and --focal-35mm: give one of them")
+        if self.focal_35mm is not None and not 1 <= self.focal_35mm <= 5000:
+            raise InputError(f"--focal-35mm {self.focal_35mm:g}: expected mm on 35 mm film, between 1 and 5000")
         if self.height_m is not None and not 0.4 <= self.height_m <= 2.8:
             raise InputError(
                 f"--height-m {self.height_m:g}: expected the person's height in metres, between 0.4 and 2.8"
@@ -82,9 +85,15 @@ class FitOptions:
         return {**asdict(self), "camera": camera, "box": box, "save": list(self.save)}
 
     def equals_plain(self, values: Mapping[str, Any]) -> bool:
-        """Whether the options of a ``report.json`` are these; ``make_parts`` is a field's name before 0.2."""
-        renamed = {"make_parts": "parts_from_keypoints"}
-        return {renamed.get(key, key): value for key, value in values.items()} == self.plain()
+        """Whether the options of a ``report.json`` are these."""
+        return not self.differing(values)
+
+    def differing(self, values: Mapping[str, Any]) -> tuple[str, ...]:
+        """Names of the options that differ from those of a ``report.json``; names before 0.2 are understood."""
+        renamed = {"make_parts": "parts_from_keypoints", "focal_mm": "focal_35mm"}
+        plain, given = self.plain(), {renamed.get(key, key): value for key, value in values.items()}
+        missing = object()
+        return tuple(key for key in {**plain, **given} if plain.get(key, missing) != given.get(key, missing))
 
 
 def parse_box(text: str) -> Box:

@@ -8,21 +8,21 @@ from pathlib import Path
 
 import torch
 
-from render_fit.bodies import BodyParameters, load_body_or_fail
+from render_fit.bodies import BodyParameters
 from render_fit.bodies.body import Body
 from render_fit.core.errors import MissingDependencyError, NoPersonError
 from render_fit.datasets.photo_folder import PhotoFiles, PhotoJob
 from render_fit.export.fit_folder import write_fit
 from render_fit.export.overlays import Pixels, overlay, panel, side_view
-from render_fit.fitting.fit import fit_image
+from render_fit.fitting.fit import fit_resolved
 from render_fit.fitting.recipe import Recipe, load_recipe
 from render_fit.fitting.regressor_initialisation import with_regressor
+from render_fit.fitting.resolve import ResolvedRecipe, resolve
 from render_fit.fitting.result import FitReport, FitResult
 from render_fit.fitting.stages import StageProgress
 from render_fit.losses.registry import make_term
 from render_fit.observations import OBSERVERS, Observer, observe
 from render_fit.pipelines.options import FitOptions
-from render_fit.renderers import make_renderer
 from render_fit.renderers.base import Renderer
 
 
@@ -53,17 +53,24 @@ class FitComponents:
 
     def __init__(self, options: FitOptions) -> None:
         self.options = options
-        self.recipe: Recipe = with_regressor(load_recipe(options.recipe), options.regressor)
+        recipe = with_regressor(load_recipe(options.recipe), options.regressor)
+        given = {"body": options.body, "renderer": options.renderer}
+        self.recipe: Recipe = recipe.model_copy(update={key: name for key, name in given.items() if name})
 
     @cached_property
+    def resolved(self) -> ResolvedRecipe:
+        """The recipe with its objects."""
+        return resolve(self.recipe)
+
+    @property
     def body(self) -> Body:
         """Body model."""
-        return load_body_or_fail(self.options.body or self.recipe.body, self.recipe.n_betas)
+        return self.resolved.body
 
-    @cached_property
+    @property
     def renderer(self) -> Renderer:
         """Renderer."""
-        return make_renderer(self.options.renderer or self.recipe.renderer)
+        return self.resolved.renderer
 
     @cached_property
     def observer(self) -> Observer:
@@ -118,7 +125,7 @@ def fit_photo(
             person=options.person_choice,
             box=options.box,
             camera=options.camera,
-            focal_35mm=options.focal_mm,
+            focal_35mm=options.focal_35mm,
             observer=components.observer_for(files),
             always_observe_3d=components.uses_3d_keypoints,
             parts_from_keypoints=options.parts_from_keypoints,
@@ -129,11 +136,9 @@ def fit_photo(
     fits = []
     for number, observation in enumerate(people):
         states: list[tuple[str, BodyParameters]] = []
-        result = fit_image(
+        result = fit_resolved(
             observation,
-            components.recipe,
-            body=components.body,
-            renderer=components.renderer,
+            components.resolved,
             height_m=options.height_m,
             clothing=options.clothing,
             seed=options.seed,

@@ -112,27 +112,8 @@ class OnHub(
         (save_directory / constants.CONFIG_NAME).write_text(self.config.model_dump_json(indent=2) + "\n")
 
     @classmethod
-    def _from_pretrained(
-        cls,
-        *,
-        model_id: str,
-        revision: str | None,
-        cache_dir: str | Path | None,
-        force_download: bool,
-        local_files_only: bool,
-        token: str | bool | None,
-        config: dict[str, Any] | None = None,
-    ) -> Any:
+    def _from_pretrained(cls, *, model_id: str, config: Any = None, **options: Any) -> Any:
         network: Any = cls  # a torch module beside this mixin
         if Path(model_id).is_dir():
             return read_checkpoint(network, Path(model_id) / WEIGHTS)
-        path = hf_hub_download(
-            model_id,
-            WEIGHTS,
-            revision=revision,
-            cache_dir=cache_dir,
-            force_download=force_download,
-            local_files_only=local_files_only,
-            token=token,
-        )
-        return read_checkpoint(network, Path(path))
+        return read_checkpoint(network, Path(hf_hub_download(model_id, WEIGHTS, **options)))

@@ -14,8 +14,7 @@ from render_fit.core.cameras import PERSON_MARGIN, Camera
 from render_fit.core.errors import InputError
 from render_fit.core.parts import N_PARTS, part_evidence
 from render_fit.core.skeletons import CANONICAL_KEYPOINTS, canonical_columns
-from render_fit.observations.keypoints import centred_depths
-from render_fit.observations.observation import Observation
+from render_fit.observations.observation import Observation, centred_depths
 from render_fit.regressors.person_crop import PersonCrop, person_crop
 
 

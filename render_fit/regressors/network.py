@@ -14,11 +14,10 @@ from render_fit.core.batch import Batch
 from render_fit.core.errors import InputError
 from render_fit.core.parts import N_PARTS
 from render_fit.core.skeletons import CANONICAL_KEYPOINTS
-from render_fit.regressors.backbone import backbone_for
 from render_fit.regressors.config import ImageInput, RegressorConfig
-from render_fit.regressors.heads import IterativeHead, upright_output
 from render_fit.regressors.hub import OnHub
 from render_fit.regressors.inputs import RegressorInputs
+from render_fit.regressors.layers import IterativeHead, backbone_for, upright_output
 from render_fit.regressors.person_crop import PersonCrop
 
 REFERENCE_M = 2.0

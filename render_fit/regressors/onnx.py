@@ -100,18 +100,11 @@ class _ByName(nn.Module):
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         config = self.regressor.config
         given = dict(zip(input_names(config), tensors, strict=True))
-        n, focal = given["focal"].shape[0], given["focal"]
-        shapes = {
-            "silhouette": (config.size, config.size),
-            "parts": (N_PARTS, config.size, config.size),
-            "keypoints": (len(CANONICAL_KEYPOINTS), 2),
-            "confidence": (len(CANONICAL_KEYPOINTS),),
-            "depths": (len(CANONICAL_KEYPOINTS),),
-            "depth_confidence": (len(CANONICAL_KEYPOINTS),),
-        }
-        for name, shape in shapes.items():
-            if name not in given:
-                given[name] = focal.new_zeros(n, *shape)
+        n, size, n_points = given["focal"].shape[0], config.size, len(CANONICAL_KEYPOINTS)
+        shapes = {"silhouette": (size, size), "parts": (N_PARTS, size, size), "keypoints": (n_points, 2)}
+        shapes |= dict.fromkeys(("confidence", "depths", "depth_confidence"), (n_points,))
+        for name in shapes.keys() - given.keys():
+            given[name] = given["focal"].new_zeros(n, *shapes[name])
         prediction = self.regressor(RegressorInputs(**given))
         return tuple(getattr(prediction, name) for name in output_names(config))
 

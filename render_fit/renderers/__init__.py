@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
 from render_fit.core.cameras import Camera
-from render_fit.core.registry import Registry
+from render_fit.core.registry import Registry, check_callable
 from render_fit.renderers.base import Renderer, RenderOutput, RenderSettings
 from render_fit.renderers.cpu import CpuRenderer
 from render_fit.renderers.pytorch3d import PyTorch3DRenderer
@@ -24,6 +25,7 @@ __all__ = [
     "RenderOutput",
     "RenderSettings",
     "Renderer",
+    "checked_renderer",
     "make_renderer",
     "render",
 ]
@@ -57,6 +59,16 @@ def make_renderer(name: str = "auto") -> Renderer:
         has_pytorch3d = importlib.util.find_spec("pytorch3d") is not None
         name = "pytorch3d" if torch.cuda.is_available() and has_pytorch3d else "cpu"
     return RENDERERS[name]()
+
+
+def checked_renderer(renderer: Any) -> Renderer:
+    """The renderer, if it is an object that is called as a `Renderer` is.
+
+    Raises:
+        InputError: if it is not.
+    """
+    check_callable("renderer", renderer, ("vertices", "faces", "camera", "settings"), ("face_parts", "outputs"))
+    return renderer
 
 
 def render(

@@ -17,15 +17,14 @@ from render_fit.core.parts import N_PARTS
 from render_fit.renderers.base import NEAR_M, RenderOutput, RenderSettings, check_inputs, hard_normals
 from render_fit.renderers.cpu_jacobian import contour_motion
 from render_fit.renderers.kernels.contour import contour_backward, contour_forward
-from render_fit.renderers.kernels.depth import depth_backward
+from render_fit.renderers.kernels.contour_edges import Topology, topology_of
 from render_fit.renderers.kernels.grid import bin_soft_faces
 from render_fit.renderers.kernels.outline import trace_outline
 from render_fit.renderers.kernels.part_borders import borders_backward, borders_forward
 from render_fit.renderers.kernels.parts import parts_backward, parts_forward
-from render_fit.renderers.kernels.rasterize import hard_pass, orient
+from render_fit.renderers.kernels.rasterize import depth_backward, hard_pass, orient
 from render_fit.renderers.kernels.simd import triangle_records
 from render_fit.renderers.kernels.softras import nearest_faces, softras_backward, softras_forward
-from render_fit.renderers.kernels.topology import Topology, topology_of
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,11 @@ class _Frame:
         """Lists of the faces within a radius (pixels) of each grid cell."""
         height, width = self.face_index.shape[1:]
         return bin_soft_faces(self.xy, self.topology.faces, self.orientation, height, width, radius)
+
+    def outline(self, radius: float, labels: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """``trace_outline`` of these meshes."""
+        height, width = self.face_index.shape[1:]
+        return trace_outline(self.xy, self.z, self.topology, self.orientation, height, width, radius, labels)
 
 
 def _array(tensor: Tensor) -> np.ndarray:
@@ -98,7 +102,7 @@ class CpuRenderer:
                 else:
                     drawn["parts"] = _SoftmaxParts.apply(alpha, xy, z, owner, face_parts, frame)
         with_parts = "parts" in drawn and settings.part_borders == "contour"
-        if frame.lines and with_parts == ("parts" in outputs):
+        if "outline" in frame.lines and with_parts == ("parts" in outputs):
             drawn["motion"] = lambda: contour_motion(
                 frame.lines["outline"], frame.lines.get("borders"), vertices_camera.dtype
             )
@@ -128,8 +132,7 @@ class _Contour(torch.autograd.Function):
     def forward(ctx: Any, xy: Tensor, frame: _Frame, names_faces: bool) -> tuple[Tensor, Tensor]:
         sigma, radius = frame.settings.sigma_px, frame.settings.contour_radius_px
         no_parts = np.empty((len(frame.face_index), 0, 0), np.int64)
-        height, width = frame.face_index.shape[1:]
-        piece, place, count = trace_outline(frame.xy, frame.z, frame.topology, frame.orientation, height, width, radius)
+        piece, place, count = frame.outline(radius)
         alpha, nearest, owner = contour_forward(
             frame.face_index, no_parts, piece, place, count, sigma, radius, names_faces
         )
@@ -175,9 +178,7 @@ class _BorderedParts(torch.autograd.Function):
         batch, height, width = alpha.shape
         radius, sigma = frame.settings.part_radius_px, frame.settings.resolved_part_sigma_px
         labels = face_parts.contiguous().numpy()
-        piece, place, count = trace_outline(
-            frame.xy, frame.z, frame.topology, frame.orientation, height, width, radius, labels
-        )
+        piece, place, count = frame.outline(radius, labels)
         # The distance is positive everywhere: a border has no inside.
         everywhere = np.zeros(alpha.shape, np.int32)
         face = np.where(frame.face_index >= 0, frame.face_index, owner.numpy())

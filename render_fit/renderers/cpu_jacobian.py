@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from render_fit.core.parts import N_PARTS
 from render_fit.renderers.image_jacobian import Motion
@@ -28,46 +27,28 @@ def contour_motion(outline: tuple[Any, ...], borders: tuple[Any, ...] | None, dt
             pair; None if no parts were rendered.
         dtype: Floating-point type of the result.
     """
-    alpha = outline[0]
+    alpha = outline[0].reshape(-1)
     pixel, vertices, slopes = contour_rows(LEAST_SLOPE, *outline)
-    silhouette = np.ones(len(pixel))
-    if borders is None:
-        return _motion(alpha, pixel, vertices, slopes, silhouette, None, dtype)
-    *lines, own, pair = borders
-    keep = lines[0].reshape(-1)
-    own, other = own.reshape(-1), beyond(own.reshape(-1), pair.reshape(-1))
-    at_border, border_vertices, border_slopes = contour_rows(LEAST_SLOPE, *lines)
-    useful = (other[at_border] >= 0) & (alpha.reshape(-1)[at_border] > LEAST_SLOPE)
-    at_border = at_border[useful]
-
-    moved = np.concatenate([pixel, at_border])
-    rows = np.arange(len(moved))
-    kept = np.where(other[pixel] >= 0, keep[pixel], 1.0)
-    height = alpha.reshape(-1)[at_border]
-    change = np.zeros((len(moved), N_PARTS + 1), np.float32)  # the last column is for changes of no part
-    change[rows, own[moved]] = np.concatenate([kept, height])
-    change[rows, other[moved]] += np.concatenate([1 - kept, -height])
-    return _motion(
-        alpha,
-        moved,
-        np.concatenate([vertices, border_vertices[useful]]),
-        np.concatenate([slopes, border_slopes[useful]]),
-        np.concatenate([silhouette, np.zeros(len(at_border))]),
-        torch.from_numpy(change[:, :N_PARTS]).to(dtype),
-        dtype,
-    )
-
-
-def _motion(
-    alpha: np.ndarray,
-    pixel: np.ndarray,
-    vertices: np.ndarray,
-    slopes: np.ndarray,
-    silhouette: np.ndarray,
-    parts: Tensor | None,
-    dtype: torch.dtype,
-) -> Motion:
-    area = alpha.shape[1] * alpha.shape[2]
+    silhouette, parts = np.ones(len(pixel)), None
+    if borders is not None:
+        *lines, own, pair = borders
+        keep, own, pair = (values.reshape(-1) for values in (lines[0], own, pair))
+        other = beyond(own, pair)
+        at_border, border_vertices, border_slopes = contour_rows(LEAST_SLOPE, *lines)
+        useful = (other[at_border] >= 0) & (alpha[at_border] > LEAST_SLOPE)
+        at_border = at_border[useful]
+        kept = np.where(other[pixel] >= 0, keep[pixel], 1.0)
+        height = alpha[at_border]
+        pixel = np.concatenate([pixel, at_border])
+        vertices = np.concatenate([vertices, border_vertices[useful]])
+        slopes = np.concatenate([slopes, border_slopes[useful]])
+        silhouette = np.concatenate([silhouette, np.zeros(len(at_border))])
+        rows = np.arange(len(pixel))
+        change = np.zeros((len(pixel), N_PARTS + 1), np.float32)  # the last column is for changes of no part
+        change[rows, own[pixel]] = np.concatenate([kept, height])
+        change[rows, other[pixel]] += np.concatenate([1 - kept, -height])
+        parts = torch.from_numpy(change[:, :N_PARTS]).to(dtype)
+    area = outline[0][0].size
     return Motion(
         torch.from_numpy(pixel // area),
         torch.from_numpy(pixel % area),

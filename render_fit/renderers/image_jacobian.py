@@ -42,15 +42,7 @@ class Motion:
     def of(self, image: int) -> Motion:
         """The rows of one image."""
         mine = self.image == image
-        parts = None if self.parts is None else self.parts[mine]
-        return Motion(
-            self.image[mine],
-            self.pixel[mine],
-            self.vertices[mine],
-            self.slopes[mine],
-            self.silhouette[mine],
-            parts,
-        )
+        return Motion(**{name: rows[mine] for name, rows in vars(self).items() if rows is not None})
 
     def values(self, picture: Shaped[Tensor, "b h w"]) -> Shaped[Tensor, "n"]:
         """Values of images (B, H, W) at the rows' pixels; a batch of one is used for all."""

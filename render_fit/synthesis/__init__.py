@@ -4,10 +4,9 @@ The names here belong to single scenes, which are rendered independently of `ren
 training come from `people_sampler.PeopleSampler`.
 """
 
-from render_fit.synthesis.clothed_scene import clothed_scene
 from render_fit.synthesis.placement import view_rotation
 from render_fit.synthesis.poses.named import EVERYDAY_POSES, everyday_pose
-from render_fit.synthesis.scene import SyntheticScene, sample_betas, synthetic_scene
+from render_fit.synthesis.scene import SyntheticScene, clothed_scene, sample_betas, synthetic_scene
 
 __all__ = [
     "EVERYDAY_POSES",

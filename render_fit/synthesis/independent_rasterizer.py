@@ -109,22 +109,13 @@ def _covered_samples(
 
     rendered = np.flatnonzero(counts)
     chunk = np.cumsum(counts[rendered]) // CHUNK_SAMPLES
-    for start, stop in zip(*_runs(chunk), strict=True):
-        chosen = rendered[start:stop]
+    for chosen in np.split(rendered, np.flatnonzero(np.diff(chunk)) + 1):
         face = np.repeat(chosen, counts[chosen])
         local = np.arange(len(face)) - np.repeat(np.cumsum(counts[chosen]) - counts[chosen], counts[chosen])
         x = low[face, 0] + local % box[face, 0]
         y = low[face, 1] + local // box[face, 0]
         weights, inside = _affine_weights(corners[face], np.stack([x, y], axis=1) + 0.5)
         yield face[inside], (y * columns + x)[inside], weights[inside]
-
-
-def _runs(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Start and stop of each run of equal values in a sorted array."""
-    if len(keys) == 0:
-        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
-    starts = np.concatenate([[0], np.flatnonzero(np.diff(keys)) + 1])
-    return starts, np.concatenate([starts[1:], [len(keys)]])
 
 
 def _affine_weights(corners: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -17,7 +17,7 @@ from torch.nn.functional import interpolate
 
 from render_fit.core.config import StrictModel
 from render_fit.core.skeletons import CANONICAL_KEYPOINTS, mirrored_name
-from render_fit.observations.keypoints import centred_depths
+from render_fit.observations.observation import centred_depths
 from render_fit.synthesis.noise_fields import random_regions
 
 _SWAPPED = torch.tensor([CANONICAL_KEYPOINTS.index(mirrored_name(name)) for name in CANONICAL_KEYPOINTS])

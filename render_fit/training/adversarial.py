@@ -23,6 +23,7 @@ from render_fit.regressors.network import Prediction
 from render_fit.synthesis.poses.bank import PoseBank
 from render_fit.training.losses import Losses
 from render_fit.training.priors.discriminators import real_shapes
+from render_fit.training.priors.steps import build_seeded
 from render_fit.training.processes import Processes
 from render_fit.training.supervision import StepBatch, StepPrediction, Supervision
 
@@ -58,10 +59,8 @@ class AdversarialPrior(Supervision):
     ) -> None:
         self.config, self.bank, self.seed, self.processes = config, bank, seed, processes
         sizes = DiscriminatorConfig(n_betas=n_betas, features=config.features, width=config.width)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self.discriminators = PoseShapeDiscriminators(sizes).to(processes.device)
-        self.discriminators.requires_grad_(False)
+        discriminators = build_seeded(lambda: PoseShapeDiscriminators(sizes), seed)
+        self.discriminators = discriminators.to(processes.device).requires_grad_(False)
         self.optimiser = torch.optim.Adam(
             self.discriminators.parameters(), config.learning_rate, weight_decay=config.weight_decay
         )

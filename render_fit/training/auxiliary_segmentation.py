@@ -18,10 +18,9 @@ from render_fit.core.config import StrictModel
 from render_fit.core.parts import N_PARTS
 from render_fit.regressors.inputs import RegressorInputs
 from render_fit.regressors.network import Prediction, Regressor
-from render_fit.training.label_availability import LABELS
-from render_fit.training.losses import GlobalCount, Losses
-from render_fit.training.processes import Processes
-from render_fit.training.samples import GroundTruth
+from render_fit.training.losses import Losses
+from render_fit.training.processes import ALONE, Processes
+from render_fit.training.samples import LABELS, GroundTruth
 from render_fit.training.supervision import StepBatch, StepPrediction, Supervision
 
 
@@ -111,7 +110,7 @@ class AuxiliarySegmentation(Supervision):
     def loss(self, prediction: StepPrediction, batch: StepBatch) -> Losses:
         """Segmentation loss of the step's synthetic people."""
         assert prediction.part_logits is not None
-        return segmentation_loss(prediction.part_logits, batch.truth, self.config.weight, self.processes.global_count)
+        return segmentation_loss(prediction.part_logits, batch.truth, self.config.weight, self.processes)
 
     def state_dict(self) -> dict[str, Any]:
         """Weights of the decoder."""
@@ -123,7 +122,7 @@ class AuxiliarySegmentation(Supervision):
 
 
 def segmentation_loss(
-    logits: Float[Tensor, "n 25 s s"], truth: GroundTruth, weight: float, global_count: GlobalCount | None = None
+    logits: Float[Tensor, "n 25 s s"], truth: GroundTruth, weight: float, processes: Processes = ALONE
 ) -> Losses:
     """Cross-entropy between predicted part probabilities and the parts' shares of each location.
 
@@ -131,7 +130,7 @@ def segmentation_loss(
         logits: Logits of the background and of SMPL's parts.
         truth: Ground truth of the people. Parts are available for people with the label ``projection``.
         weight: Weight of the loss.
-        global_count: Numbers of people over all processes; see `losses.losses`.
+        processes: Processes that train together.
 
     Raises:
         ValueError: if the ground truth has no parts.
@@ -145,7 +144,7 @@ def segmentation_loss(
     entropy = -(shares * logits.log_softmax(1)).sum(1).mean((1, 2))
     known = truth.labels[:, LABELS.index("projection")]
     here = known.sum().float()
-    people = here if global_count is None else global_count(here)
+    people = processes.global_count(here)
     total = torch.where(known, entropy, 0.0).sum()
     return Losses(
         weight * total / torch.where(people > 0, people, 1.0),

@@ -83,8 +83,11 @@ class TrainingState:
             content = torch.load(path, map_location=device, weights_only=True)
         except Exception as error:  # torch reports a damaged file in many ways
             raise InputError(f"{path}: not a readable training state, or cut off; remove it to start again") from error
-        if not _is_of(content["recipe"], self.recipe):
-            raise InputError(f"{self.folder}: training of another recipe; choose another --out, or remove it")
+        differing = _differing(content["recipe"], self.recipe)
+        if differing:
+            raise InputError(
+                f"{self.folder}: training of another recipe ({differing}); choose another --out, or remove it"
+            )
         saved = content.get("others", {})
         fits = saved.get("photos", {}).pop("fits", None)  # place of the fits before version 0.2
         saved |= {} if fits is None else {"fits": fits}
@@ -108,13 +111,14 @@ class TrainingState:
             save_regressor(self.averaged, self.folder / REGRESSOR, note=f"{self.recipe.name}, step {self.step}")
 
 
-def _is_of(saved: str, recipe: TrainingRecipe) -> bool:
-    """Whether a saved recipe equals another, but for its description; keys that it lacks have their default."""
+def _differing(saved: str, recipe: TrainingRecipe) -> str:
+    """Keys, but for the description, in which a saved recipe differs from another; those that it lacks are defaults."""
     try:
-        words = {"description": recipe.description, "source": recipe.source}
-        return TrainingRecipe.model_validate_json(saved).model_copy(update=words) == recipe
+        found = TrainingRecipe.model_validate_json(saved)
     except ValidationError:
-        return False
+        return "not valid in this version"
+    keys = [key for key in recipe.differing(found) if key not in ("description", "source")]
+    return f"differs in {', '.join(keys)}" if keys else ""
 
 
 def _with(names: Mapping[str, Any]) -> str:

@@ -13,9 +13,8 @@ from render_fit.core.errors import InputError
 from render_fit.core.parallel import limit_threads_of_new_processes
 from render_fit.regressors.inputs import RegressorInputs
 from render_fit.synthesis.people_sampler import PeopleSampler
-from render_fit.training.label_availability import LabelAvailability
 from render_fit.training.processes import Processes
-from render_fit.training.samples import GroundTruth, training_batch
+from render_fit.training.samples import GroundTruth, LabelAvailability, training_batch
 from render_fit.training.supervision import StepBatch
 from render_fit.training.unlabelled_photos import PhotoSampler
 

@@ -22,9 +22,10 @@ from render_fit.training.checkpointing import REGRESSOR
 from render_fit.training.fitting_in_the_loop import BestFits
 from render_fit.training.loop import train
 from render_fit.training.observed_photos import observed_people
+from render_fit.training.processes import process_state
 from render_fit.training.recipe import load_training_recipe
 from render_fit.training.render_supervision import RenderSupervisionConfig, render_and_compare
-from render_fit.training.runs import make_people_sampler, process_state
+from render_fit.training.runs import make_people_sampler
 from render_fit.training.unlabelled_photos import UnlabelledPhotos
 
 DEFAULT_REGRESSOR = "lifter"
@@ -42,7 +43,7 @@ class PhotoAgreement:
     """Agreement of a regressor's predictions with the observations of photos.
 
     Attributes:
-        objective: Mean objective, nats.
+        objective: Mean objective, nats (units of −log probability).
         iou: Mean IoU of rendered and observed silhouettes.
     """
 
@@ -106,11 +107,7 @@ def finetune(
     chosen = chosen.model_copy(update=changes)
     found = find_images([Path(path) for path in images])
     config = chosen.render_supervision
-
-    def report(activity: str, done: int, total: int, figures: dict[str, float]) -> None:
-        if on_progress is not None:
-            on_progress(activity, done, total, figures)
-
+    report = on_progress or (lambda activity, done, total, figures: None)
     people, skipped = observed_people(
         found,
         first,

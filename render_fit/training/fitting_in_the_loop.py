@@ -20,21 +20,16 @@ from torch import Tensor
 from render_fit.bodies.body import Body
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.core.batch import Batch
-from render_fit.core.config import StrictModel
-from render_fit.fitting.problem import Problem
-from render_fit.fitting.recipe import Edge, TermSetting, TermSettings
+from render_fit.fitting.recipe import TermSetting, TermSettings
 from render_fit.fitting.solvers import make_solver
 from render_fit.fitting.variables import Variables
 from render_fit.losses.targets import FitTargets
 from render_fit.regressors.network import Prediction, place_in_view
 from render_fit.regressors.person_crop import PersonCrop
-from render_fit.renderers.base import RenderSettings
-from render_fit.renderers.cpu import CpuRenderer
-from render_fit.training.label_availability import LABELS
 from render_fit.training.losses import Losses, LossWeights, losses
 from render_fit.training.processes import Processes
-from render_fit.training.render_supervision import objective_for
-from render_fit.training.samples import GroundTruth
+from render_fit.training.render_supervision import PhotoObjective, best_hypotheses
+from render_fit.training.samples import LABELS, GroundTruth
 from render_fit.training.supervision import StepBatch, StepPrediction, Supervision
 from render_fit.training.unlabelled_photos import UnlabelledPhotos
 
@@ -48,13 +43,12 @@ _TERMS: Mapping[str, TermSetting] = {
 """Terms of SMPLify: keypoints and priors. None of them needs a rendering."""
 
 
-class FittingInTheLoopConfig(StrictModel):
+class FittingInTheLoopConfig(PhotoObjective):
     """Supervision by fits to unlabelled photos, added to the losses on synthetic people."""
 
     weight: float = Field(default=1.0, ge=0, description="weight of the losses towards the fits")
     iterations: int = Field(default=15, gt=0, description="iterations of each fit")
     worst_nats: float = Field(default=250.0, gt=0, description="largest objective of a fit that is used, nats")
-    edge: Edge = Edge(sigma_px=1.0)
     terms: TermSettings = Field(default_factory=lambda: dict(_TERMS))
 
 
@@ -144,7 +138,7 @@ class FittingInTheLoop(Supervision):
         """Losses of N people's hypotheses towards their fits, as far as these are good enough."""
         good = fits.value <= self.config.worst_nats
         truth = fits.truth(observed.view, self.body, prediction.clothing.shape[-1], good)
-        regression = losses(prediction, truth, self.body, self.weights, self.processes.global_count)
+        regression = losses(prediction, truth, self.body, self.weights, self.processes)
         mean = torch.where(good, fits.value, 0.0).sum() / good.sum().clamp(min=1)
         return Losses(self.config.weight * regression.total, {"good_fits": good.float().mean(), "fits": mean})
 
@@ -160,7 +154,7 @@ class FittingInTheLoop(Supervision):
 def fit_batch(
     prediction: Prediction, observed: UnlabelledPhotos, body: Body, config: FittingInTheLoopConfig
 ) -> BestFits:
-    """Fits N people, each initialised from the hypothesis with the lowest sum of terms that need no rendering.
+    """Fits N people, each initialised from its best hypothesis (`best_hypotheses`).
 
     Args:
         prediction: H hypotheses for each of N people.
@@ -168,33 +162,19 @@ def fit_batch(
         body: Body model.
         config: Terms and iterations.
     """
-    n, h = prediction.log_likelihood.shape
     with torch.no_grad():
-        rotations, pelvis = prediction.in_photo_camera(observed.view)
-        betas = prediction.betas.flatten(0, 1)
-        start = Variables.from_parameters(
-            body, BodyParameters(rotations, betas, pelvis - body.rest_joints(betas)[:, 0])
-        )
-        people = torch.arange(n).repeat_interleave(h)
-        value = fit_problem(config, observed.targets[people], body, skeletal=True).loss(start).view(n, h)
-        best = torch.arange(n) * h + value.nan_to_num(torch.inf).argmin(1)
-    return refine(start[best].detached(), observed.targets, body, config)
+        start, _ = best_hypotheses(prediction, observed, config.problem(observed.targets, body))
+        variables = Variables.from_parameters(body, start)
+    return refine(variables, observed.targets, body, config)
 
 
 def refine(start: Variables, targets: FitTargets, body: Body, config: FittingInTheLoopConfig) -> BestFits:
     """Fits N people from given initial values, in one batch."""
-    problem = fit_problem(config, targets, body)
     free = ("orient", "position", "pose", "betas")
-    found, solution = problem.minimise(start, free, make_solver("lbfgs", {}), config.iterations)
+    solver = make_solver("lbfgs", {})
+    found, solution = config.problem(targets, body).minimise(start, free, solver, config.iterations)
     with torch.no_grad():
         parameters = found.parameters(body)
         pelvis = parameters.transl + body.rest_joints(parameters.betas)[:, 0]
     value = solution.loss.detach().nan_to_num(torch.inf)
     return BestFits(parameters.rotations.detach(), parameters.betas.detach(), pelvis, value)
-
-
-def fit_problem(config: FittingInTheLoopConfig, targets: FitTargets, body: Body, skeletal: bool = False) -> Problem:
-    """Objective and variables of fits to ``targets``; with ``skeletal``, only the terms that need no rendering."""
-    objective, edge = objective_for(config.terms, targets), config.edge
-    settings = RenderSettings(edge.silhouette, edge.sigma_px, edge.gamma_m)
-    return Problem(body, targets, objective.skeletal() if skeletal else objective, CpuRenderer(), settings)

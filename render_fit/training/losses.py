@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -15,11 +15,8 @@ from render_fit.bodies.body import Body
 from render_fit.core.cameras import view_camera
 from render_fit.core.config import StrictModel
 from render_fit.regressors.network import Prediction
-from render_fit.training.label_availability import LABELS
-from render_fit.training.samples import GroundTruth
-
-GlobalCount = Callable[[Tensor], Tensor]
-"""Numbers of people over all processes, from those of this process; see `processes.Processes.global_count`."""
+from render_fit.training.processes import ALONE, Processes
+from render_fit.training.samples import LABELS, GroundTruth
 
 
 class LossWeights(StrictModel):
@@ -101,7 +98,7 @@ def losses(
     truth: GroundTruth,
     body: Body,
     weights: LossWeights,
-    global_count: GlobalCount | None = None,
+    processes: Processes = ALONE,
 ) -> Losses:
     """Multiple-choice loss: regression of each person's best hypothesis, and cross-entropy of which one that was.
 
@@ -113,7 +110,7 @@ def losses(
         truth: Ground truth of these people, and which labels they have.
         body: Body model.
         weights: Weights of the terms.
-        global_count: Numbers of people over all processes. None: this process trains alone.
+        processes: Processes that train together.
 
     Source: multiple choice learning, Guzman-Rivera et al., NeurIPS 2012; hypotheses of bodies, Biggs et al., NeurIPS
         2020.
@@ -125,7 +122,7 @@ def losses(
     weighted = torch.stack([getattr(weights, name) * values[name].detach() for name in LABELS])
     best = weighted.sum(0).argmin(1, keepdim=True)
     labelled = torch.stack([known[name].sum() for name in values]).to(best.device, torch.float32)
-    everywhere = labelled if global_count is None else global_count(labelled)
+    everywhere = processes.global_count(labelled)
     total = prediction.betas.new_zeros(())
     means: dict[str, Tensor] = {}
     for name, value, here, people in zip(values, values.values(), labelled, everywhere, strict=True):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
+from accelerate.utils import parse_flag_from_env
 from torch import Tensor
+
+from render_fit.core.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -49,3 +53,23 @@ class Processes:
         """Rows of a tensor of all processes, concatenated."""
         rows: Any = self.accelerator.gather(tensor.to(self.device)) if self.accelerator else tensor
         return rows.to(tensor.device)
+
+
+ALONE = Processes()
+"""This process alone."""
+
+
+def process_state() -> PartialState:
+    """Processes that train together, as they were started. Only the main process writes files and prints.
+
+    Raises:
+        InputError: if several processes were started that are not connected.
+    """
+    processes = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
+    started = int(os.environ.get("WORLD_SIZE", "1"))
+    if processes.num_processes < started:
+        raise InputError(
+            f"{started} processes were started, and accelerate found no device for each of them; "
+            "to train on CPUs, set ACCELERATE_USE_CPU=true"
+        )
+    return processes

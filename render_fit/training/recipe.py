@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from render_fit.core.config import StrictModel, parse_yaml
-from render_fit.core.errors import InputError
+from render_fit.core.config import StrictModel, parse_yaml, shipped_recipe, shipped_recipes
 from render_fit.regressors.config import RegressorConfig
 from render_fit.synthesis.images.training_images import ImageAugmentation
 from render_fit.synthesis.observation_noise import ObservationNoise
@@ -19,9 +17,9 @@ from render_fit.synthesis.poses.bank import PoseAugmentation
 from render_fit.training.adversarial import AdversarialConfig
 from render_fit.training.auxiliary_segmentation import SegmentationConfig
 from render_fit.training.fitting_in_the_loop import FittingInTheLoopConfig
-from render_fit.training.label_availability import LabelAvailability
 from render_fit.training.losses import LossWeights
 from render_fit.training.render_supervision import RenderSupervisionConfig
+from render_fit.training.samples import LabelAvailability
 
 
 class Optimiser(StrictModel):
@@ -47,7 +45,7 @@ class TrainingRecipe(StrictModel):
     }
 
     name: str
-    description: str
+    description: str = ""
     source: str = ""
     body: str = "open"
     clothing: bool = Field(default=True, description="synthetic people wear clothing (vertex offsets)")
@@ -99,8 +97,16 @@ class TrainingRecipe(StrictModel):
 
 def training_recipe_names() -> list[str]:
     """Names of the shipped training recipes."""
-    folder = resources.files("render_fit.training") / "recipes"
-    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+    return shipped_recipes("render_fit.training")
+
+
+def training_recipe_text(name: str) -> str:
+    """The text of a shipped training recipe.
+
+    Raises:
+        InputError: if there is no such recipe; names the nearest one.
+    """
+    return shipped_recipe("render_fit.training", name, "training recipe")
 
 
 def load_training_recipe(name_or_path: str | Path) -> TrainingRecipe:
@@ -110,11 +116,5 @@ def load_training_recipe(name_or_path: str | Path) -> TrainingRecipe:
         InputError: if it does not exist, is not YAML, or has unknown keys or values out of range.
     """
     path = Path(name_or_path)
-    if path.is_file():
-        text = path.read_text(encoding="utf-8")
-    elif str(name_or_path) in training_recipe_names():
-        text = (resources.files("render_fit.training") / "recipes" / f"{name_or_path}.yaml").read_text(encoding="utf-8")
-    else:
-        known = ", ".join(training_recipe_names())
-        raise InputError(f"training recipe {str(name_or_path)!r}: neither a file nor one of {known}")
+    text = path.read_text(encoding="utf-8") if path.is_file() else training_recipe_text(str(name_or_path))
     return parse_yaml(text, f"training recipe {name_or_path}", TrainingRecipe)

@@ -20,6 +20,7 @@ from render_fit.bodies.body import Body
 from render_fit.bodies.clothing import ClothingBasis
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.core.config import StrictModel
+from render_fit.fitting.problem import Problem
 from render_fit.fitting.recipe import Edge, TermSetting, TermSettings
 from render_fit.losses.fit_state import FitState
 from render_fit.losses.registry import is_observed, make_term
@@ -46,13 +47,26 @@ DEFAULT_TERMS: Mapping[str, TermSetting] = {
 """Terms of the default fit recipe (`hybrid`), with half its weight on the mask: here, a detector estimates it."""
 
 
-class RenderSupervisionConfig(StrictModel):
+class PhotoObjective(StrictModel):
+    """An objective on the observations of photos: the terms and the soft edge of renderings."""
+
+    edge: Edge = Edge(sigma_px=1.0)
+    terms: TermSettings
+
+    def problem(self, targets: FitTargets, body: Body) -> Problem:
+        """The objective of those terms whose observations are available, on ``targets``."""
+        made = {name: (term.weight, make_term(name, term.options)) for name, term in self.terms.items()}
+        objective = Objective({name: pair for name, pair in made.items() if is_observed(pair[1], targets)})
+        settings = RenderSettings(self.edge.silhouette, self.edge.sigma_px, self.edge.gamma_m)
+        return Problem(body, targets, objective, CpuRenderer(), settings)
+
+
+class RenderSupervisionConfig(PhotoObjective):
     """Render-and-compare losses on unlabelled photos, added to the losses on synthetic people."""
 
     weight: float = Field(default=0.01, ge=0, description="weight of the sum of the terms (nats); 0: off")
     batch: int = Field(default=16, gt=0, description="unlabelled people in a step, over all processes")
     resolution: int = Field(default=64, gt=0, description="side of the rendered square crop, pixels")
-    edge: Edge = Edge(sigma_px=1.0)
     terms: TermSettings = Field(default_factory=lambda: dict(DEFAULT_TERMS))
 
 
@@ -96,25 +110,17 @@ class RenderSupervision(Supervision):
         return Losses(total, {"unlabelled": values.detach().mean()})
 
 
-def objective_for(terms: Mapping[str, TermSetting], targets: FitTargets) -> Objective:
-    """Objective of those terms whose observations are available."""
-    made = {name: (term.weight, make_term(name, term.options)) for name, term in terms.items()}
-    return Objective({name: pair for name, pair in made.items() if is_observed(pair[1], targets)})
-
-
 def render_and_compare(
     prediction: Prediction,
     observed: UnlabelledPhotos,
     body: Body,
     basis: ClothingBasis | None,
-    config: RenderSupervisionConfig,
+    config: PhotoObjective,
 ) -> RenderComparison:
     """Renders a regressor's predictions and compares them with observations.
 
-    Each person's best hypothesis is the one with the lowest sum of those terms that need no rendering.
-
     Args:
-        prediction: H hypotheses for each of N people.
+        prediction: H hypotheses for each of N people, of which the best is rendered (`best_hypotheses`).
         observed: Observations of these people.
         body: Body model.
         basis: Clothing basis; None: bodies without clothing.
@@ -122,33 +128,46 @@ def render_and_compare(
 
     Differentiability: in the prediction, as the terms are.
     """
+    problem = config.problem(observed.targets, body)
+    parameters, best = best_hypotheses(prediction, observed, problem)
+    clothing = offsets = None
+    if basis is not None and prediction.clothing.shape[-1]:
+        clothing = prediction.clothing[torch.arange(len(best)), best]
+        offsets = basis(clothing)
+    state = _fit_state(problem, replace(parameters, offsets=offsets), observed.targets, clothing)
+    return RenderComparison(problem.objective(state), best, state)
+
+
+def best_hypotheses(
+    prediction: Prediction, observed: UnlabelledPhotos, problem: Problem
+) -> tuple[BodyParameters, Int64[Tensor, "n"]]:
+    """Each person's best hypothesis: the one with the lowest sum of those terms that need no rendering.
+
+    Args:
+        prediction: H hypotheses for each of N people.
+        observed: Observations of these people.
+        problem: Objective and body.
+
+    Returns:
+        N bodies without clothing in the axes of the photos' cameras, and the (N,) indices of their hypotheses.
+
+    Differentiability: in the prediction; the choice is not.
+    """
     n, h = prediction.log_likelihood.shape
-    objective, edge, renderer = objective_for(config.terms, observed.targets), config.edge, CpuRenderer()
-    settings = RenderSettings(edge.silhouette, edge.sigma_px, edge.gamma_m)
     rotations, pelvis = prediction.in_photo_camera(observed.view)
-    betas = prediction.betas.flatten(0, 1)
-    clothing = prediction.clothing.flatten(0, 1)
-    parameters = BodyParameters(rotations, betas, pelvis - body.rest_joints(betas)[:, 0])
-
-    def fit_state(rows: Tensor, people: Tensor, dressed: bool) -> FitState:
-        chosen = parameters[rows]
-        worn = clothing[rows] if dressed and basis is not None and clothing.shape[1] else None
-        offsets = None if worn is None or basis is None else basis(worn)
-        local = roma.rotmat_to_rotvec(chosen.rotations[:, 1:])
-        pose = torch.cat([torch.zeros_like(local[:, :1]), local], 1)
-        return FitState(
-            body,
-            replace(chosen, offsets=offsets),
-            observed.targets[people],
-            renderer,
-            settings,
-            pose_rotvec=pose,
-            clothing=worn,
-        )
-
-    people = torch.arange(n)
+    betas, people = prediction.betas.flatten(0, 1), torch.arange(n)
+    parameters = BodyParameters(rotations, betas, pelvis - problem.body.rest_joints(betas)[:, 0])
     with torch.no_grad():
-        every = fit_state(torch.arange(n * h), people.repeat_interleave(h), False)
-        best = objective.skeletal()(every).view(n, h).nan_to_num(torch.inf).argmin(1)
-    state = fit_state(people * h + best, people, True)
-    return RenderComparison(objective(state), best, state)
+        every = _fit_state(replace(problem, renderer=None), parameters, observed.targets[people.repeat_interleave(h)])
+        best = problem.objective.skeletal()(every).view(n, h).nan_to_num(torch.inf).argmin(1)
+    return parameters[people * h + best], best
+
+
+def _fit_state(
+    problem: Problem, parameters: BodyParameters, targets: FitTargets, clothing: Tensor | None = None
+) -> FitState:
+    local = roma.rotmat_to_rotvec(parameters.rotations[:, 1:])
+    pose = torch.cat([torch.zeros_like(local[:, :1]), local], 1)
+    return FitState(
+        problem.body, parameters, targets, problem.renderer, problem.settings, pose_rotvec=pose, clothing=clothing
+    )

@@ -10,37 +10,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from accelerate import PartialState
-from accelerate.utils import parse_flag_from_env
 
 from render_fit.bodies import load_body_or_fail
 from render_fit.bodies.clothing import clothing_basis
-from render_fit.core.errors import InputError
 from render_fit.synthesis.people_sampler import PeopleSampler
 from render_fit.synthesis.poses.bank import PoseBank, load_pose_bank
 from render_fit.training.loop import TrainingResult, train
+from render_fit.training.processes import process_state
 from render_fit.training.recipe import TrainingRecipe, load_training_recipe
 from render_fit.training.samples import observed_inputs
 from render_fit.training.validation import sample_held_out
 
 HELD_OUT = 512
 """Held-out people of a validation."""
-
-
-def process_state() -> PartialState:
-    """Processes that train together, as they were started. Only the main process writes files and prints.
-
-    Raises:
-        InputError: if several processes were started that are not connected.
-    """
-    processes = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
-    started = int(os.environ.get("WORLD_SIZE", "1"))
-    if processes.num_processes < started:
-        raise InputError(
-            f"{started} processes were started, and accelerate found no device for each of them; "
-            "to train on CPUs, set ACCELERATE_USE_CPU=true"
-        )
-    return processes
 
 
 def make_people_sampler(recipe: TrainingRecipe, bank: PoseBank, size: int | None = None) -> PeopleSampler:

@@ -1,14 +1,16 @@
-"""Synthetic people as a regressor's inputs and targets."""
+"""Synthetic people as a regressor's inputs and targets, and which labels are available for whom."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int64, UInt8
+from pydantic import Field
 from torch import Tensor
 
 from render_fit.core.batch import Batch
+from render_fit.core.config import StrictModel
 from render_fit.core.parts import PART_SPACES, part_evidence
 from render_fit.regressors.inputs import RegressorInputs
 from render_fit.regressors.network import place_in_view
@@ -16,7 +18,40 @@ from render_fit.synthesis.images.training_images import render_rgb
 from render_fit.synthesis.observation_noise import add_depth_noise, add_keypoint_noise, add_mask_noise
 from render_fit.synthesis.people import People
 from render_fit.synthesis.people_sampler import PeopleSampler, RenderedPeople
-from render_fit.training.label_availability import LABELS
+
+LABELS = ("rotations", "betas", "clothing", "joints", "pelvis_offset", "projection")
+"""Labels of a person, by the names of the losses that use them (`losses.LossWeights`)."""
+
+_GOLDEN = 0.6180339887498949
+"""Golden section: any number of its multiples, modulo one, is spread evenly."""
+
+
+class LabelAvailability(StrictModel):
+    """Shares of people with each kind of label. People with a rarer label have the more common ones too.
+
+    Real data sets are mixed in the same way: most images have 2D joints alone, and few people have 3D pose. The 2D
+    label is the projection of the body model's own joints, without the errors of the input keypoints.
+
+    Source: the study of the amount of 3D supervision in Omran et al., 3DV 2018.
+    """
+
+    latent: float = Field(default=1.0, ge=0, le=1, description="share with L_lat: rotations, betas, clothing")
+    joints: float = Field(default=1.0, ge=0, le=1, description="share with L_3D: joints and pelvis offset")
+    projection: float = Field(default=1.0, ge=0, le=1, description="share with L_2D: projected joints")
+
+    def carried(self, numbers: Int64[Tensor, "n"]) -> Bool[Tensor, "n l"]:
+        """Labels of people. They depend on the person's number alone, so any number of processes agree.
+
+        Args:
+            numbers: (N,) numbers of the people, at least 0 and below 2⁴⁰.
+
+        Returns:
+            (N, L) a column for each of `LABELS`. In any range of numbers, the shares are right to about one person. A
+            person who has a label at some share has it at every larger one.
+        """
+        place = (numbers.double() * _GOLDEN) % 1.0
+        share = {"joints": self.joints, "pelvis_offset": self.joints, "projection": self.projection}
+        return torch.stack([place < share.get(name, self.latent) for name in LABELS], 1)
 
 
 @dataclass(frozen=True)

@@ -97,4 +97,4 @@ class SyntheticSupervision(Supervision):
     processes: Processes
 
     def loss(self, prediction: StepPrediction, batch: StepBatch) -> Losses:
-        return losses(prediction.synthetic, batch.truth, self.body, self.weights, self.processes.global_count)
+        return losses(prediction.synthetic, batch.truth, self.body, self.weights, self.processes)

@@ -1,4 +1,4 @@
-"""People in unlabelled photos, and which of them a training step uses."""
+"""People in unlabelled photos, real or synthetic ones, and which of them a training step uses."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from render_fit.core.cameras import Camera
+from render_fit.core.cameras import PERSON_MARGIN, Camera
 from render_fit.core.errors import InputError
+from render_fit.core.skeletons import Skeleton, canonical_columns
 from render_fit.losses.targets import FitTargets, targets_from
 from render_fit.observations.observation import Observation
 from render_fit.regressors.inputs import RegressorInputs, inputs_from_observation
 from render_fit.regressors.person_crop import PersonCrop
+from render_fit.synthesis.people import People
+from render_fit.synthesis.people_sampler import PeopleSampler
 from render_fit.training.processes import Processes
+from render_fit.training.samples import GroundTruth, ground_truth, observed_inputs
 
 
 @dataclass(frozen=True)
@@ -129,3 +133,53 @@ class PhotoSampler:
                 f"photos: the training was started with {content['photos']} people in photos, now there are "
                 f"{len(self.photos)}; give the same photos, or choose another --out"
             )
+
+
+def sample_unlabelled(
+    sampler: PeopleSampler, count: int, generator: torch.Generator, chunk: int = 64
+) -> tuple[UnlabelledPhotos, GroundTruth]:
+    """Samples synthetic people as unlabelled photos: supervision without labels, judged by their ground truth.
+
+    They are observed by silhouette and keypoints.
+
+    Args:
+        sampler: Sampler with one keypoint format.
+        count: Number of people.
+        generator: Source of randomness.
+        chunk: People in a batch.
+
+    Returns:
+        Observations, and their ground truth in the same order.
+
+    Raises:
+        ValueError: if the sampler has several keypoint formats, which cannot be compared in one batch.
+    """
+    if len(sampler.keypoint_formats) != 1:
+        raise ValueError(f"sampler: expected one keypoint format, got {len(sampler.keypoint_formats)}")
+    observed, truths = [], []
+    for first in range(0, count, chunk):
+        drawn = sampler.sample(min(chunk, count - first), generator)
+        inputs = observed_inputs(sampler, drawn, generator)
+        observed.append(_unlabelled(inputs, drawn.people, sampler.keypoint_formats[0]))
+        truths.append(ground_truth(sampler, drawn.people))
+    return UnlabelledPhotos.joined(observed), GroundTruth.joined(truths)
+
+
+def _unlabelled(inputs: RegressorInputs, people: People, skeleton: Skeleton) -> UnlabelledPhotos:
+    """Inputs, and the same observations as targets: the crop is the photo."""
+    n, size, _ = inputs.silhouette.shape
+    columns, canonical = canonical_columns(skeleton)
+    keypoints, confidence = torch.zeros(n, len(skeleton), 2), torch.zeros(n, len(skeleton))
+    keypoints[:, columns] = (inputs.keypoints[:, canonical] + 1) * size / 2
+    confidence[:, columns] = inputs.confidence[:, canonical]
+    rotation = torch.eye(3).repeat(n, 1, 1)
+    targets = FitTargets(
+        camera=people.camera,
+        person_size_px=torch.full((n,), size / PERSON_MARGIN),
+        valid=inputs.silhouette != 0,
+        mask=(inputs.silhouette > 0).float(),
+        keypoints_px=keypoints,
+        confidence=confidence,
+        skeleton=skeleton,
+    )
+    return UnlabelledPhotos(inputs, PersonCrop(people.camera, rotation), targets)

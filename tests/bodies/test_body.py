@@ -7,7 +7,7 @@ import smplx
 import torch
 
 from render_fit.bodies import Body, BodyParameters, open_body, smpl_arrays
-from render_fit.bodies.marker_joints import MARKER_JOINTS
+from render_fit.bodies.landmarks import MARKER_JOINTS
 from render_fit.core.skeletons import BODY_25, COCO_17, MEDIAPIPE_33, SKELETONS, SMPL_24, Skeleton
 
 

@@ -34,7 +34,7 @@ def test_face_hands_and_soles_stay(body: Body, basis: ClothingBasis) -> None:
     for name in still:
         row = body.landmark_regressor[body.landmark_names.index(MEDIAPIPE_33.landmarks[MEDIAPIPE_33.index(name)])]
         assert (row @ offsets[0]).norm() == 0, name
-    # What clothes cover moves: 500 of 7,000 vertices would be a shirt collar.
+    # What clothes cover moves: 500 of 6,999 vertices would be a shirt collar.
     assert (offsets[0].norm(dim=-1) > 1e-4).sum() > 4000
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from render_fit.bodies import open_body
-from render_fit.bodies.marker_joints import MARKER_JOINTS
+from render_fit.bodies.landmarks import MARKER_JOINTS
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.core import metrics
 from render_fit.core.skeletons import H36M_17, MPI_INF_3DHP_17, mirrored_name

@@ -154,7 +154,7 @@ def test_positions_of_parts(body: Body) -> None:
 
 
 def test_shapes_of_unit_variance_have_published_stature_and_bmi(body: Body) -> None:
-    """Betas ~ N(0, 1) against men and women in equal parts (sources in building/population.py).
+    """Betas ~ N(0, 1) against men and women in equal parts (sources in building/source.py).
 
     Stature: N(1.755, 0.076) and N(1.618, 0.071) m mix to percentiles 5, 50, 95 of 1.522, 1.685 and 1.851 m.
     Body mass index: log-normals of median 23.8 and 24.2, log std 0.187 and 0.207: 17.3, 24.0, 33.3 kg/m2.

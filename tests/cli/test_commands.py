@@ -56,6 +56,10 @@ def test_recipes_are_listed_and_a_printed_recipe_is_valid(tmp_path):
     assert yaml.safe_load(shown)["name"] == "hybrid"
     (tmp_path / "mine.yaml").write_text(shown)
     assert run("recipe", "show", tmp_path / "mine.yaml").stdout == shown
+    training = run("recipe", "show", "lifter").stdout
+    assert "lifter" in run("recipe", "list").stdout.split() and yaml.safe_load(training)["steps"] > 0
+    (tmp_path / "mine.yaml").write_text(training)
+    assert run("recipe", "show", tmp_path / "mine.yaml").stdout == training
     result = run("recipe", "show", "hybird")
     assert (result.exit_code, "did you mean 'hybrid'" in result.stderr) == (2, True)
 

@@ -123,7 +123,7 @@ def test_a_folder_continues_after_a_bad_photo_and_resumes(many, tmp_path):
     assert rows["b"]["status"] in ("ok", "poor")
 
     assert "complete" in run("fit", *many, "--save", "").stdout
-    assert "made with other options" in run("fit", *many, "--save", "", "--seed", "1").stdout
+    assert "made with other options (--seed)" in run("fit", *many, "--save", "", "--seed", "1").stdout
 
 
 def test_processes_give_the_same_fits(many, tmp_path):

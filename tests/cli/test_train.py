@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +65,7 @@ def test_train_and_initialise_a_fit_with_the_regressor(recipe_file: Path, tmp_pa
     result = invoke("train", recipe_file, "--out", out, "--workers", 0)
     assert result.exit_code == 0, result.output
     assert "3 steps, PA-MPJPE" in result.stdout
+    assert re.search(r"^loss .* mm: 1 of 3$", result.stdout, re.MULTILINE)  # lines: the output is no terminal
     assert {"regressor.safetensors", "state.pt", "recipe.json", "tensorboard"} <= {p.name for p in out.iterdir()}
     again = invoke("train", recipe_file, "--out", out, "--workers", 0)
     assert again.exit_code == 0
@@ -168,6 +170,7 @@ def test_finetune_trains_on_a_folder_of_photos_and_skips_bad_ones(recipe_file: P
     result = invoke("finetune", photos, *words)
     assert result.exit_code == 0, result.output
     assert "1 people: silhouette IoU" in result.stdout
+    assert "observing: 3 of 3\n" in result.stdout and " nats: 3 of 3\n" in result.stdout
     assert "left out" in result.stdout and "broken.jpg" in result.stdout and "nobody.png" in result.stdout
     assert (out / "regressor.safetensors").is_file()
     before, after = (load_file(path / "regressor.safetensors") for path in (first, out))

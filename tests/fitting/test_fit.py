@@ -163,10 +163,27 @@ def test_report_says_what_happened(fitted):
     assert report.seconds["total"] >= report.seconds["search"] + report.seconds["render"]
     assert any("size is a guess" in note for note in report.notes)
     assert report.sources["mask"] == "synthetic"
-    assert Recipe.model_validate(report.recipe) == SHORT
+    recipe = dict(report.recipe)
+    objects = recipe.pop("objects")
+    assert objects["body"]["name"] == "open" and objects["renderer"]["type"] == "render_fit.renderers.cpu.CpuRenderer"
+    assert recipe.pop("reproducible_from_yaml") is False and Recipe.model_validate(recipe) == SHORT
     assert {"python", "torch"} <= set(report.versions)
     assert report.beta_max == pytest.approx(float(fitted.parameters.betas.abs().max()))
     assert type(report).model_validate_json(report.model_dump_json()) == report
+
+
+def test_a_fit_that_moved_nothing_says_so(scene):
+    class WithoutGradient(CpuRenderer):
+        def __call__(self, vertices, *arguments, **named):
+            return super().__call__(vertices.detach(), *arguments, **named)
+
+    data = SHORT.model_dump()
+    data["stages"], terms = [data["stages"][1]], data["stages"][1]["terms"]
+    data["stages"][0] |= {"terms": {"silhouette_l2": terms["silhouette_l2"]}}
+    recipe = Recipe.model_validate(data)
+    report = fit_image(scene.observation(), recipe, renderer=WithoutGradient(), clothing="none").report
+    assert report.status != "ok" and report.reason.startswith("no stage moved anything")
+    assert any("stage 'render' moved nothing" in note for note in report.notes)
 
 
 def test_seeds_repeat_and_differ(scene, fitted):

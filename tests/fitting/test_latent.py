@@ -20,7 +20,7 @@ from render_fit.losses.priors import PoseVAE, load_pose_vae
 from render_fit.losses.priors.vae import PoseVAEConfig
 from render_fit.renderers import CpuRenderer
 from render_fit.synthesis import everyday_pose, synthetic_scene
-from render_fit.synthesis.clothed_scene import clothed_scene
+from render_fit.synthesis.scene import clothed_scene
 
 FREE = ("orient", "position", "latent", "betas")
 

@@ -19,6 +19,8 @@ from render_fit.fitting.stages import (
     search_and_refinement,
 )
 from render_fit.fitting.variables import Variables
+from render_fit.losses.fit_state import FitState
+from render_fit.losses.term import Objective
 from render_fit.renderers import CpuRenderer
 from render_fit.synthesis import everyday_pose, synthetic_scene
 
@@ -51,6 +53,18 @@ def test_only_free_variables_move(problem, start):
     found, _ = problem.minimise(start, ["position", "orient"], LBFGS(), 8)
     assert torch.equal(found.pose, start.pose) and torch.equal(found.betas, start.betas)
     assert not torch.equal(found.position, start.position)
+
+
+def test_a_skeletal_term_that_renders_is_named_before_memory_runs_out(problem, start):
+    class Rendering:
+        skeletal = True
+
+        def __call__(self, state: FitState) -> torch.Tensor:
+            return state.render("silhouette").mean(dim=(1, 2))
+
+    wrong = replace(problem, objective=Objective({"rendering": (1.0, Rendering())}))
+    with pytest.raises(ValueError, match="a `skeletal` term must not render"):
+        wrong.minimise(start, ["pose"], LBFGS(), 2)
 
 
 @pytest.mark.parametrize("whiten", [0.0, 10.0])

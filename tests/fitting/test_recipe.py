@@ -83,6 +83,16 @@ def test_mistakes_name_the_place_and_the_remedy(tmp_path, old, new, said):
     assert "\n" not in str(caught.value)
 
 
+def test_all_mistakes_of_a_file_are_in_one_message_and_no_description_is_needed(tmp_path):
+    text = MINE.replace("description: Keypoints, then the silhouette.\n", "")
+    (tmp_path / "mine.yaml").write_text(text)
+    assert load_recipe(tmp_path / "mine.yaml").description == ""
+    text = text.replace("smooth", "velvet").replace("iterations: 20", "iteration: 20").replace("name: mine\n", "")
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(InputError, match="key 'stages.0.solver.iteration'.*name: Field required.*clothing: Inp"):
+        load_recipe(tmp_path / "mine.yaml")
+
+
 def test_unknown_name_suggests_the_nearest():
     with pytest.raises(InputError, match="did you mean 'hybrid'"):
         load_recipe("hybird")

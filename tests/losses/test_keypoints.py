@@ -8,8 +8,7 @@ import torch
 from render_fit.bodies import open_body
 from render_fit.core.skeletons import COCO_17, SMPL_24, Skeleton
 from render_fit.losses.fit_state import FitState
-from render_fit.losses.joints import BoneDirections, RegressedJoints
-from render_fit.losses.keypoints import KeypointReprojection, geman_mcclure
+from render_fit.losses.keypoints import BoneDirections, KeypointReprojection, RegressedJoints, geman_mcclure
 from tests.losses.factories import camera, finite_gradient, gradients_agree, leaves, moved, standing, targets, targets64
 
 

@@ -8,7 +8,7 @@ import torch
 from render_fit.bodies import BodyParameters
 from render_fit.core.parts import PART_SPACES
 from render_fit.core.skeletons import SMPL_24, mirrored_name
-from render_fit.losses.parts import PartLikelihood
+from render_fit.losses.pixels import PartLikelihood
 from tests.losses.factories import (
     SIZE,
     at,

@@ -53,7 +53,7 @@ def test_what_was_observed_decides_which_terms_can_run():
 def test_own_terms_are_checked_before_a_fit():
     shape = made("shape")
     assert weighted_terms({"pose": 2, "own": (3, shape)}) == {"pose": (2.0, made("pose")), "own": (3.0, shape)}
-    with pytest.raises(InputError, match="term 'own': expected an object that is called with a FitState, got <class"):
+    with pytest.raises(InputError, match="term 'own': expected an object that is called as .state., got the class"):
         weighted_terms({"own": (1.0, ShapePrior)})
     misspelt = replace(shape)
     object.__setattr__(misspelt, "requires", ("msk",))

@@ -6,7 +6,7 @@ import torch
 
 from render_fit.bodies import BodyParameters, open_body
 from render_fit.bodies.mesh_operators import vertex_normals
-from render_fit.losses.silhouette import SilhouetteDistance, SilhouetteIoU, SilhouetteL2
+from render_fit.losses.pixels import SilhouetteDistance, SilhouetteIoU, SilhouetteL2
 from tests.losses.factories import (
     SIZE,
     at,

@@ -9,7 +9,7 @@ from render_fit.bodies import open_body
 from render_fit.losses.fit_state import FitState
 from render_fit.losses.keypoints import KeypointReprojection
 from render_fit.losses.parameters import ShapePrior
-from render_fit.losses.silhouette import SilhouetteIoU, SilhouetteL2
+from render_fit.losses.pixels import SilhouetteIoU, SilhouetteL2
 from render_fit.losses.term import Objective, Term
 from render_fit.renderers.base import RenderOutput
 from tests.losses.factories import at, drawn, joined, moved, seen, standing, targets

@@ -8,7 +8,7 @@ import torch
 from render_fit.core.errors import MissingDependencyError, NoPersonError
 from render_fit.core.skeletons import MEDIAPIPE_33
 from render_fit.observations.images import read_photo
-from render_fit.observations.mediapipe.observer import MediapipeObserver
+from render_fit.observations.mediapipe_observer import MediapipeObserver
 
 pytest.importorskip("mediapipe")
 
@@ -161,7 +161,7 @@ def test_people_in_a_crowd(observer, shared_data):
 
 def test_a_detection_without_extent_is_rejected(observer, monkeypatch):
     """The network sometimes reports a person of whom nothing is visible."""
-    from render_fit.observations.mediapipe.network import PoseDetection
+    from render_fit.observations.mediapipe_network import PoseDetection
 
     confidence = torch.zeros(33)
     confidence[0] = 0.9
@@ -172,7 +172,7 @@ def test_a_detection_without_extent_is_rejected(observer, monkeypatch):
 
 
 def test_keypoints_without_a_mask_are_rejected(observer, monkeypatch):
-    from render_fit.observations.mediapipe.network import PoseDetection
+    from render_fit.observations.mediapipe_network import PoseDetection
 
     points = torch.linspace(20.0, 80.0, 33)[:, None].expand(33, 2)
     ghost = PoseDetection(points, torch.ones(33), torch.zeros(33, 3), torch.zeros(576, 576))

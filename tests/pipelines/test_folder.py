@@ -1,13 +1,13 @@
 """A run over photos from Python: outcomes and events."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from render_fit.core.errors import InputError
 from render_fit.datasets.photo_folder import PhotoFiles
-from render_fit.pipelines.events import PhotoOutcome, PhotoProgress, RunPlanned
-from render_fit.pipelines.folder import fit_folder
+from render_fit.pipelines.folder import PhotoOutcome, PhotoProgress, RunPlanned, fit_folder
 from render_fit.pipelines.options import FitOptions
 from tests.photos import write_person, write_recipe
 
@@ -54,6 +54,9 @@ def test_finished_photos_are_kept_also_if_an_older_version_wrote_their_report(ph
     path.write_text(json.dumps(report))
     assert fit_folder(photos, options, out, observations=photos, on_event=events.append) == []
     assert events == [RunPlanned((), 1, 0, single=False)]
+    other = replace(options, seed=3, height_m=1.7)
+    assert fit_folder(photos, other, out, observations=photos, on_event=events.append) == []
+    assert events[1] == RunPlanned((), 1, 1, single=False, other_options=("height_m", "seed"))
 
 
 def test_errors_of_a_single_photo_are_raised(photos, options, tmp_path):

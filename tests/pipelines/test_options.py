@@ -14,11 +14,11 @@ K = [[500.0, 0.0, 320.0], [0.0, 500.0, 240.0], [0.0, 0.0, 1.0]]
     ("values", "message"),
     [
         ({"height_m": 178.0}, "height in metres"),
-        ({"focal_mm": 0.0}, "35 mm film"),
+        ({"focal_35mm": 0.0}, "35 mm film"),
         ({"save": ("stl",)}, "obj, ply, glb, gif"),
         ({"person": "first"}, "largest, all, or a number"),
         ({"box": (0.0, 0.0, -1.0, 5.0)}, "width and height above zero"),
-        ({"focal_mm": 35.0, "camera": "c.json"}, "give one of them"),
+        ({"focal_35mm": 35.0, "camera": "c.json"}, "give one of them"),
     ],
 )
 def test_values_out_of_range_are_errors(values, message, tmp_path):

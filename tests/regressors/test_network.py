@@ -15,8 +15,8 @@ from render_fit.core.errors import InputError
 from render_fit.core.skeletons import CANONICAL_KEYPOINTS
 from render_fit.regressors.checkpoint import load_regressor, save_regressor
 from render_fit.regressors.config import RegressorConfig
-from render_fit.regressors.heads import FARTHEST_STEP, IterativeHead
 from render_fit.regressors.inputs import RegressorInputs
+from render_fit.regressors.layers import FARTHEST_STEP, IterativeHead
 from render_fit.regressors.network import Regressor, orthonormal, pelvis_in_view, place_in_view
 from render_fit.regressors.person_crop import person_crop
 

@@ -31,7 +31,7 @@ def test_the_fingerprint_covers_every_kernel_file(tmp_path, monkeypatch) -> None
 
 def test_a_message_is_printed_when_kernels_are_compiled_and_only_then(tmp_path) -> None:
     program = (
-        "from render_fit.cli.logging import show_messages; show_messages()\n"
+        "from render_fit.cli.app import root; root()\n"
         "import numpy as np; from render_fit.renderers.kernels.grid import edge_boxes\n"
         "for _ in range(2): edge_boxes(np.zeros((1, 4)), 0.0, 0.0, 1.0, 1, 1, np.zeros((1, 4), np.int32))"
     )

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from render_fit.bodies import open_body
+from render_fit.core.cameras import camera_from_focal
 from render_fit.losses.targets import targets_from
 from render_fit.renderers import CpuRenderer, RenderSettings
 from render_fit.synthesis import everyday_pose, synthetic_scene
@@ -80,3 +81,14 @@ def test_softras_and_depth_have_no_image_jacobian(drawn):
     soft = CpuRenderer()(vertices, faces, camera, RenderSettings(silhouette="softras"))
     hard = CpuRenderer()(vertices, faces, camera, RenderSettings(), outputs=("depth",))
     assert soft.motion is None and hard.motion is None
+
+
+def test_softras_silhouettes_have_none():
+    body = open_body()
+    camera = camera_from_focal(60.0, 32, 32)
+    vertices = body.v_template[None] + torch.tensor([0.0, 0.0, 4.0])
+    settings = RenderSettings(silhouette="softras", part_borders="contour")
+    picture = CpuRenderer()(
+        vertices, body.faces, camera, settings, face_parts=body.face_parts, outputs=("silhouette", "parts")
+    )
+    assert picture.motion is None

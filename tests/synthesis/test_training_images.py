@@ -6,9 +6,8 @@ import torch
 from torch.nn.functional import avg_pool2d
 
 from render_fit.core.skeletons import SMPL_24
-from render_fit.synthesis.appearance.body_textures import sample_body_albedo
-from render_fit.synthesis.images.backgrounds import sample_backgrounds
-from render_fit.synthesis.images.training_images import ImageAugmentation, render_rgb
+from render_fit.synthesis.images.body_textures import sample_body_albedo
+from render_fit.synthesis.images.training_images import ImageAugmentation, render_rgb, sample_backgrounds
 from render_fit.synthesis.people_sampler import PeopleSampler
 from render_fit.training.samples import observed_inputs, training_batch
 

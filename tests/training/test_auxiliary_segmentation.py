@@ -15,10 +15,9 @@ from render_fit.synthesis.observation_noise import NO_NOISE
 from render_fit.synthesis.people_sampler import PeopleSampler
 from render_fit.training.auxiliary_segmentation import RegressorWithSegmentation, SegmentationConfig, segmentation_loss
 from render_fit.training.checkpointing import REGRESSOR, STATE
-from render_fit.training.label_availability import LabelAvailability
 from render_fit.training.loop import train
 from render_fit.training.recipe import TrainingRecipe
-from render_fit.training.samples import training_batch
+from render_fit.training.samples import LabelAvailability, training_batch
 from tests.training.test_loop import _member, same_gradients
 
 CONFIG = SegmentationConfig(weight=1.0, channels=16)

@@ -28,8 +28,7 @@ from render_fit.training.processes import Processes
 from render_fit.training.recipe import TrainingRecipe
 from render_fit.training.render_supervision import RenderSupervisionConfig
 from render_fit.training.samples import GroundTruth
-from render_fit.training.synthetic_photos import sample_unlabelled
-from render_fit.training.unlabelled_photos import UnlabelledPhotos
+from render_fit.training.unlabelled_photos import UnlabelledPhotos, sample_unlabelled
 
 
 @pytest.fixture(scope="module")

@@ -16,10 +16,10 @@ from render_fit.synthesis.observation_noise import NO_NOISE
 from render_fit.synthesis.people_sampler import PeopleSampler
 from render_fit.synthesis.poses.bank import PoseAugmentation, PoseBank
 from render_fit.training.checkpointing import RECIPE, STATE
-from render_fit.training.label_availability import LABELS, LabelAvailability
 from render_fit.training.loop import mixed_precision, train
 from render_fit.training.recipe import TrainingRecipe
 from render_fit.training.render_supervision import RenderSupervisionConfig
+from render_fit.training.samples import LABELS, LabelAvailability
 from render_fit.training.unlabelled_photos import UnlabelledPhotos
 from render_fit.training.validation import sample_held_out
 
@@ -68,7 +68,7 @@ def test_a_training_that_was_stopped_ends_bit_for_bit_the_same(
 def test_an_unusable_state_is_refused(recipe: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path) -> None:
     run(recipe, tmp_path, synthesis, stop_after=2)
     written = (tmp_path / RECIPE).read_text()
-    with pytest.raises(InputError, match="another recipe"):
+    with pytest.raises(InputError, match=r"another recipe \(differs in seed\)"):
         run(recipe.model_copy(update={"seed": 1}), tmp_path, synthesis)
     assert (tmp_path / RECIPE).read_text() == written
     state = tmp_path / STATE
@@ -136,7 +136,7 @@ def test_a_state_saved_before_recipes_had_a_key_resumes(
     del saved["label_availability"]
     torch.save(content | {"recipe": json.dumps(saved)}, tmp_path / STATE)
     assert run(recipe, tmp_path, synthesis, stop_after=1).steps == 2
-    with pytest.raises(InputError, match="another recipe"):
+    with pytest.raises(InputError, match=r"another recipe \(differs in label_availability.joints\)"):
         run(recipe.model_copy(update={"label_availability": LabelAvailability(joints=0.5)}), tmp_path, synthesis)
 
 

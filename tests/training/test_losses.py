@@ -7,10 +7,10 @@ import torch
 
 from render_fit.regressors.network import REFERENCE_M, Prediction, Regressor
 from render_fit.synthesis.people_sampler import PeopleSampler
-from render_fit.training.label_availability import LABELS, LabelAvailability
 from render_fit.training.losses import LossWeights, distances, losses
+from render_fit.training.processes import Processes
 from render_fit.training.recipe import TrainingRecipe
-from render_fit.training.samples import GroundTruth, training_batch
+from render_fit.training.samples import LABELS, GroundTruth, LabelAvailability, training_batch
 
 
 def prediction_near(truth: GroundTruth, wrong: float = 0.0) -> Prediction:
@@ -77,20 +77,21 @@ def without_labels(truth: GroundTruth, **unknown: list[int]) -> GroundTruth:
     return replace(truth, labels=labels)
 
 
-def test_means_are_over_all_processes_people_with_the_label(recipe: TrainingRecipe, synthesis: PeopleSampler) -> None:
+def test_means_are_over_all_processes_people_with_the_label(
+    recipe: TrainingRecipe, synthesis: PeopleSampler, monkeypatch: pytest.MonkeyPatch
+) -> None:
     inputs, truth = training_batch(synthesis, 4, torch.Generator().manual_seed(0))
     truth = without_labels(truth, rotations=[0, 1, 2], betas=[0], joints=[3], projection=[0, 1, 2, 3])
     regressor, weights = Regressor(recipe.regressor), LossWeights()
     whole = losses(regressor(inputs), truth, synthesis.body, weights).total
     halves = (slice(0, 1), slice(1, 4))
     counts: list[torch.Tensor] = []
+    monkeypatch.setattr(Processes, "global_count", lambda _, people: counts.append(people) or people)
     for rows in halves:
-        losses(regressor(inputs[rows]), truth[rows], synthesis.body, weights, lambda have: counts.append(have) or have)
+        losses(regressor(inputs[rows]), truth[rows], synthesis.body, weights)
     everybody = torch.stack(counts).sum(0)
-    parts = [
-        losses(regressor(inputs[rows]), truth[rows], synthesis.body, weights, lambda _: everybody).total
-        for rows in halves
-    ]
+    monkeypatch.setattr(Processes, "global_count", lambda *_: everybody)
+    parts = [losses(regressor(inputs[rows]), truth[rows], synthesis.body, weights).total for rows in halves]
     torch.testing.assert_close(torch.stack(parts).sum(), whole)
 
 

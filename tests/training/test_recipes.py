@@ -24,12 +24,11 @@ from render_fit.regressors.network import Regressor
 from render_fit.synthesis import everyday_pose, synthetic_scene
 from render_fit.synthesis.poses.bank import PoseBank
 from render_fit.training.checkpointing import REGRESSOR
-from render_fit.training.label_availability import LABELS, LabelAvailability
 from render_fit.training.loop import train
 from render_fit.training.recipe import TrainingRecipe, load_training_recipe, training_recipe_names
 from render_fit.training.render_supervision import RenderSupervisionConfig
 from render_fit.training.runs import make_people_sampler, write_dataset
-from render_fit.training.samples import training_batch
+from render_fit.training.samples import LABELS, LabelAvailability, training_batch
 from render_fit.training.unlabelled_photos import UnlabelledPhotos
 from render_fit.training.validation import sample_held_out
 

@@ -3,7 +3,7 @@
 import pytest
 
 from render_fit.core.errors import InputError
-from render_fit.training.runs import process_state
+from render_fit.training.processes import process_state
 
 
 def test_processes_that_are_not_connected_are_refused(monkeypatch) -> None:

@@ -4,10 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from render_fit.bodies.building.landmarks import coco_rows, face_rows, knuckle_rows, mirrored_rows
-from render_fit.bodies.building.population import resample, stature_and_bmi
-from render_fit.bodies.building.regressors import joint_regressor
-from render_fit.bodies.building.source import EYEBALL, N_SKIN, NIPPLES, Adults, Source
+from render_fit.bodies.building.regressors import coco_rows, face_rows, joint_regressor, knuckle_rows, mirrored_rows
+from render_fit.bodies.building.source import EYEBALL, N_SKIN, NIPPLES, Adults, Source, resample, stature_and_bmi
 from render_fit.bodies.building.surface import half_surface, mirrored, thin, triangulated
 from render_fit.bodies.building.zero_pose import joint_weights, to_zero_pose
 from render_fit.core.skeletons import SMPL_24

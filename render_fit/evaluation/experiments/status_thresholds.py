@@ -14,7 +14,7 @@ from render_fit.evaluation.experiments.runner import Row, fit_person, load_compo
 from render_fit.evaluation.experiments.settings import ExperimentConfig
 from render_fit.evaluation.fit_errors import error_3d
 from render_fit.evaluation.tables import ExperimentResult, Metrics, mean_of, median_of
-from render_fit.fitting.quality import Quality, Thresholds, judge
+from render_fit.fitting.quality import Quality, Thresholds, fit_status
 from render_fit.synthesis.perturbations import PERTURBATIONS, perturb
 
 N_TRIALS = 96
@@ -106,7 +106,7 @@ def choose_thresholds(qualities: Sequence[Quality], bad: list[bool]) -> Threshol
     """
 
     def has_status(limits: Thresholds, name: str) -> list[bool]:
-        return [judge(quality, limits)[0] == name for quality in qualities]
+        return [fit_status(quality, limits)[0] == name for quality in qualities]
 
     def separation(limits: Thresholds) -> tuple[float, float, float]:
         return youden(has_status(limits, "ok"), bad), -limits.iou_ok, limits.keypoint_error_ok
@@ -138,7 +138,7 @@ def _summary(people: list[Metrics]) -> Row:
     }
     chosen = choose_thresholds([quality_of(person) for person in people], [grade == "bad" for grade in grades])
     for which, limits in (("in force", Thresholds()), ("chosen by these data", chosen)):
-        statuses = [judge(quality_of(person), limits)[0] for person in people]
+        statuses = [fit_status(quality_of(person), limits)[0] for person in people]
         summary |= {
             f"{name}, thresholds {which}": value for name, value in errors_by_status(people, statuses, limits).items()
         }

@@ -28,10 +28,10 @@ from render_fit.renderers import CpuRenderer
 from render_fit.synthesis.people_sampler import PeopleSampler
 from render_fit.training.adversarial import AdversarialConfig
 from render_fit.training.checkpointing import REGRESSOR
-from render_fit.training.label_availability import LabelAvailability
 from render_fit.training.loop import train
 from render_fit.training.recipe import TrainingRecipe
 from render_fit.training.runs import make_people_sampler
+from render_fit.training.samples import LabelAvailability
 from render_fit.training.validation import HeldOut, sample_held_out
 
 log = logging.getLogger(__name__)

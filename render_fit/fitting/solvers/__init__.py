@@ -9,7 +9,7 @@ from render_fit.core.registry import Registry
 from render_fit.fitting.solvers.adam import Adam
 from render_fit.fitting.solvers.lbfgs import LBFGS
 from render_fit.fitting.solvers.levenberg_marquardt import LevenbergMarquardt
-from render_fit.fitting.solvers.solution import FlatProblem, SecondOrderSolver, Solution, Solver, Status
+from render_fit.fitting.solvers.solution import FlatProblem, Solution, Solver, Status
 
 SOLVERS: Registry[Solver] = Registry(
     "solver", "render_fit.solvers", {"adam": Adam, "lbfgs": LBFGS, "lm": LevenbergMarquardt}
@@ -22,7 +22,6 @@ __all__ = [
     "LBFGS",
     "LevenbergMarquardt",
     "SOLVERS",
-    "SecondOrderSolver",
     "Solution",
     "Solver",
     "Status",

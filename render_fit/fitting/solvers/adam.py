@@ -36,7 +36,7 @@ class Adam:
         progress: Progress | None = None,
     ) -> Solution:
         """See ``Solver``."""
-        problem = FlatProblem(function, start, scales)
+        problem = FlatProblem(function, start, scales, iterations, progress)
         x = best_x = problem.start
         best_loss = x.new_full((len(x),), torch.inf)
         first, second = torch.zeros_like(x), torch.zeros_like(x)
@@ -48,8 +48,6 @@ class Adam:
             loss, gradient = problem.evaluate(x)
             better = loss < best_loss
             best_loss, best_x = torch.where(better, loss, best_loss), torch.where(better[:, None], x, best_x)
-            if progress is not None:
-                progress(count, iterations)
             converged = plateau.reached(best_loss)
             if converged.all():
                 break

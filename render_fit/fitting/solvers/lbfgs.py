@@ -8,28 +8,22 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from render_fit.fitting.solvers.solution import FlatProblem, Function, Plateau, Progress, Solution
+from render_fit.fitting.solvers.solution import FlatProblem, Function, Plateau, Progress, Solution, StepPairs
 
 
-class _Memory:
-    """The last steps and gradient changes of every problem; a weight of zero marks an empty place."""
+class _Memory(StepPairs):
+    """An approximation of the inverse Hessian by the last steps, and by a multiple of the identity before them."""
 
     def __init__(self, x: Tensor, length: int) -> None:
-        self.steps = x.new_zeros(length, *x.shape)
-        self.changes = x.new_zeros(length, *x.shape)
-        self.weights = x.new_zeros(length, len(x))
+        super().__init__(x, length)
         self.scale = x.new_ones(len(x))
 
-    def push(self, step: Tensor, change: Tensor, accepted: Tensor) -> None:
-        """Note a pair where the step was accepted and the curvature along it is positive."""
-        curvature = (step * change).sum(dim=1)
-        squared = change.square().sum(dim=1)
-        keep = accepted & (curvature > 1e-8 * squared) & (squared > 0)
-        for store, new in ((self.steps, step), (self.changes, change)):
-            store.copy_(torch.where(keep[None, :, None], torch.cat([new[None], store[:-1]]), store))
-        weight = torch.where(keep, 1 / torch.where(keep, curvature, 1.0), 0.0)
-        self.weights = torch.where(keep, torch.cat([weight[None], self.weights[:-1]]), self.weights)
-        self.scale = torch.where(keep, curvature / torch.where(keep, squared, 1.0), self.scale)
+    def push(self, step: Tensor, change: Tensor, accepted: Tensor) -> Tensor:
+        """Note a pair, and the curvature along it as the multiple of the identity."""
+        keep = super().push(step, change, accepted)
+        scale = (step * change).sum(dim=1) / torch.where(keep, change.square().sum(dim=1), 1.0)
+        self.scale = torch.where(keep, scale, self.scale)
+        return keep
 
     def forget(self, which: Tensor) -> None:
         """Empty the memory of some problems."""
@@ -84,7 +78,7 @@ class LBFGS:
         progress: Progress | None = None,
     ) -> Solution:
         """See ``Solver``."""
-        problem = FlatProblem(function, start, scales)
+        problem = FlatProblem(function, start, scales, iterations, progress)
         x = problem.start
         loss, gradient = problem.evaluate(x)
         memory = _Memory(x, self.memory)
@@ -93,9 +87,7 @@ class LBFGS:
         direction, length = self._restart(memory, gradient)
         plateau = Plateau(tolerance)
         plateau.reached(loss)
-        if progress is not None:
-            progress(1, iterations)
-        for count in range(2, iterations + 1):
+        for _ in range(1, iterations):
             if done.all():
                 break
             step = torch.where(done[:, None], 0.0, length[:, None] * direction)
@@ -116,8 +108,6 @@ class LBFGS:
             direction = torch.where(renew[:, None], new_direction, direction)
             length = torch.where(renew, new_length, self._shorter(length, loss, trial_loss, slope))
             done |= plateau.reached(loss) & accepted
-            if progress is not None:
-                progress(count, iterations)
         return problem.solution(x, loss, done & loss.isfinite(), recovered)
 
     def _restart(self, memory: _Memory, gradient: Tensor) -> tuple[Tensor, Tensor]:

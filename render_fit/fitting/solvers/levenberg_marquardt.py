@@ -9,44 +9,37 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from render_fit.fitting.solvers.solution import Curvature, FlatProblem, Function, Plateau, Progress, Solution
+from render_fit.fitting.solvers.solution import (
+    Curvature,
+    FlatProblem,
+    Function,
+    Plateau,
+    Progress,
+    Solution,
+    StepPairs,
+)
 
 
-class _Pairs:
-    """The last steps and gradient changes of every problem, oldest first; zero weight marks an empty place."""
-
-    def __init__(self, x: Tensor, length: int) -> None:
-        self.steps = x.new_zeros(length, *x.shape)
-        self.changes = x.new_zeros(length, *x.shape)
-        self.known = x.new_zeros(length, len(x), dtype=torch.bool)
-
-    def push(self, step: Tensor, change: Tensor, valid: Tensor) -> None:
-        """Note a pair where it is valid and the gradient grew along the step."""
-        if not len(self.steps):
-            return
-        along = (step * change).sum(dim=1)
-        keep = valid & (along > 1e-8 * change.square().sum(dim=1))
-        for store, new in ((self.steps, step), (self.changes, change)):
-            store.copy_(torch.where(keep[None, :, None], torch.cat([store[1:], new[None]]), store))
-        self.known = torch.where(keep, torch.cat([self.known[1:], keep[None]]), self.known)
+class _Corrections(StepPairs):
+    """Corrections of a curvature matrix by the last steps."""
 
     def multiple(self, given: Tensor) -> Tensor:
         """The multiple of the identity that bends as much as the last change of the gradient; ``given`` without one."""
         if not len(self.steps):
             return given
-        step, change = self.steps[-1], self.changes[-1]
-        along = torch.where(self.known[-1], (step * change).sum(dim=1), 1.0)
+        known, change = self.weights[0] > 0, self.changes[0]
+        along = torch.where(known, (self.steps[0] * change).sum(dim=1), 1.0)
         size = (change.square().sum(dim=1) / along)[:, None, None]
-        return torch.where(self.known[-1][:, None, None], size * torch.eye(step.shape[1]).to(given), given)
+        return torch.where(known[:, None, None], size * torch.eye(change.shape[1]).to(given), given)
 
     def correct(self, matrix: Tensor) -> Tensor:
         """A positive definite (B, D, D) matrix, changed so that it maps the steps to the changes (BFGS)."""
-        for s, y, known in zip(self.steps, self.changes, self.known, strict=True):
-            if not known.any():
+        for s, y, weight in zip(self.steps.flip(0), self.changes.flip(0), self.weights.flip(0), strict=True):
+            if not weight.any():
                 continue
             image = (matrix @ s[..., None])[..., 0]
             bend, along = (s * image).sum(dim=1), (s * y).sum(dim=1)
-            usable = known & (bend > 0)
+            usable = (weight > 0) & (bend > 0)
             old = image[:, :, None] * image[:, None, :] / torch.where(usable, bend, 1.0)[:, None, None]
             new = y[:, :, None] * y[:, None, :] / torch.where(usable, along, 1.0)[:, None, None]
             matrix = torch.where(usable[:, None, None], matrix - old + new, matrix)
@@ -91,10 +84,10 @@ class LevenbergMarquardt:
         curvature: Curvature | None = None,
     ) -> Solution:
         """See ``Solver``; ``curvature`` gives a (B, D, D) matrix at the values that ``function`` was last given."""
-        problem = FlatProblem(function, start, scales)
+        problem = FlatProblem(function, start, scales, iterations, progress)
         x = problem.start
         loss, gradient = problem.evaluate(x)
-        pairs = _Pairs(x, self.memory)
+        pairs = _Corrections(x, self.memory)
         given = problem.curvature(curvature, x)
         blind = given is None
         if given is None:
@@ -106,8 +99,6 @@ class LevenbergMarquardt:
         moves = torch.zeros_like(loss)
         plateau = Plateau(tolerance)
         plateau.reached(loss)
-        if progress is not None:
-            progress(1, iterations)
         for count in range(2, iterations + 1):
             if done.all():
                 break
@@ -136,8 +127,6 @@ class LevenbergMarquardt:
                 renewed = problem.curvature(curvature, x)
                 if renewed is not None:
                     given = torch.where(due[:, None, None], renewed, given)
-            if progress is not None:
-                progress(count, iterations)
         return problem.solution(x, loss, done & loss.isfinite(), recovered)
 
     def _without(self, gradient: Tensor) -> Tensor:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 Function = Callable[[dict[str, Tensor]], Tensor]
@@ -60,6 +60,10 @@ class Solver(Protocol):
         tolerance: A problem has converged when its loss falls by less than this fraction over a few evaluations;
             0: never.
         progress: Called with (evaluations done, ``iterations``).
+
+    A solver with the attribute ``needs_curvature: ClassVar[bool] = True`` is also called with ``curvature``: values to
+    (B, D, D), positive semidefinite, for the variables side by side in the order of ``start``. It calls it only at the
+    values of the last call of ``function``.
     """
 
     def __call__(
@@ -70,37 +74,30 @@ class Solver(Protocol):
         iterations: int,
         tolerance: float = 1e-4,
         progress: Progress | None = None,
-    ) -> Solution: ...
-
-
-@runtime_checkable
-class SecondOrderSolver(Solver, Protocol):
-    """A ``Solver`` that is called with the problem's curvature if its ``needs_curvature`` is true.
-
-    Args:
-        curvature: Values to (B, D, D), positive semidefinite, for the variables side by side in the order of
-            ``start``; called only at the values of the last call of ``function``.
-    """
-
-    needs_curvature: ClassVar[bool]
-
-    def __call__(
-        self,
-        function: Function,
-        start: Mapping[str, Tensor],
-        scales: Mapping[str, float],
-        iterations: int,
-        tolerance: float = 1e-4,
-        progress: Progress | None = None,
-        curvature: Curvature | None = None,
     ) -> Solution: ...
 
 
 class FlatProblem:
-    """B problems over one (B, D) matrix: named tensors side by side, in units of their scales."""
+    """B problems over one (B, D) matrix: named tensors side by side, in units of their scales.
 
-    def __init__(self, function: Function, start: Mapping[str, Tensor], scales: Mapping[str, float]) -> None:
+    Args:
+        function: See ``Solver``; so are the others.
+        start: Named tensors of B rows.
+        scales: Size of a usual change of each variable, by name.
+        iterations: Largest number of evaluations, which ``progress`` is told.
+        progress: Called after each evaluation.
+    """
+
+    def __init__(
+        self,
+        function: Function,
+        start: Mapping[str, Tensor],
+        scales: Mapping[str, float],
+        iterations: int = 0,
+        progress: Progress | None = None,
+    ) -> None:
         self.function = function
+        self.iterations, self.progress = iterations, progress
         self.shapes = {name: value.shape for name, value in start.items()}
         self.scales = {name: scales.get(name, 1.0) for name in start}
         self.start = torch.cat([v.detach().flatten(1) / self.scales[k] for k, v in start.items()], dim=1)
@@ -128,6 +125,8 @@ class FlatProblem:
         finite = loss.isfinite() & gradient.isfinite().all(dim=1)
         loss = torch.where(finite, loss, torch.inf)
         self.losses.append(loss)
+        if self.progress is not None:
+            self.progress(len(self.losses), self.iterations)
         return loss, torch.where(finite[:, None], gradient, 0.0)
 
     def curvature(self, curvature: Curvature | None, x: Tensor) -> Tensor | None:
@@ -169,3 +168,29 @@ class Plateau:
             return torch.zeros_like(best_loss, dtype=torch.bool)
         before = self.best[-1 - self.patience]
         return (before - best_loss) <= self.tolerance * before.abs()
+
+
+class StepPairs:
+    """The last steps and gradient changes of every problem, newest first.
+
+    Attributes:
+        steps: (L, B, D) moves.
+        changes: (L, B, D) changes of the gradient along them.
+        weights: (L, B) one over the product of both; 0 marks an empty place.
+    """
+
+    def __init__(self, x: Float[Tensor, "b d"], length: int) -> None:
+        self.steps = x.new_zeros(length, *x.shape)
+        self.changes = x.new_zeros(length, *x.shape)
+        self.weights = x.new_zeros(length, len(x))
+
+    def push(self, step: Float[Tensor, "b d"], change: Float[Tensor, "b d"], accepted: Bool[Tensor, "b"]) -> Tensor:
+        """Note a pair where the step was accepted and the gradient grew along it; (B,) bool, where that is so."""
+        along = (step * change).sum(dim=1)
+        keep = accepted & (along > 1e-8 * change.square().sum(dim=1))
+        weight = torch.where(keep, 1 / torch.where(keep, along, 1.0), 0.0)
+        for store, new in ((self.steps, step), (self.changes, change), (self.weights, weight)):
+            if len(store):
+                kept = keep.reshape(1, -1, *[1] * (store.ndim - 2))
+                store.copy_(torch.where(kept, torch.cat([new[None], store[:-1]]), store))
+        return keep

@@ -134,15 +134,8 @@ def _draw_cell(
 def contour_forward(face_index, own, piece, place, count, sigma, radius, names):
     """Alpha and the nearest outline piece of each pixel.
 
-    Args:
-        face_index: (B, H, W) int32 faces of the hard pass; −1 where the centre is in no face.
-        own: (B, H, W) int64 visible part of a pixel; −1 where it is not used. (B, 0, 0) for the outline.
-        piece: (B, N, 4) pieces of ``trace_outline``.
-        place: (B, N, 6) end points of ``trace_outline``, pixels.
-        count: (B,) numbers of pieces of ``trace_outline``.
-        sigma: σ of the sigmoid, pixels.
-        radius: Distance from the outline beyond which alpha is 0 or 1, pixels.
-        names: Whether to compute the third output.
+    ``own``: (B, H, W) int64 visible part of a pixel, −1 where it is not used; (B, 0, 0) for the outline. ``names``:
+    whether to compute the third output.
 
     Returns:
         (B, H, W) float64 alpha.

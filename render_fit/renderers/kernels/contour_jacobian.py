@@ -18,18 +18,7 @@ def _note(n, at, edges, e, t, gx, gy, pixel, vertices, slopes):
 
 @kernel
 def contour_rows(least, alpha, nearest, face_index, xy, edges, piece, place, sigma):
-    """Rows of the Jacobian of ``alpha`` in ``xy``.
-
-    Args:
-        least: Least alpha (1 − alpha) of a pixel with a row.
-        alpha: (B, H, W) alpha of ``contour_forward``.
-        nearest: (B, H, W) nearest pieces of ``contour_forward``.
-        face_index: (B, H, W) face index passed to ``contour_forward``.
-        xy: (B, V, 2) projected vertices, pixels.
-        edges: (E, 2) edges of ``Topology``.
-        piece: (B, N, 4) pieces of ``trace_outline``.
-        place: (B, N, 6) end points of ``trace_outline``, pixels.
-        sigma: σ of the sigmoid, pixels.
+    """Rows of the Jacobian of ``alpha`` in ``xy``, for pixels with alpha (1 − alpha) of at least ``least``.
 
     Returns:
         (R,) int64 pixels, row-major over the batch; (R, 2) int64 vertices; (R, 2, 2) change of alpha per pixel of each.

@@ -125,13 +125,7 @@ def all_face_boxes(xy, faces, orientation, left, top, cell, n_columns, n_rows, r
 def bin_soft_faces(xy, faces, orientation, height, width, radius):
     """Lists of the faces within ``radius`` of each cell of ``CELL`` × ``CELL`` pixels, for a batch.
 
-    Args:
-        xy: (B, V, 2) projected vertices, pixels.
-        faces: (F, 3) vertex indices.
-        orientation: (B, F) of ``orient``; dropped faces are left out, degenerate ones stay.
-        height: Image height, pixels.
-        width: Image width, pixels.
-        radius: Largest distance of a listed face, pixels.
+    Dropped faces are left out, degenerate ones stay.
 
     Returns:
         (B, cells + 1) int32 begin of each cell's list in its image's members; (B + 1,) int64 begin of each image's

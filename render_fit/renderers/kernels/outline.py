@@ -223,15 +223,7 @@ def _joined(piece, place, count):
 def trace_outline(xy, z, topology, orientation, height, width, radius, face_parts=None):
     """Outline of the union of all faces, or the borders between visible parts, within ``radius`` of the image.
 
-    Args:
-        xy: (B, V, 2) projected vertices, pixels.
-        z: (B, V) depths of the vertices, metres.
-        topology: Edges and adjacency of the mesh.
-        orientation: (B, F) orientations of ``orient``.
-        height: Image height, pixels.
-        width: Image width, pixels.
-        radius: Distance from a pixel beyond which pieces have no effect, pixels.
-        face_parts: (F,) int64 part of each face, for the borders between parts; None for the outline.
+    ``topology``: edges and adjacency of the mesh. ``face_parts`` is given for the borders between parts only.
 
     Returns:
         (B, N, 4) int32 for each piece: its edge, the edge that cuts its start and the one that cuts its end

@@ -36,14 +36,14 @@ def beyond(own, pair):
 
 @kernel(parallel=True)
 def borders_forward(alpha, own, keep, pair, parts):
-    """Fill ``parts`` (B, 24, H, W), initially zero.
+    """Fill ``parts`` (B, 24, H, W), initially zero, in the dtype of the result.
 
     Args:
         alpha: (B, H, W) silhouette.
         own: (B, H, W) int64 visible part of the pixel; −1: none.
         keep: (B, H, W) share of the own part, sigmoid(d / σ).
         pair: (B, H, W) int32 name of the nearest border's pair, of ``contour_forward``.
-        parts: Output, in the dtype of the result.
+        parts: Output.
     """
     n_batch, height, width = alpha.shape
     for task in prange(n_batch * height):

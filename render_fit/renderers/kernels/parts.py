@@ -123,23 +123,10 @@ def _depth_limit(px, py, f, xy, z, faces, gamma):
 def parts_forward(
     alpha, owner, face_index, xy, z, faces, face_parts, start, offset, members, sigma, radius, gamma, parts
 ):
-    """Fill ``parts`` (B, 24, H, W), initially zero.
+    """Fill ``parts`` (B, 24, H, W), initially zero, in the dtype of the result.
 
-    Args:
-        alpha: (B, H, W) silhouette.
-        owner: (B, H, W) int32 face whose part has all of alpha where no face is within the radius; −1: none.
-        face_index: (B, H, W) int32 faces of the hard pass.
-        xy: (B, V, 2) projected vertices, pixels.
-        z: (B, V) depths of the vertices, metres.
-        faces: (F, 3) vertex indices.
-        face_parts: (F,) int64 part of each face.
-        start: Begins of the cells' lists, of ``bin_soft_faces`` with the same radius.
-        offset: Begins of the images' members, of ``bin_soft_faces``.
-        members: Faces in the lists, of ``bin_soft_faces``.
-        sigma: σ of D, pixels.
-        radius: Distance beyond which a face has no weight, pixels.
-        gamma: Temperature γ, metres.
-        parts: Output, in the dtype of the result.
+    ``owner``: (B, H, W) int32 face whose part has all of alpha where no face is within the radius; −1: none.
+    ``sigma``: σ of D, pixels. ``gamma``: temperature γ, metres.
     """
     n_batch, height, width = alpha.shape
     n_rows, n_columns = (height + CELL - 1) // CELL, (width + CELL - 1) // CELL

@@ -27,13 +27,7 @@ MOST_EXPONENT = 30.0
 
 @kernel(parallel=True)
 def triangle_records(xy, faces, orientation):
-    """Records of all faces (see ``RECORD``), in image coordinates: (B, F, RECORD).
-
-    Args:
-        xy: (B, V, 2) projected vertices, pixels.
-        faces: (F, 3) vertex indices.
-        orientation: (B, F) orientations of ``orient``.
-    """
+    """Records of all faces (see ``RECORD``), in image coordinates: (B, F, RECORD)."""
     n_faces = faces.shape[0]
     records = np.empty((xy.shape[0], n_faces, RECORD))
     for task in prange(xy.shape[0] * BANDS):

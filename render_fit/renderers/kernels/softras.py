@@ -79,17 +79,7 @@ def _pull(scratch, n, found, per_sigma2, radius2, corner_grad):
 
 @kernel(parallel=True)
 def softras_forward(records, start, offset, members, sigma, radius, height, width):
-    """Product over faces from which alpha is computed.
-
-    Args:
-        records: (B, F, RECORD) records of ``triangle_records``.
-        start: Begins of the cells' lists, of ``bin_soft_faces`` with the same radius.
-        offset: Begins of the images' members, of ``bin_soft_faces``.
-        members: Faces in the lists; each cell's faces in reach of a pixel are moved to the front of its list.
-        sigma: σ of the sigmoid, pixels.
-        radius: Blur radius, pixels.
-        height: Image height, pixels.
-        width: Image width, pixels.
+    """Product over faces from which alpha is computed; moves each cell's faces in reach of a pixel to the front.
 
     Returns:
         (B, H, W) float64 1 / (1 − alpha).
@@ -189,14 +179,7 @@ def _find_nearest(scratch, n, found, radius2):
 def nearest_faces(in_reach, records, start, offset, members, radius, face_index):
     """The face nearest in the image to each pixel centre that no face covers; −1 elsewhere.
 
-    Args:
-        in_reach: (B, cells) numbers of faces in reach, of ``softras_forward``.
-        records: (B, F, RECORD) records of ``triangle_records``.
-        start: Begins of the cells' lists, of ``bin_soft_faces`` with the same radius.
-        offset: Begins of the images' members, of ``bin_soft_faces``.
-        members: Faces in the lists, as reordered by ``softras_forward``.
-        radius: Blur radius, pixels.
-        face_index: (B, H, W) int32 faces of the hard pass.
+    ``members`` are those that ``softras_forward`` reordered.
 
     Returns:
         (B, H, W) int32 faces; of equally near ones the first.

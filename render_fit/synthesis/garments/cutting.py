@@ -45,7 +45,7 @@ class Garment:
     """One layer over the body.
 
     Attributes:
-        material: Key of the colours, see `appearance.materials.albedo`.
+        material: Key of the colours, see `images.materials.albedo`.
         offsets: (V, 3) rest-pose displacement of the body's vertices, metres; 0 away from the garment.
         inside: (V,) signed distance to the hem, metres; positive on the cloth.
     """

@@ -1,1 +1,1 @@
-"""RGB images of synthetic people: fast ones for training, and photograph-like ones with cast shadows for scenes."""
+"""RGB images of synthetic people and their colours: fast for training, photograph-like with shadows for scenes."""

@@ -4,6 +4,8 @@ import csv
 import json
 import math
 import shlex
+import subprocess
+import sys
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -18,11 +20,11 @@ from render_fit.cli.app import app
 from render_fit.core.skeletons import COCO_17, H36M_17
 from render_fit.datasets.images import PhotoSample
 from render_fit.evaluation import fit_errors, tables
+from render_fit.evaluation.experiments import ground_truth_3d
 from render_fit.evaluation.experiments.ground_truth_3d import describe
 from render_fit.evaluation.experiments.photos_with_masks import withheld_keypoints
-from render_fit.evaluation.experiments.registry import EXPERIMENTS, RENAMED, run_experiment
-from render_fit.evaluation.experiments.runner import load_components
-from render_fit.evaluation.experiments.settings import ExperimentConfig
+from render_fit.evaluation.experiments.runner import function_of, load_components, run_experiment
+from render_fit.evaluation.experiments.settings import EXPERIMENTS, RENAMED, ExperimentConfig
 from render_fit.synthesis import everyday_pose, synthetic_scene, view_rotation
 
 
@@ -126,6 +128,21 @@ def test_the_command_lists_its_experiments(arguments):
     assert all(len(line.split()) > 3 for line in result.stdout.splitlines())
 
 
+def test_the_list_imports_no_experiment():
+    code = (
+        "import sys\nfrom render_fit.cli.app import app\n"
+        "try:\n    app(['experiment', '--list'])\nexcept SystemExit:\n"
+        "    print(sorted({'torch', 'numpy', 'scipy'} & set(sys.modules)))"
+    )
+    listed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert listed.splitlines()[-1] == "[]" and len(listed.splitlines()) == len(EXPERIMENTS) + 1
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_an_entry_of_the_table_describes_its_function(name):
+    assert EXPERIMENTS[name].description == (function_of(name).__doc__ or "").splitlines()[0]
+
+
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_quick_sizes_are_options_that_the_experiment_uses(name):
     experiment = EXPERIMENTS[name]
@@ -168,7 +185,7 @@ def test_a_run_records_the_command_that_repeats_it(tmp_path: Path, monkeypatch: 
         configs.append(config)
         return tables.ExperimentResult("real-3d", [], {}, ())
 
-    monkeypatch.setitem(EXPERIMENTS, "real-3d", replace(EXPERIMENTS["real-3d"], run=experiment))
+    monkeypatch.setattr(ground_truth_3d, "real_3d", experiment)
     arguments = ["real-3d", "--out", str(tmp_path), "--quick", "--seed", "0", "--keypoints-only", "--recipe", "predict"]
     for _ in range(2):
         assert run(*arguments).exit_code == 0

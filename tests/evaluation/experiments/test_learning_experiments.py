@@ -10,8 +10,8 @@ import torch
 from render_fit.bodies import open_body
 from render_fit.core.skeletons import COCO_17, SMPL_24
 from render_fit.evaluation.experiments import domain_adaptation, regressor_baselines, two_d_supervision
-from render_fit.evaluation.experiments.fits_of_synthetic_people import observations_of, sample_fit_targets
-from render_fit.evaluation.experiments.registry import run_experiment
+from render_fit.evaluation.experiments.regressor_baselines import observations_of, sample_fit_targets
+from render_fit.evaluation.experiments.runner import run_experiment
 from render_fit.evaluation.experiments.settings import ExperimentConfig
 from render_fit.evaluation.regressors import regressor_metrics
 from render_fit.regressors.checkpoint import save_regressor

@@ -10,7 +10,7 @@ import torch
 from render_fit.bodies import open_body
 from render_fit.evaluation.experiments import status_thresholds
 from render_fit.evaluation.tables import Metrics
-from render_fit.fitting.quality import Quality, Thresholds, judge
+from render_fit.fitting.quality import Quality, Thresholds, fit_status
 from render_fit.observations.observation import box_of_mask
 from render_fit.synthesis import everyday_pose, perturbations, synthetic_scene
 
@@ -123,7 +123,8 @@ def test_chosen_thresholds_separate_bad_from_not_bad():
     # what finds 0.41 and 0.3 without the two good ones over 0.5 starts at 0.45.
     assert chosen == Thresholds(iou_ok=0.75, keypoint_error_ok=0.055, iou_failed=0.45, keypoint_error_failed=0.055)
     assert (
-        status_thresholds.youden([judge(one, chosen)[0] == "ok" for one in fine + bad], [False] * 5 + [True] * 7) == 0.6
+        status_thresholds.youden([fit_status(one, chosen)[0] == "ok" for one in fine + bad], [False] * 5 + [True] * 7)
+        == 0.6
     )
 
 
@@ -151,4 +152,4 @@ def test_errors_are_counted_by_status():
 
 
 def test_a_clothed_persons_body_is_ok():
-    assert judge(quality(0.80, 0.015))[0] == "ok"
+    assert fit_status(quality(0.80, 0.015))[0] == "ok"

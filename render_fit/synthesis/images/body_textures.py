@@ -10,7 +10,7 @@ from torch import Tensor
 
 from render_fit.bodies.body import Body
 from render_fit.core.skeletons import SMPL_24
-from render_fit.synthesis.appearance.materials import HAIR_TONES, RGB, SKIN_TONES
+from render_fit.synthesis.images.materials import HAIR_TONES, RGB, SKIN_TONES
 
 _ARMS, _LEGS, _FEET, _HANDS = (
     torch.tensor([any(word in name for word in words) for name in SMPL_24.joints])

@@ -1,4 +1,4 @@
-"""Options that ``fit`` and ``predict`` share. Each is declared once and becomes a parameter of both commands.
+"""Options that commands read from dataclasses, and those that ``fit`` and ``predict`` share, each declared once.
 
 A field of `PhotoOptions` whose type is a dataclass of the library (`PhotoFiles`, `FitOptions`) stands for all fields of
 that dataclass, with their names, types, defaults and descriptions.
@@ -7,7 +7,7 @@ that dataclass, with their names, types, defaults and descriptions.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
@@ -66,12 +66,14 @@ TEXT_OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
 """Options that are given as one word with commas: placeholder in the help, and the function that reads the word."""
 
 
-def takes_photos(*, without: Collection[str] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Adds the shared options to a command, which receives them as a `PhotoOptions`, its first argument.
+def takes(
+    shared: Sequence[inspect.Parameter], build: Callable[[dict[str, Any]], Any]
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Adds parameters to a command, whose first argument is what ``build`` makes of their values.
 
     Args:
-        without: Names of shared options that the command does not have; they keep their defaults. The command's own
-            parameters replace shared options of the same name.
+        shared: Parameters to add, as Typer reads them. The command's own ones replace those of the same name.
+        build: Maps names and values of the added parameters to the command's first argument.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -80,19 +82,28 @@ def takes_photos(*, without: Collection[str] = ()) -> Callable[[Callable[..., No
             parameter.replace(annotation=hints[parameter.name], kind=inspect.Parameter.KEYWORD_ONLY)
             for parameter in list(inspect.signature(command).parameters.values())[1:]
         ]
-        left_out = {*without, *(parameter.name for parameter in own)}
-        shared = [parameter for parameter in _parameters(PhotoOptions) if parameter.name not in left_out]
+        names = {parameter.name for parameter in own}
+        added = [parameter for parameter in shared if parameter.name not in names]
 
         def run(**values: Any) -> None:
-            given = {parameter.name: values.pop(parameter.name) for parameter in shared}
-            command(_build(PhotoOptions, given), **values)
+            command(build({parameter.name: values.pop(parameter.name) for parameter in added}), **values)
 
         run.__name__, run.__doc__ = command.__name__, command.__doc__
-        run.__signature__ = inspect.Signature([*shared, *own])  # pyright: ignore[reportFunctionMemberAccess]
-        run.__annotations__ = {parameter.name: parameter.annotation for parameter in (*shared, *own)}
+        run.__signature__ = inspect.Signature([*own, *added])  # pyright: ignore[reportFunctionMemberAccess]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *added)}
         return run
 
     return decorate
+
+
+def takes_photos(*, without: Collection[str] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Adds the shared options to a command, which receives them as a `PhotoOptions`, its first argument.
+
+    Args:
+        without: Names of shared options that the command does not have; they keep their defaults.
+    """
+    shared = [parameter for parameter in _parameters(PhotoOptions) if parameter.name not in without]
+    return takes(shared, lambda values: _build(PhotoOptions, values))
 
 
 def _parameters(options: Any) -> Iterator[inspect.Parameter]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from render_fit.core.errors import NoPersonError
 from render_fit.core.skeletons import MEDIAPIPE_33
-from render_fit.observations.mediapipe.network import (
+from render_fit.observations.mediapipe_network import (
     INPUT_SIDE_PX,
     PADDING_GREY,
     PoseDetection,

@@ -3,7 +3,7 @@
 import numpy as np
 import trimesh
 
-from render_fit.bodies.building.population import resample, stature_and_bmi
+from render_fit.bodies.building.source import resample, stature_and_bmi
 
 
 def test_resampled_people_are_as_tall_and_heavy_as_published() -> None:

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from render_fit.cli import app
-from render_fit.cli.photo_options import METHOD, METHOD_OPTIONS, PHOTO, RUN
+from render_fit.cli.options import METHOD, METHOD_OPTIONS, PHOTO, RUN
 from render_fit.datasets.photo_folder import PhotoFiles
 from render_fit.pipelines import folder
 from render_fit.pipelines.options import FitOptions
@@ -18,14 +18,14 @@ FILES = PhotoFiles(Path("m.png"), Path("k.json"), Path("p.png"), "atr", Path("o.
 PHOTO_AND_RUN = {
     "person": "1",
     "box": (1.0, 2.0, 30.0, 40.0),
-    "focal_mm": 35.0,
+    "focal_35mm": 35.0,
     "height_m": 1.7,
     "parts_from_keypoints": True,
     "save": ("ply", "gif"),
 }
 SHARED = (
     "a.png b --mask m.png --keypoints k.json --parts p.png --part-labels atr --occluders o.png --observations obs "
-    "--person 1 --box 1,2,30,40 --focal-mm 35 --height-m 1.7 --parts-from-keypoints --save ply,gif --overwrite "
+    "--person 1 --box 1,2,30,40 --focal-35mm 35 --height-m 1.7 --parts-from-keypoints --save ply,gif --overwrite "
     "--jobs 3 --verbose"
 )
 
@@ -80,7 +80,7 @@ def test_every_option_of_fit_reaches_the_run(calls):
     check_run(calls[0], "o")
     assert calls[0][0][1] == FitOptions(**PHOTO_AND_RUN, **method)
     unset = {field.name for field in fields(FitOptions)} - PHOTO_AND_RUN.keys() - method.keys()
-    assert unset == {"camera"}  # excludes --focal-mm
+    assert unset == {"camera"}  # excludes --focal-35mm
     assert run("fit", "a.png", "--camera", "c.json").exit_code == 0
     assert calls[1][0][1] == FitOptions(camera=Path("c.json"))
     defaults = {"files": PhotoFiles(), "observations": None, "resume": None, "n_workers": 1}
@@ -101,6 +101,8 @@ def test_old_names_of_options_are_accepted_with_a_warning(calls):
     result = run("fit", "a.png", "--make-parts")
     assert (result.exit_code, calls[0][0][1].parts_from_keypoints) == (0, True)
     assert "--make-parts is now called --parts-from-keypoints" in result.stderr
+    result = run("fit", "a.png", "--focal-mm", "35")
+    assert (result.exit_code, calls[1][0][1].focal_35mm) == (0, 35.0)
     assert "--make-parts" not in run("fit", "--help").stdout
     gone = run("synthesize", "--motion=gone", "--out", "gone")
     assert (gone.exit_code, "--motion is now called --mocap" in gone.stderr) == (2, True)

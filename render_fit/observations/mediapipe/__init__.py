@@ -1,1 +1,0 @@
-"""Observer that uses MediaPipe Pose."""
