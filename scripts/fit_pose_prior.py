@@ -1,16 +1,15 @@
-"""Fits the shipped pose mixture and joint ranges to CMU motion capture.
+"""Fits the shipped pose mixture and joint ranges to CMU motion capture with the frequencies of photos.
 
-    python scripts/fit_pose_prior.py ../shared/data [--components 6 8 12 16] [--out render_fit/losses/priors/assets]
+    python scripts/fit_pose_prior.py ../shared/data [--out render_fit/losses/priors/assets]
 
-The number of components is the smallest whose mean log-likelihood on held-out subjects is within half a nat of
-the best. Writes pose_mixture.npz and joint_ranges.npz. The motion capture was obtained from mocap.cs.cmu.edu; the
-database was created with funding from NSF EIA-0196217.
+Each activity (`synthesis.poses.everyday.FREQUENCIES`) gets components of its own, so that people who stand are not
+averaged with people who walk. Writes pose_mixture.npz and joint_ranges.npz. The motion capture was obtained from
+mocap.cs.cmu.edu; the database was created with funding from NSF EIA-0196217.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,17 +17,29 @@ import numpy as np
 import torch
 
 from render_fit.core.skeletons import SMPL_24
-from render_fit.datasets.mocap import MocapPoses, load_poses
+from render_fit.datasets.mocap import load_poses
+from render_fit.losses.priors.gmm import GaussianMixturePrior
 from render_fit.losses.priors.joint_limits import HINGES, twist_and_swing
+from render_fit.synthesis.poses.everyday import FREQUENCIES, EverydayPoses, PhotoActivity
 
 CREDIT = "Fitted to motion capture from mocap.cs.cmu.edu, created with funding from NSF EIA-0196217."
 FLOOR_RAD = 0.06  # added in every direction: motion-capture noise, and motion that fixed collars and hinges lack
 POOLING = 0.07  # covariances are shared between components as if each had this part of all data in common
-BALANCE = 0.5  # a subject with n poses counts n ** (1 - BALANCE): 01 alone is half of the poses
+VOLUME = 0.3  # see `GaussianMixturePrior`: chosen by the bias of fits to 2D keypoints (docs/pose_prior.md)
+SAMPLES = 12_000
 WIDENING = 0.15  # share of a joint's range, on each side: people reach further than in these clips
 MARGIN_RAD = 0.15  # smallest widening, and the only one on the straight side of elbows and knees
-ITERATIONS = 60
-STARTS = 3
+ITERATIONS = 40
+COMPONENTS: dict[PhotoActivity, int] = {
+    "standing": 4,
+    "weight on one leg": 4,
+    "walking": 6,
+    "sitting": 2,
+    "sitting on the ground": 4,
+    "crouching": 2,
+    "bending": 4,
+    "other": 4,
+}
 
 
 class Mixture(NamedTuple):
@@ -48,13 +59,6 @@ def mirror_image(x: np.ndarray) -> np.ndarray:
     """(n, 63) mirrored poses: sides swapped, rotation vectors reflected in the plane x = 0."""
     swap = [joint - 1 for joint in SMPL_24.left_right_swap[1:22]]
     return (x.reshape(-1, 21, 3)[:, swap] * np.array([1.0, -1.0, -1.0])).reshape(-1, 63)
-
-
-def balanced_weights(poses: MocapPoses) -> np.ndarray:
-    """(n,) weights of mean 1, smaller for subjects with many poses."""
-    count = Counter(poses.subject)
-    weights = np.array([count[subject] ** -BALANCE for subject in poses.subject])
-    return weights / weights.mean()
 
 
 def log_densities(x: np.ndarray, mixture: Mixture) -> np.ndarray:
@@ -141,34 +145,43 @@ def joint_ranges(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return lower, upper
 
 
+def fit_activities(poses: EverydayPoses, generator: torch.Generator) -> Mixture:
+    """One mixture per activity, weighted by `FREQUENCIES`, in one."""
+    found = []
+    for activity, frequency in FREQUENCIES.items():
+        x = body_dimensions(poses.sample_activity(activity, round(SAMPLES * frequency), generator).numpy())
+        x = np.concatenate([x, mirror_image(x)])
+        own = fit_mixture(x, np.ones(len(x)), COMPONENTS[activity], np.random.default_rng(0))
+        found.append(own._replace(weights=own.weights * frequency))
+        knees = np.degrees(own.means[:, [9, 12]]).round().tolist()
+        print(f"{activity}: log-likelihood {log_likelihood(x, own).mean():.1f}, knees of the components {knees}")
+    return Mixture(*(np.concatenate(values) for values in zip(*found, strict=True)))
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shared_data", type=Path)
-    parser.add_argument("--components", type=int, nargs="+", default=[6, 8, 12, 16])
     parser.add_argument("--out", type=Path, default=Path("render_fit/losses/priors/assets"))
     arguments = parser.parse_args()
     train, held_out = (load_poses(arguments.shared_data, split) for split in ("train", "held_out"))
-    x = body_dimensions(train.pose)
-    x = np.concatenate([x, mirror_image(x)])
-    sample_weights = np.tile(balanced_weights(train), 2)
-    unseen = body_dimensions(held_out.pose)
-    print(f"{len(train)} poses of {len(set(train.subject))} subjects and their mirror images, {len(held_out)} held out")
-    tried: list[tuple[float, Mixture]] = []
-    for components in arguments.components:
-        candidates = [fit_mixture(x, sample_weights, components, np.random.default_rng(seed)) for seed in range(STARTS)]
-        mixture = max(candidates, key=lambda candidate: (log_likelihood(x, candidate) * sample_weights).mean())
-        seen_score, unseen_score = (float(log_likelihood(data, mixture).mean()) for data in (x, unseen))
-        print(f"{components:3d} components: mean log-likelihood {seen_score:.2f} train, {unseen_score:.2f} held out")
-        tried.append((unseen_score, mixture))
-    best = max(score for score, _ in tried)
-    chosen = min((mixture for score, mixture in tried if score > best - 0.5), key=lambda mixture: len(mixture.weights))
+    print(f"{len(train)} poses of {len(set(train.subject))} subjects, {len(held_out)} held out")
+    mixture = fit_activities(EverydayPoses(train), torch.Generator().manual_seed(0))
     arguments.out.mkdir(parents=True, exist_ok=True)
     path = arguments.out / "pose_mixture.npz"
-    arrays = {name: value.astype(np.float32) for name, value in chosen._asdict().items()}
-    np.savez_compressed(path, **arrays, credit=np.array(CREDIT))
-    print(f"{path}: {len(chosen.weights)} components, {path.stat().st_size / 1000:.0f} kB")
-    lower, upper = (array.astype(np.float32) for array in joint_ranges(x))
+    arrays = {name: value.astype(np.float32) for name, value in mixture._asdict().items()}
+    np.savez_compressed(path, **arrays, volume=np.float32(VOLUME), credit=np.array(CREDIT))
+    print(f"{path}: {len(mixture.weights)} components, {path.stat().st_size / 1000:.0f} kB")
+    unseen, activities = EverydayPoses(held_out).sample(2_000, torch.Generator().manual_seed(1))
+    x, prior = body_dimensions(unseen.numpy()), GaussianMixturePrior.from_file(path)
+    likelihood, energy = log_likelihood(x, mixture), prior(torch.from_numpy(x).float()).numpy()
+    print(f"held out: mean log-likelihood {likelihood.mean():.2f}")
+    for activity in FREQUENCIES:
+        own = np.array(activities) == activity
+        low, middle, high = np.percentile(energy[own], (5, 50, 95))
+        print(f"  {activity}: {likelihood[own].mean():.1f}; energy {low:.0f}, {middle:.0f}, {high:.0f} (5, 50, 95 %)")
+    moved = body_dimensions(train.pose)
+    lower, upper = (value.astype(np.float32) for value in joint_ranges(np.concatenate([moved, mirror_image(moved)])))
     np.savez_compressed(arguments.out / "joint_ranges.npz", lower=lower, upper=upper, credit=np.array(CREDIT))
 
 

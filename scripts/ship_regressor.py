@@ -3,10 +3,11 @@
     render-fit train lifter --mocap FOLDER --out training/lifter
     python scripts/ship_regressor.py training/lifter lifter "recipe lifter, 22,000 steps, CMU motion capture"
 
-The shipped lifter was trained in two parts: 14,000 of the recipe's 22,000 steps without extreme poses (their share 0,
+The shipped lifter was trained in four parts: 14,000 of the recipe's 22,000 steps without extreme poses (their share 0,
 thighs of seated people spread by 11 +- 20 degrees, knees evenly bent), then 7,200 steps from those weights
-(`pretrained`) with extreme poses, learning rate 6e-4, warm-up 100. `nbf` was trained by
-`render-fit train nbf --steps 6000`.
+(`pretrained`) with extreme poses, learning rate 6e-4, warm-up 100, then 6,000 steps with the frequencies of
+`synthesis.poses.everyday`, learning rate 4e-4, warm-up 200, average 0.998, then 1,600 steps at 2e-4, warm-up 50.
+`nbf` was trained by `render-fit train nbf --steps 6000`.
 """
 
 import argparse

@@ -118,6 +118,7 @@ MARKER_JOINTS: Mapping[str, Mapping[str, float]] = {
     "marker_thorax": {"spine3": 0.18, "neck": 0.82},
     "marker_nose": {"head": 0.45, "chin": 0.55},
     "marker_head": {"head": 0.55, "head_top": 0.45},
+    **_both_sides("mediapipe_left_knee", {"coco_left_knee": 0.95, "coco_left_ankle": 0.05}),
 }
 """The joints of marker-based skeletons: for each, weights of the joints and landmarks that it lies between.
 

@@ -189,7 +189,13 @@ MEDIAPIPE_33 = _skeleton(
     "mouth_left-mouth_right left_wrist-left_pinky-left_index-left_wrist-left_thumb "
     "right_wrist-right_pinky-right_index-right_wrist-right_thumb left_ankle-left_heel-left_foot_index-left_ankle "
     "right_ankle-right_heel-right_foot_index-right_ankle",
-    landmarks={**_CLICKED, "left_foot_index": "left_big_toe", "right_foot_index": "right_big_toe"},
+    landmarks={
+        **_CLICKED,
+        "left_foot_index": "left_big_toe",
+        "right_foot_index": "right_big_toe",
+        "left_knee": "mediapipe_left_knee",
+        "right_knee": "mediapipe_right_knee",
+    },
     # BlazePose was annotated by its own rules ("hip" nearer the joint centre, one point for all toes).
     approximate="left_hip right_hip left_shoulder right_shoulder left_foot_index right_foot_index left_thumb "
     "right_thumb left_index right_index left_pinky right_pinky",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -151,6 +151,24 @@ def read_ccp(folder: Path) -> tuple[PhotoSample, ...]:
             )
         )
     return tuple(samples)
+
+
+def ccp_pixels(sample: PhotoSample, labels: Collection[str]) -> Bool[Tensor, "h w"]:
+    """Pixels of a street photo of `read_ccp` with one of some labels.
+
+    Args:
+        sample: The photo.
+        labels: Names in ``ccp/labels.json``: garments, ``skin``, ``hair`` and others.
+
+    Returns:
+        (H, W).
+
+    Raises:
+        ValueError: if there is no such label.
+    """
+    names = json.loads(sample.image_path.with_name("labels.json").read_text())
+    labelled = np.array(Image.open(sample.image_path.with_name(f"{sample.name}_labels.png")))
+    return torch.from_numpy(np.isin(labelled, [names.index(label) for label in labels]))
 
 
 def read_up3d(folder: Path) -> tuple[PhotoSample, ...]:

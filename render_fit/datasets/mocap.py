@@ -15,6 +15,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.spatial.transform import Rotation
 
+from render_fit.datasets.mocap_activities import Activity, classify, trunk_tilt
+from render_fit.datasets.mocap_calibration import calibrate_knees
 from render_fit.datasets.mocap_formats import BONES, SourceMotion, read_source
 from render_fit.datasets.mocap_retargeting import retarget
 
@@ -28,6 +30,7 @@ HELD_OUT_SUBJECTS = ("02", "07", "08", "10", "39", "expmap_soccer")
 """Subjects that no training uses: 02 walks, runs, jumps, punches, bends and washes; 07, 08 and 39 walk; 10 and the
 unnamed footballers of the expmap file (subjects 10 and 11 in CMU's football takes) kick."""
 
+UPRIGHT_DEG = 30.0  # poses with the trunk closer to the vertical determine a subject's straight knee
 SAME_POSE_M = 0.03  # two poses of a split with a smaller RMS joint distance count as one
 WALKING_SHARE = 0.25  # largest share of walking poses in a split
 
@@ -56,12 +59,14 @@ class MocapPoses:
         subject: n subjects: CMU's number, or ``expmap_<action>`` where the file does not contain it.
         clip: n clip names.
         source: n stems of source files.
+        activity: n activities, see `mocap_activities.classify`.
     """
 
     pose: Float[np.ndarray, "n 24 3"]
     subject: tuple[str, ...]
     clip: tuple[str, ...]
     source: tuple[str, ...]
+    activity: tuple[Activity, ...]
 
     def __len__(self) -> int:
         return len(self.pose)
@@ -93,8 +98,10 @@ def load_poses(shared_data_folder: Path, split: Split = "all") -> MocapPoses:
         pose.append(_remove_heading(retarget(motion.rotations[good], offsets, parents), motion, good))
         clip += [motion.clip_names[c] for c in motion.clip[good]]
         source += [motion.file] * int(good.sum())
-    every = np.concatenate(pose)
     subject = [_subject(c) for c in clip]
+    every = np.concatenate(pose)
+    upright = np.degrees(trunk_tilt(joint_positions(every, offsets, parents))) < UPRIGHT_DEG
+    every = calibrate_knees(every, subject, upright)
     held_out = np.isin(subject, HELD_OUT_SUBJECTS)
     walking = np.array([_is_walking(c) for c in clip])
     positions = joint_positions(every, offsets, parents)
@@ -112,6 +119,7 @@ def load_poses(shared_data_folder: Path, split: Split = "all") -> MocapPoses:
         subject=tuple(subject[i] for i in chosen),
         clip=tuple(clip[i] for i in chosen),
         source=tuple(source[i] for i in chosen),
+        activity=classify(positions[chosen]),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from render_fit.bodies.body import Body
@@ -21,17 +21,21 @@ from render_fit.synthesis.independent_rasterizer import rasterize_mask
 TORSO = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 
 
+def covered_pixels(body: Body, parameters: BodyParameters, camera: Camera) -> Bool[Tensor, "h w"]:
+    """(H, W) pixels of the photo that a fit covers from half their area on, by the independent rasteriser."""
+    vertices = body(parameters).vertices[0].detach().double().numpy()
+    coverage = rasterize_mask(
+        vertices, body.faces.numpy(), camera.K[0].double().numpy(), camera.height, camera.width, 2
+    )
+    return torch.from_numpy(coverage >= 0.5)
+
+
 def silhouette_iou(body: Body, parameters: BodyParameters, camera: Camera, mask: Float[Tensor, "h w"]) -> float:
     """IoU of a fit's silhouette with a mask at the resolution of the photo, rendered by the independent rasteriser.
 
     A pixel counts as covered from half its area on.
     """
-    vertices = body(parameters).vertices[0].detach().double().numpy()
-    coverage = rasterize_mask(
-        vertices, body.faces.numpy(), camera.K[0].double().numpy(), camera.height, camera.width, 2
-    )
-    covered = torch.from_numpy(coverage >= 0.5)[None]
-    return float(metrics.iou(covered, (mask >= 0.5)[None]))
+    return float(metrics.iou(covered_pixels(body, parameters, camera)[None], (mask >= 0.5)[None]))
 
 
 @dataclass(frozen=True)

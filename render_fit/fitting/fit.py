@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,7 @@ def fit_resolved(
     predicted = None
     if network is not None:
         predicted = regressor_hypotheses(body, observation, camera, network, recipe.n_betas, _dimension(basis))
+    observation = _points_of(body, observation)
     context = FitContext(
         recipe,
         body,
@@ -201,6 +203,20 @@ def fit_resolved(
     seconds = {record.name: round(record.seconds, 4) for record in records}
     seconds["total"] = round(time.perf_counter() - clock, 4)
     return _result(context, before, after, seconds, notes, resolved.record(), any(moved) or not moved)
+
+
+def _points_of(body: Body, observation: Observation) -> Observation:
+    """The observation with confidence 0 for keypoints that the body does not have."""
+    if observation.skeleton is None:
+        return observation
+    has = body.supports(observation.skeleton)
+
+    def known(confidence: Tensor | None) -> Tensor | None:
+        return None if confidence is None else confidence * has.to(confidence)
+
+    return replace(
+        observation, confidence=known(observation.confidence), confidence_3d=known(observation.confidence_3d)
+    )
 
 
 def _has_evidence(observation: Observation) -> bool:

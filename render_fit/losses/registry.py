@@ -9,6 +9,7 @@ from typing import Any
 from render_fit.core.config import nearest
 from render_fit.core.errors import InputError
 from render_fit.core.registry import Registry, check_callable
+from render_fit.losses.clothed_silhouette import ClothedSilhouette
 from render_fit.losses.keypoints import BoneDirections, KeypointReprojection, RegressedJoints
 from render_fit.losses.offsets import ClothingCoefficients, OffsetLaplacian, OffsetSize, OffsetSymmetry
 from render_fit.losses.parameters import KnownHeight, PosePrior, ShapePrior, TorsoTilt
@@ -31,6 +32,7 @@ _OWN: Mapping[str, type] = {
     "regressed_joints": RegressedJoints,
     "silhouette_iou": SilhouetteIoU,
     "silhouette_l2": SilhouetteL2,
+    "clothed_silhouette": ClothedSilhouette,
     "silhouette_distance": SilhouetteDistance,
     "parts": PartLikelihood,
     "pose_mixture": PoseMixture,

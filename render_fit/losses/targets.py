@@ -132,6 +132,16 @@ class FitTargets:
         return torch.from_numpy(np.stack(distances)).to(self.seen_mask)
 
     @cached_property
+    def depth_in_mask_px(self) -> Float[Tensor, "n h w"]:
+        """Distance of every pixel's centre to the nearest valid pixel outside of the mask, 0 outside, pixels."""
+        outside = (self.seen_mask.cpu().numpy() <= 0.5) & self.valid.cpu().numpy()
+        depths = [
+            np.asarray(ndimage.distance_transform_edt(~one)) if one.any() else np.full(one.shape, float(max(one.shape)))
+            for one in outside
+        ]
+        return (torch.from_numpy(np.stack(depths)).to(self.seen_mask) - 0.5).clamp(min=0)
+
+    @cached_property
     def mask_outline_px(self) -> list[Float[Tensor, "m 2"]]:
         """Per image, at most 300 pixel centres (x, y) on the mask's inner edge that are not at a border of validity."""
         outlines = []

@@ -23,6 +23,17 @@ def test_every_sample_is_read_at_its_photos_size(shared_data: Path, name: str, c
             assert 0.005 < sample.mask.float().mean() < 0.9
 
 
+def test_labels_of_street_photos_are_read_by_name(shared_data: Path):
+    for sample in images.read_ccp(shared_data):
+        assert sample.mask is not None
+        pixels = images.ccp_pixels(sample, ("skin", "hair"))
+        assert pixels.shape == sample.mask.shape and pixels.any() and not (pixels & ~sample.mask).any()
+        assert torch.equal(pixels, images.ccp_pixels(sample, ("skin",)) | images.ccp_pixels(sample, ("hair",)))
+        assert not (images.ccp_pixels(sample, ("null", "bag")) & sample.mask).any()
+    with pytest.raises(ValueError, match="cloak"):
+        images.ccp_pixels(sample, ("cloak",))
+
+
 def test_coco_keypoints_lie_in_the_mask_of_their_person(shared_data: Path):
     inside = []
     for sample in images.read_coco(shared_data):

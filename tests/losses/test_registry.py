@@ -43,6 +43,7 @@ def test_what_was_observed_decides_which_terms_can_run():
         "silhouette_iou",
         "silhouette_l2",
         "silhouette_distance",
+        "clothed_silhouette",
     }
     assert comparing >= {"keypoints", "bone_directions", "regressed_joints", "parts"}
     assert is_observed(terms["shape"], only_mask)

@@ -9,7 +9,7 @@ from render_fit.losses.priors.joint_limits import default_joint_limits
 from render_fit.synthesis.poses.bank import PoseAugmentation, PoseBank, mirrored
 
 STILL = PoseAugmentation(
-    **dict.fromkeys(("mirrored", "legs", "arms", "bend_rad", "seated", "bent_forward"), 0.0),
+    **dict.fromkeys(("mirrored", "legs", "arms", "bend_rad", "seated", "bent_forward", "extreme_range"), 0.0),
     random_orientation=0,
     lean_rad=0,
     limit_penalty=1e9,

@@ -46,7 +46,7 @@ def test_segmentation_of_a_network_without_images_is_refused(recipe: TrainingRec
 def test_decoder_and_backbone_learn_where_parts_are(recipe: TrainingRecipe, synthesis: PeopleSampler) -> None:
     torch.manual_seed(0)
     network = RegressorWithSegmentation(Regressor(recipe.regressor), CONFIG)
-    inputs, truth = training_batch(replace(synthesis, noise=NO_NOISE), 8, torch.Generator().manual_seed(0))
+    inputs, truth = training_batch(replace(synthesis, noise=NO_NOISE), 8, torch.Generator().manual_seed(5))
     optimiser = torch.optim.Adam(network.parameters(), 1e-2)
     losses: list[float] = []
     for _ in range(60):

@@ -51,7 +51,7 @@ def coco_masks(config: ExperimentConfig) -> ExperimentResult:
             for threshold in PCK_THRESHOLDS
         },
         **{name: count_of(people, name) for name in ("upside_down", "back_to_front", "spiky", "inside_out")},
-        "status": _statuses(people),
+        "status": statuses(people),
         "median seconds of a fit": median_of(people, "seconds", 2),
     }
     columns = ("name", "iou_none", "iou_smooth", "iou_free", "beta_max", "keypoint_percent")
@@ -175,7 +175,7 @@ def image_only(config: ExperimentConfig) -> ExperimentResult:
     sports = [person for person in people if person.values["dataset"] == "up3d"]
     summary["up3d: photos"] = len(sports)
     summary["up3d: nobody found"] = sum(person.values["found"] == "missed" for person in sports)
-    summary["status"] = _statuses(people)
+    summary["status"] = statuses(people)
     summary["largest |β|"] = max(column(people, "beta_max"), default=None)
     summary["median seconds of a fit"] = median_of(people, "seconds", 2)
     summary["median seconds of observing"] = median_of(people, "observe_seconds", 2)
@@ -225,6 +225,7 @@ def _image_only_person(sample: PhotoSample, config: ExperimentConfig) -> Metrics
     return Metrics(values, pictures, caption)
 
 
-def _statuses(people: list[Metrics]) -> str:
+def statuses(people: list[Metrics]) -> str:
+    """Number of fits of each status, as text."""
     found = [person.values["status"] for person in people if "status" in person.values]
     return ", ".join(f"{found.count(status)} {status}" for status in ("ok", "poor", "failed"))

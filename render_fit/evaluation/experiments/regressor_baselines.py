@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
@@ -190,8 +191,10 @@ def sample_fit_targets(synthesis: PeopleSampler, count: int, seed: int = 7) -> t
         seed: Seed of the sample.
     """
     generator = torch.Generator().manual_seed(seed)
-    sampler, spare = replace(synthesis, keypoint_formats=(COCO_17,)), count // 16 + 8
-    observed, truth = sample_unlabelled(sampler, count + spare, generator)
+    sampler = replace(synthesis, keypoint_formats=(COCO_17,))
+    unseen = synthesis.noise.no_mask * synthesis.noise.no_keypoints
+    enough = math.ceil(1.1 * count / (1 - unseen)) + 16
+    observed, truth = sample_unlabelled(sampler, enough, generator)
     has_mask = (observed.inputs.silhouette != 0).flatten(1).any(1)
     rows = (has_mask | (observed.inputs.confidence > 0).any(1)).nonzero()[:count, 0]
     return observed[rows], truth[rows]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from render_fit.core.errors import InputError
 
 if TYPE_CHECKING:  # imported where needed, so that --help does not import torch
+    from render_fit.datasets.mocap import Split
     from render_fit.synthesis.poses.bank import PoseBank
 
 Sample = TypeVar("Sample")
@@ -74,7 +75,7 @@ class ExperimentConfig:
         """Threads of each of the ``jobs`` processes."""
         return max(1, (os.cpu_count() or 1) // self.jobs)
 
-    def bank(self, split: str) -> PoseBank:
+    def bank(self, split: Split) -> PoseBank:
         """Motion-capture poses of the subjects in a split."""
         from render_fit.datasets.images import data_folder
         from render_fit.synthesis.poses.bank import PoseBank
@@ -163,6 +164,19 @@ EXPERIMENTS: dict[str, Experiment] = {
         "status_thresholds",
         (*REFINE, "clothing"),
         {"limit": 12},
+    ),
+    "pose-calibration": Experiment(
+        "24 synthetic people each who stand, walk, sit and crouch: bias and spread of knee, hip and trunk flexion.",
+        "pose_calibration",
+        REFINE,
+        {"limit": 4},
+    ),
+    "street-photos": Experiment(
+        "30 street photos, given the image alone: knees, size of the clothing, body and clothes in the human labels.",
+        "street_photos",
+        (*REFINE, "clothing"),
+        {"limit": 5},
+        sheet_columns=3,
     ),
     "timing": Experiment(
         "COCO photos, in one process on all cores: seconds of a fit by phase, and of one iteration by part.",

@@ -27,8 +27,13 @@ class GaussianMixturePrior(nn.Module):
         means: (m, d) component means, radians; d is 63, or more: then the mixture is marginalised to the first 63.
         covariances: (m, d, d) positive definite.
         weights: (m,) positive; normalised here.
+        volume: Power of the components' normalisers in the energy, 0 to 1. At 1, the energy is the negative
+            log-density, as in SMPLify. A narrow component is then far below a wide one, even where both fit a pose, and
+            the best pose of an image lies too often in the narrow one. A pose that the image leaves uncertain should be
+            judged by the probability of the component around it instead, from which the normaliser cancels: 0.
 
-    Source: Bogo et al. 2016, "Keep it SMPL", equations 3 and 4.
+    Source: Bogo et al. 2016, "Keep it SMPL", equations 3 and 4; for ``volume``, Laplace's approximation of the
+        component's evidence (Bishop 2006, "Pattern Recognition and Machine Learning", equation 4.137).
     """
 
     means: Tensor
@@ -43,6 +48,7 @@ class GaussianMixturePrior(nn.Module):
         means: Float[np.ndarray, "m d"],
         covariances: Float[np.ndarray, "m d d"],
         weights: Float[np.ndarray, "m"],
+        volume: float = 1.0,
     ) -> None:
         super().__init__()
         means = np.asarray(means, dtype=np.float64)[:, :BODY_DIMENSIONS]
@@ -57,7 +63,7 @@ class GaussianMixturePrior(nn.Module):
         log_det = 2 * np.log(np.diagonal(lower, axis1=1, axis2=2)).sum(axis=1)
         whitening = np.linalg.inv(lower)  # (m, d, d); the Mahalanobis distance is |whitening (x - mean)|
         projection = whitening.reshape(-1, BODY_DIMENSIONS).T
-        log_height = np.log(weights / weights.sum()) - 0.5 * log_det
+        log_height = np.log(weights / weights.sum()) - 0.5 * volume * log_det
         self.register_buffer("means", torch.tensor(means, dtype=torch.float32))
         self.register_buffer("factors", torch.tensor(lower, dtype=torch.float32))
         self.register_buffer("projection", torch.tensor(projection, dtype=torch.float32))
@@ -71,8 +77,9 @@ class GaussianMixturePrior(nn.Module):
         """Reads a mixture.
 
         Args:
-            path: An ``.npz`` with `means`, `covariances` and `weights`, or SMPLify's ``gmm_08.pkl`` (`means`, `covars`,
-                `weights`; 69 dimensions, of which the hands' last six are marginalised out).
+            path: An ``.npz`` with `means`, `covariances`, `weights` and, if it is not 1, `volume`, or SMPLify's
+                ``gmm_08.pkl`` (`means`, `covars`, `weights`; 69 dimensions, of which the hands' last six are
+                marginalised out).
 
         Returns:
             The prior.
@@ -103,7 +110,7 @@ class GaussianMixturePrior(nn.Module):
             raise InputError(f"{path}: not a pose mixture: it lacks {', '.join(missing)}")
         means, covariances, weights = (as_array(content[name], f"{path}: {name}") for name in names)
         try:
-            return cls(means, covariances, weights)
+            return cls(means, covariances, weights, float(content.get("volume", 1.0)))
         except (ValueError, np.linalg.LinAlgError) as error:
             raise InputError(f"{path}: not a pose mixture: {error}") from error
 

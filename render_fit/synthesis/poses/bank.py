@@ -14,18 +14,13 @@ from torch import Tensor
 from render_fit.core.config import StrictModel
 from render_fit.core.errors import InputError
 from render_fit.core.skeletons import SMPL_24
-from render_fit.datasets.mocap import load_poses
+from render_fit.datasets.mocap import Split, load_poses
 from render_fit.losses.priors.gmm import BODY_DIMENSIONS, default_pose_prior
 from render_fit.losses.priors.joint_limits import BONE_AXES, default_joint_limits
+from render_fit.synthesis.poses.everyday import EverydayPoses
+from render_fit.synthesis.poses.joint_groups import ARMS, LEGS, TRUNK, mirrored, sample_seated_legs
 
-_LEGS = [SMPL_24.index(f"{side}_{joint}") for side in ("left", "right") for joint in ("hip", "knee", "ankle", "foot")]
-_ARMS = [
-    SMPL_24.index(f"{side}_{joint}")
-    for side in ("left", "right")
-    for joint in ("collar", "shoulder", "elbow", "wrist", "hand")
-]
-_TRUNK = [SMPL_24.index(joint) for joint in ("spine1", "spine2", "spine3", "neck", "head")]
-_GROUPS = (_LEGS[:4], _LEGS[4:], _TRUNK, _ARMS[:5], _ARMS[5:])
+_GROUPS = (LEGS[:4], LEGS[4:], TRUNK, ARMS[:5], ARMS[5:])
 _EXTREME_LIMBS = 2 / 3
 """Share of the limbs (the trunk is one) of extreme poses that are sampled over their whole range."""
 
@@ -34,8 +29,6 @@ _MAX_PITCH_RAD = 1.6
 
 _HAND_TURN_RAD = 0.2
 """Standard deviation of the hands' rotations in `PoseBank.sample_real` and `PoseBank.sample_plausible`."""
-
-_SWAP = torch.tensor(SMPL_24.left_right_swap)
 
 
 class PoseAugmentation(StrictModel):
@@ -64,14 +57,14 @@ class PoseAugmentation(StrictModel):
     }
 
     mirrored: float = 0.5
-    legs: float = 0.25
+    legs: float = 0.15
     arms: float = 0.35
-    bend_rad: float = 0.25
-    seated: float = 0.12
-    bent_forward: float = 0.08
-    extreme_range: float = 0.12
-    random_orientation: float = 0.12
-    lean_rad: float = 0.2
+    bend_rad: float = 0.12
+    seated: float = 0.05
+    bent_forward: float = 0.05
+    extreme_range: float = 0.1
+    random_orientation: float = 0.08
+    lean_rad: float = 0.1
     limit_penalty: float = 0.15
 
 
@@ -92,16 +85,19 @@ class PoseBank:
         return len(self.pose)
 
     @staticmethod
-    def from_motion_capture(folder: Path, split: str = "train") -> PoseBank:
-        """Poses of the CMU motion capture (see `datasets.mocap.load_poses`), split by subject."""
-        return PoseBank(torch.from_numpy(load_poses(folder, split).pose))  # pyright: ignore[reportArgumentType]
+    def from_motion_capture(folder: Path, split: Split = "train", count: int = 20_000) -> PoseBank:
+        """Samples of `EverydayPoses` on the CMU motion capture, split by subject; the same ones in every call."""
+        poses = EverydayPoses(load_poses(folder, split))
+        return PoseBank(poses.sample(count, torch.Generator().manual_seed(0))[0])
 
     @staticmethod
     def from_prior(count: int = 5_000, seed: int = 0) -> PoseBank:
         """Samples of the pose prior that ships, for machines without motion capture, which is more diverse."""
         body = default_pose_prior().sample(count, torch.Generator().manual_seed(seed), spread=1.0)
         pose = torch.zeros(count, 24, 3)
-        pose[:, 1 : 1 + BODY_DIMENSIONS // 3] = body.view(count, -1, 3)
+        # A sampled rotation vector can be longer than half a turn.
+        rotations = roma.rotvec_to_rotmat(body.view(count, -1, 3))
+        pose[:, 1 : 1 + BODY_DIMENSIONS // 3] = roma.rotmat_to_rotvec(rotations)
         return PoseBank(pose)
 
     def mean_rotations(self) -> Float[Tensor, "23 3 3"]:
@@ -155,19 +151,14 @@ class PoseBank:
         forward = torch.tensor([1.0, 0.0, 0.0])
         original = other()
         pose = original.clone()
-        pose[:, _LEGS] = torch.where(chance(augmentation.legs)[:, None, None], other()[:, _LEGS], pose[:, _LEGS])
-        for half in (_ARMS[:5], _ARMS[5:]):
+        pose[:, LEGS] = torch.where(chance(augmentation.legs)[:, None, None], other()[:, LEGS], pose[:, LEGS])
+        for half in (ARMS[:5], ARMS[5:]):
             pose[:, half] = torch.where(chance(augmentation.arms)[:, None, None], other()[:, half], pose[:, half])
         seated = chance(augmentation.seated)[:, None]
         pitch = _MAX_PITCH_RAD * uniform(1) * chance(augmentation.bent_forward)[:, None]
-        for side, sign in (("left", 1.0), ("right", -1.0)):
-            # Radians: thighs raised by 83 +- 20 degrees and spread by 11 +- 26, knees bent by up to 138.
-            raised, spread, bent = -1.45 + 0.35 * normal(1), sign * (0.2 + 0.45 * normal(1)), 2.4 * uniform(1) ** 1.5
-            thigh = torch.cat([raised, sign * 0.25 * normal(1), spread], 1)
-            shin = torch.cat([bent, torch.zeros(count, 2)], 1)
-            hip, knee = SMPL_24.index(f"{side}_hip"), SMPL_24.index(f"{side}_knee")
-            pose[:, hip] = torch.where(seated, thigh, pose[:, hip])
-            pose[:, knee] = torch.where(seated, shin, pose[:, knee])
+        seated_joints, legs = sample_seated_legs(count, generator, on_ground=True)
+        pose[:, seated_joints] = torch.where(seated[..., None], legs, pose[:, seated_joints])
+        for hip in (SMPL_24.index("left_hip"), SMPL_24.index("right_hip")):
             # Legs keep their direction, or follow a little, while the pelvis pitches forward.
             back = -pitch * (0.6 + 0.4 * uniform(1)) * forward
             pose[:, hip] = roma.rotvec_composition([back, pose[:, hip]])
@@ -200,11 +191,6 @@ def _sample_within_limits(count: int, generator: torch.Generator) -> Float[Tenso
     return pose
 
 
-def mirrored(pose: Float[Tensor, "n 24 3"]) -> Float[Tensor, "n 24 3"]:
-    """(N, 24, 3) mirrored poses: left and right exchanged, rotations reflected about the sagittal plane."""
-    return pose[:, _SWAP] * pose.new_tensor([1.0, -1.0, -1.0])
-
-
 def _add_hand_noise(pose: Float[Tensor, "n 24 3"], generator: torch.Generator) -> Float[Tensor, "n 24 3"]:
     hands = _HAND_TURN_RAD * torch.randn(len(pose), 2, 3, generator=generator)
     return torch.cat([pose[:, :22], hands], dim=1)
@@ -216,7 +202,7 @@ def _sample_rotations(count: int, generator: torch.Generator) -> Float[Tensor, "
     return roma.unitquat_to_rotmat(quaternion)
 
 
-def load_pose_bank(mocap: Path | None, split: str = "train") -> PoseBank:
+def load_pose_bank(mocap: Path | None, split: Split = "train") -> PoseBank:
     """Loads a bank from a folder of motion capture, or samples one from the prior that ships if none is given.
 
     Args:
