@@ -103,28 +103,28 @@ def paired(mixture: Mixture) -> Mixture:
     )
 
 
-def fit_mixture(x: np.ndarray, sample_weights: np.ndarray, components: int, rng: np.random.Generator) -> Mixture:
-    """Weighted expectation-maximisation with pooled, floored covariances.
+def fit_mixture(x: np.ndarray, components: int, rng: np.random.Generator) -> Mixture:
+    """Expectation-maximisation with pooled, floored covariances.
 
     `x` holds every pose and its mirror image, and the components come in mirror pairs: left and right are alike.
     """
     floor = FLOOR_RAD**2 * np.eye(x.shape[1])
-    spread = np.cov(x.T, aweights=sample_weights) + floor
+    spread = np.cov(x.T) + floor
     even = np.full(components, 1 / components)
     mixture = Mixture(first_means(x, components, rng), np.stack([spread] * components), even)
-    shared_mass = POOLING * sample_weights.sum()
+    shared_mass = POOLING * len(x)
     previous = -np.inf
     for _ in range(ITERATIONS):
         log_density = log_densities(x, mixture)
         total = np.logaddexp.reduce(log_density, axis=1)
-        share = np.exp(log_density - total[:, None]) * sample_weights[:, None]
+        share = np.exp(log_density - total[:, None])
         mass = share.sum(axis=0) + 1e-9
         means = (share.T @ x) / mass[:, None]
         scatter = np.stack([((x - means[m]) * share[:, m : m + 1]).T @ (x - means[m]) for m in range(components)])
         pooled = scatter.sum(axis=0) / mass.sum()
         covariances = (scatter + shared_mass * pooled) / (mass + shared_mass)[:, None, None] + floor
         mixture = paired(Mixture(means, covariances, mass / mass.sum()))
-        score = (total * sample_weights).mean()
+        score = total.mean()
         if score - previous < 2e-3:
             break
         previous = score
@@ -151,7 +151,7 @@ def fit_activities(poses: EverydayPoses, generator: torch.Generator) -> Mixture:
     for activity, frequency in FREQUENCIES.items():
         x = body_dimensions(poses.sample_activity(activity, round(SAMPLES * frequency), generator).numpy())
         x = np.concatenate([x, mirror_image(x)])
-        own = fit_mixture(x, np.ones(len(x)), COMPONENTS[activity], np.random.default_rng(0))
+        own = fit_mixture(x, COMPONENTS[activity], np.random.default_rng(0))
         found.append(own._replace(weights=own.weights * frequency))
         knees = np.degrees(own.means[:, [9, 12]]).round().tolist()
         print(f"{activity}: log-likelihood {log_likelihood(x, own).mean():.1f}, knees of the components {knees}")

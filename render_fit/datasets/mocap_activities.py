@@ -24,7 +24,7 @@ def knee_flexion(positions_m: Float[np.ndarray, "n 24 3"]) -> Float[np.ndarray, 
     """
     sides = [[SMPL_24.index(f"{side}_{joint}") for joint in ("hip", "knee", "ankle")] for side in ("left", "right")]
     hip, knee, ankle = (positions_m[:, list(joints)] for joints in zip(*sides, strict=True))
-    return _angle(knee - hip, ankle - knee)
+    return angle_between(knee - hip, ankle - knee)
 
 
 def trunk_tilt(positions_m: Float[np.ndarray, "n 24 3"]) -> Float[np.ndarray, "n"]:
@@ -37,7 +37,7 @@ def trunk_tilt(positions_m: Float[np.ndarray, "n 24 3"]) -> Float[np.ndarray, "n
         (N,) radians.
     """
     left, right, neck = (positions_m[:, SMPL_24.index(joint)] for joint in ("left_hip", "right_hip", "neck"))
-    return _angle(neck - (left + right) / 2, np.array([0.0, 1.0, 0.0]))
+    return angle_between(neck - (left + right) / 2, np.array([0.0, 1.0, 0.0]))
 
 
 def classify(positions_m: Float[np.ndarray, "n 24 3"]) -> tuple[Activity, ...]:
@@ -71,6 +71,7 @@ def classify(positions_m: Float[np.ndarray, "n 24 3"]) -> tuple[Activity, ...]:
     return tuple(found.tolist())
 
 
-def _angle(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def angle_between(a: Float[np.ndarray, "*#n 3"], b: Float[np.ndarray, "*#n 3"]) -> Float[np.ndarray, "*n"]:
+    """Angles between vectors, radians; both arguments are broadcast."""
     cosine = (a * b).sum(axis=-1) / (np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1))
     return np.arccos(cosine.clip(-1, 1))

@@ -17,7 +17,11 @@ FLIGHT = ("expmap_running",)
 """Actions in which no knee is ever straight; their straightest knee is bent by `FLIGHT_RAD`."""
 
 FLIGHT_RAD = np.radians(12.0)
+"""Set by hand."""
+
 MAX_SHIFT_RAD = np.radians(20.0)
+"""Largest shift: footballers, who are never seen to stand straight, would be shifted by more."""
+
 HYPEREXTENDED_RAD = np.radians(-6.0)
 """Knees are not shifted below this angle: the smallest that CMU's skeletons allow, in SMPL's axes."""
 

@@ -32,8 +32,9 @@ class ClothedSilhouette:
         (B,) nats.
 
     Differentiability: smooth in the silhouette. The size of a pixel at the person is held fixed.
-    Source: exponential and Student-like laws of the gap; the fit of a naked body within clothes follows Balan & Black,
-        "The Naked Truth", ECCV 2008, sec. 3, who clip the cost of clothed regions likewise.
+    Source: that the body lies inside the outline, with a robust cost where it is clothed, is the idea of Balan & Black,
+        "The Naked Truth", ECCV 2008. The law and its defaults are set by hand, on street photos and COCO people
+        (docs/evaluation.md).
     """
 
     requires: ClassVar[tuple[str, ...]] = ("mask",)

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from render_fit.bodies import open_body
+from render_fit.bodies import Body, open_body
 from render_fit.core import metrics
 from render_fit.core.errors import InputError
-from render_fit.core.skeletons import H36M_17
+from render_fit.core.skeletons import H36M_17, MEDIAPIPE_33
 from render_fit.evaluation.failure_modes import LIMB_JOINTS
 from render_fit.fitting.fit import _is_cut_off, fit_image
 from render_fit.fitting.recipe import Recipe
@@ -150,6 +150,30 @@ def test_the_result_is_consistent_with_itself(fitted, scene):
     drawn = CpuRenderer()(again.vertices, body.faces, fitted.camera, RenderSettings(sigma_px=0.5))
     assert metrics.soft_iou(drawn.silhouette, scene.mask[None]).item() > 0.8
     assert fitted.camera is scene.camera
+
+
+def test_keypoints_that_a_body_lacks_have_no_weight():
+    """A body of joints alone has no fingers, eyes and toes: they must not pull at another point of it."""
+    full = open_body()
+    limbs = [f"{side}_{joint}" for side in ("left", "right") for joint in ("shoulder", "hip", "knee", "ankle")]
+    bare = Body(
+        name="joints alone",
+        joint_names=full.joint_names,
+        parents=full.parents,
+        v_template=full.v_template,
+        shapedirs=full.shapedirs,
+        J_regressor=full.J_regressor,
+        weights=full.weights,
+        faces=full.faces,
+        stands_for={f"coco_{name}": name for name in limbs},
+    )
+    scene = synthetic_scene(full, everyday_pose("standing"), 3, skeleton=MEDIAPIPE_33)
+    seen = scene.observation(mask=False, parts=False)
+    result = fit_image(seen, "smplify", body=bare)
+    lacking = ~bare.supports(MEDIAPIPE_33)
+    found = result.observation.confidence
+    assert lacking.sum() > 12 and (seen.confidence[lacking] > 0).any()
+    assert (found[lacking] == 0).all() and torch.equal(found[~lacking], seen.confidence[~lacking])
 
 
 def test_report_says_what_happened(fitted):

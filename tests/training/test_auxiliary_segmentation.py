@@ -46,6 +46,7 @@ def test_segmentation_of_a_network_without_images_is_refused(recipe: TrainingRec
 def test_decoder_and_backbone_learn_where_parts_are(recipe: TrainingRecipe, synthesis: PeopleSampler) -> None:
     torch.manual_seed(0)
     network = RegressorWithSegmentation(Regressor(recipe.regressor), CONFIG)
+    # People of whom some cells of 4 x 4 pixels show one part alone.
     inputs, truth = training_batch(replace(synthesis, noise=NO_NOISE), 8, torch.Generator().manual_seed(5))
     optimiser = torch.optim.Adam(network.parameters(), 1e-2)
     losses: list[float] = []

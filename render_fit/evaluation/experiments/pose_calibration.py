@@ -12,7 +12,7 @@ from jaxtyping import Float
 from render_fit.core.skeletons import H36M_17, SMPL_24
 from render_fit.datasets.images import data_folder
 from render_fit.datasets.mocap import load_poses
-from render_fit.datasets.mocap_activities import knee_flexion
+from render_fit.datasets.mocap_activities import angle_between, knee_flexion
 from render_fit.evaluation.experiments.ground_truth_3d import SyntheticView, comparison_images, scene_of
 from render_fit.evaluation.experiments.runner import Row, fit_person, load_components, number, run_all
 from render_fit.evaluation.experiments.settings import ExperimentConfig
@@ -102,21 +102,18 @@ def flexions_deg(joints: Float[np.ndarray, "24 3"]) -> dict[str, float]:
         and the continuation of the trunk (middle of the hips to neck). Trunk: between its lower (pelvis to spine1) and
         upper part (spine2 to neck).
     """
-    at = {name: joints[SMPL_24.index(name)] for name in SMPL_24.joints}
+    at = {name: joints[None, SMPL_24.index(name)] for name in SMPL_24.joints}
     knees = np.degrees(knee_flexion(joints[None])[0])
     trunk = at["neck"] - (at["left_hip"] + at["right_hip"]) / 2
-    hips = [180 - _angle_deg(trunk, at[f"{side}_knee"] - at[f"{side}_hip"]) for side in ("left", "right")]
+    thighs = np.concatenate([at[f"{side}_knee"] - at[f"{side}_hip"] for side in ("left", "right")])
+    hips = 180 - np.degrees(angle_between(trunk, thighs))
+    spine = np.degrees(angle_between(at["spine1"] - at["pelvis"], at["neck"] - at["spine2"]))
     return {
         "straighter_knee": float(knees.min()),
         "knees": float(knees.mean()),
-        "hips": float(np.mean(hips)),
-        "trunk": _angle_deg(at["spine1"] - at["pelvis"], at["neck"] - at["spine2"]),
+        "hips": float(hips.mean()),
+        "trunk": float(spine[0]),
     }
-
-
-def _angle_deg(a: Float[np.ndarray, "3"], b: Float[np.ndarray, "3"]) -> float:
-    cosine = a @ b / (np.linalg.norm(a) * np.linalg.norm(b))
-    return float(np.degrees(np.arccos(cosine.clip(-1, 1))))
 
 
 def _bias(people: list[Metrics], name: str) -> Row:

@@ -33,7 +33,7 @@ class GaussianMixturePrior(nn.Module):
             judged by the probability of the component around it instead, from which the normaliser cancels: 0.
 
     Source: Bogo et al. 2016, "Keep it SMPL", equations 3 and 4; for ``volume``, Laplace's approximation of the
-        component's evidence (Bishop 2006, "Pattern Recognition and Machine Learning", equation 4.137).
+        component's evidence (Bishop 2006, "Pattern Recognition and Machine Learning", section 4.4.1).
     """
 
     means: Tensor
