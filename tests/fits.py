@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from render_fit.bodies import BodyParameters, open_body
@@ -33,6 +35,8 @@ def known_fit(*, offsets: bool = True, height: int = 240, width: int = 160, stat
         iou=BeforeAfter(before=0.7, after=0.875),
         part_iou=None,
         keypoint_error_px=BeforeAfter(before=4.0, after=3.0),
+        unexplained_share=BeforeAfter(before=0.25, after=0.125),
+        body_outside_share=BeforeAfter(before=0.0625, after=0.03125),
         losses={"keypoints": 0.5},
         beta_max=0.5,
         seconds={"search": 1.0, "total": 1.5},
@@ -43,4 +47,8 @@ def known_fit(*, offsets: bool = True, height: int = 240, width: int = 160, stat
     )
     with torch.no_grad():
         output = body(parameters)
-    return FitResult(parameters, output, body.faces, body.face_parts, body.name, camera, observation, report)
+        unclothed = body(replace(parameters, offsets=None)).vertices if offsets else None
+    return FitResult(
+        parameters, output, body.faces, body.face_parts, body.name, camera, observation, report,
+        unclothed_vertices=unclothed,
+    )  # fmt: skip

@@ -132,6 +132,7 @@ def print_fit(fit: WrittenFit, console: Console, verbose: bool = False) -> None:
         _figure("silhouette IoU", report.iou, 3),
         _figure("part IoU", report.part_iou, 3),
         _figure("keypoint error", report.keypoint_error_px, 1, " px"),
+        _figure("unexplained share of the mask", report.unexplained_share, 3),
         f"largest |β| {report.beta_max:.1f}",
         f"{report.seconds.get('total', sum(report.seconds.values())):.1f} s",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +29,7 @@ def render(
         str, typer.Option(help="Renderer: cpu, reference, pytorch3d, auto, or a registered name.")
     ] = "auto",
 ) -> None:
-    """Render a saved fit: over its photo, from the side, on a turntable.
+    """Render a saved fit: over its photo, from the front and the side, on a turntable.
 
     [bold]Examples[/bold]
 
@@ -39,10 +40,11 @@ def render(
     from render_fit.bodies import load_body_or_fail
     from render_fit.core.files import prepare_output
     from render_fit.export.meshes import write_mesh
-    from render_fit.export.overlays import overlay, side_view, write_gif, write_image
-    from render_fit.export.overlays import turntable as turned
+    from render_fit.export.overlays import overlay, write_gif, write_image
     from render_fit.export.parameters import read_params
     from render_fit.export.shading import part_colours as colours_of
+    from render_fit.export.views import front_yaw, person_views
+    from render_fit.export.views import turntable as turned
     from render_fit.observations.images import read_photo
     from render_fit.renderers import make_renderer
 
@@ -55,18 +57,24 @@ def render(
             f"{path}: the offsets are for a body of {len(saved.offsets)} vertices, not {model.n_vertices}; "
             "give the body of the fit with --body"
         )
-    vertices = model(saved.parameters()).vertices[0]
-    draw = make_renderer(renderer)
+    parameters = saved.parameters()
+    vertices = model(parameters).vertices[0]
+    meshes = {"body": vertices}
+    if parameters.offsets is not None:
+        meshes = {"body": model(replace(parameters, offsets=None)).vertices[0], "clothed": vertices}
+    draw, parts = make_renderer(renderer), model.face_parts
     colours = colours_of(model.vertex_parts) if part_colours else None
     photo = image if image is not None else path.parent / "input.jpg"
     written = []
     if photo.is_file() or image is not None:
         pixels = read_photo(photo).image
-        drawn = overlay(pixels, vertices, model.faces, saved.camera(), draw, colours=colours)
+        drawn = overlay(pixels, vertices, model.faces, saved.camera(), draw, colours=colours, face_parts=parts)
         written.append(write_image(folder / "overlay.png", drawn))
-    written.append(write_image(folder / "side.png", side_view(vertices, model.faces, draw, colours=colours)))
+    yaw = front_yaw(parameters.rotations[0, 0])
+    views = person_views(meshes, model.faces, draw, yaw, colours=colours, face_parts=parts)
+    written.append(write_image(folder / "side.png", views))
     if turntable:
-        written.append(write_gif(folder / "turntable.gif", turned(vertices, model.faces, draw)))
+        written.append(write_gif(folder / "turntable.gif", turned(vertices, model.faces, draw, face_parts=parts)))
     for kind in (kind.strip() for kind in save.split(",") if kind.strip()):
         written.append(write_mesh(folder / f"mesh.{kind}", vertices.numpy(), model.faces.numpy()))
     for file in written:

@@ -11,13 +11,19 @@ pixels that have the label in everyday photographs (trousers are commoner on a s
 commoner than a bag). Only the rough ratios matter: rows are normalised, and every label keeps at least
 `OUTLIER_SHARE` / (number of labels), so that the loss of a wrong pixel is bounded.
 
+A label also tells how far the body may be from the surface that is seen: skin is the body's own, a skirt hangs
+around it, a bag says nothing of it. This *looseness* is the usual distance between the outline of a clothed person
+and the body's at pixels with that label. The numbers were chosen by hand, too.
+
 Left and right are the person's own (anatomical), in all of these spaces.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from jaxtyping import Float
@@ -33,6 +39,15 @@ WRONG_SIDE_SHARE = 0.1
 """Weight of a sided label on the same part of the other side, relative to its own side: parsers confuse sides,
 mainly in people seen from behind."""
 
+TIGHT_M = 0.01
+"""Looseness up to which a label is full evidence of the part on which it is seen, metres."""
+
+LABELS_OF_BODY_M = 1e-3
+"""Looseness under which labels are of the body itself and say nothing of the clothes on it, metres."""
+
+UNKNOWN_LOOSENESS_M = 0.02
+"""Looseness of the labels of a space that does not define it, metres."""
+
 Colour = tuple[int, int, int]
 
 
@@ -46,6 +61,8 @@ class PartSpace:
         emission: (25, L) row-stochastic: P(label | part) for SMPL's 24 parts in joint order, then background.
         colours: 8-bit RGB per label, for colour maps and for display.
         source: Reference for the label order.
+        looseness_m: (L,) usual distance between outline and body at pixels with each label, metres: 0 if labels are of
+            the body itself, infinite if a label says nothing of it. None: not known.
     """
 
     name: str
@@ -53,9 +70,37 @@ class PartSpace:
     emission: Float[Tensor, "25 l"]
     colours: tuple[Colour, ...]
     source: str
+    looseness_m: Float[Tensor, "l"] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def is_of_body(self) -> bool:
+        """Whether labels are of the body itself, as if it were not clothed."""
+        return self.looseness_m is not None and float(self.looseness_m[1:].max()) < LABELS_OF_BODY_M
+
+    @property
+    def names_clothes(self) -> bool:
+        """Whether labels are kinds of clothes, not parts of the body under or with them."""
+        return not {"upper-clothes", "pants", "dress"}.isdisjoint(self.labels)
+
+    @cached_property
+    def emission_on_person(self) -> Float[Tensor, "25 l"]:
+        """`emission` at pixels of the person, whose last row is P(label | clothes or hair beside the body).
+
+        Which parts a loose garment covers is one fact for all of its pixels, which then are no independent evidence: a
+        long jacket would pull the pelvis down to its hem. The logarithms of a label's column are therefore scaled by
+        (`TIGHT_M` / ℓ)² for a looseness ℓ above `TIGHT_M`. Beside the body a label is as likely as on the part that
+        bears it most often, times ℓ / (ℓ + 2 `TIGHT_M`): skin hardly exists there, and a skirt is as common there as on
+        the body. Columns are in units of their largest entry: only likelihoods of one label are compared.
+        """
+        loose = torch.full((len(self),), UNKNOWN_LOOSENESS_M) if self.looseness_m is None else self.looseness_m
+        share = self.emission / self.emission[:-1].amax(dim=0)
+        share = share ** (TIGHT_M / loose.clamp(min=TIGHT_M)).square()
+        beside = 1 / (1 + 2 * TIGHT_M / loose.clamp(min=1e-3))
+        share[-1, 1:] = beside[1:]
+        return share
 
     @property
     def person_labels(self) -> tuple[int, ...]:
@@ -124,8 +169,29 @@ def _claimed_rows(place: str) -> list[tuple[int, float]]:
     return rows
 
 
+_PLACE_LOOSENESS_CM = {
+    "head": 3.0, "neck": 2.5, "spine1": 2.0, "spine2": 2.0, "spine3": 2.0, "pelvis": 2.5, "collar": 2.0,
+    "upper_arm": 1.5, "forearm": 1.2, "hand": 0.7, "thigh": 2.5, "shin": 1.3, "foot": 1.0,
+}  # fmt: skip
+_ROW_LOOSENESS_CM = {row: loose for place, loose in _PLACE_LOOSENESS_CM.items() for row, _ in _claimed_rows(place)}
+
+PART_LOOSENESS_M: Float[Tensor, "24"] = 0.01 * torch.tensor([_ROW_LOOSENESS_CM[row] for row in range(BACKGROUND_ROW)])
+"""Looseness of clothed people by SMPL part, metres, where nothing is known of their clothes; set by hand."""
+
+
+def _looseness_of_parts(shares: Float[Tensor, "25 l"]) -> Float[Tensor, "l"]:
+    """Looseness of each label as the mean over the parts that bear it, metres; infinite for the background."""
+    on_body = shares[:BACKGROUND_ROW].float()
+    means = (on_body * PART_LOOSENESS_M[:, None]).sum(dim=0) / on_body.sum(dim=0).clamp(min=1e-9)
+    return torch.where(on_body.sum(dim=0) > 0, means, math.inf)
+
+
 def part_space(
-    name: str, claims: Mapping[str, str], colours: tuple[Colour, ...] | None = None, source: str = ""
+    name: str,
+    claims: Mapping[str, str],
+    colours: tuple[Colour, ...] | None = None,
+    source: str = "",
+    looseness_cm: Mapping[str, float] | None = None,
 ) -> PartSpace:
     """Builds a label space from the claims of each label.
 
@@ -137,6 +203,8 @@ def part_space(
             or, without, both; and ``background``.
         colours: 8-bit RGB per label; PASCAL VOC's colour map if None.
         source: Reference for the label order.
+        looseness_cm: Looseness of each label, centimetres, see `PartSpace.looseness_m`; None: that of clothed people at
+            the label's parts.
 
     Returns:
         The label space, its emission rows normalised.
@@ -149,7 +217,11 @@ def part_space(
                 weights[row, label] += factor * float(weight)
     shares = weights / weights.sum(dim=1, keepdim=True)
     emission = (1 - OUTLIER_SHARE) * shares + OUTLIER_SHARE / len(claims)
-    return PartSpace(name, tuple(claims), emission.float(), colours or voc_colours(len(claims)), source)
+    if looseness_cm is None:
+        loose = _looseness_of_parts(shares)
+    else:
+        loose = 0.01 * torch.tensor([looseness_cm[label] for label in claims])
+    return PartSpace(name, tuple(claims), emission.float(), colours or voc_colours(len(claims)), source, loose)
 
 
 SMPL_24_PARTS = PartSpace(
@@ -158,6 +230,7 @@ SMPL_24_PARTS = PartSpace(
     emission=((1 - OUTLIER_SHARE) * torch.eye(25).roll(1, dims=1) + OUTLIER_SHARE / 25),
     colours=voc_colours(25),
     source="label = SMPL joint index + 1",
+    looseness_m=torch.tensor([math.inf, *[0.0] * len(_JOINTS)]),
 )
 
 NBF_12 = part_space(
@@ -184,6 +257,10 @@ NBF_12 = part_space(
     source="Neural Body Fitting (Omran et al. 2018), colour map and labelled template of the public demo",
 )  # fmt: skip
 
+NBF_12_OF_OUTLINE = NBF_12
+"""`NBF_12` for maps that divide the outline of a clothed person, not the body's."""
+NBF_12 = replace(NBF_12, looseness_m=torch.tensor([math.inf, *[0.0] * 12]))
+
 # Order of LIP_JPPNet's label_colours, which SCHP-style tools and CIHP_PGN share; ATR's maps use its first 18.
 _LIP_COLOURS: tuple[Colour, ...] = (
     (0, 0, 0), (128, 0, 0), (255, 0, 0), (0, 85, 0), (170, 0, 51), (255, 85, 0), (0, 0, 85), (0, 119, 221), (85, 85, 0),
@@ -200,12 +277,12 @@ _BACKGROUND = "background 30"
 _GARMENTS = {
     "background": _BACKGROUND,
     "hat": "head 3, background 0.2",
-    "hair": "head 7, neck 0.5, collar 0.1, background 0.5",
+    "hair": "head 7, neck 0.5, collar 0.3, torso 0.1, upper_arm 0.1, background 0.5",
     "sunglasses": "head 0.5",
     "upper-clothes": "torso 8, collar 8, pelvis 4, upper_arm 6, forearm 4, hand 0.3, neck 1, thigh 0.7, background 0.6",
     "dress": "torso 1.5, collar 1, pelvis 1.5, thigh 1.5, shin 0.5, upper_arm 0.5, forearm 0.2, background 0.5",
-    "skirt": "pelvis 1.5, thigh 2.5, shin 0.7, background 0.5",
-    "pants": "pelvis 5, thigh 7, shin 6, foot 0.5, background 0.4",
+    "skirt": "spine1 0.5, pelvis 1.5, thigh 2.5, shin 0.7, background 0.5",
+    "pants": "spine1 0.7, pelvis 5, thigh 7, shin 6, foot 0.5, background 0.4",
     "belt": "pelvis 0.4, spine1 0.4",
     "bag": "torso 0.3, pelvis 0.3, thigh 0.2, upper_arm 0.1, forearm 0.1, hand 0.1, background 0.7",
     "scarf": "neck 1.5, torso 0.5, collar 0.5, head 0.1, background 0.1",
@@ -214,12 +291,22 @@ _GARMENTS = {
     "background 0.5",
     "socks": "foot 0.7, shin 0.7, background 0.1",
     "jumpsuits": "torso 0.4, collar 0.4, pelvis 0.4, thigh 0.4, shin 0.3, upper_arm 0.3, forearm 0.2, background 0.2",
-    "face": "head 8, neck 3, collar 0.2, background 0.1",
-    "left-arm": "left_upper_arm 2.5, left_forearm 5, left_hand 9, left_collar 0.3, background 0.2",
+    "face": "head 8, neck 3, collar 0.5, spine3 0.2, background 0.1",
+    "left-arm": "left_upper_arm 2.5, left_forearm 5, left_hand 9, left_collar 0.5, spine3 0.1, background 0.2",
     "left-leg": "left_thigh 2, left_shin 3, left_foot 1, background 0.2",
     "left-shoe": "left_foot 8, left_shin 0.7, background 0.2",
 }
 """Claims of the labels of ATR and LIP; those of the right side are the left side's, mirrored."""
+
+
+_GARMENT_LOOSENESS_CM = {
+    "background": math.inf, "hat": 4.0, "hair": 5.0, "sunglasses": 1.0, "upper-clothes": 2.5, "dress": 5.0,
+    "skirt": 7.0, "pants": 1.5, "belt": 1.5, "bag": math.inf, "scarf": 6.0, "glove": 0.7, "coat": 5.0, "socks": 0.7,
+    "jumpsuits": 3.0, "face": 0.7,
+    **{f"{side}-{what}": 0.7 for side in ("left", "right") for what in ("arm", "leg")},
+    **{f"{side}-shoe": 1.0 for side in ("left", "right")},
+}  # fmt: skip
+"""Looseness of the labels of ATR and LIP, see `PartSpace.looseness_m`."""
 
 
 def _garments(labels: str) -> dict[str, str]:
@@ -236,6 +323,7 @@ ATR = part_space(
     ),
     colours=_LIP_COLOURS[:18],
     source="ATR (Liang et al. 2015) in the order of SCHP's simple_extractor.py",
+    looseness_cm=_GARMENT_LOOSENESS_CM,
 )
 
 LIP = part_space(
@@ -246,6 +334,7 @@ LIP = part_space(
     ),
     colours=_LIP_COLOURS,
     source="Look into Person (Gong et al. 2017) in the order of SCHP's simple_extractor.py",
+    looseness_cm=_GARMENT_LOOSENESS_CM,
 )
 
 PASCAL = part_space(

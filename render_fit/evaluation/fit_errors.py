@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float
@@ -14,9 +15,13 @@ from render_fit.core import metrics
 from render_fit.core.cameras import Camera
 from render_fit.core.skeletons import SMPL_24, Skeleton
 from render_fit.evaluation import failure_modes
-from render_fit.export.overlays import Pixels, around_box, overlay, side_view, to_pixels
+from render_fit.export.overlays import Pixels, around_box, overlay, to_pixels
+from render_fit.export.views import front_yaw, side_view
 from render_fit.renderers.base import Renderer
 from render_fit.synthesis.independent_rasterizer import rasterize_mask
+
+SIDE_PX = 320
+"""Size of the side views on contact sheets."""
 
 TORSO = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 
@@ -126,15 +131,32 @@ def render_views(
     camera: Camera,
     box_xywh: Float[Tensor, "4"],
     renderer: Renderer,
-    side_px: int = 640,
-) -> tuple[Pixels, Pixels, Pixels]:
-    """Input, overlay and side view of one person, cropped to the person."""
+    front: float | None = None,
+) -> tuple[Pixels, ...]:
+    """Images of one fit for a contact sheet.
+
+    Args:
+        image: (3, H, W) RGB 0–1.
+        body: Body model.
+        parameters: One body, in camera coordinates.
+        camera: Camera of the image.
+        box_xywh: Box of the person, pixels of the image: left, top, width, height.
+        renderer: Renderer, any backend.
+        front: Yaw of the person's front (`front_yaw`), radians; this person's own if None.
+
+    Returns:
+        Input and overlay, cropped to the person; the body from the person's side; and, where there are clothing
+        offsets, the clothed mesh from there.
+    """
     vertices = body(parameters).vertices[0].detach()
-    overlaid = overlay(image, vertices, body.faces, camera, renderer, max_side_px=max(image.shape[1:]))
-    photo = to_pixels(image.permute(1, 2, 0).numpy())
-    box = box_xywh.tolist()
+    meshes = [vertices]
+    if parameters.offsets is not None:
+        meshes.insert(0, body(replace(parameters, offsets=None)).vertices[0].detach())
+    faces, parts, box = body.faces, body.face_parts, box_xywh.tolist()
+    side_yaw = (front_yaw(parameters.rotations[0, 0]) if front is None else front) + math.pi / 2
+    over = overlay(image, vertices, faces, camera, renderer, max_side_px=max(image.shape[1:]), face_parts=parts)
     return (
-        around_box(photo, box),
-        around_box(overlaid, box),
-        side_view(vertices, body.faces, renderer, size_px=min(side_px, 320)),
+        around_box(to_pixels(image.permute(1, 2, 0).numpy()), box),
+        around_box(over, box),
+        *(side_view(mesh, faces, renderer, size_px=SIDE_PX, yaw_rad=side_yaw, face_parts=parts) for mesh in meshes),
     )

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from render_fit.core.files import folder_written_whole, write_json
 from render_fit.export.meshes import MESH_FORMATS, write_mesh
-from render_fit.export.overlays import Pixels, fitted, overlay, side_view, to_pixels, write_gif, write_image
+from render_fit.export.overlays import Pixels, fitted, overlay, to_pixels, write_gif, write_image
 from render_fit.export.parameters import saved_fit, write_params
+from render_fit.export.views import front_yaw, person_views
 from render_fit.fitting.result import BeforeAfter, FitReport, FitResult
 from render_fit.renderers.base import Renderer
 
@@ -54,7 +56,7 @@ def write_fit(
         InputError: if the folder cannot be written.
     """
     vertices = result.output.vertices[0].detach().cpu()
-    faces = result.faces.cpu()
+    faces, face_parts = result.faces.cpu(), result.face_parts.cpu()
     camera = result.camera if file_size is None else result.camera.resize(*file_size)
     with folder_written_whole(path, last=REPORT, owned=OWNED) as folder:
         saved = saved_fit(result.parameters, result.output.joints, camera, result.body_name)
@@ -66,8 +68,11 @@ def write_fit(
         if image is None:
             image = torch.ones(3, *result.observation.image_size)
         write_image(folder / "input.jpg", to_pixels(fitted(image, 1024)))
-        write_image(folder / "overlay.png", overlay(image, vertices, faces, result.camera, renderer))
-        write_image(folder / "side.png", side_view(vertices, faces, renderer))
+        over = overlay(image, vertices, faces, result.camera, renderer, face_parts=face_parts)
+        write_image(folder / "overlay.png", over)
+        yaw = front_yaw(result.parameters.rotations[0, 0])
+        views = person_views(_meshes(result), faces, renderer, yaw, face_parts=face_parts)
+        write_image(folder / "side.png", views)
         if "gif" in save and frames:
             write_gif(folder / "progress.gif", frames, seconds_per_frame=0.6)
         report = _in_file_pixels(result.report, camera.width / result.camera.width)
@@ -77,11 +82,21 @@ def write_fit(
 
 def write_failure(path: Path | str, reason: str, about: Mapping[str, Any] | None = None) -> Path:
     """Writes the folder of a photo that could not be fitted: only a report with the reason."""
-    nothing = dict.fromkeys(("iou", "part_iou", "keypoint_error_px", "beta_max", "recipe"))
+    nothing = dict.fromkeys(
+        ("iou", "part_iou", "keypoint_error_px", "unexplained_share", "body_outside_share", "beta_max", "recipe")
+    )
     report = {"status": "failed", "reason": reason, **nothing, "losses": {}, "seconds": {}, "notes": [], "sources": {}}
     with folder_written_whole(path, last=REPORT, owned=OWNED) as folder:
         write_json(folder / REPORT, {**report, **(about or {})})
     return Path(path)
+
+
+def _meshes(result: FitResult) -> dict[str, Tensor]:
+    """The body, and the clothed mesh if the fit has clothing offsets."""
+    vertices = result.output.vertices[0]
+    if result.unclothed_vertices is None:
+        return {"body": vertices}
+    return {"body": result.unclothed_vertices[0], "clothed": vertices}
 
 
 def _in_file_pixels(report: FitReport, scale: float) -> FitReport:

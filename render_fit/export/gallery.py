@@ -17,8 +17,17 @@ from render_fit.core.files import write_bytes
 
 SUMMARY_COLUMNS: tuple[str, ...] = (
     "name", "image", "status", "reason", "iou_before", "iou", "part_iou_before", "part_iou",
-    "keypoint_error_px_before", "keypoint_error_px", "beta_max", "seconds",
+    "keypoint_error_px_before", "keypoint_error_px", "unexplained_share_before", "unexplained_share",
+    "body_outside_share_before", "body_outside_share", "beta_max", "seconds",
 )  # fmt: skip
+
+BEFORE_AFTER = ("iou", "part_iou", "keypoint_error_px", "unexplained_share", "body_outside_share")
+"""Figures of a report from before and after refinement."""
+
+SHOWN = {
+    "iou": 3, "keypoint_error_px": 1, "unexplained_share": 3, "body_outside_share": 3, "beta_max": 1, "seconds": 1,
+}  # fmt: skip
+"""Columns of figures in the gallery, with their decimals; their headings are in ``gallery.html``."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +47,7 @@ class Entry:
         values: dict[str, Any] = {"name": self.name}
         for key in ("image", "status", "reason", "beta_max"):
             values[key] = self.report.get(key)
-        for key in ("iou", "part_iou", "keypoint_error_px"):
+        for key in BEFORE_AFTER:
             pair = self.report.get(key) or {}
             values[f"{key}_before"], values[key] = pair.get("before"), pair.get("after")
         seconds = self.report.get("seconds") or {}
@@ -99,7 +108,7 @@ def _row(entry: Entry, folder: Path) -> str:
             cells.append(f'<td><a href="{link}"><img loading="lazy" src="{link}" alt="{label}"></a></td>')
         else:
             cells.append("<td></td>")
-    for key, digits in (("iou", 3), ("keypoint_error_px", 1), ("beta_max", 1), ("seconds", 1)):
+    for key, digits in SHOWN.items():
         value = values[key]
         before = values.get(f"{key}_before", "")
         hint = f' title="before: {before:.{digits}f}"' if isinstance(before, (int, float)) else ""

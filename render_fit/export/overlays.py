@@ -1,19 +1,17 @@
-"""Images of a fit (overlay, side view, turntable, panels, contact sheets), and writing of PNG, JPEG and GIF."""
+"""Images of fits (overlay, panels, contact sheets), and writing of PNG, JPEG and GIF."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import imageio.v3 as iio
 import numpy as np
-import torch
 from jaxtyping import Float, Int64, UInt8
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from render_fit.core.cameras import Camera, camera_from_focal
+from render_fit.core.cameras import Camera
 from render_fit.core.files import write_bytes
 from render_fit.export.shading import shaded
 from render_fit.renderers.base import Renderer
@@ -38,6 +36,7 @@ def overlay(
     max_side_px: int = MAX_SIDE_PX,
     opacity: float = 0.82,
     colours: Float[np.ndarray, "v 3"] | None = None,
+    face_parts: Int64[Tensor, "f"] | None = None,
 ) -> Pixels:
     """Renders the body over its photo, with its outline.
 
@@ -50,63 +49,17 @@ def overlay(
         max_side_px: Longest side of the result; smaller images are not enlarged.
         opacity: Opacity of the body, 0–1.
         colours: (V, 3) RGB 0–1 per vertex; light blue if not given.
+        face_parts: (F,) SMPL part of each face, to shade a body as a mannequin.
 
     Returns:
         (h, w, 3) RGB 0–255.
     """
     background = fitted(image, max_side_px)
     height, width = background.shape[:2]
-    picture = shaded(vertices_camera, faces, camera.resize(height, width), renderer, colours=colours)
+    resized = camera.resize(height, width)
+    picture = shaded(vertices_camera, faces, resized, renderer, colours=colours, face_parts=face_parts)
     line = picture.outline(max(height, width) / 700)[..., None]
     return to_pixels(picture.over(background, opacity) * (1 - line) + OUTLINE_COLOUR * line)
-
-
-def side_view(
-    vertices_camera: Float[Tensor, "v 3"],
-    faces: Int64[Tensor, "f 3"],
-    renderer: Renderer,
-    *,
-    size_px: int = 512,
-    yaw_rad: float = math.pi / 2,
-    colours: Float[np.ndarray, "v 3"] | None = None,
-) -> Pixels:
-    """Renders the body alone, with a distant camera, after a rotation about the image's vertical axis.
-
-    Args:
-        vertices_camera: (V, 3) metres.
-        faces: (F, 3) vertex indices.
-        renderer: Renderer, any backend.
-        size_px: Side of the square image.
-        yaw_rad: Rotation of the body: 0 is the view of the photo; at π/2 the left of the image was nearer the camera.
-        colours: (V, 3) RGB 0–1 per vertex; light blue if not given.
-
-    Returns:
-        (size, size, 3) RGB 0–255, on `PAPER`.
-    """
-    vertices = vertices_camera.detach().float().cpu()
-    centre = (vertices.amin(dim=0) + vertices.amax(dim=0)) / 2
-    cos, sin = math.cos(yaw_rad), math.sin(yaw_rad)
-    turn = torch.tensor([[cos, 0.0, sin], [0.0, 1.0, 0.0], [-sin, 0.0, cos]])
-    turned = (vertices - centre) @ turn.T
-    radius = float(turned.norm(dim=1).max().clamp(min=1e-3))
-    distance = 8 * radius  # far, so that near and far limbs keep their proportions
-    focal = 0.47 * size_px * distance / radius
-    turned = turned + torch.tensor([0.0, 0.0, distance])
-    picture = shaded(turned, faces, camera_from_focal(focal, size_px, size_px), renderer, colours=colours)
-    return to_pixels(picture.over(np.broadcast_to(PAPER, (size_px, size_px, 3)).copy()))
-
-
-def turntable(
-    vertices_camera: Float[Tensor, "v 3"],
-    faces: Int64[Tensor, "f 3"],
-    renderer: Renderer,
-    *,
-    n_frames: int = 24,
-    size_px: int = 384,
-) -> list[Pixels]:
-    """Renders ``n_frames`` side views around the body, starting with the view of the photo."""
-    yaws = (2 * math.pi * frame / n_frames for frame in range(n_frames))
-    return [side_view(vertices_camera, faces, renderer, size_px=size_px, yaw_rad=yaw) for yaw in yaws]
 
 
 def panel(pictures: Sequence[Pixels], *, height_px: int = 512, captions: Sequence[str] | None = None) -> Pixels:
@@ -186,8 +139,8 @@ def to_pixels(picture: Float[np.ndarray, "h w 3"]) -> Pixels:
     return (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
-def write_image(path: Path | str, pixels: Pixels) -> Path:
-    """Writes PNG or JPEG, by the suffix, atomically."""
+def write_image(path: Path | str, pixels: Pixels | UInt8[np.ndarray, "h w"]) -> Path:
+    """Writes PNG or JPEG, in colour or grey, by the suffix, atomically."""
     is_jpeg = Path(path).suffix.lower() in (".jpg", ".jpeg")
     options = {"extension": ".jpg", "quality": 88} if is_jpeg else {"extension": ".png"}
     return write_bytes(path, iio.imwrite("<bytes>", pixels, plugin="pillow", **options))

@@ -13,6 +13,7 @@ from render_fit.bodies.mesh_operators import vertex_normals
 from render_fit.core.cameras import Camera
 from render_fit.core.parts import SMPL_24_PARTS
 from render_fit.core.skeletons import SMPL_24
+from render_fit.export.shading_normals import mannequin_normals
 from render_fit.renderers.base import Renderer, RenderSettings
 
 BODY_COLOUR = (0.66, 0.77, 0.92)
@@ -54,6 +55,7 @@ def shaded(
     renderer: Renderer,
     *,
     colours: Float[np.ndarray, "v 3"] | None = None,
+    face_parts: Int64[Tensor, "f"] | None = None,
     supersampling: int = 2,
 ) -> Picture:
     """Renders one mesh with smooth shading and antialiasing.
@@ -64,6 +66,8 @@ def shaded(
         camera: One camera; it has the size of the picture.
         renderer: Renderer, any backend; only ``face_index`` is used.
         colours: (V, 3) RGB 0–1 per vertex; light blue if not given.
+        face_parts: (F,) SMPL part of each face, to shade a body as a mannequin (`mannequin_normals`); without them
+            every detail of the mesh is shaded.
         supersampling: Samples per pixel and axis.
 
     Returns:
@@ -85,7 +89,10 @@ def shaded(
         triangles = faces.numpy()[face_index[rows, columns]]
         corners_px = fine.project(vertices_camera[None])[0].numpy()
         weights = _barycentric(corners_px[triangles], np.stack([columns, rows], axis=1) + 0.5)
-        normals = vertex_normals(vertices_camera, faces).numpy()
+        if face_parts is None:
+            normals = vertex_normals(vertices_camera, faces).numpy()
+        else:
+            normals = mannequin_normals(vertices_camera, faces, face_parts)
         normal = np.einsum("nk,nkc->nc", weights, normals[triangles])
         normal /= np.linalg.norm(normal, axis=1, keepdims=True).clip(1e-9)
         base = np.array(BODY_COLOUR) if colours is None else np.einsum("nk,nkc->nc", weights, colours[triangles])

@@ -4,6 +4,9 @@ From far away, a bone that points towards the camera and its mirror image that p
 Gradient descent stays on the side where it started, so the search proposes the other side. After a flip, the upper
 joint is rotated so that elbow and knee bend about their own axis.
 
+A standing person and one who crouches a little, seen from the front, differ as little: both legs and the leaning trunk
+are foreshortened alike, and distance makes up for it. Descent stays in the crouch, so straight legs are proposed too.
+
 Source: Sminchisescu & Triggs, Kinematic Jump Processes for Monocular 3D Human Tracking, CVPR 2003.
 """
 
@@ -29,6 +32,41 @@ LIMBS: tuple[tuple[str, str, str, tuple[float, float, float]], ...] = (
 
 STRAIGHT_RAD = 0.2
 """Bend under which a limb counts as straight: its plane, and so its twist, is not defined."""
+
+LEGS = LIMBS[2:]
+
+BENT_RAD = (0.2, 1.1)
+"""Least and largest flexion of a knee that is also tried straight. At the largest the distance from hip to ankle grows
+by a sixth, more than distance and shape make up for."""
+
+
+def straight_legs(body: Body, variables: Variables) -> Variables | None:
+    """The hypothesis with straight legs in place of slightly bent ones, in the directions from hip to ankle.
+
+    Args:
+        body: Body model M.
+        variables: One hypothesis (B = 1).
+
+    Returns:
+        One hypothesis, or None if the flexion of neither knee is within `BENT_RAD`.
+    """
+    with torch.no_grad():
+        output, rest = body(variables.parameters(body)), body.rest_joints(variables.betas)[0]
+        world, joints, pose = output.joint_rotations[0], output.joints[0], variables.pose[0].clone()
+        names = list(body.joint_names)
+        straightened = False
+        for upper, middle, end, axis in LEGS:
+            hip, knee, ankle = names.index(upper), names.index(middle), names.index(end)
+            thigh, shin = joints[knee] - joints[hip], joints[ankle] - joints[knee]
+            flexion = torch.acos(torch.cosine_similarity(thigh, shin, dim=0).clamp(-1, 1))
+            if not BENT_RAD[0] < flexion < BENT_RAD[1]:
+                continue
+            rest_bones = (rest[knee] - rest[hip], rest[ankle] - rest[knee])
+            parent, bones = world[body.parents[hip]], [joints[ankle] - joints[hip]] * 2
+            limb = _pose_limb(parent, world[hip], rest_bones, bones, torch.tensor(axis), thigh)
+            pose[[hip - 1, knee - 1]] = limb
+            straightened = True
+    return variables.with_values({"pose": pose[None]}) if straightened else None
 
 
 def limb_flips(body: Body, variables: Variables) -> Variables:

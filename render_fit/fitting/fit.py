@@ -298,6 +298,8 @@ def _result(
         iou=_before_after(was.iou, now.iou),
         part_iou=_before_after(was.part_iou, now.part_iou),
         keypoint_error_px=keypoint_px,
+        unexplained_share=_before_after(was.unexplained_share, now.unexplained_share),
+        body_outside_share=_before_after(was.body_outside_share, now.body_outside_share),
         losses={name: float(value[0]) for name, value in problem.breakdown(after).items()},
         beta_max=now.beta_max,
         seconds=seconds,
@@ -308,6 +310,7 @@ def _result(
     )
     with torch.no_grad():
         output = body(parameters)
+        unclothed = None if parameters.offsets is None else body(replace(parameters, offsets=None)).vertices
     return FitResult(
         parameters=parameters,
         output=output,
@@ -318,6 +321,7 @@ def _result(
         observation=context.observation,
         report=report,
         before=before.detached().parameters(body, context.clothing_basis),
+        unclothed_vertices=unclothed,
     )
 
 

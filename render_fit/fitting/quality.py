@@ -1,11 +1,12 @@
-"""Quality of a fit (silhouette IoU, part IoU, keypoint error, largest |β|) and the status that follows from it."""
+"""Quality of a fit: agreement of mask, parts and keypoints, largest |β|, and the status that follows from them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from render_fit.core import metrics
 from render_fit.losses.fit_state import FitState
@@ -23,12 +24,18 @@ class Quality:
         part_iou: Mean over the observed labels of the IoU of rendered and observed parts, on valid pixels.
         keypoint_error: Mean distance of the observed keypoints, in person sizes.
         beta_max: Largest |β|, standard deviations.
+        unexplained_share: Share of the observed mask that the mesh, clothing offsets included, does not cover, both
+            thresholded at 0.5, on valid pixels. Skirts, bags and hair stay unexplained on purpose.
+        body_outside_share: Share of the silhouette of the body *without* clothing offsets that lies outside of the
+            observed mask, both thresholded at 0.5, on valid pixels: no garment explains it.
     """
 
     iou: float | None
     part_iou: float | None
     keypoint_error: float | None
     beta_max: float
+    unexplained_share: float | None = None
+    body_outside_share: float | None = None
 
 
 @torch.no_grad()
@@ -40,6 +47,8 @@ def quality(state: FitState) -> Quality:
         part_iou=None if targets.labels is None else _part_iou(state),
         keypoint_error=_keypoint_error(state),
         beta_max=float(state.parameters.betas.abs().max()),
+        unexplained_share=None if targets.mask is None else _unexplained_share(state),
+        body_outside_share=None if targets.mask is None else _body_outside_share(state),
     )
 
 
@@ -48,6 +57,25 @@ def _silhouette_iou(state: FitState) -> float:
     # A mask without valid pixels is no evidence for the fit, so two empty masks count as 0 here.
     visible = bool(((mask > 0.5) & valid).any())
     return float(metrics.iou(state.render("silhouette"), mask, valid)) if visible else 0.0
+
+
+def _unexplained_share(state: FitState) -> float:
+    seen = (state.targets.seen_mask > 0.5) & state.targets.valid
+    return _share(seen & (state.render("silhouette") <= 0.5), seen)
+
+
+def _body_outside_share(state: FitState) -> float:
+    unclothed = state
+    if state.parameters.offsets is not None:
+        bare = replace(state.parameters, offsets=None)
+        unclothed = FitState(state.body, bare, state.targets, state.renderer, state.settings)
+    body = (unclothed.render("silhouette") > 0.5) & state.targets.valid
+    return _share(body & (state.targets.seen_mask <= 0.5), body)
+
+
+def _share(part: Tensor, whole: Tensor) -> float:
+    """Share of the pixels; 1 where there is nothing to take a share of, which is no evidence for the fit."""
+    return float(part.sum() / whole.sum()) if bool(whole.any()) else 1.0
 
 
 def _part_iou(state: FitState) -> float:

@@ -73,6 +73,9 @@ class Stage(StrictModel):
     resolution: int = Field(default=0, ge=0, description="side of the square crop in pixels; 0: nothing is rendered")
     edge: Edge = Edge()
     flips: int = Field(default=0, ge=0, description="first add this many hypotheses with limbs flipped in depth")
+    straighten: bool = Field(
+        default=False, description="first add the best hypothesis with straight legs, if its knees are slightly bent"
+    )
     n_hypotheses: int = Field(
         default=0, ge=0, description="afterwards keep at most this many of the best hypotheses; 0: all"
     )

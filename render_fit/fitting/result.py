@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any, Literal
 
-from jaxtyping import Int64
+from jaxtyping import Float, Int64
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
@@ -33,6 +33,10 @@ class FitReport(BaseModel):
         iou: IoU of silhouette and observed mask on valid pixels; null where no mask was observed.
         part_iou: Mean over labels of the IoU of rendered and observed parts; null where none were observed.
         keypoint_error_px: Mean distance of seen keypoints, pixels of the photo; null where none were observed.
+        unexplained_share: Share of the observed mask that the mesh, clothing offsets included, does not cover, on valid
+            pixels; null where no mask was observed. Skirts, bags and hair stay unexplained on purpose.
+        body_outside_share: Share of the body without clothing offsets that lies outside of the observed mask, on valid
+            pixels; null where no mask was observed.
         losses: Weighted value of each term of the final objective.
         beta_max: Largest |β|, standard deviations.
         seconds: Wall time of each stage, and ``total``.
@@ -48,6 +52,8 @@ class FitReport(BaseModel):
     iou: BeforeAfter | None
     part_iou: BeforeAfter | None
     keypoint_error_px: BeforeAfter | None
+    unexplained_share: BeforeAfter | None
+    body_outside_share: BeforeAfter | None
     losses: dict[str, float]
     beta_max: float
     seconds: dict[str, float]
@@ -71,6 +77,7 @@ class FitResult:
         observation: Observation that was fitted to, in pixels of the photo.
         report: Quality of the fit.
         before: The parameters before refinement through the renderer.
+        unclothed_vertices: (1, V, 3) the posed mesh without clothing offsets; None where the fit has none.
     """
 
     parameters: BodyParameters
@@ -82,6 +89,7 @@ class FitResult:
     observation: Observation
     report: FitReport
     before: BodyParameters | None = None
+    unclothed_vertices: Float[Tensor, "1 v 3"] | None = None
 
 
 def versions() -> dict[str, str]:

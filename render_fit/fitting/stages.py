@@ -16,7 +16,7 @@ from render_fit.bodies.body import Body
 from render_fit.bodies.clothing import ClothingBasis
 from render_fit.core.cameras import Camera
 from render_fit.core.skeletons import SMPL_24
-from render_fit.fitting.depth_flips import limb_flips
+from render_fit.fitting.depth_flips import limb_flips, straight_legs
 from render_fit.fitting.problem import Problem
 from render_fit.fitting.recipe import Edge, Recipe, Stage, TermSetting
 from render_fit.fitting.regressor_initialisation import RegressorHypotheses
@@ -168,7 +168,7 @@ class StageRecord:
 def run_stage(
     context: FitContext, stage: Stage, variables: Variables, progress: StageProgress | None = None
 ) -> tuple[Variables, StageRecord]:
-    """One stage: propose flips, solve, keep the best.
+    """One stage: propose flips and straight legs, solve, keep the best.
 
     Args:
         context: Image, body, renderer and recipe.
@@ -183,6 +183,9 @@ def run_stage(
     problem = context.problem(stage.terms, stage.resolution, stage.edge)
     if stage.flips:
         variables = variables.joined(propose_flips(problem, variables, stage.flips, stage.min_distance_m))
+    straight = straight_legs(context.body, variables[:1]) if stage.straighten else None
+    if straight is not None:
+        variables = variables.joined(straight)
     variables, solution = problem.minimise(
         variables,
         stage.free,

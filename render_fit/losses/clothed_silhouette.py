@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from render_fit.core.parts import LABELS_OF_BODY_M
 from render_fit.losses.fit_state import FitState
+from render_fit.losses.targets import FitTargets
 from render_fit.renderers.image_jacobian import Motion
 
 
@@ -22,11 +26,18 @@ class ClothedSilhouette:
     ∫₀ᵗ (1 + (u / loose_m)²)⁻² du / (tight_m · correlation_m) per metre of outline, which grows like t / tight_m for
     small gaps. It is computed as a weight of every pixel of the mask by its distance to the mask's outline.
 
+    A label map tells what stands off the body: at a label of looseness ℓ (`PartSpace.looseness_m`) tight_m is ℓ, and
+    loose_m is at least 2 ℓ. Skin and tight garments then bind the body, loose garments bound it, and labels that say
+    nothing of the body, such as bags, pull it neither out nor in. Labels of the body itself leave no room for clothes.
+    Without labels ℓ is that of clothed people at the nearest part, by the keypoints.
+
     Args:
         outside_m: Usual distance by which a body passes a mask's outline, metres: the mask's error.
         tight_m: Usual distance of tight clothes from the body, metres.
         loose_m: Distance from which on clothes are loose and the pull on the body fades, metres.
         correlation_m: Length of outline along which errors and clothes are alike, metres: pixels are not independent.
+        body_correlation_m: The same for labels of the body, which are not bent by clothes, metres.
+        by_label: Whether labels are used, where there are any.
 
     Returns:
         (B,) nats.
@@ -39,10 +50,12 @@ class ClothedSilhouette:
 
     requires: ClassVar[tuple[str, ...]] = ("mask",)
 
-    outside_m: float = 0.01
+    outside_m: float = 0.006
     tight_m: float = 0.01
     loose_m: float = 0.03
     correlation_m: float = 0.12
+    body_correlation_m: float = 0.03
+    by_label: bool = True
 
     def __call__(self, state: FitState) -> Float[Tensor, "b"]:
         difference = state.render("silhouette") - state.targets.seen_mask
@@ -51,13 +64,26 @@ class ClothedSilhouette:
     def pixel_weights(self, state: FitState) -> Float[Tensor, "b h w"]:
         """Nats of a pixel that is wrong, for a body at the distance of each of B states."""
         targets = state.targets
-        focal_px = targets.camera.K[:, 0, 0]
-        size_m = (state.parameters.transl[:, 2].detach() / focal_px).clamp(min=1e-4)[:, None, None]
-        gap = targets.depth_in_mask_px * size_m / self.loose_m
-        inside = (1 + gap.square()).reciprocal().square() / self.tight_m
+        size_m = state.pixel_size_m[:, None, None]
+        tight_m, loose_m, outside = self._law(targets)
+        gap = targets.depth_in_mask_px * size_m / loose_m
+        inside = (1 + gap.square()).reciprocal().square() / tight_m
         mask = targets.seen_mask
-        density = mask * inside + (1 - mask) / self.outside_m
-        return targets.valid_float * density * size_m.square() / self.correlation_m
+        density = mask * inside + (1 - mask) * outside
+        of_body = self.by_label and targets.part_space is not None and targets.part_space.is_of_body
+        correlation_m = self.body_correlation_m if of_body else self.correlation_m
+        return targets.valid_float * density * size_m.square() / correlation_m
+
+    def _law(self, targets: FitTargets) -> tuple[Tensor | float, Tensor | float, Tensor | float]:
+        """tight_m, loose_m, and the cost of a pixel outside of the mask, 1 / m, for every pixel or for all."""
+        looseness_m = targets.looseness_m if self.by_label else None
+        if looseness_m is None:
+            return self.tight_m, self.loose_m, 1 / self.outside_m
+        of_body = looseness_m < LABELS_OF_BODY_M
+        tight_m = torch.where(of_body, self.outside_m, looseness_m)
+        loose_m = torch.where(of_body, math.inf, (2 * looseness_m).clamp(min=self.loose_m))
+        carried = looseness_m.isinf() & targets.labelled
+        return tight_m, loose_m, torch.where(carried, 0.0, 1 / self.outside_m)
 
     def picture_curvature(self, state: FitState, motion: Motion) -> Float[Tensor, "n"]:
         """Second derivative along each row."""

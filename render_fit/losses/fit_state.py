@@ -88,6 +88,11 @@ class FitState:
         """``keypoints`` projected to pixels of the crop."""
         return self.targets.camera.expand(len(self.parameters)).project(self.keypoints)
 
+    @property
+    def pixel_size_m(self) -> Float[Tensor, "b"]:
+        """Side of a pixel of the crop at the person's distance, metres; without gradient."""
+        return (self.parameters.transl[:, 2].detach() / self.targets.camera.K[:, 0, 0]).clamp(min=1e-4)
+
     def render(self, what: str) -> Tensor:
         """A rendering of the body: ``silhouette`` (B, H, W), ``parts`` (B, 24, H, W), ``depth`` or ``normals``."""
         if self.renderer is None:

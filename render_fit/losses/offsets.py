@@ -10,23 +10,34 @@ from jaxtyping import Float
 from torch import Tensor
 
 from render_fit.bodies.mesh_operators import mirror_vertices, uniform_laplacian, vertex_normals
+from render_fit.core.parts import PART_LOOSENESS_M
 from render_fit.losses.fit_state import FitState
+
+BOUND = 2.0
+"""Outward bound of clothing offsets in units of the usual looseness of a part."""
 
 
 @dataclass(frozen=True)
 class ClothingCoefficients:
-    """Negative log-density of the smooth clothing coefficients, with a higher cost of offsets that go inwards.
+    """Negative log-density of the smooth clothing coefficients, which are bounded inwards and outwards.
+
+    The outward bound of a vertex is `BOUND` times how far clothes usually are from its part
+    (`core.parts.PART_LOOSENESS_M`). What lies farther away, such as a bag, or a skirt that hangs between two legs,
+    cannot be a displacement of one limb's skin and stays unexplained.
 
     Args:
         sigma: Size of a usual coefficient, centimetres of root-mean-square displacement.
         inward: Extra weight of displacements into the body.
+        beyond: Extra weight of displacements beyond the outward bound.
 
     Returns:
-        (B,) ½ Σ (c / sigma)² + inward · mean over vertices of (inward displacement / sigma)².
+        (B,) ½ Σ (c / sigma)² + inward · mean over vertices of (inward displacement / sigma)² + beyond · the same of
+        the displacement beyond the bound.
     """
 
     sigma: float = 2.0
     inward: float = 10.0
+    beyond: float = 0.0
 
     def __call__(self, state: FitState) -> Float[Tensor, "b"]:
         if state.clothing is None:
@@ -34,9 +45,8 @@ class ClothingCoefficients:
         size = 0.5 * (state.clothing / self.sigma).square().sum(dim=-1)
         if state.parameters.offsets is None:
             return size
-        along_normal = (_offsets(state) * _normals(state.body.v_template, state.body.faces)).sum(dim=-1)
-        inward_cm = 100 * along_normal.clamp(max=0)
-        return size + self.inward * (inward_cm / self.sigma).square().mean(dim=-1)
+        inward_cm, beyond_cm = (100 * excess / self.sigma for excess in _excess(state))
+        return size + self.inward * inward_cm.square().mean(dim=-1) + self.beyond * beyond_cm.square().mean(dim=-1)
 
     def clothing_curvature(self, state: FitState, directions: Float[Tensor, "v 3 m"]) -> Float[Tensor, "b m m"]:
         """Second derivative in the coefficients; ``directions`` are the offsets' change per coefficient, metres."""
@@ -45,9 +55,10 @@ class ClothingCoefficients:
             return own.expand(len(state.parameters), -1, -1)
         normals = _normals(state.body.v_template, state.body.faces)
         slopes = (100 / self.sigma) * (directions * normals[..., None]).sum(dim=1)
-        inward = ((_offsets(state) * normals).sum(dim=-1) < 0).to(slopes)
-        pulls = torch.stack([slopes.mT @ (mask[:, None] * slopes) for mask in inward])
-        return own + 2 * self.inward / len(slopes) * pulls
+        inward, beyond = ((excess != 0).to(slopes) for excess in _excess(state))
+        weights = self.inward * inward + self.beyond * beyond
+        pulls = torch.stack([slopes.mT @ (row[:, None] * slopes) for row in weights])
+        return own + 2 / len(slopes) * pulls
 
 
 @dataclass(frozen=True)
@@ -90,6 +101,13 @@ class OffsetSymmetry:
         offsets = _offsets(state)
         mirrored = offsets[:, _mirror(state.body.v_template)] * offsets.new_tensor([-1.0, 1.0, 1.0])
         return ((offsets - mirrored) / self.sigma_m).square().sum(dim=-1).mean(dim=-1)
+
+
+def _excess(state: FitState) -> tuple[Float[Tensor, "b v"], Float[Tensor, "b v"]]:
+    """Displacement along the normal into the body (negative), and beyond the outward bound, metres."""
+    along_normal = (_offsets(state) * _normals(state.body.v_template, state.body.faces)).sum(dim=-1)
+    bound = BOUND * PART_LOOSENESS_M.to(along_normal)[state.body.vertex_parts]
+    return along_normal.clamp(max=0), (along_normal - bound).clamp(min=0)
 
 
 def _offsets(state: FitState) -> Float[Tensor, "b v 3"]:

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from render_fit.losses.fit_state import FitState
+from render_fit.losses.targets import FitTargets
 from render_fit.renderers.image_jacobian import Motion
 
 
@@ -144,25 +145,64 @@ class PartLikelihood:
     requires: ClassVar[tuple[str, ...]] = ("labels",)
 
     def __call__(self, state: FitState) -> Float[Tensor, "b"]:
-        targets = state.targets
-        parts_rather, background = targets.label_evidence
-        # Σ P(part) E(part, label) over parts and background, whose probability is what the parts leave.
-        likelihood = ((state.render("parts") * parts_rather).sum(dim=1) + background).clamp(min=1e-6)
-        return -(targets.valid_float * likelihood.log()).sum(dim=(1, 2)) / targets.labelled_area
+        evidence, weights = state.targets.label_evidence, self._pixel_weights(state.targets)
+        return label_nats(state, evidence, weights)
 
     def picture_curvature(self, state: FitState, motion: Motion) -> Float[Tensor, "n"]:
         """Second derivative along each row."""
-        targets = state.targets
-        if targets.labels is None or targets.part_space is None or motion.parts is None:
-            return torch.zeros_like(motion.silhouette)
-        emission = targets.part_space.emission.to(motion.parts)
-        parts = state.render("parts").flatten(2).movedim(1, 2)[motion.image, motion.pixel]
-        shown = torch.cat([parts, (1 - parts.sum(dim=1, keepdim=True)).clamp(min=0)], dim=1) @ emission
-        change = torch.cat([motion.parts, -motion.parts.sum(dim=1, keepdim=True)], dim=1) @ emission
-        relative = (change / shown.clamp(min=1e-6)).mT  # (L, N): of the probability of every label
-        here = relative.gather(0, motion.values(targets.labels)[None])[0]
-        pulls = -relative.gather(0, motion.beside(targets.labels))
-        weight = (1 / targets.labelled_area).expand(len(state.parameters))[motion.image] * motion.values(
-            targets.valid_float
-        )
-        return weight * motion.curvature(pulls, here.square())
+        weights = self._pixel_weights(state.targets)
+        return label_curvature(state, motion, state.targets.known_part_space.emission, weights)
+
+    @staticmethod
+    def _pixel_weights(targets: FitTargets) -> Float[Tensor, "n h w"]:
+        return targets.valid_float / targets.labelled_area[:, None, None]
+
+
+def label_nats(
+    state: FitState,
+    evidence: tuple[Float[Tensor, "n 24 h w"], Float[Tensor, "n h w"]],
+    weights: Float[Tensor, "#b h w"],
+) -> Float[Tensor, "b"]:
+    """Negative log-likelihood of a label map under the rendered parts.
+
+    Args:
+        state: State of the fit, whose parts are rendered.
+        evidence: Likelihood of each pixel's label under each part minus that under background, and that under
+            background (`FitTargets.label_evidence`).
+        weights: Weight of each pixel.
+
+    Returns:
+        (B,) weighted sum over pixels, nats.
+
+    Differentiability: smooth in the rendered probabilities.
+    """
+    parts_rather, background = evidence
+    # Σ P(part) E(part, label) over parts and background, whose probability is what the parts leave.
+    likelihood = ((state.render("parts") * parts_rather).sum(dim=1) + background).clamp(min=1e-6)
+    return -(weights * likelihood.log()).sum(dim=(1, 2))
+
+
+def label_curvature(
+    state: FitState, motion: Motion, emission: Float[Tensor, "25 l"], weights: Float[Tensor, "#b h w"]
+) -> Float[Tensor, "n"]:
+    """Second derivative of `label_nats` along each row of a motion.
+
+    Args:
+        state: State of the fit, whose parts are rendered.
+        motion: Jacobian of the renderings.
+        emission: P(label | part) for the 24 parts and background.
+        weights: Weight of each pixel.
+
+    Returns:
+        (N,) second derivative along each row; 0 without a label map or rendered parts.
+    """
+    if state.targets.labels is None or motion.parts is None:
+        return torch.zeros_like(motion.silhouette)
+    emission = emission.to(motion.parts)
+    parts = state.render("parts").flatten(2).movedim(1, 2)[motion.image, motion.pixel]
+    shown = torch.cat([parts, (1 - parts.sum(dim=1, keepdim=True)).clamp(min=0)], dim=1) @ emission
+    change = torch.cat([motion.parts, -motion.parts.sum(dim=1, keepdim=True)], dim=1) @ emission
+    relative = (change / shown.clamp(min=1e-6)).mT  # (L, N): of the probability of every label
+    here = relative.gather(0, motion.values(state.targets.labels)[None])[0]
+    pulls = -relative.gather(0, motion.beside(state.targets.labels))
+    return motion.values(weights) * motion.curvature(pulls, here.square())

@@ -9,6 +9,8 @@ from typing import Any
 from render_fit.core.config import nearest
 from render_fit.core.errors import InputError
 from render_fit.core.registry import Registry, check_callable
+from render_fit.losses.balance import Balance
+from render_fit.losses.clothed_parts import ClothedParts
 from render_fit.losses.clothed_silhouette import ClothedSilhouette
 from render_fit.losses.keypoints import BoneDirections, KeypointReprojection, RegressedJoints
 from render_fit.losses.offsets import ClothingCoefficients, OffsetLaplacian, OffsetSize, OffsetSymmetry
@@ -33,6 +35,7 @@ _OWN: Mapping[str, type] = {
     "silhouette_iou": SilhouetteIoU,
     "silhouette_l2": SilhouetteL2,
     "clothed_silhouette": ClothedSilhouette,
+    "clothed_parts": ClothedParts,
     "silhouette_distance": SilhouetteDistance,
     "parts": PartLikelihood,
     "pose_mixture": PoseMixture,
@@ -45,6 +48,7 @@ _OWN: Mapping[str, type] = {
     "shape": ShapePrior,
     "shape_adversarial": ShapeAdversarial,
     "torso_tilt": TorsoTilt,
+    "balance": Balance,
     "height": KnownHeight,
     "clothing": ClothingCoefficients,
     "offset_size": OffsetSize,

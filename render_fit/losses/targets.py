@@ -14,9 +14,10 @@ from scipy import ndimage
 from torch import Tensor
 
 from render_fit.core.cameras import Camera
-from render_fit.core.parts import PartSpace
+from render_fit.core.parts import NBF_12_OF_OUTLINE, UNKNOWN_LOOSENESS_M, PartSpace
 from render_fit.core.skeletons import Skeleton
 from render_fit.observations.observation import Observation
+from render_fit.observations.parts_from_keypoints import parts_from_keypoints
 
 
 @dataclass(frozen=True)
@@ -109,18 +110,54 @@ class FitTargets:
         return self.mask
 
     @cached_property
+    def labelled(self) -> Bool[Tensor, "n h w"]:
+        """Pixels with another label than background; none without labels."""
+        return torch.zeros_like(self.valid) if self.labels is None else self.labels != 0
+
+    @cached_property
     def labelled_area(self) -> Float[Tensor, "n"]:
-        """Valid pixels with a label of the person."""
-        assert self.labels is not None
-        return ((self.labels != 0) & self.valid).sum(dim=(1, 2)).clamp(min=1).float()
+        """Valid pixels with another label than background."""
+        return (self.labelled & self.valid).sum(dim=(1, 2)).clamp(min=1).float()
 
     @cached_property
     def label_evidence(self) -> tuple[Float[Tensor, "n 24 h w"], Float[Tensor, "n h w"]]:
         """Likelihood of each pixel's label under each part minus that under background, and that under background."""
+        return self._evidence(self.known_part_space.emission)
+
+    @cached_property
+    def label_evidence_on_person(self) -> tuple[Float[Tensor, "n 24 h w"], Float[Tensor, "n h w"]]:
+        """`label_evidence` at pixels of the person, by `PartSpace.emission_on_person`."""
+        return self._evidence(self.known_part_space.emission_on_person)
+
+    def _evidence(self, emission: Float[Tensor, "25 l"]) -> tuple[Tensor, Tensor]:
+        likelihood = emission.to(torch.float32)[:, self.labels].movedim(0, 1)
+        return (likelihood[:, :-1] - likelihood[:, -1:]).contiguous(), likelihood[:, -1].contiguous()
+
+    @property
+    def known_part_space(self) -> PartSpace:
+        """Meaning of the labels; a ValueError if there are none."""
         if self.labels is None or self.part_space is None:
             raise ValueError("labels: the observation has no part map; leave part terms out of the objective")
-        likelihood = self.part_space.emission.to(torch.float32)[:, self.labels].movedim(0, 1)
-        return (likelihood[:, :-1] - likelihood[:, -1:]).contiguous(), likelihood[:, -1].contiguous()
+        return self.part_space
+
+    @cached_property
+    def looseness_m(self) -> Float[Tensor, "n h w"] | None:
+        """Looseness of each pixel's label (`PartSpace.looseness_m`), metres.
+
+        Without labels it is that of clothed people at the nearest part, by the keypoints; None without keypoints.
+        """
+        if self.labels is not None and self.part_space is not None and self.part_space.looseness_m is not None:
+            return self.part_space.looseness_m.to(self.valid_float)[self.labels]
+        if self.mask is None or self.keypoints_px is None or self.confidence is None or self.skeleton is None:
+            return None
+        assert NBF_12_OF_OUTLINE.looseness_m is not None
+        by_label = NBF_12_OF_OUTLINE.looseness_m.to(self.valid_float)
+        looseness_m = []
+        for mask, points, sure in zip(self.mask, self.keypoints_px, self.confidence, strict=True):
+            labels = parts_from_keypoints(mask, points, sure, self.skeleton)
+            unknown = torch.full_like(mask, UNKNOWN_LOOSENESS_M)
+            looseness_m.append(unknown if labels is None else by_label[labels])
+        return torch.stack(looseness_m)
 
     @cached_property
     def distance_to_mask_px(self) -> Float[Tensor, "n h w"]:

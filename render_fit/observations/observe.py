@@ -12,7 +12,7 @@ from torch import Tensor
 
 from render_fit.core.cameras import Camera
 from render_fit.core.errors import InputError, NoPersonError
-from render_fit.core.parts import NBF_12, PartSpace
+from render_fit.core.parts import NBF_12_OF_OUTLINE, PartSpace
 from render_fit.core.registry import Registry
 from render_fit.core.skeletons import Skeleton
 from render_fit.observations.camera_source import resolve_camera
@@ -176,7 +176,7 @@ def _with_parts(person: Observation) -> Observation:
     if labels is None:
         return person
     source = {**person.source, "parts": "made from mask and keypoints"}
-    return replace(person, labels=labels, part_space=NBF_12, source=source)
+    return replace(person, labels=labels, part_space=NBF_12_OF_OUTLINE, source=source)
 
 
 def _completed(given: Observation, box: Box | None, observer: Observer | None, always_observe_3d: bool) -> Observation:

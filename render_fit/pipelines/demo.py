@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,8 +14,9 @@ from render_fit.bodies import BodyOutput, open_body
 from render_fit.core.files import prepare_output
 from render_fit.core.metrics import iou, mpjpe, pa_mpjpe, pve
 from render_fit.datasets.photo_folder import PhotoJob
-from render_fit.export.overlays import fitted, overlay, panel, side_view, to_pixels, write_image
+from render_fit.export.overlays import fitted, overlay, panel, to_pixels, write_image
 from render_fit.export.parameters import SavedFit, read_params
+from render_fit.export.views import front_yaw, side_view
 from render_fit.fitting.stages import StageProgress
 from render_fit.pipelines.folder import write_overview
 from render_fit.pipelines.options import FitOptions
@@ -133,13 +135,15 @@ def run_demo(
 def _write_comparison(path: Path, saved: SavedFit, scene: SyntheticScene, components: FitComponents) -> None:
     assert scene.image is not None
     body, renderer = components.body, components.renderer
-    vertices = body(saved.parameters()).vertices[0]
+    faces, parts = body.faces, body.face_parts
+    clothed, bare = (body(fit).vertices[0] for fit in (saved.parameters(), replace(saved.parameters(), offsets=None)))
+    true, side_yaw = scene.vertices_camera, front_yaw(scene.parameters.rotations[0, 0]) + math.pi / 2
     pictures = [
         to_pixels(fitted(scene.image, 1024)),
-        overlay(scene.image, vertices, body.faces, saved.camera(), renderer),
-        overlay(scene.image, scene.vertices_camera, body.faces, scene.camera, renderer),
-        side_view(vertices, body.faces, renderer),
-        side_view(scene.vertices_camera, body.faces, renderer),
+        overlay(scene.image, clothed, faces, saved.camera(), renderer, face_parts=parts),
+        overlay(scene.image, true, faces, scene.camera, renderer, face_parts=parts),
+        side_view(bare, faces, renderer, yaw_rad=side_yaw, face_parts=parts),
+        side_view(true, faces, renderer, yaw_rad=side_yaw, face_parts=parts),
     ]
-    captions = ["image", "fit", "ground truth (no clothing)", "fit, from the side", "ground truth, from the side"]
+    captions = ["image", "fit, clothed", "true body", "fit, body, side", "true body, side"]
     write_image(path, panel(pictures, height_px=512, captions=captions))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,8 @@ from render_fit.bodies.body import Body
 from render_fit.core.errors import MissingDependencyError, NoPersonError
 from render_fit.datasets.photo_folder import PhotoFiles, PhotoJob
 from render_fit.export.fit_folder import write_fit
-from render_fit.export.overlays import Pixels, overlay, panel, side_view
+from render_fit.export.overlays import Pixels, overlay, panel
+from render_fit.export.views import front_yaw, side_view
 from render_fit.fitting.fit import fit_resolved
 from render_fit.fitting.recipe import Recipe, load_recipe
 from render_fit.fitting.regressor_initialisation import with_regressor
@@ -162,13 +164,14 @@ def fit_photo(
 
 @torch.no_grad()
 def _frames(states: list[tuple[str, BodyParameters]], result: FitResult, components: FitComponents) -> list[Pixels]:
-    """An image of the body after each stage of a fit: over the photo, and from the side."""
+    """An image of the body after each stage of a fit: over the photo, and from the side of the fitted person."""
     image = result.observation.image
     assert image is not None
-    frames = []
+    body, renderer, frames = components.body, components.renderer, []
+    side_yaw = front_yaw(result.parameters.rotations[0, 0]) + math.pi / 2
     for stage, parameters in states:
-        vertices = components.body(parameters).vertices[0]
-        drawn = overlay(image, vertices, components.body.faces, result.camera, components.renderer, max_side_px=512)
-        side = side_view(vertices, components.body.faces, components.renderer)
+        vertices, parts = body(parameters).vertices[0], body.face_parts
+        drawn = overlay(image, vertices, body.faces, result.camera, renderer, max_side_px=512, face_parts=parts)
+        side = side_view(vertices, body.faces, renderer, yaw_rad=side_yaw, face_parts=parts)
         frames.append(panel([drawn, side], height_px=384, captions=[stage, ""]))
     return frames

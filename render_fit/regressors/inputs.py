@@ -24,7 +24,8 @@ class RegressorInputs(Batch):
 
     Attributes:
         silhouette: (N, S, S) 1 on the person, −1 outside, 0 where unknown.
-        parts: (N, 24, S, S) likelihood of each part of SMPL; zero where there is no label.
+        parts: (N, 24, S, S) likelihood of each part of SMPL; zero where there is no label. Maps of kinds of clothes
+            are left out: regressors are trained on labels of parts.
         keypoints: (N, K, 2) `CANONICAL_KEYPOINTS` relative to the centre of the crop, in units of half its side; 0
             where not observed.
         confidence: (N, K) confidence of the keypoints in [0, 1]; 0 where not observed.
@@ -73,7 +74,7 @@ def inputs_from_observation(
     if crop.mask is not None:
         signed = (2 * crop.mask - 1) * crop.valid
         silhouette = avg_pool2d(fine.warp_image(signed[None, None], taken_by), 2)[:, 0]
-    if crop.labels is not None and crop.part_space is not None:
+    if crop.labels is not None and crop.part_space is not None and not crop.part_space.names_clothes:
         evidence = part_evidence(crop.part_space)[crop.labels].movedim(-1, 0) * crop.valid
         parts = avg_pool2d(fine.warp_image(evidence[None], taken_by), 2)
     keypoints, confidence = torch.zeros(1, len(CANONICAL_KEYPOINTS), 2), torch.zeros(1, len(CANONICAL_KEYPOINTS))

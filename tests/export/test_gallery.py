@@ -3,7 +3,10 @@ import json
 import re
 from html.parser import HTMLParser
 
-from render_fit.export.gallery import read_entries, write_gallery, write_summary
+from render_fit.export.gallery import SHOWN, read_entries, write_gallery, write_summary
+
+SORTED = {"IoU": "iou", "unexplained": "unexplained_share", "body outside": "body_outside_share", "seconds": "seconds"}
+"""Headings of some columns of the gallery, and the figures under them."""
 
 
 def report(folder, name, **values):
@@ -21,13 +24,19 @@ def report(folder, name, **values):
 
 
 def test_the_summary_has_one_line_per_fit(tmp_path):
-    report(tmp_path, "b", iou={"before": 0.5, "after": 0.75}, beta_max=1.5)
+    shares = {
+        "unexplained_share": {"before": 0.3, "after": 0.2},
+        "body_outside_share": {"before": 0.1, "after": 0.05},
+    }
+    report(tmp_path, "b", iou={"before": 0.5, "after": 0.75}, beta_max=1.5, **shares)
     report(tmp_path, "a", status="failed", reason='no person, "sorry"', iou=None)
     rows = list(csv.DictReader(write_summary(tmp_path / "summary.csv", read_entries(tmp_path)).open(encoding="utf-8")))
     assert [(row["name"], row["status"]) for row in rows] == [("a", "failed"), ("b", "ok")]
     assert rows[0]["reason"] == 'no person, "sorry"'
     assert (rows[0]["iou"], rows[0]["iou_before"]) == ("", "")
     assert (rows[1]["iou"], rows[1]["iou_before"], rows[1]["seconds"]) == ("0.7500", "0.5000", "2.5000")
+    assert (rows[1]["unexplained_share_before"], rows[1]["unexplained_share"]) == ("0.3000", "0.2000")
+    assert (rows[1]["body_outside_share"], rows[0]["body_outside_share"]) == ("0.0500", "")
 
 
 def test_unfinished_and_broken_folders_are_left_out(tmp_path):
@@ -62,6 +71,19 @@ def test_gallery_links_are_relative_and_names_are_escaped(tmp_path):
     assert "%3Cscript%3Ealert%28%22x%22%29%26%23/overlay.png" in parsed.links
     assert not [link for link in parsed.links if re.match(r"[a-z]+:|/", link)]
     assert 'data-value="0.75"' in page
+
+
+def test_every_column_of_figures_has_a_heading_that_sorts(tmp_path):
+    report(tmp_path, "a", unexplained_share={"before": 0.3, "after": 0.2}, body_outside_share=None)
+    page = write_gallery(tmp_path / "index.html", read_entries(tmp_path)).read_text(encoding="utf-8")
+    headings = re.findall(r"<th[ >].*?</th>", page)
+    cells = re.findall(r"<td[ >].*?</td>", page)
+    assert len(headings) == len(cells) == 4 + len(SHOWN) + 1  # name and images, figures, status
+    places = {name: place for place, heading in enumerate(headings) for name in SORTED if f">{name}<" in heading}
+    assert [places[name] for name in SORTED] == [4 + list(SHOWN).index(key) for key in SORTED.values()]
+    assert all("<button>" in headings[place] for place in places.values())
+    assert 'data-value="0.2" title="before: 0.300">0.200<' in cells[places["unexplained"]]
+    assert 'data-value=""' in cells[places["body outside"]]
 
 
 def test_gallery_of_nothing_is_a_page(tmp_path):

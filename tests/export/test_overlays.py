@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 
 from render_fit.core.cameras import camera_from_focal
-from render_fit.export.overlays import around_box, contact_sheet, overlay, panel, side_view, write_gif, write_image
+from render_fit.export.overlays import around_box, contact_sheet, overlay, panel, write_gif, write_image
 from render_fit.export.shading import part_colours, shaded
 from render_fit.renderers import make_renderer
 from tests.fits import known_fit
@@ -51,14 +51,6 @@ def test_large_photos_are_reduced_to_the_overlays_size_and_small_ones_stay():
     assert large.shape == (120, 80, 3)
     small = overlay(torch.zeros(3, 60, 40), fit.output.vertices[0], fit.faces, fit.camera, RENDERER)
     assert small.shape == (60, 40, 3)
-
-
-def test_the_left_of_the_side_view_was_nearer_the_camera():
-    vertices = torch.cat([SQUARE - torch.tensor([0, 0, 1.0]), 0.3 * SQUARE + torch.tensor([0, 0, 2.0])])
-    faces = torch.cat([SQUARE_FACES, SQUARE_FACES + 4])
-    turned = side_view(vertices, faces, RENDERER, size_px=100, yaw_rad=1.2)
-    drawn = (turned < 200).any(axis=2)
-    assert drawn[:, :50].sum() > 2 * drawn[:, 50:].sum() > 0
 
 
 def test_around_a_box_is_square_and_padded():

@@ -6,7 +6,7 @@ import torch
 from render_fit.bodies import open_body
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.core.cameras import camera_from_focal
-from render_fit.fitting.depth_flips import LIMBS, limb_flips
+from render_fit.fitting.depth_flips import LEGS, LIMBS, limb_flips, straight_legs
 from render_fit.fitting.variables import Variables
 from render_fit.synthesis import everyday_pose
 from render_fit.synthesis.placement import pose_in_view, view_rotation
@@ -92,3 +92,40 @@ def test_straight_limbs_stay_straight():
     assert many.pose.isfinite().all()
     output = body(many.parameters(body))
     assert output.joints.isfinite().all()
+
+
+def bent_knees(degrees: float) -> Variables:
+    """A standing person with both knees bent by this much more than in the rest pose, thighs and shins turned alike."""
+    body, pose = open_body(), everyday_pose("standing").clone()
+    for side in ("left", "right"):
+        for name, share in (("hip", -0.5), ("knee", 1.0)):
+            pose[body.joint_names.index(f"{side}_{name}")] = torch.tensor([share * degrees * torch.pi / 180, 0.0, 0.0])
+    return Variables.from_parameters(body, pose_in_view(body, pose, torch.zeros(10), CAMERA, view_rotation(0.3, 0.1)))
+
+
+def flexions(variables: Variables) -> list[float]:
+    output, body = open_body()(variables.parameters(open_body())), open_body()
+    angles = []
+    for upper, middle, end, _ in LEGS:
+        thigh = joint(body, output, middle) - joint(body, output, upper)
+        shin = joint(body, output, end) - joint(body, output, middle)
+        angles.append(float(torch.rad2deg(torch.acos(torch.cosine_similarity(thigh, shin)))))
+    return angles
+
+
+def test_slightly_bent_legs_are_straightened_between_hip_and_ankle():
+    body, start = open_body(), bent_knees(35.0)
+    straight = straight_legs(body, start)
+    assert straight is not None and len(straight) == 1
+    assert min(flexions(start)) > 25 and max(flexions(straight)) < 3
+    before, after = (body(one.parameters(body)) for one in (start, straight))
+    for upper, _, end, _ in LEGS:
+        was, now = (joint(body, output, end) - joint(body, output, upper) for output in (before, after))
+        assert float(torch.cosine_similarity(was, now)) > 0.999
+    unchanged = [i for i, name in enumerate(body.joint_names[1:]) if "hip" not in name and "knee" not in name]
+    torch.testing.assert_close(straight.pose[:, unchanged], start.pose[:, unchanged])
+
+
+@pytest.mark.parametrize("degrees", [-4.0, 95.0], ids=["straight", "crouching"])
+def test_straight_and_strongly_bent_legs_are_left_alone(degrees):
+    assert straight_legs(open_body(), bent_knees(degrees)) is None

@@ -193,6 +193,11 @@ def test_report_says_what_happened(fitted):
     assert recipe.pop("reproducible_from_yaml") is False and Recipe.model_validate(recipe) == SHORT
     assert {"python", "torch"} <= set(report.versions)
     assert report.beta_max == pytest.approx(float(fitted.parameters.betas.abs().max()))
+    for share in (report.unexplained_share, report.body_outside_share):
+        assert share is not None and 0 <= share.after < 0.4 and 0 <= share.before <= 1
+    unclothed = open_body()(replace(fitted.parameters, offsets=None)).vertices
+    torch.testing.assert_close(fitted.unclothed_vertices, unclothed)
+    assert not torch.equal(unclothed, fitted.output.vertices)
     assert type(report).model_validate_json(report.model_dump_json()) == report
 
 

@@ -49,6 +49,15 @@ def test_a_synthetic_person_fills_the_crop_and_keypoints_lie_on_the_silhouette()
     assert float(inputs.parts[0].sum(0)[person].mean()) > 0.8
 
 
+def test_labels_of_clothes_are_no_input() -> None:
+    scene = synthetic_scene(open_body(), everyday_pose("standing"), 3)
+    observation = scene.observation()
+    assert observation.labels is not None
+    clothed = replace(observation, labels=(observation.labels > 0).long(), part_space=PART_SPACES["atr"])
+    assert not inputs_from_observation(clothed, scene.camera, 64)[0].parts.any()
+    assert inputs_from_observation(observation, scene.camera, 64)[0].parts.any()
+
+
 def test_inputs_that_were_not_observed_are_zero() -> None:
     scene = synthetic_scene(open_body(), everyday_pose("standing"), 3)
     bare, _ = inputs_from_observation(scene.observation(mask=False, parts=False), scene.camera, 64)

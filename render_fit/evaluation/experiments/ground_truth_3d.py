@@ -20,6 +20,7 @@ from render_fit.evaluation.experiments.settings import ExperimentConfig
 from render_fit.evaluation.fit_errors import error_3d, find_failure_modes, render_views, silhouette_iou
 from render_fit.evaluation.tables import ExperimentResult, Metrics, column, count_of, mean_of, median_of, quantile_of
 from render_fit.export.overlays import Pixels
+from render_fit.export.views import front_yaw
 from render_fit.fitting.result import FitResult
 from render_fit.observations.images import read_photo
 from render_fit.observations.observation import Observation, box_grown, box_of_mask, box_union
@@ -191,16 +192,19 @@ def scene_of(view: SyntheticView, config: ExperimentConfig, **options: Any) -> S
 def comparison_images(
     view: SyntheticView, scene: SyntheticScene, fit: FitResult, components: FitComponents
 ) -> tuple[Pixels, ...]:
-    """Ground truth and fit over the mask, then both from the side; nothing from view `PICTURED` on."""
+    """Ground truth and fit over the mask, then the true body, the fitted body and, if clothed, the fitted mesh from the
+    true person's side; nothing from view `PICTURED` on.
+    """
     if view.number >= PICTURED:
         return ()
     grey = scene.mask[None].expand(3, -1, -1) * 0.6 + 0.2
     box = torch.tensor(scene.observation().box)
+    front = front_yaw(scene.parameters.rotations[0, 0])
     true, fitted = (
-        render_views(grey, components.body, parameters, camera, box, components.renderer)
+        render_views(grey, components.body, parameters, camera, box, components.renderer, front)
         for parameters, camera in ((scene.parameters, scene.camera), (fit.parameters, fit.camera))
     )
-    return (true[1], fitted[1], true[2], fitted[2])
+    return (true[1], fitted[1], *true[2:], *fitted[2:])
 
 
 def _synthetic_view(view: SyntheticView, config: ExperimentConfig) -> Metrics:

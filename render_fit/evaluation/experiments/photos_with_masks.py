@@ -225,7 +225,7 @@ def _image_only_person(sample: PhotoSample, config: ExperimentConfig) -> Metrics
     return Metrics(values, pictures, caption)
 
 
-def statuses(people: list[Metrics]) -> str:
-    """Number of fits of each status, as text."""
-    found = [person.values["status"] for person in people if "status" in person.values]
+def statuses(people: list[Metrics], name: str = "status") -> str:
+    """Number of fits of each status in a column, as text."""
+    found = [person.values[name] for person in people if name in person.values]
     return ", ".join(f"{found.count(status)} {status}" for status in ("ok", "poor", "failed"))

@@ -171,8 +171,15 @@ EXPERIMENTS: dict[str, Experiment] = {
         REFINE,
         {"limit": 4},
     ),
+    "clothed-people": Experiment(
+        "200 clothed synthetic people in held-out everyday poses: errors of the body under the clothes, and unclothed.",
+        "clothed_people",
+        (*REFINE, "clothing"),
+        {"limit": 8},
+        sheet_columns=2,
+    ),
     "street-photos": Experiment(
-        "30 street photos, given the image alone: knees, size of the clothing, body and clothes in the human labels.",
+        "30 street photos, from the image alone and with human labels: knees, clothing, body, clothes in the labels.",
         "street_photos",
         (*REFINE, "clothing"),
         {"limit": 5},

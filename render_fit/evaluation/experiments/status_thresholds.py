@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
+from scipy.stats import rankdata
 
 from render_fit.evaluation.experiments.ground_truth_3d import SyntheticView, comparison_images, held_out_views, scene_of
 from render_fit.evaluation.experiments.runner import Row, fit_person, load_components, number, run_all
@@ -30,6 +31,9 @@ IOU_GRID = (0.0, *(round(0.1 + 0.05 * step, 3) for step in range(18)))
 KEYPOINT_GRID = (*(round(0.01 + 0.005 * step, 3) for step in range(29)), math.inf)
 """Candidate thresholds; no fit exceeds the first IoU or the last keypoint error."""
 
+SIGNS = {"iou": -1, "keypoint_percent": 1, "beta_max": 1, "unexplained": 1, "body_outside": 1}
+"""Columns that may tell bad fits from others; −1 where a small value is the sign of a bad fit."""
+
 STATUSES = ("ok", "poor", "failed")
 
 
@@ -50,8 +54,8 @@ def status_thresholds(config: ExperimentConfig) -> ExperimentResult:
         Trial(view, names[place % len(names)], views[(place + 1) % len(views)]) for place, view in enumerate(views)
     ]
     people = run_all(_trial, tasks, config)
-    columns = ("number", "wrong", "iou", "keypoint_percent", "beta_max", "status", "pa_mpjpe", "in_3d", "limb_flips")
-    return ExperimentResult("status-thresholds", people, _summary(people), (*columns, "facing_flipped", "seconds"))
+    columns = ("number", "wrong", *SIGNS, "status", "pa_mpjpe", "in_3d", "limb_flips", "facing_flipped", "seconds")
+    return ExperimentResult("status-thresholds", people, _summary(people), columns)
 
 
 def _trial(trial: Trial, config: ExperimentConfig) -> Metrics:
@@ -65,6 +69,7 @@ def _trial(trial: Trial, config: ExperimentConfig) -> Metrics:
         components.body, fit.parameters, scene.skeleton, components.body.keypoints(scene.parameters, scene.skeleton)[0]
     )
     iou, keypoint_px = fit.report.iou, fit.report.keypoint_error_px
+    unexplained, outside = fit.report.unexplained_share, fit.report.body_outside_share
     values: Row = {
         "number": view.number,
         "clip": view.clip,
@@ -72,6 +77,8 @@ def _trial(trial: Trial, config: ExperimentConfig) -> Metrics:
         "iou": None if iou is None else iou.after,
         "keypoint_percent": None if keypoint_px is None else 100 * keypoint_px.after / max(observation.box[2:]),
         "beta_max": number(fit.report.beta_max, 2),
+        "unexplained": None if unexplained is None else unexplained.after,
+        "body_outside": None if outside is None else outside.after,
         "status": fit.report.status,
         "pa_mpjpe": error.pa_mpjpe_mm,
         "in_3d": "good" if error.pa_mpjpe_mm <= GOOD_MM else "bad" if error.pa_mpjpe_mm >= BAD_MM else "usable",
@@ -87,6 +94,27 @@ def youden(ok: list[bool], bad: list[bool]) -> float:
     """Youden index of ``ok``: its share among fits that are not bad, minus its share among bad ones. 0 is chance."""
     n_ok_bad = sum(a and b for a, b in zip(ok, bad, strict=True))
     return (sum(ok) - n_ok_bad) / max(1, bad.count(False)) - n_ok_bad / max(1, sum(bad))
+
+
+def roc_area(people: Sequence[Metrics], sign: str) -> float | None:
+    """Area under the ROC curve of one of `SIGNS` against bad.
+
+    It is the probability that a bad fit shows the sign more strongly than one that is not bad; ties count half. 0.5 is
+    chance, less is a sign that misleads.
+
+    Args:
+        people: Fits, with the columns ``in_3d`` and ``sign``.
+        sign: Key of `SIGNS`.
+
+    Returns:
+        0 to 1; None where there are no bad fits or no others.
+    """
+    known = [person.values for person in people if person.values[sign] is not None]
+    strength = SIGNS[sign] * np.array([values[sign] for values in known], dtype=float)
+    bad = np.array([values["in_3d"] == "bad" for values in known], dtype=bool)
+    if not bad.any() or bad.all():
+        return None
+    return round(float((rankdata(strength)[bad].mean() - (bad.sum() + 1) / 2) / (~bad).sum()), 3)
 
 
 def choose_thresholds(qualities: Sequence[Quality], bad: list[bool]) -> Thresholds:
@@ -127,7 +155,8 @@ def quality_of(person: Metrics) -> Quality:
     """Quality of a fit, from its row of the table."""
     percent = person.values["keypoint_percent"]
     error = None if percent is None else percent / 100
-    return Quality(person.values["iou"], None, error, person.values["beta_max"])
+    unexplained, outside = person.values["unexplained"], person.values["body_outside"]
+    return Quality(person.values["iou"], None, error, person.values["beta_max"], unexplained, outside)
 
 
 def _summary(people: list[Metrics]) -> Row:
@@ -142,6 +171,10 @@ def _summary(people: list[Metrics]) -> Row:
         summary |= {
             f"{name}, thresholds {which}": value for name, value in errors_by_status(people, statuses, limits).items()
         }
+    called_ok = [person for person in people if fit_status(quality_of(person))[0] == "ok"]
+    for which, some in (("all fits", people), ("fits that are ok", called_ok)):
+        areas = ", ".join(f"{sign} {roc_area(some, sign)}" for sign in SIGNS)
+        summary[f"area under the ROC curve against bad, {which}"] = areas
     for perturbation in PERTURBATIONS:
         own = [person for person in people if person.values["wrong"] == perturbation]
         counts = _counts([person.values["status"] for person in own], STATUSES)

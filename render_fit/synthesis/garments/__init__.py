@@ -1,1 +1,1 @@
-"""Garments as meshes over the body: `items` makes each kind, `outfits` combines them. To add one: docs/synthesis.md."""
+"""Garments: layers on the skin (`items`) and meshes of their own; `dressing` combines them (docs/synthesis.md)."""

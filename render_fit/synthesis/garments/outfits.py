@@ -29,6 +29,7 @@ class Layers:
         faces: (M, 3) vertex indices.
         materials: Material of each layer.
         face_layers: (M,) index of each face's layer.
+        face_parts: (M,) SMPL-24 part underneath each face.
     """
 
     vertices_camera: Float[np.ndarray, "n 3"]
@@ -37,6 +38,7 @@ class Layers:
     faces: Int[np.ndarray, "m 3"]
     materials: tuple[str, ...]
     face_layers: Int[np.ndarray, "m"]
+    face_parts: Int[np.ndarray, "m"]
 
 
 def rest_body(body: Body, parameters: BodyParameters) -> RestBody:
@@ -67,23 +69,48 @@ def sample_outfit(rest: RestBody, rng: np.random.Generator) -> tuple[Garment, ..
     )
 
 
-def pose_layers(body: Body, parameters: BodyParameters, rest: RestBody, garments: tuple[Garment, ...]) -> Layers:
-    """Poses the body and each garment (as SMPL+D), cuts the garments at their hems, and merges the meshes."""
+def pose_garment(
+    body: Body, parameters: BodyParameters, offsets: Float[np.ndarray, "v 3"] | None
+) -> Float[np.ndarray, "v 3"]:
+    """Posed vertices of the body with rest-pose offsets (SMPL+D), camera coordinates, metres."""
+    if offsets is not None:
+        parameters = replace(parameters, offsets=torch.tensor(offsets[None], dtype=torch.float32))
+    return body(parameters).vertices[0].numpy()
+
+
+def pose_layers(
+    body: Body,
+    parameters: BodyParameters,
+    rest: RestBody,
+    garments: tuple[Garment, ...],
+    covered: Float[np.ndarray, "v"] | None = None,
+) -> Layers:
+    """Poses the body and each garment (as SMPL+D), cuts the garments at their hems, and merges the meshes.
+
+    Args:
+        body: Body model.
+        parameters: One body without clothing.
+        rest: Its zero pose.
+        garments: Garments from inner to outer layer.
+        covered: (V,) distance of vertices to the edges of what else covers them, metres; positive under it.
+    """
     parts = []
-    bare = body(parameters).vertices[0].numpy()
-    layers = [("skin", None, np.ones(len(bare))), *((one.material, one.offsets, one.inside) for one in garments)]
+    uncovered = np.full(len(rest.vertices), np.inf) if covered is None else COVERED_M - covered
+    layers = [
+        ("skin", None, np.ones(len(rest.vertices))),
+        *((one.material, one.offsets, one.inside) for one in garments),
+    ]
     for index, (name, offsets, inside) in enumerate(layers):
         # Covered parts are left out: at bent joints they would intersect the outer layer.
+        inside = np.minimum(inside, uncovered)
         for _, _, outer in layers[index + 1 :]:
             inside = np.minimum(inside, COVERED_M - outer)
-        posed = bare
-        if offsets is not None:
-            clothed = replace(parameters, offsets=torch.tensor(offsets[None], dtype=torch.float32))
-            posed = body(clothed).vertices[0].numpy()
+        posed = pose_garment(body, parameters, offsets)
         cut = cut_mesh(rest.faces, inside)
         normals = cut.take(vertex_normals(posed, rest.faces))
-        parts.append((name, cut.take(posed), cut.take(rest.vertices), normals, cut.faces))
-    names, vertices, resting, normals, faces = zip(*parts, strict=True)
+        own = rest.parts[cut.sources[cut.faces[:, 0], 0]]
+        parts.append((name, cut.take(posed), cut.take(rest.vertices), normals, cut.faces, own))
+    names, vertices, resting, normals, faces, face_parts = zip(*parts, strict=True)
     starts = np.cumsum([0, *map(len, vertices)])
     return Layers(
         np.concatenate(vertices),
@@ -92,4 +119,5 @@ def pose_layers(body: Body, parameters: BodyParameters, rest: RestBody, garments
         np.concatenate([layer + start for layer, start in zip(faces, starts[:-1], strict=True)]),
         names,
         np.repeat(np.arange(len(names)), [len(layer) for layer in faces]),
+        np.concatenate(face_parts),
     )

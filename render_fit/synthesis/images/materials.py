@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float
@@ -58,6 +59,7 @@ class Appearance:
         pattern: ``plain``, ``stripes`` or ``checks``; plain shirts have only the first colour.
         trousers: Colour of the trousers.
         shoes: Colour of the shoes.
+        others: Colours of other garments and things by material; those that are missing have the shoes' colour.
     """
 
     skin: RGB
@@ -66,6 +68,7 @@ class Appearance:
     pattern: str
     trousers: RGB
     shoes: RGB
+    others: Mapping[str, RGB] = field(default_factory=dict)
 
 
 def sample_appearance(rng: np.random.Generator) -> Appearance:
@@ -81,13 +84,19 @@ def sample_appearance(rng: np.random.Generator) -> Appearance:
     )
 
 
+def sample_other_colours(rng: np.random.Generator) -> dict[str, RGB]:
+    """Random colours of skirts, dresses, coats, hats, scarves and bags."""
+    tones = (*CLOTH_TONES, *TROUSER_TONES)
+    return {name: tones[rng.integers(len(tones))] for name in ("skirt", "dress", "coat", "hat", "scarf", "bag")}
+
+
 def albedo(
     material: str, points: Float[np.ndarray, "n 3"], body: RestBody, appearance: Appearance, seed: int
 ) -> Float[np.ndarray, "n 3"]:
     """Albedo of points of one material.
 
     Args:
-        material: ``skin``, ``hair``, ``shirt``, ``trousers`` or ``shoes``.
+        material: ``skin``, ``hair``, ``shirt``, ``trousers``, ``shoes`` or a key of ``appearance.others``.
         points: (N, 3) points on the resting body, metres.
         body: Resting body with its landmarks.
         appearance: Colours of the person.
@@ -108,7 +117,8 @@ def albedo(
             wave = wave ^ (np.sin(2 * np.pi * points[:, 0] / 0.06) > 0.2)
         colour = np.where((wave & (appearance.pattern != "plain"))[:, None], second, first)
         return colour * _creases(points, seed, 0.12)[:, None]
-    base = np.array(appearance.trousers if material == "trousers" else appearance.shoes)
+    plain = {"trousers": appearance.trousers, "shoes": appearance.shoes} | dict(appearance.others)
+    base = np.array(plain.get(material, appearance.shoes))
     return base * _creases(points, seed, 0.16)[:, None]
 
 

@@ -134,6 +134,21 @@ def test_no_fit_is_failed_where_no_limit_separates_bad_from_good():
     assert (chosen.iou_failed, chosen.keypoint_error_failed) == (0.0, math.inf)
 
 
+def test_the_area_under_the_roc_curve_is_the_share_of_pairs_in_order():
+    def people(sign: str, bad: list[float], others: list[float]) -> list[Metrics]:
+        return [
+            Metrics({"in_3d": grade, sign: value}) for grade, some in (("bad", bad), ("good", others)) for value in some
+        ]
+
+    # of the six pairs (0.4, 0.2, 0.1 against 0.3, 0.1) three are in order and one is a tie
+    assert status_thresholds.roc_area(people("unexplained", [0.4, 0.2, 0.1], [0.3, 0.1]), "unexplained") == 0.583
+    # a small IoU is the sign of a bad fit
+    assert status_thresholds.roc_area(people("iou", [0.2, 0.3], [0.8, 0.9]), "iou") == 1
+    assert status_thresholds.roc_area(people("iou", [0.9], [0.8, 0.7]), "iou") == 0
+    assert status_thresholds.roc_area([Metrics({"in_3d": "bad", "iou": None})], "iou") is None
+    assert status_thresholds.roc_area(people("body_outside", [], [0.1]), "body_outside") is None
+
+
 def test_errors_are_counted_by_status():
     def person(grade: str, flips: int = 0) -> Metrics:
         error = {"good": 50.0, "usable": 100.0, "bad": 150.0}[grade]

@@ -10,12 +10,14 @@ from PIL import Image
 
 from render_fit.bodies import open_body
 from render_fit.core.errors import NoPersonError
-from render_fit.datasets.images import PhotoSample
+from render_fit.core.parts import ATR
+from render_fit.datasets.images import PhotoSample, read_ccp
 from render_fit.evaluation.experiments import street_photos
 from render_fit.evaluation.experiments.runner import run_experiment
 from render_fit.evaluation.experiments.settings import ExperimentConfig
 from render_fit.evaluation.experiments.street_photos import LOOSE, TIGHT, label_shares
 from render_fit.evaluation.fit_errors import covered_pixels
+from render_fit.observations.files import read_labels
 from render_fit.synthesis import everyday_pose, synthetic_scene
 
 
@@ -58,11 +60,14 @@ def test_a_missed_person_counts_as_such(tmp_path: Path, monkeypatch: pytest.Monk
     result = street_photos.street_photos(ExperimentConfig(tmp_path, data=tmp_path))
     assert result.people[0].values == {"name": "a", "found": "missed"} and result.people[0].pictures
     assert (result.summary["people"], result.summary["missed"], result.summary["right person found"]) == (1, 1, 0)
-    assert result.summary["mean IoU with the human mask"] is None
+    assert result.summary["image alone: mean IoU with the human mask"] is None
 
 
 def test_a_small_run_reports_a_photo(shared_data: Path, tmp_path: Path):
     result = run_experiment("street-photos", tmp_path, data=shared_data, limit=1, recipes=("predict",))
-    assert result.summary["people"] == 1 and len(result.people[0].pictures) == 4
+    assert result.summary["people"] == 1 and len(result.people[0].pictures) == 7
     assert set(result.columns) <= set(result.people[0].values)
     assert (tmp_path / "street-photos.png").stat().st_size > 0
+    (photo,) = (one for one in read_ccp(shared_data) if one.name == result.people[0].values["name"])
+    labels, space = read_labels(tmp_path / "parts" / f"{photo.name}.png", "atr", (photo.height, photo.width))
+    assert space is ATR and {"hair", "upper-clothes", "background"} <= {ATR.labels[i] for i in labels.unique()}
