@@ -257,7 +257,7 @@ NBF_12 = part_space(
     source="Neural Body Fitting (Omran et al. 2018), colour map and labelled template of the public demo",
 )  # fmt: skip
 
-NBF_12_OF_OUTLINE = NBF_12
+NBF_12_OF_OUTLINE = replace(NBF_12, name="nbf12-outline")
 """`NBF_12` for maps that divide the outline of a clothed person, not the body's."""
 NBF_12 = replace(NBF_12, looseness_m=torch.tensor([math.inf, *[0.0] * 12]))
 
@@ -386,7 +386,7 @@ DENSEPOSE_24 = part_space(
 )
 
 PART_SPACES: dict[str, PartSpace] = {
-    space.name: space for space in (SMPL_24_PARTS, NBF_12, ATR, LIP, PASCAL, DENSEPOSE_24)
+    space.name: space for space in (SMPL_24_PARTS, NBF_12, NBF_12_OF_OUTLINE, ATR, LIP, PASCAL, DENSEPOSE_24)
 }
 
 

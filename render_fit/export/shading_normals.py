@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import scipy.sparse
+import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from render_fit.bodies.mesh_operators import vertex_normals
+from render_fit.bodies.mesh_operators import uniform_laplacian, vertex_normals
 from render_fit.core.skeletons import SMPL_24
 
 SMOOTH_PARTS = tuple(
@@ -42,24 +42,14 @@ def mannequin_normals(
     Differentiability:
         None; for visualisation.
     """
-    count, corners = len(vertices), faces.cpu().numpy()
-    normals = vertex_normals(vertices, faces).numpy().astype(np.float64)
-    mean = _neighbour_mean(corners, count)
-    inside = np.ones(count)
-    inside[corners[~np.isin(face_parts.cpu().numpy(), SMOOTH_PARTS)]] = 0
+    faces = faces.cpu()
+    normals = vertex_normals(vertices, faces).double()
+    laplacian = uniform_laplacian(faces, len(vertices)).double()  # a vertex minus the mean of its neighbours
+    inside = torch.ones(len(vertices), 1, dtype=torch.float64)
+    inside[faces[~torch.isin(face_parts.cpu(), torch.tensor(SMOOTH_PARTS))]] = 0
     strength = inside
     for _ in range(RAMP):
-        strength = np.minimum(inside, mean @ strength)
+        strength = torch.minimum(inside, strength - torch.sparse.mm(laplacian, strength))
     for _ in range(STEPS):
-        normals += strength[:, None] * (mean @ normals - normals)
-    return normals / np.linalg.norm(normals, axis=1, keepdims=True).clip(1e-9)
-
-
-def _neighbour_mean(corners: np.ndarray, count: int) -> scipy.sparse.csr_matrix:
-    """(V, V) matrix that averages over the neighbours of each vertex."""
-    edges = np.concatenate([corners[:, [0, 1]], corners[:, [1, 2]], corners[:, [2, 0]]])
-    rows, columns = np.concatenate([edges, edges[:, ::-1]]).T
-    adjacency = scipy.sparse.coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(count, count)).tocsr()
-    adjacency.data[:] = 1
-    degree = np.asarray(adjacency.sum(axis=1)).ravel().clip(1)
-    return scipy.sparse.csr_matrix(scipy.sparse.diags(1 / degree) @ adjacency)
+        normals = normals - strength * torch.sparse.mm(laplacian, normals)
+    return torch.nn.functional.normalize(normals, dim=1).numpy()

@@ -47,9 +47,9 @@ class Balance:
         (B,) nats.
 
     Differentiability: smooth in the pose; whether a person stands is held fixed.
-    Source: static balance as in Hoffman et al., Capturing and Inferring Dense Full-Body Human-Scene Contact and
-        Tripathi et al., 3D Human Pose Estimation via Intuitive Physics (IPMAN), CVPR 2023, with a centre of mass of
-        segments (de Leva, J. Biomechanics 1996, mean of women and men, rounded).
+    Source: a stability term like that of Tripathi et al., 3D Human Pose Estimation via Intuitive Physics (IPMAN), CVPR
+        2023, without its contacts and ground. Masses and centres of segments: de Leva, J. Biomechanics 1996, mean of
+        women and men, rounded. The defaults, and from when on a person stands, are set by hand.
     """
 
     skeletal: ClassVar[bool] = True

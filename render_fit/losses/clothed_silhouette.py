@@ -28,8 +28,8 @@ class ClothedSilhouette:
 
     A label map tells what stands off the body: at a label of looseness ℓ (`PartSpace.looseness_m`) tight_m is ℓ, and
     loose_m is at least 2 ℓ. Skin and tight garments then bind the body, loose garments bound it, and labels that say
-    nothing of the body, such as bags, pull it neither out nor in. Labels of the body itself leave no room for clothes.
-    Without labels ℓ is that of clothed people at the nearest part, by the keypoints.
+    nothing of the body, such as bags, pull it neither out nor in. Labels of the body itself leave no room for clothes:
+    tight_m is outside_m. Without labels ℓ is that of clothed people at the nearest part, by the keypoints.
 
     Args:
         outside_m: Usual distance by which a body passes a mask's outline, metres: the mask's error.
@@ -37,7 +37,7 @@ class ClothedSilhouette:
         loose_m: Distance from which on clothes are loose and the pull on the body fades, metres.
         correlation_m: Length of outline along which errors and clothes are alike, metres: pixels are not independent.
         body_correlation_m: The same for labels of the body, which are not bent by clothes, metres.
-        by_label: Whether labels are used, where there are any.
+        by_label: Whether ℓ is used; without it, tight_m and loose_m hold everywhere.
 
     Returns:
         (B,) nats.

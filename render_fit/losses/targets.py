@@ -144,7 +144,8 @@ class FitTargets:
     def looseness_m(self) -> Float[Tensor, "n h w"] | None:
         """Looseness of each pixel's label (`PartSpace.looseness_m`), metres.
 
-        Without labels it is that of clothed people at the nearest part, by the keypoints; None without keypoints.
+        Without labels of known looseness it is that of clothed people at the nearest part, by the keypoints; None
+        without mask or keypoints.
         """
         if self.labels is not None and self.part_space is not None and self.part_space.looseness_m is not None:
             return self.part_space.looseness_m.to(self.valid_float)[self.labels]

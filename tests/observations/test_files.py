@@ -99,7 +99,9 @@ def test_labels_as_numbers_palette_and_colours(tmp_path):
 
 def test_bad_label_maps(tmp_path):
     path = write_image(tmp_path / "labels.png", square(30))
-    with pytest.raises(InputError, match="unknown label space; known are smpl24, nbf12, atr, lip, pascal, densepose24"):
+    with pytest.raises(
+        InputError, match="unknown label space; known are smpl24, nbf12, nbf12-outline, atr, lip, pascal, densepose24"
+    ):
         read_labels(path, "clothes", SIZE)
     with pytest.raises(InputError, match="has label 30, but atr has labels 0 to 17"):
         read_labels(path, "atr", SIZE)

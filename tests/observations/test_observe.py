@@ -186,7 +186,7 @@ def test_a_part_map_gives_the_mask(photo, keypoints, tmp_path):
 
 def test_the_source_of_a_computed_part_map(photo, mask, keypoints):
     (seen,) = observe(photo, mask=mask, keypoints=keypoints, parts_from_keypoints=True)
-    assert seen.part_space.name == "nbf12"
+    assert seen.part_space.name == "nbf12-outline"
     assert seen.source["parts"] == "made from mask and keypoints"
     assert ((seen.labels > 0) == (seen.mask >= 0.5)).all()
 
