@@ -91,14 +91,15 @@ class PartSpace:
 
         Which parts a loose garment covers is one fact for all of its pixels, which then are no independent evidence: a
         long jacket would pull the pelvis down to its hem. The logarithms of a label's column are therefore scaled by
-        (`TIGHT_M` / ℓ)² for a looseness ℓ above `TIGHT_M`. Beside the body a label is as likely as on the part that
-        bears it most often, times ℓ / (ℓ + 2 `TIGHT_M`): skin hardly exists there, and a skirt is as common there as on
-        the body. Columns are in units of their largest entry: only likelihoods of one label are compared.
+        (`TIGHT_M` / ℓ)² for a looseness ℓ above `TIGHT_M`. Beside the body such a label is as likely as on the part
+        that bears it most often, else the waist would swell until it fills a shirt; skin and tight garments hardly
+        exist there: ℓ / (ℓ + 2 `TIGHT_M`). Columns are in units of their largest entry: only likelihoods of one label
+        are compared.
         """
         loose = torch.full((len(self),), UNKNOWN_LOOSENESS_M) if self.looseness_m is None else self.looseness_m
         share = self.emission / self.emission[:-1].amax(dim=0)
         share = share ** (TIGHT_M / loose.clamp(min=TIGHT_M)).square()
-        beside = 1 / (1 + 2 * TIGHT_M / loose.clamp(min=1e-3))
+        beside = torch.where(loose > TIGHT_M, 1.0, 1 / (1 + 2 * TIGHT_M / loose.clamp(min=1e-3)))
         share[-1, 1:] = beside[1:]
         return share
 

@@ -300,6 +300,7 @@ def _result(
         keypoint_error_px=keypoint_px,
         unexplained_share=_before_after(was.unexplained_share, now.unexplained_share),
         body_outside_share=_before_after(was.body_outside_share, now.body_outside_share),
+        looseness=None if context.looseness_scale is None else round(float(context.looseness_scale), 2),
         losses={name: float(value[0]) for name, value in problem.breakdown(after).items()},
         beta_max=now.beta_max,
         seconds=seconds,

@@ -76,6 +76,9 @@ class Stage(StrictModel):
     straighten: bool = Field(
         default=False, description="first add the best hypothesis with straight legs, if its knees are slightly bent"
     )
+    estimate_looseness: bool = Field(
+        default=False, description="first estimate how loosely the person is dressed, for this and all later stages"
+    )
     n_hypotheses: int = Field(
         default=0, ge=0, description="afterwards keep at most this many of the best hypotheses; 0: all"
     )
@@ -93,6 +96,12 @@ class Stage(StrictModel):
                 f"stage {self.name!r}: solver {self.solver.name!r} cannot move free offsets: they are too many for the "
                 "curvature that it needs; use 'lbfgs'"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _looseness_is_seen(self) -> Stage:
+        if self.estimate_looseness and not self.resolution:
+            raise ValueError(f"stage {self.name!r}: estimate_looseness compares pixels; give the stage a resolution")
         return self
 
     @model_validator(mode="after")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ from render_fit.bodies.clothing import ClothingBasis
 from render_fit.core.cameras import Camera
 from render_fit.core.skeletons import SMPL_24
 from render_fit.fitting.depth_flips import limb_flips, straight_legs
+from render_fit.fitting.looseness import estimate_looseness
 from render_fit.fitting.problem import Problem
 from render_fit.fitting.recipe import Edge, Recipe, Stage, TermSetting
 from render_fit.fitting.regressor_initialisation import RegressorHypotheses
@@ -59,6 +60,7 @@ class FitContext:
         predicted: Hypotheses of a regressor, or None without one.
         terms: Own terms beside the recipe's: name → (weight, term).
         solver: Own solver in place of those of the stages, or None.
+        looseness_scale: How loosely the person is dressed, see `FitTargets`; None until a stage estimates it.
     """
 
     recipe: Recipe
@@ -71,6 +73,7 @@ class FitContext:
     predicted: RegressorHypotheses | None = None
     terms: Mapping[str, tuple[float, Term]] = field(default_factory=dict)
     solver: Solver | None = None
+    looseness_scale: Tensor | None = None
     _targets: dict[int, FitTargets] = field(default_factory=dict)
     _made: dict[tuple[str, str], Term] = field(default_factory=dict)
 
@@ -83,7 +86,10 @@ class FitContext:
             if self.predicted is not None:
                 targets = self.predicted.add_to(targets, self.body)
             self._targets[size] = targets
-        return self._targets[size]
+        targets = self._targets[size]
+        if targets.looseness_scale is not self.looseness_scale:
+            targets = self._targets[size] = replace(targets, looseness_scale=self.looseness_scale)
+        return targets
 
     def problem(self, terms: Mapping[str, TermSetting], resolution: int, edge: Edge) -> Problem:
         """The problem that a stage's terms and the context's own pose."""
@@ -168,7 +174,7 @@ class StageRecord:
 def run_stage(
     context: FitContext, stage: Stage, variables: Variables, progress: StageProgress | None = None
 ) -> tuple[Variables, StageRecord]:
-    """One stage: propose flips and straight legs, solve, keep the best.
+    """One stage: estimate looseness, propose flips and straight legs, solve, keep the best.
 
     Args:
         context: Image, body, renderer and recipe.
@@ -181,6 +187,9 @@ def run_stage(
     """
     began = time.perf_counter()
     problem = context.problem(stage.terms, stage.resolution, stage.edge)
+    if stage.estimate_looseness and problem.targets.has("mask"):
+        context.looseness_scale = estimate_looseness(problem, variables)
+        problem = context.problem(stage.terms, stage.resolution, stage.edge)
     if stage.flips:
         variables = variables.joined(propose_flips(problem, variables, stage.flips, stage.min_distance_m))
     straight = straight_legs(context.body, variables[:1]) if stage.straighten else None

@@ -20,6 +20,13 @@ from render_fit.observations.observation import Observation
 from render_fit.observations.parts_from_keypoints import parts_from_keypoints
 
 
+LENGTH_PER_EDGE_PIXEL = 1.1
+"""Length of an outline per pixel of its edge, pixels: in part the edge goes on diagonally."""
+
+NO_CLOTHES_M = 0.006
+"""Least looseness where labels do not tell it, metres: the error of a mask."""
+
+
 @dataclass(frozen=True)
 class FitTargets:
     """z(I) of N images (or of one, shared by a batch of hypotheses) in crops of one size.
@@ -40,6 +47,7 @@ class FitTargets:
             camera axes.
         predicted_joint_error: (N, M, 24) their expected errors, metres (mean of an exponential).
         predicted_log_prob: (N, M) logarithms of the hypotheses' probabilities.
+        looseness_scale: (N,) how loosely the people are dressed, in units of usual clothes; None: usually.
     """
 
     camera: Camera
@@ -56,6 +64,7 @@ class FitTargets:
     predicted_joints: Float[Tensor, "n m 24 3"] | None = None
     predicted_joint_error: Float[Tensor, "n m 24"] | None = None
     predicted_log_prob: Float[Tensor, "n m"] | None = None
+    looseness_scale: Float[Tensor, "n"] | None = None
 
     def __len__(self) -> int:
         return len(self.person_size_px)
@@ -144,8 +153,8 @@ class FitTargets:
     def looseness_m(self) -> Float[Tensor, "n h w"] | None:
         """Looseness of each pixel's label (`PartSpace.looseness_m`), metres.
 
-        Without labels of known looseness it is that of clothed people at the nearest part, by the keypoints; None
-        without mask or keypoints.
+        Without labels of known looseness it is that of clothed people at the nearest part, by the keypoints, times
+        ``looseness_scale``; None without mask or keypoints.
         """
         if self.labels is not None and self.part_space is not None and self.part_space.looseness_m is not None:
             return self.part_space.looseness_m.to(self.valid_float)[self.labels]
@@ -158,7 +167,8 @@ class FitTargets:
             labels = parts_from_keypoints(mask, points, sure, self.skeleton)
             unknown = torch.full_like(mask, UNKNOWN_LOOSENESS_M)
             looseness_m.append(unknown if labels is None else by_label[labels])
-        return torch.stack(looseness_m)
+        scale = 1.0 if self.looseness_scale is None else self.looseness_scale[:, None, None]
+        return (torch.stack(looseness_m) * scale).clamp(min=NO_CLOTHES_M)
 
     @cached_property
     def distance_to_mask_px(self) -> Float[Tensor, "n h w"]:
@@ -183,14 +193,27 @@ class FitTargets:
     def mask_outline_px(self) -> list[Float[Tensor, "m 2"]]:
         """Per image, at most 300 pixel centres (x, y) on the mask's inner edge that are not at a border of validity."""
         outlines = []
-        for mask, valid in zip(self.seen_mask.cpu().numpy() > 0.5, self.valid.cpu().numpy(), strict=True):
-            inside = ndimage.binary_erosion(valid, border_value=0)
-            edge = mask & ~np.asarray(ndimage.binary_erosion(mask, border_value=1), dtype=bool) & inside
+        for edge in self._mask_edges:
             y, x = np.nonzero(edge)
             every = max(1, -(-len(x) // 300))
             outline = np.stack([x, y], axis=-1)[::every] + 0.5
             outlines.append(torch.from_numpy(outline).to(self.seen_mask))
         return outlines
+
+    @cached_property
+    def outline_length_px(self) -> Float[Tensor, "n"]:
+        """Length of the mask's outline without borders of validity, pixels, at least 1."""
+        counts = torch.tensor([float(edge.sum()) for edge in self._mask_edges]).to(self.seen_mask)
+        return (LENGTH_PER_EDGE_PIXEL * counts).clamp(min=1.0)
+
+    @cached_property
+    def _mask_edges(self) -> list[Bool[np.ndarray, "h w"]]:
+        """Per image, the pixels on the mask's inner edge that are not at a border of validity."""
+        edges = []
+        for mask, valid in zip(self.seen_mask.cpu().numpy() > 0.5, self.valid.cpu().numpy(), strict=True):
+            inside = ndimage.binary_erosion(valid, border_value=0)
+            edges.append(mask & ~np.asarray(ndimage.binary_erosion(mask, border_value=1), dtype=bool) & inside)
+        return edges
 
 
 def targets_from(observation: Observation, camera: Camera, size: int, margin: float) -> FitTargets:
