@@ -37,8 +37,8 @@ class FitReport(BaseModel):
             pixels; null where no mask was observed. Skirts, bags and hair stay unexplained on purpose.
         body_outside_share: Share of the body without clothing offsets that lies outside of the observed mask, on valid
             pixels; null where no mask was observed.
-        looseness: Estimate of how loosely the person is dressed: about 0 without clothes, 1 in usual ones; null where no
-            stage estimates it.
+        looseness: Estimate of how loosely the person is dressed: about 0 without clothes, 1 in usual ones; null where
+            no stage estimates it.
         losses: Weighted value of each term of the final objective.
         beta_max: Largest |β|, standard deviations.
         seconds: Wall time of each stage, and ``total``.

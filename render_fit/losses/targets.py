@@ -19,7 +19,6 @@ from render_fit.core.skeletons import Skeleton
 from render_fit.observations.observation import Observation
 from render_fit.observations.parts_from_keypoints import parts_from_keypoints
 
-
 LENGTH_PER_EDGE_PIXEL = 1.1
 """Length of an outline per pixel of its edge, pixels: in part the edge goes on diagonally."""
 
