@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import glob
 import logging
-import os
 import re
 import shutil
 from collections import defaultdict
@@ -16,6 +15,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+
+import torch
 
 from render_fit.core.errors import InputError, MissingDependencyError
 from render_fit.core.files import prepare_output
@@ -206,7 +207,7 @@ def _finished(jobs: Sequence[PhotoJob], out: Path, options: FitOptions) -> dict[
 def _outcomes_of_workers(
     jobs: Sequence[PhotoJob], options: FitOptions, out: Path, n_workers: int
 ) -> Generator[PhotoOutcome, None, None]:
-    threads = max(1, (os.cpu_count() or 1) // n_workers)
+    threads = max(1, torch.get_num_threads() // n_workers)
     try:
         yield from map_in_processes(
             _fit_in_worker, jobs, processes=n_workers, threads=threads, shared=(options, out), ordered=False

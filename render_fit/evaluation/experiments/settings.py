@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from render_fit.core.errors import InputError
+from render_fit.core.threads import available_cores
 
 if TYPE_CHECKING:  # imported where needed, so that --help does not import torch
     from render_fit.datasets.mocap import Split
@@ -73,7 +73,7 @@ class ExperimentConfig:
     @property
     def threads(self) -> int:
         """Threads of each of the ``jobs`` processes."""
-        return max(1, (os.cpu_count() or 1) // self.jobs)
+        return max(1, available_cores() // self.jobs)
 
     def bank(self, split: Split) -> PoseBank:
         """Motion-capture poses of the subjects in a split."""
