@@ -148,8 +148,7 @@ def fit_folder(
     out, emit = Path(out), on_event or (lambda event: None)
     images = find_images(paths)
     single = len(images) == 1 and not any(path.is_dir() for path in paths)
-    if options.box is not None and len(images) > 1:
-        raise InputError("--box belongs to one photo; fit the photos one by one, or give keypoints with --observations")
+    options.check_photos(len(images))
     jobs = plan_jobs(images, files=files, observations=observations, several_people=options.person == "all")
     keep = not single if resume is None else resume
     done = _finished(jobs, out, options) if keep else {}

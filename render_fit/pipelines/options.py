@@ -78,6 +78,17 @@ class FitOptions:
             return "all"
         return "largest" if self.person == "largest" else int(self.person)
 
+    def check_photos(self, count: int) -> None:
+        """Checks that the options can apply to this number of photos.
+
+        Raises:
+            InputError: if they cannot.
+        """
+        if self.box is not None and count > 1:
+            raise InputError(
+                "--box belongs to one photo; fit the photos one by one, or give keypoints with --observations"
+            )
+
     def plain(self) -> dict[str, Any]:
         """The options as JSON values, for ``report.json``."""
         camera = None if self.camera is None else str(self.camera)
