@@ -83,8 +83,7 @@ class CpuRenderer:
         camera = check_inputs(vertices_camera, faces, camera, face_parts, outputs)
         if vertices_camera.device.type != "cpu":
             raise ValueError(f"vertices_camera: the cpu renderer takes CPU tensors, got {vertices_camera.device}")
-        most = numba.config.NUMBA_NUM_THREADS  # pyright: ignore[reportAttributeAccessIssue]
-        numba.set_num_threads(min(kernel_threads(), most))
+        _set_kernel_threads()
         xy = camera.project(vertices_camera)
         z = vertices_camera[..., 2]
         frame = _rasterize(xy, z, faces, camera, settings)
@@ -114,6 +113,15 @@ class CpuRenderer:
         if "face_index" in outputs:
             drawn["face_index"] = face_index.to(torch.int64)
         return RenderOutput(**drawn)
+
+
+def _set_kernel_threads() -> None:
+    """Sets numba's number of threads. Starting its pool, the first time, also changes torch's, which is set back."""
+    most = numba.config.NUMBA_NUM_THREADS  # pyright: ignore[reportAttributeAccessIssue]
+    before = torch.get_num_threads()
+    numba.set_num_threads(min(kernel_threads(), most))
+    if torch.get_num_threads() != before:
+        torch.set_num_threads(before)
 
 
 def _rasterize(xy: Tensor, z: Tensor, faces: Tensor, camera: Camera, settings: RenderSettings) -> _Frame:
