@@ -25,7 +25,7 @@ from render_fit.datasets.photo_folder import PhotoFiles, PhotoJob, find_images, 
 from render_fit.export.fit_folder import write_failure
 from render_fit.export.gallery import Entry, read_entries, write_gallery, write_summary
 from render_fit.fitting.stages import StageProgress
-from render_fit.pipelines.options import FitOptions
+from render_fit.pipelines.options import FitOptions, check_box
 from render_fit.pipelines.photo import FitComponents, WrittenFit, fit_photo
 
 log = logging.getLogger(__name__)
@@ -148,7 +148,7 @@ def fit_folder(
     out, emit = Path(out), on_event or (lambda event: None)
     images = find_images(paths)
     single = len(images) == 1 and not any(path.is_dir() for path in paths)
-    options.check_photos(len(images))
+    check_box(options.box, len(images))
     jobs = plan_jobs(images, files=files, observations=observations, several_people=options.person == "all")
     keep = not single if resume is None else resume
     done = _finished(jobs, out, options) if keep else {}

@@ -78,17 +78,6 @@ class FitOptions:
             return "all"
         return "largest" if self.person == "largest" else int(self.person)
 
-    def check_photos(self, count: int) -> None:
-        """Checks that the options can apply to this number of photos.
-
-        Raises:
-            InputError: if they cannot.
-        """
-        if self.box is not None and count > 1:
-            raise InputError(
-                "--box belongs to one photo; fit the photos one by one, or give keypoints with --observations"
-            )
-
     def plain(self) -> dict[str, Any]:
         """The options as JSON values, for ``report.json``."""
         camera = None if self.camera is None else str(self.camera)
@@ -105,6 +94,16 @@ class FitOptions:
         plain, given = self.plain(), {renamed.get(key, key): value for key, value in values.items()}
         missing = object()
         return tuple(key for key in {**plain, **given} if plain.get(key, missing) != given.get(key, missing))
+
+
+def check_box(box: Box | None, n_photos: int) -> None:
+    """Checks that a box is given for one photo only.
+
+    Raises:
+        InputError: if there are several photos.
+    """
+    if box is not None and n_photos > 1:
+        raise InputError("--box belongs to one photo; fit the photos one by one, or give keypoints with --observations")
 
 
 def parse_box(text: str) -> Box:
