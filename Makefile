@@ -15,7 +15,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 OUT ?= out/demo
-BENCHMARKS := renderer growth operations body iteration fit folder memory against_pytorch3d observer
+BENCHMARKS := renderer growth operations body iteration fit start load folder memory against_pytorch3d observer
 RESULTS ?= out/bench
 SUITABLE := import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))
 PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.10; do \

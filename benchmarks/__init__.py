@@ -2,3 +2,5 @@
 
 docs/performance.md contains their results. ``gate`` compares their ratios with ``baseline.json``.
 """
+
+import render_fit  # noqa: F401  before torch: sets how its idle threads wait, as the command line does

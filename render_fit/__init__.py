@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.2.0"
 
+import_module(f"{__name__}.core.threads").prepare()  # before torch is imported
+
 _HOME = {
     # observe
     "observations.observe": ("observe", "Observer"),

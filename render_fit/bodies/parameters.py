@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import roma
 from jaxtyping import Float
 from torch import Tensor
+
+from render_fit.core.rotations import roma
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from render_fit.cli import checks
+
 body_app = typer.Typer(help="Print properties of a body model, or build the open body.", no_args_is_help=True)
 
 
@@ -15,6 +17,7 @@ def info(
     body: Annotated[str, typer.Argument(help="Body model: open, or an SMPL, SMPL-H or SMPL-X file.")] = "open",
 ) -> None:
     """Print vertices, joints, shape components, height and supported keypoint sets of a body model."""
+    checks.check_body(body)
     from rich.console import Console
     from rich.table import Table
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 import render_fit
+from render_fit.core.threads import available_cores
 
 REQUIRED = (
     "torch", "numpy", "scipy", "numba", "smplx", "roma", "pillow", "trimesh", "pydantic", "pyyaml", "typer",
@@ -37,7 +38,7 @@ def doctor() -> None:
     """
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"render-fit {render_fit.__version__}, Python {platform.python_version()}, {platform.platform()}")
-    console.print(f"{_cores()} cores, {_memory()}")
+    console.print(f"{available_cores()} cores, {_memory()}")
     console.print("\n[bold]packages[/bold]")
     missing = [name for name in REQUIRED if not _print_package(console, name, "required: pip install render-fit")]
     for name, purpose in OPTIONAL.items():
@@ -103,10 +104,6 @@ def _check_components(console: Console) -> list[str]:
     kernels = os.environ.get("NUMBA_CACHE_DIR") or Path(render_fit.__file__).parent / "renderers/kernels/__pycache__"
     console.print(f"  caches: {user_cache_dir('render-fit')} (body tables), {kernels} (compiled kernels)")
     return problems
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _memory() -> str:

@@ -11,8 +11,9 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
+from render_fit.cli.checks import check_recipe
 from render_fit.cli.options import takes
-from render_fit.evaluation.experiments.settings import EXPERIMENTS, ExperimentConfig, flag
+from render_fit.evaluation.experiments.settings import EXPERIMENTS, ExperimentConfig, checked_experiment, flag
 
 PANELS = {
     **dict.fromkeys(("data", "seed"), "Options"),
@@ -69,7 +70,11 @@ def experiment(
             typer.echo(f"{known:21}{entry.description}")
         return
     logging.getLogger("render_fit.evaluation").setLevel(logging.INFO)
+    given = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
+    given = {key: value for key, value in given.items() if value not in (None, ())}
+    checked_experiment(name, given)
+    for recipe in given.get("recipes", ()):
+        check_recipe(recipe)
     from render_fit.evaluation.experiments.runner import run_experiment
 
-    given = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
-    run_experiment(name, out, quick=quick, **{key: value for key, value in given.items() if value not in (None, ())})
+    run_experiment(name, out, quick=quick, **given)

@@ -9,7 +9,12 @@ from typing import Annotated
 
 import typer
 
+from render_fit.cli import checks
+from render_fit.cli.imports import without_collection
 from render_fit.cli.options import METHOD_OPTIONS, Out, PhotoOptions, takes_photos
+from render_fit.core.threads import prepare
+from render_fit.datasets.photo_folder import find_images, plan_jobs
+from render_fit.pipelines.options import check_box
 
 
 @takes_photos()
@@ -59,12 +64,33 @@ def predict(
     _run(replace(photos, fit_options=replace(photos.fit_options, recipe="predict", regressor=regressor)), out)
 
 
+def _check(photos: PhotoOptions, out: Path) -> None:
+    """Finds mistakes in names and paths before torch is imported."""
+    options, images = photos.fit_options, find_images(photos.images)
+    check_box(options.box, len(images))
+    several = options.person == "all"
+    jobs = plan_jobs(images, files=photos.files, observations=photos.observations, several_people=several)
+    checks.check_recipe(options.recipe)
+    checks.check_regressor(options.regressor)
+    checks.check_renderer(options.renderer)
+    checks.check_body(options.body)
+    checks.check_part_labels(photos.files.part_labels)
+    if len(jobs) == 1:
+        files = jobs[0].files
+        checks.check_files(files.mask, files.keypoints, files.parts, files.occluders)
+    checks.check_files(options.camera)
+    checks.check_output(out)
+
+
 def _run(photos: PhotoOptions, out: Path) -> None:
     """Fits the photos and prints the run's events; exit code 1 if a photo failed."""
     if photos.verbose:
         logging.getLogger().setLevel(logging.INFO)
-    from render_fit.cli.progress import FolderProgress
-    from render_fit.pipelines.folder import fit_folder
+    _check(photos, out)
+    prepare(photos.threads)
+    with without_collection():
+        from render_fit.cli.progress import FolderProgress
+        from render_fit.pipelines.folder import fit_folder
 
     with FolderProgress(out, photos.verbose) as progress:
         outcomes = fit_folder(

@@ -54,6 +54,15 @@ class PhotoOptions:
     jobs: Annotated[
         int, typer.Option("--jobs", "-j", min=1, help="Number of photos fitted in parallel.", rich_help_panel=RUN)
     ] = 1
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Number of threads of all photos together. Default: the cores that the process may use.",
+            show_default=False,
+            rich_help_panel=RUN,
+        ),
+    ] = None
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Print losses, times and log messages.", rich_help_panel=RUN)
     ] = False

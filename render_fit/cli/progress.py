@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from render_fit.fitting.result import BeforeAfter
 from render_fit.pipelines.folder import FolderEvent, PhotoOutcome, RunPlanned
 from render_fit.pipelines.photo import WrittenFit
+from render_fit.renderers.kernels.compiling import watched_compilation
 
 B = TypeVar("B", bound="ProgressBar")
 
@@ -49,7 +50,9 @@ class ProgressBar:
 
     def show(self, description: str, done: int = 0, total: int | None = None) -> None:
         """Shows what is being done, and how many steps of it are done."""
-        self._bar.update(self._task, description=escape(description), completed=done, total=total)
+        task = self._bar.tasks[0]
+        task.total, task.finished_time = total, None  # update() keeps an earlier total, and a finished task's clock
+        self._bar.update(self._task, description=escape(description), completed=done)
         tenth, now = 10 * done // total if total else 0, time.monotonic()
         if self._lines and (tenth != self._tenth or now - self._printed_s >= LINE_EVERY_S):
             self._tenth, self._printed_s = tenth, now
@@ -69,7 +72,12 @@ class FolderProgress(ProgressBar):
         self._out, self._verbose = escape(str(out)), verbose
         self._plan: RunPlanned | None = None
         self._counts: Counter[str] = Counter()
-        self._finished = self._failed = 0
+        self._finished = self._failed = self._kernels = 0
+        self._watching = watched_compilation(self._show_kernel)
+
+    def __enter__(self) -> FolderProgress:
+        self._watching.__enter__()
+        return super().__enter__()
 
     def __call__(self, event: FolderEvent) -> None:
         """Prints one event."""
@@ -83,6 +91,7 @@ class FolderProgress(ProgressBar):
 
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
         super().__exit__(error)
+        self._watching.__exit__(None, None, None)
         if self._plan is None or self._plan.single:
             return
         if error is not None and issubclass(error, KeyboardInterrupt):
@@ -98,6 +107,10 @@ class FolderProgress(ProgressBar):
     @property
     def _is_single(self) -> bool:
         return self._plan is not None and self._plan.single
+
+    def _show_kernel(self, name: str) -> None:
+        self._kernels += 1
+        self.show(f"compiling the renderer, once on this machine: {name}", self._kernels)
 
     def _show_plan(self, plan: RunPlanned) -> None:
         if plan.kept:

@@ -39,15 +39,17 @@ def show_recipe(
 
     [bold]Example[/bold]: render-fit recipe show hybrid > mine.yaml; render-fit fit photo.jpg --recipe mine.yaml
     """
-    from render_fit.core.config import nearest
+    from render_fit.core.config import nearest, shipped_recipes
     from render_fit.core.errors import InputError
-    from render_fit.fitting.recipe import load_recipe, recipe_names, recipe_text
-    from render_fit.training.recipe import load_training_recipe, training_recipe_names, training_recipe_text
 
-    path, fits, trainings = Path(name), recipe_names(), training_recipe_names()
+    path = Path(name)
+    fits, trainings = shipped_recipes("render_fit.fitting"), shipped_recipes("render_fit.training")
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     if not text and name not in (*fits, *trainings):
         raise InputError(f"recipe {name!r}: {nearest(name, [*fits, *trainings])}, nor is it a file")
+    from render_fit.fitting.recipe import load_recipe, recipe_text
+    from render_fit.training.recipe import load_training_recipe, training_recipe_text
+
     if re.search("^steps:", text, flags=re.MULTILINE) or (not text and name not in fits):
         load_training_recipe(name)
         text = text or training_recipe_text(name)

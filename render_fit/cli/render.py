@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from render_fit.cli import checks
 from render_fit.core.errors import InputError
 
 
@@ -37,6 +38,12 @@ def render(
 
       render-fit render out/photo/params.npz --image photo.jpg --out images --save ply
     """
+    path = params / "params.npz" if params.is_dir() else params
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; expected the params.npz of a fit")
+    checks.check_files(image)
+    checks.check_body(body)
+    checks.check_renderer(renderer)
     from render_fit.bodies import load_body_or_fail
     from render_fit.core.files import prepare_output
     from render_fit.export.meshes import write_mesh
@@ -48,7 +55,6 @@ def render(
     from render_fit.observations.images import read_photo
     from render_fit.renderers import make_renderer
 
-    path = params / "params.npz" if params.is_dir() else params
     saved = read_params(path)
     folder = prepare_output(out if out is not None else path.parent)
     model = load_body_or_fail(body or saved.body, len(saved.betas))

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from render_fit.cli import checks
 from render_fit.core.errors import MissingDependencyError
+from render_fit.datasets.photo_folder import find_images
 
 TrainingFolder = Annotated[
     Path, typer.Option("--out", "-o", help="Output folder; an existing training in it is resumed.")
@@ -57,6 +59,7 @@ def train(
     OUT gets regressor.safetensors (the averaged weights that were best on held-out people), state.pt (the state to
     resume from), recipe.json and tensorboard/. On several GPUs or machines: accelerate launch -m render_fit train ...
     """
+    checks.check_recipe(recipe, training=True)
     from render_fit.cli.progress import ProgressBar
 
     try:
@@ -106,6 +109,9 @@ def finetune(
     regressor's prediction is rendered and compared with them. Each step also contains synthetic people with ground
     truth, which prevents forgetting. Objectives are in nats, the unit of −log probability: lower is better.
     """
+    find_images(images)
+    checks.check_recipe(recipe, training=True)
+    checks.check_regressor(regressor)
     from render_fit.cli.progress import ProgressBar
 
     try:
@@ -148,6 +154,7 @@ def synthesize(
 
     Existing files are kept: run it again to continue after a stop.
     """
+    checks.check_recipe(recipe, training=True)
     from render_fit.cli.progress import ProgressBar
     from render_fit.training.runs import write_dataset
 
@@ -171,6 +178,7 @@ def export(
 
     [bold]Example[/bold]: render-fit regressor export training/lifter/regressor.safetensors --out lifter.onnx
     """
+    checks.check_regressor(regressor)
     from render_fit.regressors.checkpoint import load_regressor
     from render_fit.regressors.onnx import export_onnx, input_names, output_names
 

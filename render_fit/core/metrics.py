@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from typing import Literal, cast
 
-import roma
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+from render_fit.core.rotations import roma
 
 PCKH_HEAD_SHARE = 0.5
 """Share of the head segment within which PCKh finds a keypoint (Andriluka et al., CVPR 2014, sec. 4)."""

@@ -12,12 +12,10 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from render_fit.core.errors import InputError
+from render_fit.core.threads import POOL_SIZES
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS")
-"""Environment variables that set the size of torch's and numba's thread pools when a process starts."""
 
 
 def map_in_processes(
@@ -81,13 +79,9 @@ def _start_worker(threads: int) -> None:
 
 @contextmanager
 def limit_threads_of_new_processes(threads: int) -> Iterator[None]:
-    """Processes started in the block have thread pools of this size.
-
-    Limiting the pool itself matters: the idle threads of a larger pool spin between two kernels, and two processes on
-    two cores, each with one spinning thread, take three times as long.
-    """
-    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
+    """Processes started in the block have thread pools of this size."""
+    before = {name: os.environ.get(name) for name in POOL_SIZES}
+    os.environ.update(dict.fromkeys(POOL_SIZES, str(threads)))
     try:
         yield
     finally:

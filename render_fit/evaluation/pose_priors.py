@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import roma
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from render_fit.core.rotations import roma
 from render_fit.losses.priors.adversarial import load_adversarial_prior
 from render_fit.losses.priors.gmm import default_pose_prior
 from render_fit.losses.priors.joint_limits import default_joint_limits

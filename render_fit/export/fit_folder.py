@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from render_fit.core.files import folder_written_whole, write_json
+from render_fit.core.threads import one_torch_thread
 from render_fit.export.meshes import MESH_FORMATS, write_mesh
 from render_fit.export.overlays import Pixels, fitted, overlay, to_pixels, write_gif, write_image
 from render_fit.export.parameters import saved_fit, write_params
@@ -27,6 +28,7 @@ OWNED = (
 """Every file that this package writes into the folder of a fit."""
 
 
+@one_torch_thread()
 def write_fit(
     path: Path | str,
     result: FitResult,

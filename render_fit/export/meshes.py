@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
-import trimesh
 from jaxtyping import Float, Integer
 
+from render_fit.core.deferred_imports import deferred
 from render_fit.core.errors import InputError
 from render_fit.core.files import write_bytes
 
@@ -52,7 +53,7 @@ def write_mesh(
     file_type = path.suffix.lower().lstrip(".")
     if file_type not in MESH_FORMATS:
         raise InputError(f"{path}: meshes are written as {', '.join(MESH_FORMATS)}, not {path.suffix!r}")
-    mesh = trimesh.Trimesh(vertices, faces, vertex_colors=vertex_colours, process=False)
+    mesh = _trimesh().Trimesh(vertices, faces, vertex_colors=vertex_colours, process=False)
     # 8 decimals of a metre: the resolution of float32 at the distance of a body, and well below 1e-5 m
     options = (
         {"digits": 8, "include_normals": False, "header": "render-fit: camera coordinates, metres"}
@@ -66,10 +67,17 @@ def write_mesh(
 
 def read_mesh(path: Path | str) -> tuple[Float[np.ndarray, "v 3"], Integer[np.ndarray, "f 3"]]:
     """Reads vertices (V, 3) and faces (F, 3) of a mesh file, in the order and frame of the file."""
-    path = Path(path)
+    path, trimesh = Path(path), _trimesh()
     file_type = path.suffix.lower().lstrip(".")
     mesh = trimesh.load(
         io.BytesIO(path.read_bytes()), file_type=file_type, force="mesh", process=False, maintain_order=True
     )
     assert isinstance(mesh, trimesh.Trimesh)
     return np.asarray(mesh.vertices, dtype=np.float32), np.asarray(mesh.faces, dtype=np.int64)
+
+
+def _trimesh() -> ModuleType:
+    """trimesh, imported when a mesh is written or read, and without networkx, which only its graphs need."""
+    with deferred("networkx", Graph="networkx.Graph"):  # the class is used in annotations only
+        import trimesh
+    return trimesh

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import itertools
 
-import roma
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from render_fit.bodies.body import Body
+from render_fit.core.rotations import roma
 from render_fit.fitting.variables import Variables
 
 LIMBS: tuple[tuple[str, str, str, tuple[float, float, float]], ...] = (

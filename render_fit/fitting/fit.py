@@ -17,6 +17,7 @@ from render_fit.bodies.clothing import ClothingBasis, clothing_basis
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.core.cameras import Camera
 from render_fit.core.errors import InputError
+from render_fit.core.threads import one_torch_thread
 from render_fit.fitting.initialisation import default_hypotheses
 from render_fit.fitting.quality import Quality, fit_status, quality
 from render_fit.fitting.recipe import Recipe, load_recipe
@@ -105,6 +106,7 @@ def fit_image(
     )
 
 
+@one_torch_thread()
 def fit_resolved(
     observation: Observation,
     resolved: ResolvedRecipe,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import roma
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from render_fit.bodies.body import Body
 from render_fit.bodies.parameters import BodyParameters
+from render_fit.core.rotations import roma
 from render_fit.fitting.variables import Variables
 from render_fit.losses.targets import FitTargets
 from render_fit.observations.observation import box_of_mask

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 
-import roma
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -13,6 +12,7 @@ from torch import Tensor
 from render_fit.bodies.body import Body
 from render_fit.bodies.clothing import ClothingBasis
 from render_fit.bodies.parameters import BodyParameters
+from render_fit.core.rotations import roma
 from render_fit.losses.priors.vae import N_JOINTS, PoseVAE
 
 SCALES: Mapping[str, float] = {

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import glob
 import logging
-import os
 import re
 import shutil
 from collections import defaultdict
@@ -17,6 +16,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import torch
+
 from render_fit.core.errors import InputError, MissingDependencyError
 from render_fit.core.files import prepare_output
 from render_fit.core.parallel import map_in_processes
@@ -24,7 +25,7 @@ from render_fit.datasets.photo_folder import PhotoFiles, PhotoJob, find_images, 
 from render_fit.export.fit_folder import write_failure
 from render_fit.export.gallery import Entry, read_entries, write_gallery, write_summary
 from render_fit.fitting.stages import StageProgress
-from render_fit.pipelines.options import FitOptions
+from render_fit.pipelines.options import FitOptions, check_box
 from render_fit.pipelines.photo import FitComponents, WrittenFit, fit_photo
 
 log = logging.getLogger(__name__)
@@ -147,8 +148,7 @@ def fit_folder(
     out, emit = Path(out), on_event or (lambda event: None)
     images = find_images(paths)
     single = len(images) == 1 and not any(path.is_dir() for path in paths)
-    if options.box is not None and len(images) > 1:
-        raise InputError("--box belongs to one photo; fit the photos one by one, or give keypoints with --observations")
+    check_box(options.box, len(images))
     jobs = plan_jobs(images, files=files, observations=observations, several_people=options.person == "all")
     keep = not single if resume is None else resume
     done = _finished(jobs, out, options) if keep else {}
@@ -206,7 +206,7 @@ def _finished(jobs: Sequence[PhotoJob], out: Path, options: FitOptions) -> dict[
 def _outcomes_of_workers(
     jobs: Sequence[PhotoJob], options: FitOptions, out: Path, n_workers: int
 ) -> Generator[PhotoOutcome, None, None]:
-    threads = max(1, (os.cpu_count() or 1) // n_workers)
+    threads = max(1, torch.get_num_threads() // n_workers)
     try:
         yield from map_in_processes(
             _fit_in_worker, jobs, processes=n_workers, threads=threads, shared=(options, out), ordered=False

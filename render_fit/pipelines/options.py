@@ -96,6 +96,16 @@ class FitOptions:
         return tuple(key for key in {**plain, **given} if plain.get(key, missing) != given.get(key, missing))
 
 
+def check_box(box: Box | None, n_photos: int) -> None:
+    """Checks that a box is given for one photo only.
+
+    Raises:
+        InputError: if there are several photos.
+    """
+    if box is not None and n_photos > 1:
+        raise InputError("--box belongs to one photo; fit the photos one by one, or give keypoints with --observations")
+
+
 def parse_box(text: str) -> Box:
     """Four numbers from ``x,y,w,h``.
 

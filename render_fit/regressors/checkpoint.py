@@ -8,19 +8,12 @@ from pathlib import Path
 from render_fit.core.errors import InputError
 from render_fit.core.registry import Registry
 from render_fit.core.weights import save_weights
-from render_fit.regressors.hub import KEY, WEIGHTS, download, is_hub_id, read_checkpoint
+from render_fit.regressors.hub import KEY, WEIGHTS, download, read_checkpoint
+from render_fit.regressors.names import is_hub_id, shipped_names
 from render_fit.regressors.network import Regressor
 
 REGRESSORS: Registry[Regressor] = Registry("regressor", "render_fit.regressors", {})
 """Regressors that other packages register; those of this package are files (`shipped_names`)."""
-
-
-def shipped_names() -> list[str]:
-    """Names of the regressors that come with the package."""
-    folder = resources.files("render_fit.regressors") / "assets"
-    if not folder.is_dir():
-        return []
-    return sorted(entry.name.removesuffix(".safetensors") for entry in folder.iterdir() if "safetensors" in entry.name)
 
 
 def save_regressor(regressor: Regressor, path: Path, half: bool = False, note: str = "") -> None:

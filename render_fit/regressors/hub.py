@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -39,12 +38,6 @@ A regressor of render-fit. It predicts hypotheses of the 3D body from silhouette
 
 or in a recipe: `initialisation: {regressor: OWNER/NAME}`.
 """
-
-
-def is_hub_id(name: str) -> bool:
-    """Whether a name has the form ``owner/name`` and is not the path of a checkpoint."""
-    one = r"[A-Za-z0-9][\w.-]*"
-    return re.fullmatch(f"{one}/{one}", name) is not None and not name.endswith(".safetensors")
 
 
 def download(hub_id: str) -> Path:

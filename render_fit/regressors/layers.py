@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-import roma
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from render_fit.core.rotations import roma
+from render_fit.regressors.resnet import ResNet, group_norm
 
 FARTHEST_STEP = 2.0
 """Largest change of an output value per correction, in the unit of the value (columns of rotations, standard deviations
 of shape, logarithms): the largest difference between entries of two columns. Three corrections reach six standard
 deviations of shape."""
 
+_BASIC_RESNET = {"model_type", "embedding_size", "hidden_sizes", "depths", "layer_type"}
+
 
 def backbone_for(config: dict[str, Any], channels: int) -> tuple[nn.Module, int]:
     """Builds a transformers backbone. Group norm replaces batch norm, which would couple the people of a batch.
 
-    So batches may be split over processes.
+    So batches may be split over processes. The shipped regressors' kind is built without transformers (`ResNet`).
 
     Args:
         config: Transformers configuration with its ``model_type``.
@@ -28,9 +31,12 @@ def backbone_for(config: dict[str, Any], channels: int) -> tuple[nn.Module, int]
     Returns:
         Backbone, and the number of its output features.
     """
+    values = {key: value for key, value in config.items() if key != "model_type"}
+    if config["model_type"] == "resnet" and config.keys() == _BASIC_RESNET and config["layer_type"] == "basic":
+        resnet = ResNet(channels, config["embedding_size"], config["hidden_sizes"], config["depths"])
+        return resnet, resnet.channels[-1]
     from transformers import AutoBackbone, AutoConfig  # slow to import, needed only here
 
-    values = {key: value for key, value in config.items() if key != "model_type"}
     made = AutoConfig.for_model(config["model_type"], **values, num_channels=channels)
     made.out_features = [made.stage_names[-1]]
     network = AutoBackbone.from_config(made)
@@ -39,11 +45,10 @@ def backbone_for(config: dict[str, Any], channels: int) -> tuple[nn.Module, int]
 
 
 def _group_norms(module: nn.Module) -> None:
-    """Replaces batch norm by group norm, in groups of eight channels where the number of channels allows it."""
+    """Replaces batch norm by group norm."""
     for name, child in module.named_children():
         if isinstance(child, nn.BatchNorm2d):
-            groups = math.gcd(child.num_features, max(1, child.num_features // 8))
-            setattr(module, name, nn.GroupNorm(groups, child.num_features))
+            setattr(module, name, group_norm(child.num_features))
         else:
             _group_norms(child)
 

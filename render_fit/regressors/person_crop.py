@@ -14,13 +14,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import roma
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import grid_sample, normalize
 
 from render_fit.core.cameras import PERSON_MARGIN, Camera
+from render_fit.core.rotations import roma
 from render_fit.observations.observation import Box
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from render_fit.core.cameras import Camera
 from render_fit.core.parts import N_PARTS
+from render_fit.core.threads import kernel_threads
 from render_fit.renderers.base import NEAR_M, RenderOutput, RenderSettings, check_inputs, hard_normals
 from render_fit.renderers.cpu_jacobian import contour_motion
 from render_fit.renderers.kernels.contour import contour_backward, contour_forward
@@ -60,10 +61,10 @@ class CpuRenderer:
     """Exact soft rasterisation on the CPU: both kinds of silhouettes and part maps, forward and backward.
 
     Follows ``Renderer``. Computes in float64; the result has the vertices' dtype and does not depend on the number
-    of threads, which is torch's (``torch.set_num_threads``). The first call in a process loads the compiled
-    kernels; the first on a machine compiles them (about 20 s, with a log message) and caches them on disk, in
-    ``NUMBA_CACHE_DIR`` if set. After rendering, a process must not fork and render in the child (GNU OpenMP
-    aborts it, with a message): start workers with ``spawn``.
+    of threads, which is torch's (``torch.set_num_threads``), in a fit on a busy machine less (`kernel_threads`). The
+    first call in a process loads the compiled kernels; the first on a machine compiles them (about 20 s, with a log
+    message) and caches them on disk, in ``NUMBA_CACHE_DIR`` if set. After rendering, a process must not fork and render
+    in the child (GNU OpenMP aborts it, with a message): start workers with ``spawn``.
     """
 
     name = "cpu"
@@ -82,8 +83,7 @@ class CpuRenderer:
         camera = check_inputs(vertices_camera, faces, camera, face_parts, outputs)
         if vertices_camera.device.type != "cpu":
             raise ValueError(f"vertices_camera: the cpu renderer takes CPU tensors, got {vertices_camera.device}")
-        most = numba.config.NUMBA_NUM_THREADS  # pyright: ignore[reportAttributeAccessIssue]
-        numba.set_num_threads(min(torch.get_num_threads(), most))
+        _set_kernel_threads()
         xy = camera.project(vertices_camera)
         z = vertices_camera[..., 2]
         frame = _rasterize(xy, z, faces, camera, settings)
@@ -113,6 +113,15 @@ class CpuRenderer:
         if "face_index" in outputs:
             drawn["face_index"] = face_index.to(torch.int64)
         return RenderOutput(**drawn)
+
+
+def _set_kernel_threads() -> None:
+    """Sets numba's number of threads. Starting its pool, the first time, also changes torch's, which is set back."""
+    most = numba.config.NUMBA_NUM_THREADS  # pyright: ignore[reportAttributeAccessIssue]
+    before = torch.get_num_threads()
+    numba.set_num_threads(min(kernel_threads(), most))
+    if torch.get_num_threads() != before:
+        torch.set_num_threads(before)
 
 
 def _rasterize(xy: Tensor, z: Tensor, faces: Tensor, camera: Camera, settings: RenderSettings) -> _Frame:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-import roma
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -17,6 +16,7 @@ from render_fit.bodies.clothing import ClothingBasis
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.core.cameras import PERSON_MARGIN, Camera, view_camera
 from render_fit.core.config import StrictModel
+from render_fit.core.rotations import roma
 
 NEAREST_M = 0.3
 """Smallest depth of a person's nearest point, even if the person then does not fill the view."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import roma
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -12,6 +11,7 @@ from torch import Tensor
 from render_fit.bodies.body import Body
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.core.cameras import Camera
+from render_fit.core.rotations import roma
 
 FILL = 0.72
 """Share of the image's height or width (whichever binds) that a sampled person fills."""

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import roma
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from render_fit.core.config import StrictModel
+from render_fit.core.rotations import roma
 from render_fit.losses.priors.adversarial import (
     DiscriminatorConfig,
     PoseShapeDiscriminators,

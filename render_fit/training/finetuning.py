@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import roma
 import torch
 
 from render_fit.bodies.body import Body
 from render_fit.core.errors import InputError
 from render_fit.core.metrics import soft_iou
+from render_fit.core.rotations import roma
 from render_fit.datasets.photo_folder import find_images
 from render_fit.regressors.checkpoint import load_regressor
 from render_fit.regressors.network import Regressor

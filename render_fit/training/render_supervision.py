@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-import roma
 import torch
 from jaxtyping import Float, Int64
 from pydantic import Field
@@ -20,6 +19,7 @@ from render_fit.bodies.body import Body
 from render_fit.bodies.clothing import ClothingBasis
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.core.config import StrictModel
+from render_fit.core.rotations import roma
 from render_fit.fitting.problem import Problem
 from render_fit.fitting.recipe import Edge, TermSetting, TermSettings
 from render_fit.losses.fit_state import FitState

@@ -13,6 +13,7 @@ import torch
 
 from render_fit.bodies import load_body_or_fail
 from render_fit.bodies.clothing import clothing_basis
+from render_fit.core.threads import available_cores
 from render_fit.synthesis.people_sampler import PeopleSampler
 from render_fit.synthesis.poses.bank import PoseBank, load_pose_bank
 from render_fit.training.loop import TrainingResult, train
@@ -75,7 +76,7 @@ def run_training(
     held_out = None
     if main:
         held_out = sample_held_out(make_people_sampler(recipe, load_pose_bank(mocap, "held_out")), HELD_OUT)
-    cores = (os.cpu_count() or 2) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    cores = available_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     count = max(1, cores // 2) if workers is None else workers
     with ExitStack() as stack:
 

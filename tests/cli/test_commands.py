@@ -1,7 +1,6 @@
 import os
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -28,11 +27,12 @@ def test_help_is_fast_and_has_examples():
     environment = {**os.environ, "COLUMNS": "120"}
     seconds = []
     for _ in range(2):
-        start = time.perf_counter()
+        before = os.times()
         output = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
-        seconds.append(time.perf_counter() - start)
+        after = os.times()
+        seconds.append(after.children_user + after.children_system - before.children_user - before.children_system)
     assert "render-fit fit photo.jpg --out out" in output.stdout
-    assert min(seconds) < 3  # 0.3 s on a quiet machine; importing torch alone takes as long as this
+    assert min(seconds) < 1  # CPU time, which does not depend on what else runs: 0.3 s; with torch 1.8 s
 
 
 def test_version():

@@ -26,7 +26,7 @@ PHOTO_AND_RUN = {
 SHARED = (
     "a.png b --mask m.png --keypoints k.json --parts p.png --part-labels atr --occluders o.png --observations obs "
     "--person 1 --box 1,2,30,40 --focal-35mm 35 --height-m 1.7 --parts-from-keypoints --save ply,gif --overwrite "
-    "--jobs 3 --verbose"
+    "--jobs 3 --threads 2 --verbose"
 )
 
 
@@ -43,9 +43,13 @@ def panel(command: str, title: str) -> str:
 
 @pytest.fixture
 def calls(monkeypatch):
-    """Arguments of each call of `fit_folder`, which fits nothing."""
-    seen = []
-    monkeypatch.setattr(folder, "fit_folder", lambda *values, **named: seen.append((values, named)) or [])
+    """Arguments of each call of `fit_folder`, which fits nothing, and the threads; the files do not exist."""
+    seen, threads = [], []
+    monkeypatch.setattr("render_fit.cli.fit._check", lambda photos, out: None)
+    monkeypatch.setattr("render_fit.cli.fit.prepare", threads.append)
+    monkeypatch.setattr(
+        folder, "fit_folder", lambda *values, **named: seen.append((values, {**named, "threads": threads[-1]})) or []
+    )
     yield seen
     logging.getLogger().setLevel(logging.WARNING)
 
@@ -69,7 +73,7 @@ def check_run(call, out):
     (images, _, target), named = call
     assert (images, target) == ([Path("a.png"), Path("b")], Path(out))
     assert callable(named.pop("on_event"))
-    assert named == {"files": FILES, "observations": Path("obs"), "resume": False, "n_workers": 3}
+    assert named == {"files": FILES, "observations": Path("obs"), "resume": False, "n_workers": 3, "threads": 2}
 
 
 def test_every_option_of_fit_reaches_the_run(calls):
@@ -83,7 +87,7 @@ def test_every_option_of_fit_reaches_the_run(calls):
     assert unset == {"camera"}  # excludes --focal-35mm
     assert run("fit", "a.png", "--camera", "c.json").exit_code == 0
     assert calls[1][0][1] == FitOptions(camera=Path("c.json"))
-    defaults = {"files": PhotoFiles(), "observations": None, "resume": None, "n_workers": 1}
+    defaults = {"files": PhotoFiles(), "observations": None, "resume": None, "n_workers": 1, "threads": None}
     assert {key: value for key, value in calls[1][1].items() if key != "on_event"} == defaults
 
 

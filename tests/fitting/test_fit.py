@@ -302,6 +302,21 @@ def test_clothing_stays_apart_from_the_body(scene, clothing):
     assert ("free offsets" in result.report.seconds) == (clothing == "free")
 
 
+def test_torch_uses_one_thread_in_a_fit_and_results_do_not_depend_on_the_number(scene):
+    before, seen, results = torch.get_num_threads(), set(), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            result = bare(scene.observation(parts=False), watch=lambda *_: seen.add(torch.get_num_threads()))
+            results.append(result.parameters)
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert seen == {1}
+    assert torch.equal(results[0].rotations, results[1].rotations)
+    assert torch.equal(results[0].transl, results[1].transl)
+
+
 def test_progress_and_watch_are_told(scene):
     stages, seen = [], []
     bare(

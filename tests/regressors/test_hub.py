@@ -15,7 +15,7 @@ from safetensors import safe_open
 
 from render_fit.core.errors import InputError
 from render_fit.regressors.checkpoint import load_regressor
-from render_fit.regressors.hub import is_hub_id
+from render_fit.regressors.names import is_hub_id
 from render_fit.regressors.network import Regressor
 from tests.regressors.test_network import SMALL, random_inputs
 

@@ -9,7 +9,8 @@ from render_fit.bodies import open_body
 from render_fit.bodies.clothing import clothing_basis
 from render_fit.core.metrics import mpjpe, pa_mpjpe
 from render_fit.fitting.fit import fit_image
-from render_fit.regressors.checkpoint import load_regressor, shipped_names
+from render_fit.regressors.checkpoint import load_regressor
+from render_fit.regressors.names import shipped_names
 from render_fit.regressors.network import Regressor
 from render_fit.synthesis import everyday_pose, synthetic_scene
 from render_fit.synthesis.observation_noise import NO_NOISE

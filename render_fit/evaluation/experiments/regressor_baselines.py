@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
 
-import roma
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -19,6 +18,7 @@ from render_fit.bodies.parameters import BodyParameters
 from render_fit.core.batch import Batch
 from render_fit.core.cameras import PERSON_MARGIN
 from render_fit.core.metrics import mpjpe, pa_mpjpe
+from render_fit.core.rotations import roma
 from render_fit.core.skeletons import COCO_17
 from render_fit.evaluation.experiments.runner import fit_person, load_components, run_all
 from render_fit.evaluation.experiments.settings import ExperimentConfig

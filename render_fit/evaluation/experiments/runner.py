@@ -15,10 +15,10 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from render_fit.core.errors import InputError, MissingDependencyError
+from render_fit.core.errors import MissingDependencyError
 from render_fit.core.files import prepare_output
 from render_fit.core.parallel import map_in_processes
-from render_fit.evaluation.experiments.settings import COMMON, EXPERIMENTS, FIT, RENAMED, ExperimentConfig, flag
+from render_fit.evaluation.experiments.settings import EXPERIMENTS, FIT, ExperimentConfig, checked_experiment, flag
 from render_fit.evaluation.tables import ExperimentResult, Metrics, write_result
 from render_fit.fitting.fit import fit_resolved
 from render_fit.fitting.recipe import Recipe
@@ -100,15 +100,7 @@ def run_experiment(name: str, out: Path, *, quick: bool = False, **options: Any)
             research data are missing.
         MissingDependencyError: if a package is needed that is not installed.
     """
-    if name in RENAMED:
-        raise InputError(f"experiment {name!r} is now called {RENAMED[name]!r}")
-    if name not in EXPERIMENTS:
-        raise InputError(f"experiment {name!r}: not known; known are {', '.join(EXPERIMENTS)}")
-    experiment = EXPERIMENTS[name]
-    used = (*COMMON, *experiment.uses)
-    for field in options:
-        if field not in used:
-            raise InputError(f"{flag(field)}: not used by {name}, which uses {', '.join(map(flag, used))}")
+    experiment = checked_experiment(name, options)
     config = ExperimentConfig(out, **{**(experiment.quick if quick else {}), **options})
     fits = set(FIT) <= set(experiment.uses)
     if fits:

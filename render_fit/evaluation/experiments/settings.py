@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from render_fit.core.errors import InputError
+from render_fit.core.threads import available_cores
 
 if TYPE_CHECKING:  # imported where needed, so that --help does not import torch
     from render_fit.datasets.mocap import Split
@@ -73,7 +73,7 @@ class ExperimentConfig:
     @property
     def threads(self) -> int:
         """Threads of each of the ``jobs`` processes."""
-        return max(1, (os.cpu_count() or 1) // self.jobs)
+        return max(1, available_cores() // self.jobs)
 
     def bank(self, split: Split) -> PoseBank:
         """Motion-capture poses of the subjects in a split."""
@@ -219,3 +219,24 @@ RENAMED = {
     "adaptation": "domain-adaptation",
 }  # fmt: skip
 """Former names of experiments."""
+
+
+def checked_experiment(name: str, options: Collection[str]) -> Experiment:
+    """An experiment, if it uses the options that are given.
+
+    Args:
+        name: Key of `EXPERIMENTS`.
+        options: Names of fields of `ExperimentConfig`.
+
+    Raises:
+        InputError: if there is no such experiment, or it does not use an option.
+    """
+    if name in RENAMED:
+        raise InputError(f"experiment {name!r} is now called {RENAMED[name]!r}")
+    if name not in EXPERIMENTS:
+        raise InputError(f"experiment {name!r}: not known; known are {', '.join(EXPERIMENTS)}")
+    used = (*COMMON, *EXPERIMENTS[name].uses)
+    for field in options:
+        if field not in used:
+            raise InputError(f"{flag(field)}: not used by {name}, which uses {', '.join(map(flag, used))}")
+    return EXPERIMENTS[name]

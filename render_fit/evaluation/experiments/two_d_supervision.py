@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import logging
 
-import roma
 import torch
 
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.core.cameras import view_camera
+from render_fit.core.rotations import roma
 from render_fit.evaluation.experiments.settings import ExperimentConfig
 from render_fit.evaluation.fit_errors import render_views
 from render_fit.evaluation.regressors import covered_pixels, regressor_metrics

@@ -7,12 +7,12 @@ from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
-import roma
 import torch
 from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from render_fit.core.rotations import roma
 from render_fit.core.weights import load_into, read_weights, save_weights
 
 KEY = "render_fit_pose_vae"

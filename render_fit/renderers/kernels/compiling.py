@@ -3,7 +3,8 @@
 import hashlib
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,19 @@ their meaning. The order is fixed at compile time, so results are the same in ev
 _logger = logging.getLogger(__name__)
 
 
-class _FirstCompilation(events.Listener):
-    """Listener that logs once that kernels are being compiled, to explain the delay."""
+_watchers: list[Callable[[str], None]] = []
+
+
+class _Compilation(events.Listener):
+    """Listener that says that kernels are being compiled, to explain the delay."""
 
     def on_start(self, event: events.Event) -> None:
-        """Log a warning if one of these kernels is not in the cache."""
-        kernels = __name__.rpartition(".")[0]
-        if event.data and event.data["dispatcher"].py_func.__module__.startswith(kernels):
+        """Log a warning, the first time, and call the watchers if one of these kernels is not in the cache."""
+        function = event.data and event.data["dispatcher"].py_func
+        if function and function.__module__.startswith(__name__.rpartition(".")[0]):
             _log_compiling()
+            for watcher in _watchers:
+                watcher(function.__name__)
 
     def on_end(self, event: events.Event) -> None:
         """Do nothing."""
@@ -37,7 +43,17 @@ def _log_compiling() -> None:
     _logger.warning("compiling the cpu renderer for this machine: about 20 s, once; later runs use the cache")
 
 
-events.register("numba:compile", _FirstCompilation())
+events.register("numba:compile", _Compilation())
+
+
+@contextmanager
+def watched_compilation(watcher: Callable[[str], None]) -> Iterator[None]:
+    """In the block, ``watcher`` is called with the name of each kernel that is compiled, before it is."""
+    _watchers.append(watcher)
+    try:
+        yield
+    finally:
+        _watchers.remove(watcher)
 
 
 @cache

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-import roma
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -14,6 +13,7 @@ from torch import Tensor
 from render_fit.bodies.body import Body
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.core.parts import PartSpace
+from render_fit.core.rotations import roma
 from render_fit.core.skeletons import SMPL_24
 from render_fit.synthesis.garments.accessories import Side, backpack, brim, handbag, heel, scarf, shoulder_bag, toe_box
 from render_fit.synthesis.garments.cutting import Garment, RestBody, vertex_normals

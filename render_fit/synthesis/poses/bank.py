@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
-import roma
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from render_fit.core.config import StrictModel
 from render_fit.core.errors import InputError
+from render_fit.core.rotations import roma
 from render_fit.core.skeletons import SMPL_24
 from render_fit.datasets.mocap import Split, load_poses
 from render_fit.losses.priors.gmm import BODY_DIMENSIONS, default_pose_prior

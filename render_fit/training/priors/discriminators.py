@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import roma
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from render_fit.core.rotations import roma
 from render_fit.losses.priors.adversarial import (
     DiscriminatorConfig,
     PoseShapeDiscriminators,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import roma
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from render_fit.core.rotations import roma
 from render_fit.losses.priors.vae import N_JOINTS, PoseVAE, PoseVAEConfig
 from render_fit.synthesis.poses.bank import PoseBank
 from render_fit.training.priors.steps import OnStep, build_seeded, train_prior_network

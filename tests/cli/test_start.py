@@ -1,0 +1,111 @@
+"""What commands import: a fit nothing that takes long and is not needed, and help and mistakes not even torch."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.photos import write_person
+
+SLOW = (
+    "torch._dynamo", "torch._inductor", "sympy", "networkx", "transformers", "accelerate", "matplotlib", "mediapipe",
+    "kornia", "pandas",
+)  # fmt: skip
+
+PROGRAM = """
+import contextlib, io, json, sys
+from render_fit.cli import app
+codes = []
+for words in json.loads(sys.argv[1]):
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as errors:
+        try:
+            app(words)
+        except SystemExit as stop:
+            codes.append((stop.code, errors.getvalue()))
+print(json.dumps([codes, sorted(sys.modules)]))
+"""
+
+
+def commands(*lines: list[str]) -> tuple[list[tuple[int, str]], list[str]]:
+    """Exit codes and error messages of commands, run one after the other in a new process, and what it imported."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, json.dumps(lines)],
+        env={**os.environ, "COLUMNS": "200"}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    codes, modules = json.loads(done.stdout.splitlines()[-1])
+    return codes, modules
+
+
+def imported(modules: list[str], names: tuple[str, ...]) -> list[str]:
+    return [name for name in names if any(module == name or module.startswith(name + ".") for module in modules)]
+
+
+@pytest.mark.parametrize("command", ["fit", "predict"])
+def test_a_fit_imports_nothing_slow_that_it_does_not_need(command: str, tmp_path: Path) -> None:
+    photo = write_person(tmp_path)
+    files = ["--mask", str(tmp_path / "person_mask.png"), "--keypoints", str(tmp_path / "person_keypoints.json")]
+    _, modules = commands([command, str(photo), *files, "--out", str(tmp_path / "out")])
+    assert (tmp_path / "out/person/report.json").is_file()
+    assert imported(modules, ("torch", "numba", "trimesh")) == ["torch", "numba", "trimesh"]
+    assert imported(modules, SLOW) == []
+
+
+def test_help_and_the_version_import_no_torch() -> None:
+    groups = ["fit", "predict", "render", "demo", "doctor", "train", "finetune", "synthesize", "experiment", "recipe",
+              "body", "regressor", "prior"]  # fmt: skip
+    codes, modules = commands(["--help"], ["--version"], *([name, "--help"] for name in groups))
+    assert [code for code, _ in codes] == [0] * (2 + len(groups))
+    assert imported(modules, ("torch", "numba", "scipy", "numpy")) == []
+
+
+MISTAKES = {
+    "fitt photo.png": "fitt",
+    "fit": "IMAGE",
+    "fit photo.png --nonsense": "--nonsense",
+    "fit photo.png --jobs two": "valid integer",
+    "fit photo.png --threads 0": "--threads",
+    "fit photo.png --clothing silk": "silk",
+    "fit photo.png --save stl": "known are obj",
+    "fit photo.png --person nobody": "expected largest",
+    "fit photo.png --box 1,2": "x,y,w,h",
+    "fit photo.png --height-m 178": "metres",
+    "fit photo.png --camera k.json --focal-35mm 28": "one of them",
+    "fit photo.png photo2.png --box 1,2,3,4": "one photo",
+    "fit nowhere.png": "nowhere.png: no such file",
+    "fit photo.png --mask nowhere.png": "nowhere.png: no such file",
+    "fit photo.png --keypoints nowhere.json": "nowhere.json: no such file",
+    "fit photo.png --occluders nowhere.png": "nowhere.png: no such file",
+    "fit photo.png --camera nowhere.json": "nowhere.json: no such file",
+    "fit photo.png --observations nowhere": "nowhere: no such folder",
+    "fit photo.png --parts photo.png": "--part-labels",
+    "fit photo.png --parts photo.png --part-labels coco": "known are smpl24",
+    "fit photo.png --recipe hybird": "did you mean 'hybrid'?",
+    "fit photo.png --regressor liftr": "known: lifter",
+    "fit photo.png --renderer gpu": "known: cpu",
+    "fit photo.png --body smpl.pkl": "no body 'smpl.pkl'",
+    "fit photo.png --out photo.png": "is not a folder",
+    "predict photo.png --regressor liftr": "known: lifter",
+    "render nowhere": "params.npz",
+    "recipe show hybird": "did you mean 'hybrid'?",
+    "train liftr": "did you mean 'lifter'?",
+    "finetune nowhere": "nowhere: no such file",
+    "finetune photo.png --recipe liftr": "did you mean 'lifter'?",
+    "synthesize --recipe liftr": "did you mean 'lifter'?",
+    "experiment real": "known are coco-masks",
+    "experiment real-3d --recipe hybird": "did you mean 'hybrid'?",
+    "body info smpl.pkl": "no body 'smpl.pkl'",
+    "regressor export liftr": "known: lifter",
+}
+
+
+def test_mistakes_are_answered_before_torch_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("photo.png", "photo2.png", "k.json"):
+        Path(name).write_bytes(b"")
+    codes, modules = commands(*(line.split() for line in MISTAKES))
+    for (line, words), (code, message) in zip(MISTAKES.items(), codes, strict=True):
+        assert (code, words in " ".join(message.split())) == (2, True), f"{line}: {message}"
+    assert imported(modules, ("torch", "numba", "scipy")) == []
