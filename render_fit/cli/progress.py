@@ -100,6 +100,10 @@ class FolderProgress(ProgressBar):
         return self._plan is not None and self._plan.single
 
     def _show_plan(self, plan: RunPlanned) -> None:
+        for sentence in plan.left_out:
+            self.console.print(escape(sentence))
+        for name, inputs in plan.changed.items():
+            self.console.print(f"[bold]{escape(name)}[/]: {', '.join(inputs)} changed since it was fitted; fitted again")
         if plan.kept:
             n_photos, others = plan.kept + len(plan.jobs), plan.kept_with_other_options
             names = ", ".join("--" + name.replace("_", "-") for name in plan.other_options)
@@ -121,6 +125,8 @@ class FolderProgress(ProgressBar):
         if outcome.reason:
             status = "failed" if outcome.failed else "poor"
             self.console.print(_line(outcome.job.name, status, outcome.reason))
+        for note in dict.fromkeys(note for fit in outcome.fits for note in fit.about_files):
+            self.console.print(f"  note on [bold]{escape(outcome.job.name)}[/]: {escape(note)}")
         self.show("fitting", self._finished, len(self._plan.jobs) if self._plan else None)
 
 

@@ -41,11 +41,12 @@ def show_recipe(
     """
     from render_fit.core.config import nearest
     from render_fit.core.errors import InputError
+    from render_fit.core.text_files import read_text
     from render_fit.fitting.recipe import load_recipe, recipe_names, recipe_text
     from render_fit.training.recipe import load_training_recipe, training_recipe_names, training_recipe_text
 
     path, fits, trainings = Path(name), recipe_names(), training_recipe_names()
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    text = read_text(path, "a recipe (YAML)") if path.is_file() else ""
     if not text and name not in (*fits, *trainings):
         raise InputError(f"recipe {name!r}: {nearest(name, [*fits, *trainings])}, nor is it a file")
     if re.search("^steps:", text, flags=re.MULTILINE) or (not text and name not in fits):

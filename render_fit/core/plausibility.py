@@ -1,14 +1,10 @@
-"""Which values of a quantity can be true: one check for each quantity, called wherever such a value enters."""
+"""Which values of a quantity can be true: one check for each quantity, called wherever such a value enters.
+
+Without torch, so that mistakes in options are told at once. `core.cameras.check_camera` checks intrinsics by these limits.
+"""
 
 from __future__ import annotations
 
-import math
-
-import torch
-from jaxtyping import Float
-from torch import Tensor
-
-from render_fit.core.cameras import FULL_FRAME_DIAGONAL_MM, Camera
 from render_fit.core.errors import InputError
 
 FOCAL_35MM = (8.0, 2000.0)
@@ -50,45 +46,3 @@ def check_focal_35mm(focal_35mm: float, name: str) -> None:
             f"{name}: expected the focal length on 35 mm film, {FOCAL_35MM[0]:g} to {FOCAL_35MM[1]:g} mm; the lens's own "
             "focal length on a small sensor is several times shorter (see FocalLengthIn35mmFilm in EXIF)"
         )
-
-
-def check_camera(camera: Camera, name: str) -> None:
-    """Checks intrinsics against the image that they belong to.
-
-    Args:
-        camera: Camera of any batch size.
-        name: Argument or file that it comes from, for the message.
-
-    Raises:
-        InputError: if K is not finite, is no pinhole camera's, or its focal lengths are no plausible number of pixels.
-    """
-    K, diagonal = camera.K.detach(), math.hypot(camera.height, camera.width)
-    if not bool(K.isfinite().all()):
-        raise InputError(f"{name}: K is not finite")
-    last = K.new_tensor([0.0, 0.0, 1.0])
-    if not bool((K[:, 2] == last).all()) or bool((K[:, 1, 0] != 0).any()):
-        raise InputError(f"{name}: expected K = [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in pixels")
-    for fx, fy in K[:, (0, 1), (0, 1)].tolist():
-        equivalents = [f / diagonal * FULL_FRAME_DIAGONAL_MM for f in (fx, fy)]
-        if not all(map(is_focal_35mm, equivalents)) or not ASPECTS[0] <= fy / fx <= ASPECTS[1]:
-            low, high = (limit / FULL_FRAME_DIAGONAL_MM * diagonal for limit in FOCAL_35MM)
-            raise InputError(
-                f"{name}: focal lengths of {fx:g} and {fy:g} are no plausible number of pixels for an image of "
-                f"{camera.width}×{camera.height} px (expected {low:.0f} to {high:.0f}, nearly equal); {_likely_unit(fx)}"
-            )
-
-
-def _likely_unit(fx: float) -> str:
-    if fx <= 0:
-        return "focal lengths are above zero"
-    if fx < 3:
-        return "is K normalised by the image's size? Multiply it by the width and height"
-    if fx < 60:
-        return "is K in millimetres? Convert it to pixels"
-    return "is K about an image of another size? State it with width and height in the file"
-
-
-def observed_scores(scores: Float[Tensor, "*b"]) -> Float[Tensor, "*b"]:
-    """Scores with those of keypoints that were not observed set to 0: not finite, or under `LEAST_SCORE`."""
-    known = scores.isfinite() & (scores >= LEAST_SCORE)
-    return torch.where(known, scores.nan_to_num(0.0), torch.zeros_like(scores)).clamp(max=1.0)

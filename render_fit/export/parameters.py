@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import torch
 from jaxtyping import Float
 
 from render_fit.bodies import BodyParameters
-from render_fit.core.cameras import Camera
+from render_fit.core.cameras import Camera, check_camera
 from render_fit.core.errors import InputError
+from render_fit.core.file_kinds import and_what_it_is
 from render_fit.core.files import write_bytes
 
 
@@ -76,15 +78,35 @@ def read_params(path: Path | str) -> SavedFit:
             arrays = {key: file[key] for key in file.files}
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; expected the params.npz of a fit") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: cannot be read as a fit's params.npz ({error})") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        found = and_what_it_is(path) or f" ({error})"
+        raise InputError(f"{path}: cannot be read as a fit's params.npz{found}") from None
     missing = {field.name for field in fields(SavedFit) if field.default is MISSING} - arrays.keys()
     if missing:
         raise InputError(f"{path}: not the params.npz of a fit; it lacks {', '.join(sorted(missing))}")
-    height, width = (int(length) for length in arrays.pop("image_size"))
     body = str(arrays.pop("body"))
-    floats = {field.name: arrays[field.name].astype(np.float32) for field in fields(SavedFit) if field.name in arrays}
-    return SavedFit(**floats, image_size=(height, width), body=body)
+    try:
+        height, width = (int(length) for length in arrays.pop("image_size"))
+        present = [field.name for field in fields(SavedFit) if field.name in arrays]
+        floats = {name: arrays[name].astype(np.float32) for name in present}
+    except (TypeError, ValueError):
+        raise InputError(f"{path}: not the params.npz of a fit; its entries are of other types") from None
+    saved = SavedFit(**floats, image_size=(height, width), body=body)
+    _check(saved, path)
+    return saved
+
+
+def _check(saved: SavedFit, path: Path) -> None:
+    """Raises InputError if arrays of a file do not belong together, or values cannot be a fit's."""
+    n, shapes = len(saved.poses), {"trans": (3,), "K": (3, 3), "betas": saved.betas.shape[-1:]}
+    wrong = [name for name, shape in shapes.items() if getattr(saved, name).shape[-len(shape) :] != shape]
+    if saved.poses.ndim != 2 or saved.poses.shape[1] % 3 or saved.trans.shape != (n, 3) or saved.betas.ndim != 1 or wrong:
+        raise InputError(f"{path}: not the params.npz of a fit; poses, betas, trans or K have other shapes")
+    arrays = {field.name: getattr(saved, field.name) for field in fields(SavedFit)}
+    broken = [k for k, v in arrays.items() if isinstance(v, np.ndarray) and not bool(np.isfinite(v).all())]
+    if broken:
+        raise InputError(f"{path}: {', '.join(broken)} contain values that are not finite; was the fit one that failed?")
+    check_camera(saved.camera(), str(path))
 
 
 def saved_fit(parameters: BodyParameters, joints: torch.Tensor, camera: Camera, body: str) -> SavedFit:

@@ -15,9 +15,9 @@ from torch import Tensor
 from render_fit.bodies.body import Body
 from render_fit.bodies.clothing import ClothingBasis, clothing_basis
 from render_fit.bodies.parameters import BodyParameters
-from render_fit.core.cameras import Camera
+from render_fit.core.cameras import Camera, check_camera
 from render_fit.core.errors import InputError
-from render_fit.core.plausibility import check_camera, check_height
+from render_fit.core.plausibility import check_height
 from render_fit.fitting.initialisation import default_hypotheses
 from render_fit.fitting.known_height import about_height, of_height
 from render_fit.fitting.quality import Quality, fit_status, quality

@@ -10,9 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from render_fit.core.cameras import Camera
+from render_fit.core.cameras import Camera, check_camera
 from render_fit.core.errors import InputError
-from render_fit.core.plausibility import check_camera
 from render_fit.core.text_files import number, read_json
 from render_fit.observations.image_sizes import PADDED_PX, same_shape
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from render_fit.core.cameras import Camera, camera_from_focal, default_focal_px, focal_px_from_35mm
+from render_fit.core.cameras import Camera, camera_from_focal, check_camera, default_focal_px, focal_px_from_35mm
 from render_fit.core.errors import InputError
-from render_fit.core.plausibility import check_camera, check_focal_35mm
+from render_fit.core.plausibility import check_focal_35mm
 from render_fit.observations.camera_files import read_camera
 
 ASSUMED = "assumed"

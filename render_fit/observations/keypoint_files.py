@@ -13,12 +13,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from render_fit.core.errors import InputError, NoPersonError
-from render_fit.core.plausibility import LEAST_SCORE, observed_scores
+from render_fit.core.plausibility import LEAST_SCORE
 from render_fit.core.skeletons import Skeleton
 from render_fit.core.text_files import number, read_json
 from render_fit.observations.image_sizes import PADDED_PX, same_shape
 from render_fit.observations.keypoint_layouts import LAYOUTS, likely_layout
-from render_fit.observations.observation import Box, box_of_keypoints, box_overlap
+from render_fit.observations.observation import Box, box_of_keypoints, box_overlap, observed_scores
 
 # COCO's visibility flags: 0 not labelled, 1 labelled but hidden, 2 visible. Annotators guess hidden points, and COCO's
 # keypoint sigmas were measured on visible ones: a hidden point counts half.

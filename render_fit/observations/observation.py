@@ -14,7 +14,7 @@ from torch import Tensor
 from render_fit.core.cameras import Camera
 from render_fit.core.errors import InputError
 from render_fit.core.parts import PartSpace
-from render_fit.core.plausibility import observed_scores
+from render_fit.core.plausibility import LEAST_SCORE
 from render_fit.core.skeletons import Skeleton
 
 Box = tuple[float, float, float, float]
@@ -259,6 +259,12 @@ def resample_labels(labels: Shaped[Tensor, "h w"], crop: Box, height: int, width
     columns_inside = (columns >= 0) & (columns < labels.shape[1])
     picked = labels[rows.clamp(0, labels.shape[0] - 1)][:, columns.clamp(0, labels.shape[1] - 1)]
     return picked * (rows_inside[:, None] & columns_inside[None])
+
+
+def observed_scores(scores: Float[Tensor, "*b"]) -> Float[Tensor, "*b"]:
+    """Scores with those of keypoints that were not observed set to 0: not finite, or under `LEAST_SCORE`."""
+    known = scores.isfinite() & (scores >= LEAST_SCORE)
+    return torch.where(known, scores.nan_to_num(0.0), torch.zeros_like(scores)).clamp(max=1.0)
 
 
 def box_of_mask(mask: Float[Tensor, "h w"]) -> Box | None:

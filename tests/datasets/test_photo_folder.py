@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from render_fit.core.errors import InputError
-from render_fit.datasets.photo_folder import PhotoFiles, find_images, plan_jobs
+from render_fit.datasets.photo_folder import PhotoFiles, plan_jobs
 
 
 def touch(folder, *names):
@@ -11,26 +11,6 @@ def touch(folder, *names):
     for name in names:
         (folder / name).touch()
     return folder
-
-
-def test_images_of_a_folder_are_sorted_and_their_masks_and_part_maps_left_out(tmp_path):
-    touch(
-        tmp_path, "b.JPG", "a.png", "a_mask.png", "a_parts.png", "lonely_mask.png", ".hidden.png", "notes.txt", "c.webp"
-    )
-    (tmp_path / "deeper.png").mkdir()
-    assert [path.name for path in find_images([tmp_path])] == ["a.png", "b.JPG", "c.webp", "lonely_mask.png"]
-
-
-def test_files_and_folders_can_be_mixed_and_each_image_comes_once(tmp_path):
-    touch(tmp_path, "a.png", "b.png")
-    assert [path.name for path in find_images([tmp_path / "b.png", tmp_path])] == ["b.png", "a.png"]
-
-
-def test_a_missing_path_is_an_error(tmp_path):
-    with pytest.raises(InputError, match=r"gone.jpg: no such file"):
-        find_images([tmp_path / "gone.jpg"])
-    with pytest.raises(InputError, match="contains no image"):
-        find_images([touch(tmp_path, "notes.txt")])
 
 
 def test_equal_stems_keep_their_suffix(tmp_path):
