@@ -39,6 +39,12 @@ _NOT_READ = {
     "not read: convert them to JPEG or PNG": (".psd", ".svg", ".pdf", ".jxl", ".eps", ".exr", ".avif"),
 }  # fmt: skip
 
+ABOUT_PHOTOS = (
+    "files about photos: use them with --observations",
+    "made from photos there; masks and part maps are used with --observations",
+)
+"""Reasons to leave out files about photos."""
+
 NAMED = 4
 """Files that a message names before it counts the rest."""
 
@@ -56,10 +62,14 @@ class FoundPhotos:
     left_out: tuple[str, ...]
 
 
-def find_photos(paths: Sequence[Path]) -> FoundPhotos:
+def find_photos(paths: Sequence[Path], observations: Path | None = None) -> FoundPhotos:
     """Finds the photos in a list of files and folders. Folders in folders are not searched.
 
     Pictures that tools made of photos in the same folder (masks, part maps, drawings) are left out, and told.
+
+    Args:
+        paths: Files and folders.
+        observations: Folder whose files about photos are used; of these nothing is told.
 
     Raises:
         InputError: if a path does not exist, or a folder contains no photo.
@@ -71,6 +81,8 @@ def find_photos(paths: Sequence[Path]) -> FoundPhotos:
     for path in paths:
         if path.is_dir():
             found, reasons = _photos_in(path)
+            if observations is not None and path.resolve() == observations.resolve():
+                reasons = {file: reason for file, reason in reasons.items() if reason not in ABOUT_PHOTOS}
             sentence = f"left out of {path}: {_listed(reasons)}" if reasons else ""
             if not found:
                 hint = f"; {sentence}" if sentence else ""
@@ -100,7 +112,7 @@ def _photos_in(folder: Path) -> tuple[list[Path], dict[Path, str]]:
     made = _made_from_others(images)
     stems = {path.stem.lower() for path in images}
     about = {
-        path: "files about photos: use them with --observations"
+        path: ABOUT_PHOTOS[0]
         for path in reasons
         if path.suffix.lower() == ".json" and path.stem.lower().removesuffix("_keypoints") in stems
     }
@@ -132,7 +144,7 @@ def _made_from_others(images: Sequence[Path]) -> dict[Path, str]:
         stem = path.stem.lower()
         words = (ending for ending in MADE_FROM_PHOTOS if stem.endswith(f"_{ending}"))
         if any((path.parent, stem.removesuffix(f"_{word}")) in stems for word in words):
-            made[path] = "made from photos there; masks and part maps are used with --observations"
+            made[path] = ABOUT_PHOTOS[1]
         elif _is_map_of_other(path, images):
             made[path] = "label map of the photo of the same name"
     return made

@@ -87,7 +87,7 @@ def compare_with_keypoints(
         return ()
     room_px = ROOM * min(max(box[2:]), max(around[2:]))
     share = _share_inside(mask >= 0.5, keypoints_px[observed], confidence[observed], room_px)
-    outside = _share_inside(mask < 0.5, keypoints_px[observed], confidence[observed], 0)
+    outside = _share_inside(mask < 0.5, keypoints_px[observed], confidence[observed], 0.0)
     inverted = outside > 1 - APART and _is_around(mask)
     if share >= DOUBTFUL and not inverted:
         return ()
@@ -128,7 +128,7 @@ def contradicting_labels(observation: Observation) -> tuple[int, int]:
     wrong = counted = 0
     for joint, (x, y), score in zip(skeleton.joints, observation.keypoints_px.tolist(), observation.confidence, strict=True):
         side, _, point = joint.rpartition("_")
-        parts = _PARTS_AT.get(point, ())
+        parts = _PARTS_AT.get(point, ()) if side in ("", "left", "right") else ()
         column, row = int(min(max(x, 0), width - 1)), int(min(max(y, 0), height - 1))
         label = int(labels[row, column])
         if score <= 0 or label == 0 or not parts or not bool(observation.valid[row, column]):

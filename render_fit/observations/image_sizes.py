@@ -9,6 +9,9 @@ from jaxtyping import Shaped
 
 from render_fit.core.errors import InputError
 
+Size = tuple[int | float, int | float]
+"""Height and width, pixels."""
+
 PADDED_PX = 2
 """Difference in size that padding to even sizes or rounding leaves, pixels."""
 
@@ -16,7 +19,7 @@ SAME_ASPECT = 0.01
 """Relative difference between width and height ratios up to which two images have one shape."""
 
 
-def same_shape(size: tuple[float, float], other: tuple[float, float]) -> bool:
+def same_shape(size: Size, other: Size) -> bool:
     """Whether two sizes (height, width) are one picture's at different resolutions."""
     (h, w), (other_h, other_w) = size, other
     # a pixel of rounding on the smaller side of the smaller image

@@ -36,6 +36,9 @@ SOLID_PX = 3
 SOLID_SHARE = 0.002
 """Least share of an image's foreground that a level of areas covers in such squares."""
 
+LABELLED_SHARE = 0.3
+"""Labelled pixels per pixel of 255 from which 255 stands for what nobody labelled: rims around people, not people."""
+
 GREY_SHARE = 0.5
 """Share of pixels between 5 and 95 % from which an image is a photo rather than a mask."""
 
@@ -197,9 +200,12 @@ def _one_plane(path: Path, values: np.ndarray, notes: tuple[str, ...]) -> MaskIm
         if _is_trimap(levels, top):
             unknown = (values > 0.05 * top) & (values < 0.95 * top)
             return MaskImage(path, (values >= 0.95 * top).astype(np.float32), None, 0, unknown, notes)
-        numbers = areas - {0, *VOID}
-        if numbers and (levels[0] > 0 or len(areas - {0}) > 1) and not all(level >= 0.9 * top for level in areas - {0}):
-            return _labels(path, values.astype(np.int64), VOID, notes)
+        void = _void_of(values)
+        numbers = areas - {0, *void}
+        several = levels[0] > 0 or len(areas - {0}) > 1 or bool(void)
+        if numbers and several and not all(level >= 0.9 * top for level in areas - {0}):
+            if void or len(levels) > 2 or levels[0] > 0.05 * levels[-1]:
+                return _labels(path, values.astype(np.int64), void, notes)
     shares = np.clip(values.astype(np.float64) / max(top, 1e-9), 0, 1)
     if float(((shares > 0.05) & (shares < 0.95)).mean()) > GREY_SHARE:
         raise InputError(f"{path}: looks like a photo, not a mask: most pixels are neither black nor white")
@@ -242,9 +248,23 @@ def _levels_of_areas(values: np.ndarray) -> set[int]:
     return {int(level) for level, count in zip(levels, counts, strict=True) if count >= least}
 
 
+def _void_of(values: np.ndarray) -> tuple[int, ...]:
+    """The value of a label map that stands for what nobody labelled; none if it is white, the person of a mask."""
+    levels, counts = np.unique(values, return_counts=True)
+    largest = int(levels[-1])
+    if largest not in VOID:
+        return ()
+    others = {int(level): int(n) for level, n in zip(levels[:-1], counts, strict=False)}
+    background = {0, _at_border(values)}
+    labelled = sum(n for level, n in others.items() if level not in background)
+    step = next((level for level in others if level > 0), largest)
+    evenly_spaced = largest % step == 0 and len(levels) == largest // step + 1  # instances in shades of grey
+    return (largest,) if labelled > LABELLED_SHARE * counts[-1] and not evenly_spaced else ()
+
+
 def _is_trimap(levels: np.ndarray, top: float) -> bool:
     """Whether an image has black, white, and one grey in the middle: what matting tools call unknown."""
-    return len(levels) == 3 and levels[0] == 0 and levels[2] == top and abs(levels[1] / top - 0.5) < 0.02
+    return bool(len(levels) == 3 and levels[0] == 0 and levels[2] == top and abs(levels[1] / top - 0.5) < 0.02)
 
 
 def _at_border(labels: np.ndarray) -> int:

@@ -152,7 +152,7 @@ def fit_folder(
     paths = [Path(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
     observations = None if observations is None else Path(observations)
     out, emit = Path(out), on_event or (lambda event: None)
-    photos = find_photos(paths)
+    photos = find_photos(paths, observations)
     images, left_out = photos.images, photos.left_out
     single = len(images) == 1 and not any(path.is_dir() for path in paths)
     if options.box is not None and len(images) > 1:

@@ -44,8 +44,9 @@ def test_a_glb_is_upright_has_normals_and_is_no_metal(tmp_path, coloured):
     assert "NORMAL" in primitive["attributes"] and ("COLOR_0" in primitive["attributes"]) == coloured
     assert content["materials"][primitive["material"]]["pbrMetallicRoughness"]["metallicFactor"] == 0
     if coloured:  # sRGB 188 is linear 0.503 (IEC 61966-2-1)
-        (mesh,) = trimesh.load(path, process=False).geometry.values()
-        assert mesh.visual.vertex_colors[0].tolist() == [128, 0, 255, 255]
+        view = content["bufferViews"][content["accessors"][primitive["attributes"]["COLOR_0"]]["bufferView"]]
+        start = 20 + struct.unpack_from("<I", path.read_bytes(), 12)[0] + 8 + view.get("byteOffset", 0)
+        assert list(path.read_bytes()[start : start + 4]) == [128, 0, 255, 255]
 
 
 @pytest.mark.parametrize("text", ["obj,glb", " OBJ , .glb,obj", ("obj", "GLB")])
