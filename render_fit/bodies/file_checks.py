@@ -50,12 +50,16 @@ def check_values(arrays: Mapping[str, np.ndarray], file: Path) -> None:
     if not low <= y <= high:
         others = max(x, z)
         hint = (
-            "is y its up axis?" if low <= others <= high else "are its units metres, not millimetres, centimetres or inches?"
+            "is y its up axis?"
+            if low <= others <= high
+            else "are its units metres, not millimetres, centimetres or inches?"
         )
         raise BodyFileError(f"{file}: the body is {y:.4g} m high along y; expected {low:g} to {high:g} m: {hint}")
     largest = float(np.abs(arrays["shapedirs"]).max())
     if largest > high:
-        raise BodyFileError(f"{file}: shapedirs moves a vertex by {largest:.4g} m per standard deviation; expected metres")
+        raise BodyFileError(
+            f"{file}: shapedirs moves a vertex by {largest:.4g} m per standard deviation; expected metres"
+        )
     sums = arrays["weights"].sum(axis=1, dtype=np.float64)
     if float(np.abs(sums - 1).max()) > SUM_TOLERANCE:
         raise BodyFileError(f"{file}: rows of weights must sum to 1, got {sums.min():.4g} to {sums.max():.4g}")

@@ -95,7 +95,11 @@ class _ArraysOnly(pickle.Unpickler):
             short = f"{rest.split('.')[-1]}.{name}"
             if rest in ("core.multiarray", "_core.multiarray", "core.numeric", "_core.numeric") and short in _NUMPY:
                 return _fresh(_NUMPY[short])
-        sparse = module.startswith("scipy.sparse") and name.removesuffix("_matrix").removesuffix("_array") in ("csc", "csr", "coo")
+        sparse = module.startswith("scipy.sparse") and name.removesuffix("_matrix").removesuffix("_array") in (
+            "csc",
+            "csr",
+            "coo",
+        )
         if sparse or root == "chumpy":
             return type("Shell", (Shell,), {"origin": f"{module}.{name}"})
         if (module, name) in _PLAIN:

@@ -83,8 +83,8 @@ def load_smpl_file(path: Path | str, gender: str | None = None, n_betas: int = 1
 
     Raises:
         FileNotFoundError: If there is no such file or no model in the folder; the message lists the files.
-        BodyFileError: If the file is no body model (the message names missing arrays), contains more than arrays, or its
-            values are no body's: not finite, or not in metres with y up.
+        BodyFileError: If the file is no body model (the message names missing arrays), contains more than arrays, or
+            its values are no body's: not finite, or not in metres with y up.
         ValueError: If ``gender`` or ``n_betas`` is out of range.
     """
     if gender is not None and gender not in GENDERS:
@@ -160,7 +160,9 @@ def _read(file: Path) -> dict[str, np.ndarray]:
     suffix = file.suffix.lower()
     if head == b"PK" and suffix == ".zip":
         raise BodyFileError(f"{file} is an archive; unpack it and give the folder, or the model file in it")
-    if head == b"PK" or suffix == ".npz":
+    if suffix == ".npz" and head != b"PK":
+        raise BodyFileError(f"{file} is damaged or not a .npz file{and_what_it_is(file)}")
+    if head == b"PK":
         content = _read_npz(file)
     elif suffix in (".pkl", ".pickle", ".p") or head[:1] == b"\x80":
         with file.open("rb") as opened:

@@ -1,7 +1,8 @@
 """Finds model files of the SMPL family under the names and in the folders in which their sites hand them out.
 
 ``SMPL_NEUTRAL.pkl`` and ``smplx/SMPLX_MALE.npz`` (smplx's layout), ``basicmodel_neutral_lbs_10_207_0_v1.1.0.pkl`` and
-``basicModel_f_lbs_10_207_0_v1.0.0.pkl`` (SMPL's archives), ``neutral/model.npz`` (SMPL+H for AMASS, SMPL-X locked head).
+``basicModel_f_lbs_10_207_0_v1.0.0.pkl`` (SMPL's archives), ``neutral/model.npz`` (SMPL+H for AMASS, SMPL-X locked
+head).
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ def model_file(path: Path, gender: str | None) -> Path:
         fitting = models
     if not fitting:
         raise FileNotFoundError(
-            f"no model like SMPL_{(gender or 'neutral').upper()}.pkl, SMPLH_... or SMPLX_... in {path}; there is: {there}"
+            f"no model like SMPL_{(gender or 'neutral').upper()}.pkl, SMPLH_... or SMPLX_... in {path}; "
+            f"there is: {there}"
         )
     if len({_without_suffix(file) for file in fitting}) > 1:
         raise BodyFileError(f"{path} contains several models: {there}. Give the path of one file.")

@@ -103,7 +103,9 @@ class FolderProgress(ProgressBar):
         for sentence in plan.left_out:
             self.console.print(escape(sentence))
         for name, inputs in plan.changed.items():
-            self.console.print(f"[bold]{escape(name)}[/]: {', '.join(inputs)} changed since it was fitted; fitted again")
+            self.console.print(
+                f"[bold]{escape(name)}[/]: {', '.join(inputs)} changed since it was fitted; fitted again"
+            )
         if plan.kept:
             n_photos, others = plan.kept + len(plan.jobs), plan.kept_with_other_options
             names = ", ".join("--" + name.replace("_", "-") for name in plan.other_options)

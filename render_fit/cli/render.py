@@ -87,6 +87,8 @@ def render(
         written.append(write_gif(folder / "turntable.gif", frames))
     shades = None if colours is None else np.round(255 * colours).astype(np.uint8)
     for kind in kinds:
-        written.append(write_mesh(folder / f"mesh.{kind}", vertices.numpy(), model.faces.numpy(), vertex_colours=shades))
+        written.append(
+            write_mesh(folder / f"mesh.{kind}", vertices.numpy(), model.faces.numpy(), vertex_colours=shades)
+        )
     for file in written:
         print(file)

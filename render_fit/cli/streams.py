@@ -1,7 +1,7 @@
 """Output streams that never decide whether a command works.
 
-A Windows console takes cp1252 and not ``→``, a pipe may be closed before its end (``| head``), a log file's disk be full. What
-was computed is on disk by then; what cannot be told is told with other letters, or not at all.
+A Windows console takes cp1252 and not ``→``, a pipe may be closed before its end (``| head``), a log file's disk be
+full. What was computed is on disk by then; what cannot be told is told with other letters, or not at all.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import codecs
 import io
 import os
 import sys
-from typing import TextIO
+from typing import Any
 
 PLAIN = {
-    "→": "->", "←": "<-", "✓": "+", "✗": "x", "–": "-", "—": "-", "×": "x", "β": "beta", "θ": "theta", "…": "...", "≤": "<=", "≥": ">=",
-    "±": "+-", "°": " deg", "“": '"', "”": '"', "’": "'", "·": ".", "²": "2", "•": "*", "─": "-", "━": "-", "│": "|", "┃": "|", "█": "#",
-    "−": "-",
+    "→": "->", "←": "<-", "✓": "+", "✗": "x", "–": "-", "—": "-", "−": "-", "×": "x", "β": "beta", "θ": "theta",
+    "…": "...", "≤": "<=", "≥": ">=", "±": "+-", "°": " deg", "“": '"', "”": '"', "’": "'", "·": ".", "²": "2",
+    "•": "*", "─": "-", "━": "-", "│": "|", "┃": "|", "█": "#",
 }  # fmt: skip
 """Letters that stand for others where a stream's encoding lacks them."""
 
@@ -54,12 +54,14 @@ class _Lossy(io.TextIOWrapper):
 
 
 def tell_what_streams_can_take() -> None:
-    """Makes standard output and error of this process lossy: see the module. Streams without a file stay as they are."""
+    """Makes standard output and error of this process lossy: see the module. Streams without a file stay as they
+    are."""
     for name in ("stdout", "stderr"):
         setattr(sys, name, _lossy(getattr(sys, name)))
 
 
-def _lossy(stream: TextIO | None) -> TextIO | None:
+def _lossy(stream: Any) -> Any:
+    """A lossy stream in place of one that belongs to a file; any other, or None, as it is."""
     if not isinstance(stream, io.TextIOWrapper) or isinstance(stream, _Lossy):
         return stream
     try:

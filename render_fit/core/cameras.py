@@ -137,7 +137,8 @@ def check_camera(camera: Camera, name: str) -> None:
             low, high = (limit / FULL_FRAME_DIAGONAL_MM * diagonal for limit in FOCAL_35MM)
             raise InputError(
                 f"{name}: focal lengths of {fx:g} and {fy:g} are no plausible number of pixels for an image of "
-                f"{camera.width}×{camera.height} px (expected {low:.0f} to {high:.0f}, nearly equal); {_likely_unit(fx)}"
+                f"{camera.width}×{camera.height} px (expected {low:.0f} to {high:.0f}, nearly equal); "
+                f"{_likely_unit(fx)}"
             )
 
 

@@ -404,7 +404,8 @@ PART_SPACES: dict[str, PartSpace] = {
 
 _OTHER_NAMES = {
     "smpl": "smpl24", "nbf": "nbf12", "densepose": "densepose24", "densepose_coco": "densepose24",
-    "look_into_person": "lip", "graphonomy": "cihp", "pgn": "cihp", "pascal_person_part": "pascal", "pascal_part": "pascal",
+    "look_into_person": "lip", "graphonomy": "cihp", "pgn": "cihp", "pascal_person_part": "pascal",
+    "pascal_part": "pascal",
     **{f"schp_{name}": name for name in ("atr", "lip", "pascal")},
 }  # fmt: skip
 

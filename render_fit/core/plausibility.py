@@ -1,6 +1,7 @@
 """Which values of a quantity can be true: one check for each quantity, called wherever such a value enters.
 
-Without torch, so that mistakes in options are told at once. `core.cameras.check_camera` checks intrinsics by these limits.
+Without torch, so that mistakes in options are told at once. `core.cameras.check_camera` checks intrinsics by these
+limits.
 """
 
 from __future__ import annotations
@@ -43,6 +44,6 @@ def check_focal_35mm(focal_35mm: float, name: str) -> None:
     """Raises InputError if no camera has this 35 mm equivalent focal length, mm; ``name`` begins the message."""
     if not is_focal_35mm(focal_35mm):
         raise InputError(
-            f"{name}: expected the focal length on 35 mm film, {FOCAL_35MM[0]:g} to {FOCAL_35MM[1]:g} mm; the lens's own "
-            "focal length on a small sensor is several times shorter (see FocalLengthIn35mmFilm in EXIF)"
+            f"{name}: expected the focal length on 35 mm film, {FOCAL_35MM[0]:g} to {FOCAL_35MM[1]:g} mm; the "
+            "lens's own focal length on a small sensor is several times shorter (see FocalLengthIn35mmFilm in EXIF)"
         )

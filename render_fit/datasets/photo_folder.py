@@ -18,8 +18,8 @@ OBSERVATION_ENDINGS = {
     "parts": "_parts.png",
     "occluders": "_occluders.png",
 }
-"""Ends of the file names in ``--observations DIR``; each begins with the photo's stem. Capitals, other endings of images,
-and the photo's whole name in place of its stem are accepted too."""
+"""Ends of the file names in ``--observations DIR``; each begins with the photo's stem. Capitals, other endings of
+images, and the photo's whole name in place of its stem are accepted too."""
 
 RESERVED = ("index.html", "summary.csv")
 """Names in an output folder that no photo's folder may have."""

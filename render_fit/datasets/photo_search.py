@@ -13,8 +13,8 @@ from render_fit.core.errors import InputError
 from render_fit.core.file_kinds import what_it_is
 
 IMAGE_SUFFIXES = (
-    ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".jfif", ".jpe", ".jif", ".pjpeg", ".pjp", ".mpo",
-    ".jp2", ".j2k", ".apng", ".ppm", ".pgm", ".pnm", ".tga",
+    ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".jfif", ".jpe", ".jif", ".pjpeg", ".pjp",
+    ".mpo", ".jp2", ".j2k", ".apng", ".ppm", ".pgm", ".pnm", ".tga",
 )  # fmt: skip
 """Endings of photos, in small letters. Files of other endings are photos if their content is one of `READ_KINDS`."""
 
@@ -22,10 +22,11 @@ READ_KINDS = ("a JPEG image", "a PNG image", "a WebP image", "a TIFF image", "a 
 """What Pillow reads in every build, in the words of `what_it_is`."""
 
 MADE_FROM_PHOTOS = (
-    "mask", "parts", "labels", "occluders", "rendered", "iuv", "inds", "seg", "segm", "segmentation", "parsing", "matte",
-    "alpha", "overlay", "vis", "depth", "heatmaps", "pose_heatmaps", "openpose", "densepose",
+    "mask", "parts", "labels", "occluders", "rendered", "iuv", "inds", "seg", "segm", "segmentation", "parsing",
+    "matte", "alpha", "overlay", "vis", "depth", "heatmaps", "pose_heatmaps", "openpose", "densepose",
 )  # fmt: skip
-"""Endings of stems of pictures that tools write beside a photo: ``<stem>_rendered.png`` (OpenPose), ``<stem>_IUV.png``."""
+"""Endings of stems of pictures that tools write beside a photo: ``<stem>_rendered.png`` (OpenPose),
+``<stem>_IUV.png``."""
 
 OWN_PICTURES = ("overlay.png", "side.png", "progress.gif", "turntable.gif", "comparison.png")
 """Pictures in a folder of a fit, beside its ``input.jpg``."""
@@ -129,9 +130,10 @@ def _why_no_image(path: Path) -> str:
     if suffix in IMAGE_SUFFIXES:
         return ""
     kind = what_it_is(path)
-    if kind in READ_KINDS:
+    known = next((reason for reason, endings in _NOT_READ.items() if suffix in endings), "")
+    if kind in READ_KINDS and not (known and kind == "a TIFF image"):  # raw photos are TIFF files
         return ""
-    return next((reason for reason, endings in _NOT_READ.items() if suffix in endings), "") or (
+    return known or (
         f"{kind.removeprefix('a ').removeprefix('an ')}" if "photo" in kind or "video" in kind else "no images"
     )
 

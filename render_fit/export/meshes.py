@@ -1,8 +1,8 @@
 """Meshes as OBJ, PLY and GLB.
 
 All three formats contain the same numbers: camera coordinates (x right, y down, z forward), metres, vertices in the
-body's order. In glTF y points up: there the root node turns them by 180° about x, so that viewers show an upright person
-upright and importers apply the turn.
+body's order. In glTF y points up: there the root node turns them by 180° about x, so that viewers show an upright
+person upright and importers apply the turn.
 """
 
 from __future__ import annotations
@@ -102,8 +102,8 @@ def read_mesh(path: Path | str) -> tuple[Float[np.ndarray, "v 3"], Integer[np.nd
     """Reads vertices (V, 3) and faces (F, 3) of a mesh file, in the order of the file and in camera coordinates."""
     path = Path(path)
     file_type = path.suffix.lower().lstrip(".")
-    options = {"process": False, "maintain_order": True}
-    loaded = trimesh.load(io.BytesIO(path.read_bytes()), file_type=file_type, **options)
+    content = io.BytesIO(path.read_bytes())
+    loaded = trimesh.load(content, file_type=file_type, process=False, maintain_order=True)
     # the numbers of a glTF, without the turn of its root node
     mesh = next(iter(loaded.geometry.values())) if isinstance(loaded, trimesh.Scene) else loaded
     assert isinstance(mesh, trimesh.Trimesh)

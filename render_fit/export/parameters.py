@@ -91,22 +91,33 @@ def read_params(path: Path | str) -> SavedFit:
         floats = {name: arrays[name].astype(np.float32) for name in present}
     except (TypeError, ValueError):
         raise InputError(f"{path}: not the params.npz of a fit; its entries are of other types") from None
+    _check(floats, path)
     saved = SavedFit(**floats, image_size=(height, width), body=body)
-    _check(saved, path)
+    check_camera(saved.camera(), str(path))
     return saved
 
 
-def _check(saved: SavedFit, path: Path) -> None:
-    """Raises InputError if arrays of a file do not belong together, or values cannot be a fit's."""
-    n, shapes = len(saved.poses), {"trans": (3,), "K": (3, 3), "betas": saved.betas.shape[-1:]}
-    wrong = [name for name, shape in shapes.items() if getattr(saved, name).shape[-len(shape) :] != shape]
-    if saved.poses.ndim != 2 or saved.poses.shape[1] % 3 or saved.trans.shape != (n, 3) or saved.betas.ndim != 1 or wrong:
-        raise InputError(f"{path}: not the params.npz of a fit; poses, betas, trans or K have other shapes")
-    arrays = {field.name: getattr(saved, field.name) for field in fields(SavedFit)}
-    broken = [k for k, v in arrays.items() if isinstance(v, np.ndarray) and not bool(np.isfinite(v).all())]
-    if broken:
-        raise InputError(f"{path}: {', '.join(broken)} contain values that are not finite; was the fit one that failed?")
-    check_camera(saved.camera(), str(path))
+def _check(arrays: dict[str, np.ndarray], path: Path) -> None:
+    """Raises InputError if arrays of a file do not belong together, or are not finite."""
+    n = len(arrays["poses"]) if arrays["poses"].ndim else 0
+    expected = {
+        "poses": (n, None),
+        "betas": (None,),
+        "trans": (n, 3),
+        "joints": (n, None, 3),
+        "K": (3, 3),
+        "offsets": (None, 3),
+    }
+    for name, array in arrays.items():
+        shape = expected[name]
+        if array.ndim != len(shape) or any(
+            want not in (None, has) for want, has in zip(shape, array.shape, strict=True)
+        ):
+            raise InputError(f"{path}: not the params.npz of a fit; {name} has the shape {array.shape}")
+        if not bool(np.isfinite(array).all()):
+            raise InputError(f"{path}: {name} contain values that are not finite; did the fit fail?")
+    if n == 0 or arrays["poses"].shape[1] % 3 or arrays["poses"].shape[1] == 0:
+        raise InputError(f"{path}: not the params.npz of a fit; poses has the shape {arrays['poses'].shape}")
 
 
 def saved_fit(parameters: BodyParameters, joints: torch.Tensor, camera: Camera, body: str) -> SavedFit:

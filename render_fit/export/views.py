@@ -53,9 +53,9 @@ def front_yaw(rotation: Float[Tensor, "3 3"]) -> float:
 def person_turns(rotation: Float[Tensor, "3 3"]) -> dict[str, Float[Tensor, "3 3"]]:
     """Rotations that show the front and the side of a person, of whatever posture.
 
-    People who stand or sit are turned about the image's vertical axis, by `front_yaw`. People who lie are laid along the
-    image, their heads to the left, and turned about their own axis: a turn about the vertical would show them from the
-    feet.
+    People who stand or sit are turned about the image's vertical axis, by `front_yaw`. People who lie are laid along
+    the image, their heads to the left, and turned about their own axis: a turn about the vertical would show them from
+    the feet.
 
     Args:
         rotation: Global orientation of a body in camera coordinates, `BodyParameters.rotations[0, 0]`.
@@ -139,8 +139,8 @@ def person_views(
 ) -> Pixels:
     """Renders the front and the side of one person, as one or several meshes, in a row.
 
-    People are as upright as in the photo, and people who lie are laid along the image. All views have the same scale and the
-    same level of the floor.
+    People are as upright as in the photo, and people who lie are laid along the image. All views have the same scale
+    and the same level of the floor.
 
     Args:
         meshes: (V, 3) vertices in camera coordinates, metres, by name: ``{"body": …, "clothed": …}``.

@@ -27,8 +27,8 @@ def of_height(body: Body, variables: Variables, height_m: float) -> Variables:
         height_m: Standing height, metres.
 
     Returns:
-        The hypotheses with the smallest change of their shape that gives the height, as far as |β| ≤ `LARGEST_BETA` allows,
-        and with depths scaled by the ratio of the heights.
+        The hypotheses with the smallest change of their shape that gives the height, as far as |β| ≤ `LARGEST_BETA`
+        allows, and with depths scaled by the ratio of the heights.
     """
     mean_m, per_beta_m = standing_height(body)
     per_beta_m = per_beta_m[: variables.betas.shape[-1]]
@@ -52,6 +52,6 @@ def about_height(body: Body, betas: Float[Tensor, "1 s"], height_m: float) -> li
     if abs(reached_m - height_m) <= KEPT_M:
         return []
     return [
-        f"height: asked for {height_m:.2f} m, reached {reached_m:.2f} m: the body's shapes do not go farther; size and depth "
-        "are those of the height that was reached"
+        f"height: asked for {height_m:.2f} m, reached {reached_m:.2f} m: the body's shapes do not go farther; size and "
+        "depth are those of the height that was reached"
     ]

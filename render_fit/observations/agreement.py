@@ -26,7 +26,8 @@ UNLIKELY = 0.05
 below that of a confused side (`core.parts.WRONG_SIDE_SHARE`)."""
 
 CONTRADICTING, LEAST_COUNTED = 0.4, 5
-"""Share of the keypoints on labels of other parts from which a label map contradicts them, and keypoints needed for it."""
+"""Share of the keypoints on labels of other parts from which a label map contradicts them, and keypoints needed for
+it."""
 
 _PARTS_AT = {
     "shoulder": ("collar", "shoulder", "spine3"),
@@ -93,7 +94,7 @@ def compare_with_keypoints(
         return ()
     few = f"only {100 * share:.0f} % of the keypoints of {keypoints_of} lie in the {mask_of.what}"
     if inverted:
-        few = f"the {mask_of.what} seems inverted: it covers the surroundings, and the keypoints of {keypoints_of} lie outside"
+        few = f"the {mask_of.what} seems inverted: it covers the surroundings and no keypoint of {keypoints_of}"
     if both_given and (share < APART or inverted):
         hint = "" if inverted else "; are both about this person in this photo?"
         raise InputError(f"{mask_of.name}: {few}{hint}")
@@ -105,7 +106,8 @@ def compare_maps(mask: Float[Tensor, "h w"], mask_of: str, labelled: Bool[Tensor
     both = float(((mask >= 0.5) & labelled).sum())
     if both < APART * min(float((mask >= 0.5).sum()), float(labelled.sum())):
         raise InputError(
-            f"{parts_of}: hardly any labelled pixel lies in the mask {mask_of}; are both about this person in this photo?"
+            f"{parts_of}: hardly any labelled pixel lies in the mask {mask_of}; are both about this person "
+            "in this photo?"
         )
 
 
@@ -126,7 +128,9 @@ def contradicting_labels(observation: Observation) -> tuple[int, int]:
     likely = space.emission[:-1] / space.emission[:-1].amax(dim=0)
     height, width = observation.image_size
     wrong = counted = 0
-    for joint, (x, y), score in zip(skeleton.joints, observation.keypoints_px.tolist(), observation.confidence, strict=True):
+    for joint, (x, y), score in zip(
+        skeleton.joints, observation.keypoints_px.tolist(), observation.confidence, strict=True
+    ):
         side, _, point = joint.rpartition("_")
         parts = _PARTS_AT.get(point, ()) if side in ("", "left", "right") else ()
         column, row = int(min(max(x, 0), width - 1)), int(min(max(y, 0), height - 1))
@@ -146,7 +150,8 @@ def labels_contradict(observation: Observation) -> bool:
 
 
 def compare_boxes(box: Box, given: Box | None, what: str) -> None:
-    """Raises InputError if a given box is somewhere else than what another file says of the person; ``what`` names it."""
+    """Raises InputError if a given box is somewhere else than what another file says of the person; ``what`` names
+    it."""
     if given is not None and box_overlap(box, given) == 0:
         raise InputError(f"--box: the box does not touch the {what}; are both about this person?")
 
@@ -157,8 +162,8 @@ def check_visible(mask: Float[Tensor, "h w"], valid: Bool[Tensor, "h w"], occlud
     hidden = float((person & ~valid).sum()) / max(1.0, float(person.sum()))
     if hidden > HIDDEN:
         raise InputError(
-            f"{occluders}: the occluders cover {100 * hidden:.0f} % of the person's mask; expected only what is in front of "
-            "the person"
+            f"{occluders}: the occluders cover {100 * hidden:.0f} % of the person's mask; expected only what is in "
+            "front of the person"
         )
 
 

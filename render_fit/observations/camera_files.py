@@ -21,12 +21,20 @@ _MATRIX_KEYS = (
     "K", "intrinsics", "intrinsic", "intrinsic_matrix", "camera_matrix", "cameraMatrix", "cam_intrinsics", "cam_K",
     "camera_intrinsics", "camera_intrinsic",
 )  # fmt: skip
-_FOCAL_KEYS = (("fx", "fy"), ("fl_x", "fl_y"), ("f_x", "f_y"), ("f", "f"), ("focal", "focal"), ("focal_length", "focal_length"))
+_FOCAL_KEYS = (
+    ("fx", "fy"),
+    ("fl_x", "fl_y"),
+    ("f_x", "f_y"),
+    ("f", "f"),
+    ("focal", "focal"),
+    ("focal_length", "focal_length"),
+)
 _CENTRE_KEYS = (("cx", "cy"), ("ppx", "ppy"), ("c_x", "c_y"), ("px", "py"))
 _SIZE_KEYS = (("height", "width"), ("h", "w"), ("image_height", "image_width"), ("img_height", "img_width"), ("H", "W"))
 _NESTED_KEYS = ("camera", "intrinsics", "intrinsic", "K", "calibration", "cameras")
 _DISTORTION_KEYS = (
-    "distortion", "dist", "dist_coeffs", "distortion_coefficients", "distCoeffs", "k1", "k2", "k3", "p1", "p2", "coeffs",
+    "distortion", "dist", "dist_coeffs", "distortion_coefficients", "distCoeffs", "coeffs",
+    "k1", "k2", "k3", "p1", "p2",
 )  # fmt: skip
 
 CENTRED = 0.12
@@ -49,9 +57,9 @@ def read_camera(path: Path, height: int, width: int) -> tuple[Camera, tuple[str,
     """Reads the camera of a JSON file.
 
     Args:
-        path: JSON file: a matrix under ``K`` or another of its usual names, alone, flat or by columns; or focal lengths and
-            principal point as numbers (``fx, fy, cx, cy``). If it states the size of the image that it is about, K is
-            scaled to the photo.
+        path: JSON file: a matrix under ``K`` or another of its usual names, alone, flat or by columns; or focal lengths
+            and principal point as numbers (``fx, fy, cx, cy``). If it states the size of the image that it is about, K
+            is scaled to the photo.
         height: Height of the photo's file, pixels.
         width: Width of the photo's file, pixels.
 
@@ -70,7 +78,7 @@ def read_camera(path: Path, height: int, width: int) -> tuple[Camera, tuple[str,
     if size is not None and max(abs(size[0] - height), abs(size[1] - width)) > PADDED_PX:
         sizes = f"an image of {size[1]:g}×{size[0]:g} px, but the photo has {width}×{height} px"
         if not same_shape(size, (height, width)):
-            turned = " (rotated by its EXIF data?)" if same_shape(size[::-1], (height, width)) else ""
+            turned = " (rotated by its EXIF data?)" if same_shape(size, (height, width), turned=True) else ""
             raise InputError(f"{path}: K is about {sizes}{turned}; expected the camera of this photo")
         K = torch.diag(torch.tensor([width / size[1], height / size[0], 1.0])) @ K
         notes += (f"{path.name} is about {sizes}; K was scaled",)
@@ -96,7 +104,9 @@ def _about_principal_point(path: Path, camera: Camera, is_stated: bool) -> tuple
     state = 'state the size in the file, {"K": …, "width": …, "height": …}'
     if not is_stated:
         if 0 <= across < AT_CORNER and 0 <= down < AT_CORNER:
-            raise InputError(f"{path}: {point}: expected cx and cy, K's third column, in pixels as well; {state} of a crop")
+            raise InputError(
+                f"{path}: {point}: expected cx and cy, K's third column, in pixels as well; {state} of a crop"
+            )
         if abs(across - down) <= CENTRED * (across + down) and not SAME_PICTURE[0] < across < SAME_PICTURE[1]:
             other = f"{2 * cx:.0f}×{2 * cy:.0f} px"
             raise InputError(f"{path}: {point}: K seems to be about a picture of about {other}; {state}")

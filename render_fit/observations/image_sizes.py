@@ -19,9 +19,10 @@ SAME_ASPECT = 0.01
 """Relative difference between width and height ratios up to which two images have one shape."""
 
 
-def same_shape(size: Size, other: Size) -> bool:
-    """Whether two sizes (height, width) are one picture's at different resolutions."""
+def same_shape(size: Size, other: Size, *, turned: bool = False) -> bool:
+    """Whether two sizes (height, width) are one picture's at other resolutions; ``turned``: after a quarter turn."""
     (h, w), (other_h, other_w) = size, other
+    h, w = (w, h) if turned else (h, w)
     # a pixel of rounding on the smaller side of the smaller image
     tolerance = SAME_ASPECT + 1.0 / max(1.0, min(h, w, other_h, other_w))
     return abs((w / other_w) / (h / other_h) - 1) <= tolerance
@@ -39,7 +40,8 @@ def fitted_to(
         image_size: (H, W) of the upright photo, pixels.
 
     Returns:
-        Pixels of the photo's size, the nearest one where the sizes differ; and a sentence if it was enlarged or reduced.
+        Pixels of the photo's size, the nearest one where the sizes differ; and a sentence if it was enlarged or
+        reduced.
 
     Raises:
         InputError: if it has another shape than the photo.
@@ -53,7 +55,11 @@ def fitted_to(
         return np.pad(kept, missing + [(0, 0)] * (pixels.ndim - 2), mode="edge"), ()
     sizes = f"{size[1]}×{size[0]} px but the image is {image_size[1]}×{image_size[0]} px"
     if not same_shape(size, image_size):
-        turned = " (the image is rotated by its EXIF data, this file is not)" if same_shape(size[::-1], image_size) else ""
+        turned = (
+            " (the image is rotated by its EXIF data, this file is not)"
+            if same_shape(size, image_size, turned=True)
+            else ""
+        )
         raise InputError(f"{path}: the {what} is {sizes}{turned}; expected the same size")
     rows = ((np.arange(image_size[0]) + 0.5) * size[0] / image_size[0]).astype(int)
     columns = ((np.arange(image_size[1]) + 0.5) * size[1] / image_size[1]).astype(int)

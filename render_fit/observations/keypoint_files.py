@@ -77,13 +77,13 @@ def read_people(path: str | Path, image_size: tuple[int, int], image_name: str |
     """Reads the people of a keypoint file in one image.
 
     Keypoints that are not finite, null, at (0, 0) or (−1, −1), at one place with others, outside the image, or with a
-    score under `LEAST_SCORE` get confidence 0; people without any other keypoint are left out. Coordinates are scaled if
-    the file states another size of the same picture.
+    score under `LEAST_SCORE` get confidence 0; people without any other keypoint are left out. Coordinates are scaled
+    if the file states another size of the same picture.
 
     Args:
-        path: JSON file: OpenPose's ``{"people": [...]}``; COCO annotations or results; AlphaPose's or MMPose's results; or
-            one of these by file name. Keypoints are x, y, score, or pairs with scores beside them or without any, in one of
-            the orders of `LAYOUTS`.
+        path: JSON file: OpenPose's ``{"people": [...]}``; COCO annotations or results; AlphaPose's or MMPose's results;
+            or one of these by file name. Keypoints are x, y, score, or pairs with scores beside them or without any, in
+            one of the orders of `LAYOUTS`.
         image_size: (H, W) of the upright image, pixels.
         image_name: File name of the image, which selects its people in a file about many images.
 
@@ -91,7 +91,8 @@ def read_people(path: str | Path, image_size: tuple[int, int], image_name: str |
         People in the order of the file.
 
     Raises:
-        InputError: If the file cannot be read, has another format, is about other images, or contains no usable keypoint.
+        InputError: If the file cannot be read, has another format, is about other images, or contains no usable
+            keypoint.
         NoPersonError: If the file lists no person.
     """
     path = Path(path)
@@ -116,7 +117,9 @@ def read_people(path: str | Path, image_size: tuple[int, int], image_name: str |
             f"{LEAST_SCORE:g})"
         )
     if errors:
-        skipped = f"{len(errors)} of its {len(entries)} people cannot be read: {str(errors[0]).removeprefix(f'{path}: ')}"
+        skipped = (
+            f"{len(errors)} of its {len(entries)} people cannot be read: {str(errors[0]).removeprefix(f'{path}: ')}"
+        )
         people = [replace(person, notes=(*person.notes, f"{path.name}: {skipped}")) for person in people]
     return people
 
@@ -204,7 +207,8 @@ def _of_image(
     size = entries[0].size
     if size is None or not same_shape(size, image_size):
         raise InputError(
-            f"{path}: is about {Path(other).name}, not about {image_name}; give the keypoints of this photo, or rename one"
+            f"{path}: is about {Path(other).name}, not about {image_name}; give the keypoints of this photo, "
+            "or rename one"
         )
     return entries, (f"{path.name} is about a photo of the name {Path(other).name}, not {image_name}",)
 
@@ -266,8 +270,8 @@ def _person(path: Path, entry: _Entry, index: int, image_size: tuple[int, int]) 
     outside = (there[:, :2] > torch.tensor([float(width), float(height)])).any(dim=1)
     if float(outside.float().mean()) > OUTSIDE_SHARE:
         notes += (
-            f"{path.name}: {int(outside.sum())} of {len(there)} keypoints lie outside of the image of {width}×{height} px: "
-            "is the file about a larger one?",
+            f"{path.name}: {int(outside.sum())} of {len(there)} keypoints lie outside of the image of {width}×{height} "
+            "px: is the file about a larger one?",
         )
     stated = _coco_box(entry.content, box, image_size, scale)
     return Person(keypoints_px, confidence, layout.skeleton, stated or box, index, notes)
@@ -321,8 +325,8 @@ def _confidence(path: Path, scores: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
     largest = float(finite.max()) if len(finite) else 0.0
     if len(finite) and (float(finite.min()) < 0 or largest > PER_CENT[1]):
         raise InputError(
-            f"{path}: has keypoint scores from {float(finite.min()):g} to {largest:g}; expected 0 to 1 as the third number "
-            "of each keypoint, not a depth"
+            f"{path}: has keypoint scores from {float(finite.min()):g} to {largest:g}; expected 0 to 1 as the "
+            "third number of each keypoint, not a depth"
         )
     if bool(torch.isin(finite, torch.tensor([0.0, 1.0, 2.0])).all()) and largest == 2:
         return torch.tensor([_COCO_CONFIDENCE.get(int(score), 0.0) if score.isfinite() else 0.0 for score in scores])
@@ -340,7 +344,7 @@ def _scale_to(
         return (1.0, 1.0), ()
     sizes = f"an image of {size[1]:g}×{size[0]:g} px, but the photo has {width}×{height} px"
     if not same_shape(size, image_size):
-        turned = " (rotated by its EXIF data?)" if same_shape(size[::-1], image_size) else ""
+        turned = " (rotated by its EXIF data?)" if same_shape(size, image_size, turned=True) else ""
         raise InputError(f"{path}: is about {sizes}{turned}; expected keypoints of this photo")
     return (width / size[1], height / size[0]), (f"{path.name} is about {sizes}; its keypoints were scaled",)
 

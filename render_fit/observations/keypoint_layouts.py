@@ -63,7 +63,9 @@ class Layout:
     def mean_bone(self, rows: Float[Tensor, "n 3"]) -> float | None:
         """Mean length of the observed bones in this order, as a share of the person's longer side; None if too few, or
         all on one line."""
-        observed = {j: xy for j, (xy, score) in zip(self.joints, ((r[:2], r[2]) for r in rows), strict=True) if score > 0}
+        observed = {
+            j: xy for j, (xy, score) in zip(self.joints, ((r[:2], r[2]) for r in rows), strict=True) if score > 0
+        }
         lengths = [float((observed[a] - observed[b]).norm()) for a, b in _BONES if a in observed and b in observed]
         seen = rows[rows[:, 2] > 0, :2]
         if len(lengths) < MIN_BONES or _on_a_line(seen):
@@ -124,8 +126,8 @@ def likely_layout(rows: Float[Tensor, "n 3"]) -> tuple[Layout, str]:
         rows: (N, 3) x, y, score as the file lists them, N a key of `LAYOUTS`.
 
     Returns:
-        The commonest order of so many points, or one in which the bones are much shorter; and a sentence if it is not the
-        commonest.
+        The commonest order of so many points, or one in which the bones are much shorter; and a sentence if it is not
+        the commonest.
     """
     usual, *others = LAYOUTS[len(rows)]
     length = usual.mean_bone(rows)
@@ -133,4 +135,6 @@ def likely_layout(rows: Float[Tensor, "n 3"]) -> tuple[Layout, str]:
     best = min(((bone, other) for bone, other in found if bone is not None), default=None, key=lambda pair: pair[0])
     if length is None or best is None or best[0] > MUCH_SHORTER * length:
         return usual, ""
-    return best[1], f"its keypoints were read in the order of {best[1].name}, in which the limbs hang together, not of {usual.name}"
+    return best[
+        1
+    ], f"its keypoints were read in the order of {best[1].name}, in which the limbs hang together, not of {usual.name}"

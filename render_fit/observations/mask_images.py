@@ -18,8 +18,8 @@ from scipy import ndimage
 from torch import Tensor
 
 from render_fit.core.errors import InputError
-from render_fit.observations.images import full_scale, read_palette, read_pixels
 from render_fit.observations.image_sizes import fitted_to
+from render_fit.observations.images import full_scale, read_palette, read_pixels
 
 MOST_LEVELS = 64
 """Images of more levels or colours are soft masks or photos; label maps with more of them in one image are unknown."""
@@ -166,8 +166,8 @@ def person_mask(
     box = (np.ptp(columns) + 1, np.ptp(rows) + 1)
     if len(rows) < MIN_AREA_PX or min(box) < MIN_SIDE_PX:
         raise InputError(
-            f"{path}: the mask covers only {len(rows)} px in a box of {box[0]}×{box[1]} px; expected a person, at least "
-            f"{MIN_AREA_PX} px"
+            f"{path}: the mask covers only {len(rows)} px in a box of {box[0]}×{box[1]} px; expected a person, at "
+            f"least {MIN_AREA_PX} px"
         )
     return PersonMask(torch.from_numpy(mask.astype(np.float32)), torch.from_numpy(~image.unknown), notes)
 
@@ -181,7 +181,9 @@ def hidden_pixels(image: MaskImage) -> Bool[Tensor, "h w"]:
     covered = image.labels != image.background if image.labels is not None else image.soft >= 0.5  # pyright: ignore
     covered = covered | image.unknown
     if covered.all():
-        raise InputError(f"{image.path}: the occluders cover the whole image; expected zero where nothing hides the person")
+        raise InputError(
+            f"{image.path}: the occluders cover the whole image; expected zero where nothing hides the person"
+        )
     return torch.from_numpy(covered)
 
 
@@ -202,10 +204,10 @@ def _one_plane(path: Path, values: np.ndarray, notes: tuple[str, ...]) -> MaskIm
             return MaskImage(path, (values >= 0.95 * top).astype(np.float32), None, 0, unknown, notes)
         void = _void_of(values)
         numbers = areas - {0, *void}
-        several = levels[0] > 0 or len(areas - {0}) > 1 or bool(void)
-        if numbers and several and not all(level >= 0.9 * top for level in areas - {0}):
-            if void or len(levels) > 2 or levels[0] > 0.05 * levels[-1]:
-                return _labels(path, values.astype(np.int64), void, notes)
+        plateaus = all(level >= 0.9 * top for level in areas - {0})  # of a soft mask, near white
+        is_map = void or (len(levels) > 2 and (levels[0] > 0 or len(areas - {0}) > 1)) or levels[0] > 0.05 * levels[-1]
+        if numbers and is_map and not plateaus:
+            return _labels(path, values.astype(np.int64), void, notes)
     shares = np.clip(values.astype(np.float64) / max(top, 1e-9), 0, 1)
     if float(((shares > 0.05) & (shares < 0.95)).mean()) > GREY_SHARE:
         raise InputError(f"{path}: looks like a photo, not a mask: most pixels are neither black nor white")
@@ -297,8 +299,8 @@ def _label_of_person(image: MaskImage, keypoints_px: Tensor | None, confidence: 
         raise InputError(f"{image.path}: has {_listed(image)}, and no keypoint is on any of them")
     if shares[best] < LABEL_SHARE * on_labels:
         raise InputError(
-            f"{image.path}: has {_listed(image)}, and the keypoints are on several of them; a map of body parts is given "
-            "as --parts with --part-labels"
+            f"{image.path}: has {_listed(image)}, and the keypoints are on several of them; a map of body parts is "
+            "given as --parts with --part-labels"
         )
     return best
 

@@ -136,6 +136,7 @@ def observe(
         check_visible(base.mask, base.valid, str(occluders))
     if base.mask is not None and (around := box_of_mask(base.mask)) is not None:
         compare_boxes(around, box, f"mask of {base.source['mask']}")
+    chosen: list[tuple[Observation, Box | None]]
     if keypoints is not None:
         people = _people(keypoints, photo, person, box, base.mask)
         chosen = [(_with_person(base, one, Path(keypoints).name), box) for one in people]
@@ -145,11 +146,15 @@ def observe(
         chosen = [(base, found) for found in _found_people(photo, person, observer)]
     if person == "all" and len(chosen) == 1 and (mask or box):
         given = "mask" if mask else "box"
-        chosen = [(_noted(one, f"--person all: the {given} is about one person, who was fitted"), its) for one, its in chosen]
+        chosen = [
+            (_noted(one, f"--person all: the {given} is about one person, who was fitted"), its) for one, its in chosen
+        ]
     if mask_image is not None and mask_image.needs_points:
         chosen = [(_with_mask(one, mask_image, photo, its_box, observer), its_box) for one, its_box in chosen]
     if keypoints is not None and (mask or parts):
-        chosen = [(_compared(one, str(mask or parts), "mask" if mask else "part map", str(keypoints)), b) for one, b in chosen]
+        chosen = [
+            (_compared(one, str(mask or parts), "mask" if mask else "part map", str(keypoints)), b) for one, b in chosen
+        ]
     completed = [_compared_labels(one) for one in _all_completed(chosen, observer, always_observe_3d)]
     return [_with_parts(one) for one in completed] if parts_from_keypoints else completed
 
@@ -234,7 +239,8 @@ def _compared_labels(person: Observation) -> Observation:
 def _all_completed(
     chosen: list[tuple[Observation, Box | None]], observer: Observer | None, always_observe_3d: bool
 ) -> list[Observation]:
-    """People to whom the observer has added what files do not contain; of several, those who are nobody are left out."""
+    """People to whom the observer has added what files do not contain; of several, those who are nobody are left
+    out."""
     completed, errors = [], []
     for person, box in chosen:
         try:

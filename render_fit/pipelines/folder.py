@@ -42,7 +42,8 @@ class RunPlanned:
         kept_with_other_options: Number of those that were fitted with other options than this run's.
         single: Whether the run was given one photo rather than a folder or a list of photos.
         other_options: Names of the options in which those kept differ.
-        changed: Photos that are fitted again because a file that their result was made from changed: name → what changed.
+        changed: Photos that are fitted again because a file that their result was made from changed: name → what
+            changed.
         left_out: What was not taken for a photo or not used, and why; sentences.
     """
 
@@ -135,8 +136,8 @@ def fit_folder(
         files: Mask, keypoints and part map of the photo, if it is a single one; what is missing is observed.
         observations: Folder with such files of many photos: ``<stem>_mask.png``, ``<stem>_keypoints.json``,
             ``<stem>_parts.png``, ``<stem>_occluders.png``.
-        resume: Whether finished results are kept. If None, those of several photos are; a single photo is fitted again. A
-            result is never kept if a file that it was made from changed since.
+        resume: Whether finished results are kept. If None, those of several photos are; a single photo is fitted again.
+            A result is never kept if a file that it was made from changed since.
         n_workers: Number of processes; with 1 all fits run in this process.
         on_event: Called with each event, in this process: one `RunPlanned`, then `PhotoProgress` (with one process
             only) and a `PhotoOutcome` after each photo.

@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import render_fit
+from render_fit.bodies import load_body, open_body, smpl_arrays
 from render_fit.cli import app
 from render_fit.export.fit_folder import write_fit
 from render_fit.fitting.recipe import recipe_names
@@ -94,6 +96,34 @@ def test_render_turntable_and_part_colours(saved, tmp_path):
         assert animation.n_frames == 24
     colours = {tuple(colour) for colour in np.asarray(Image.open(tmp_path / "side.png")).reshape(-1, 3)[::50]}
     assert len(colours) > 20
+
+
+def test_colours_reach_the_meshes(saved, tmp_path):
+    assert run("render", saved, "--out", tmp_path, "--part-colours", "--save", "glb,PLY").exit_code == 0
+    content = (tmp_path / "mesh.glb").read_bytes()
+    assert b"COLOR_0" in content and b"property uchar red" in (tmp_path / "mesh.ply").read_bytes()[:400]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--save", "fbx"], ["--save", "glb,stl"], ["--image", "gone.jpg"], ["--renderer", "gpu"], ["--body", "gone.pkl"]],
+)
+def test_mistakes_are_told_before_anything_is_drawn(saved, tmp_path, options):
+    result = run("render", saved, "--out", tmp_path / "out", "--turntable", *options)
+    assert (result.exit_code, len(result.stderr.strip().splitlines())) == (2, 1)
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def test_the_body_file_of_a_fit_is_found_again(tmp_path):
+    np.savez(tmp_path / "SMPL_NEUTRAL.npz", **smpl_arrays(open_body()))
+    body = load_body(tmp_path / "SMPL_NEUTRAL.npz")
+    fit = replace(known_fit(), body_name=body.origin)
+    folder = write_fit(tmp_path / "person", fit, make_renderer("cpu"), save=())
+    assert run("render", folder, "--out", tmp_path / "again").exit_code == 0
+    (tmp_path / "SMPL_NEUTRAL.npz").rename(tmp_path / "moved.npz")
+    moved = run("render", folder, "--out", tmp_path / "again")
+    assert moved.exit_code == 2 and "SMPL_NEUTRAL.npz" in moved.stderr
+    assert run("render", folder, "--out", tmp_path / "again", "--body", tmp_path / "moved.npz").exit_code == 0
 
 
 @pytest.mark.parametrize("arguments", [["gone"], ["gone.npz"]])

@@ -17,7 +17,9 @@ def found(*paths, **options):
 
 def test_photos_of_a_folder_are_sorted_and_what_was_made_from_them_is_left_out_and_told(tmp_path):
     made = ("a_mask.png", "a_PARTS.png", "b_rendered.png", "c_IUV.png", "a_occluders.png")
-    touch(tmp_path, "b.JPG", "a.png", "lonely_mask.png", ".hidden.png", "notes.txt", "c.webp", "a_keypoints.json", *made)
+    touch(
+        tmp_path, "b.JPG", "a.png", "lonely_mask.png", ".hidden.png", "notes.txt", "c.webp", "a_keypoints.json", *made
+    )
     (tmp_path / "deeper.png").mkdir()
     images, told = found(tmp_path)
     assert images == ["a.png", "b.JPG", "c.webp", "lonely_mask.png"]

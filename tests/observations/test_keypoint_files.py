@@ -122,7 +122,9 @@ def test_every_known_order_is_recognised_by_its_limbs(tmp_path, count, which):
     numbers = standing([joint if joint else "-" for joint in layout.joints])
     (person,) = read_people(write_json(tmp_path / "k.json", {"people": [{"pose_keypoints_2d": numbers}]}), SIZE)
     assert person.skeleton is layout.skeleton
-    for joint, point, score in zip(person.skeleton.joints, person.keypoints_px.tolist(), person.confidence, strict=True):
+    for joint, point, score in zip(
+        person.skeleton.joints, person.keypoints_px.tolist(), person.confidence, strict=True
+    ):
         if joint in layout.joints and joint in STANDING:
             assert point == [STANDING[joint][0] + 1, STANDING[joint][1] + 1] and score > 0, joint
     assert len(person.notes) == (which > 0)
@@ -193,9 +195,7 @@ def test_a_place_that_several_keypoints_share_stands_for_not_there(tmp_path):
 
 
 def test_most_keypoints_outside_are_told(tmp_path):
-    (person,) = read_people(
-        write_json(tmp_path / "k.json", [{"keypoints": standing(COCO_17.joints, scale=4)}]), SIZE
-    )
+    (person,) = read_people(write_json(tmp_path / "k.json", [{"keypoints": standing(COCO_17.joints, scale=4)}]), SIZE)
     assert "keypoints lie outside of the image of 60×40 px" in person.notes[0]
 
 

@@ -45,7 +45,7 @@ def ramp(top, dtype=np.uint8):
         np.stack([square(200), square(200), square(0), np.full(SIZE, 255, np.uint8)], axis=2),
         np.stack([square(10, background=3), square(200, background=3), square(0, background=3)], axis=2),
     ],
-    ids="0/1 0/255 0/7 16-bit 16-bit-0/1 10-bit RGB cut-out opaque-RGBA two-colours".split(),
+    ids=["0/1", "0/255", "0/7", "16-bit", "16-bit-0/1", "10-bit", "RGB", "cut-out", "opaque-RGBA", "two-colours"],
 )
 def test_masks_of_two_levels(tmp_path, array):
     found = read_mask(write_image(tmp_path / "mask.png", array))
@@ -126,7 +126,7 @@ def label_map(person, *others):
 @pytest.mark.parametrize(
     "labels",
     [label_map(1, 2, 3), label_map(3, 1, 2), label_map(24, 7, 26), label_map(11, 8, 33), label_map(1, 2)],
-    ids="instances last-instance cityscapes cityscapes-train two".split(),
+    ids=["instances", "last-instance", "cityscapes", "cityscapes-train", "two"],
 )
 @pytest.mark.parametrize("form", ["grey", "palette", "colours"])
 def test_of_several_labels_the_persons_is_under_the_keypoints(tmp_path, labels, form):

@@ -63,7 +63,9 @@ def test_finished_photos_are_kept_also_if_an_older_version_wrote_their_report(ph
 CHANGES = {
     "photo": lambda folder: write_other_photo(folder / "a.png"),
     "mask": lambda folder: (folder / "a_mask.png").unlink(),
-    "keypoints": lambda folder: (folder / "a_keypoints.json").write_text((folder / "a_keypoints.json").read_text() + " "),
+    "keypoints": lambda folder: (folder / "a_keypoints.json").write_text(
+        (folder / "a_keypoints.json").read_text() + " "
+    ),
     "camera": lambda folder: (folder / "K.json").write_text('{"K": [[180, 0, 64], [0, 180, 96], [0, 0, 1]]}'),
     "recipe": lambda folder: write_recipe(folder.parent, QUICK_RECIPE + "\n# changed\n"),
 }

@@ -92,7 +92,9 @@ def _make_optional(cache: Any) -> None:
     def load_or_compile(*arguments: Any) -> Any:
         try:
             return load(*arguments)
-        except Exception:  # unpickling a damaged file raises anything
+        except Exception:  # unpickling a damaged file raises anything; without its index the next run starts anew
+            with suppress(OSError):
+                Path(cache._cache_file._index_path).unlink(missing_ok=True)
             return None
 
     def save_if_possible(*arguments: Any) -> None:
