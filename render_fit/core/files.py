@@ -43,6 +43,17 @@ def write_bytes(path: Path | str, content: bytes) -> Path:
     return path
 
 
+def cache_folder() -> Path | None:
+    """The platform's folder for this package's caches, which may not exist; None for a user without a home."""
+    import platformdirs
+
+    try:
+        folder = Path(platformdirs.user_cache_dir("render-fit"))
+    except RuntimeError:  # platformdirs: no home directory
+        return None
+    return folder if folder.is_absolute() else None
+
+
 def write_json(path: Path | str, value: Any) -> Path:
     """Write JSON atomically, indented; NaN and infinities, which JSON does not have, become null."""
     return write_bytes(

@@ -3,6 +3,7 @@
 import hashlib
 import inspect
 import logging
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
@@ -71,7 +72,7 @@ def kernel(function: Any = None, *, parallel: bool = False, inline: bool = False
         options |= {"nogil": True, "parallel": parallel, "error_model": "numpy"}
         plain = inspect.unwrap(plain)
         try:
-            dispatcher: Any = numba.njit(plain, cache=True, **options)
+            dispatcher: Any = numba.njit(plain, cache=_has_place(), **options)
         except RuntimeError:  # neither beside the package nor in the home folder is a place for a cache
             return numba.njit(plain, **options)
         # By default numba uses a cached function as long as its own file is unchanged, although it contains the code
@@ -83,6 +84,11 @@ def kernel(function: Any = None, *, parallel: bool = False, inline: bool = False
         return dispatcher
 
     return compiled if function is None else compiled(function)
+
+
+def _has_place() -> bool:
+    """Whether numba has a folder for a cache: for a user without a home it would make one of the name ``~``."""
+    return bool(numba.config.CACHE_DIR) or os.access(Path(__file__).parent, os.W_OK) or os.path.expanduser("~") != "~"
 
 
 def _make_optional(cache: Any) -> None:
