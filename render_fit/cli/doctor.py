@@ -63,6 +63,7 @@ def _print_package(console: Console, name: str, purpose: str) -> bool:
 def _check_components(console: Console) -> list[str]:
     """Loads the body, renders it, loads the observer, reads the recipes; returns a line per failure."""
     import torch
+
     from render_fit.bodies import open_body
     from render_fit.core.cameras import camera_from_focal
     from render_fit.core.files import cache_folder

@@ -88,7 +88,8 @@ def kernel(function: Any = None, *, parallel: bool = False, inline: bool = False
 
 def _has_place() -> bool:
     """Whether numba has a folder for a cache: for a user without a home it would make one of the name ``~``."""
-    return bool(numba.config.CACHE_DIR) or os.access(Path(__file__).parent, os.W_OK) or os.path.expanduser("~") != "~"
+    beside = os.access(Path(__file__).parent, os.W_OK)
+    return bool(os.environ.get("NUMBA_CACHE_DIR")) or beside or os.path.expanduser("~") != "~"
 
 
 def _make_optional(cache: Any) -> None:
