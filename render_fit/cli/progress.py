@@ -145,7 +145,7 @@ def print_fit(fit: WrittenFit, console: Console, verbose: bool = False) -> None:
         f"{report.seconds.get('total', sum(report.seconds.values())):.1f} s",
     ]
     console.print("  " + ", ".join(figure for figure in figures if figure))
-    for note in report.notes:
+    for note in dict.fromkeys((*report.notes, *fit.about_files)):
         console.print(f"  note: {escape(note)}")
     if verbose:
         for title, values in (("loss", report.losses), ("seconds", report.seconds)):

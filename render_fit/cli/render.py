@@ -47,6 +47,7 @@ def render(
     from render_fit.export.shading import part_colours as colours_of
     from render_fit.export.views import person_turns, person_views
     from render_fit.export.views import turntable as turned
+    from render_fit.observations.image_sizes import same_shape
     from render_fit.observations.images import read_photo
     from render_fit.renderers import make_renderer
 
@@ -55,6 +56,11 @@ def render(
     saved = read_params(path)
     photo = image if image is not None else path.parent / "input.jpg"
     pixels = read_photo(photo).image if photo.is_file() or image is not None else None
+    if pixels is not None and not same_shape(tuple(pixels.shape[1:]), saved.image_size):
+        raise InputError(
+            f"{photo}: the image is {pixels.shape[2]}×{pixels.shape[1]} px, but the fit is of a photo of "
+            f"{saved.image_size[1]}×{saved.image_size[0]} px; give that photo"
+        )
     draw = make_renderer(renderer)
     folder = prepare_output(out if out is not None else path.parent)
     model = load_body_or_fail(body or saved.body, len(saved.betas))

@@ -56,9 +56,10 @@ def cache_folder() -> Path | None:
 
 def write_json(path: Path | str, value: Any) -> Path:
     """Write JSON atomically, indented; NaN and infinities, which JSON does not have, become null."""
-    return write_bytes(
-        path, (json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
-    )
+    text = json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False)
+    if any("\ud800" <= letter <= "\udfff" for letter in text):  # a file name that is not UTF-8
+        text = json.dumps(_finite(value), indent=2, allow_nan=False)
+    return write_bytes(path, (text + "\n").encode())
 
 
 @contextmanager

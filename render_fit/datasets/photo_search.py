@@ -24,6 +24,7 @@ READ_KINDS = ("a JPEG image", "a PNG image", "a WebP image", "a TIFF image", "a 
 MADE_FROM_PHOTOS = (
     "mask", "parts", "labels", "occluders", "rendered", "iuv", "inds", "seg", "segm", "segmentation", "parsing",
     "matte", "alpha", "overlay", "vis", "depth", "heatmaps", "pose_heatmaps", "openpose", "densepose",
+    "render", "skeleton", "keypoints", "pose", "smpl", "mesh", "annotated", "blend",
 )  # fmt: skip
 """Endings of stems of pictures that tools write beside a photo: ``<stem>_rendered.png`` (OpenPose),
 ``<stem>_IUV.png``."""

@@ -151,6 +151,9 @@ def fit_photo(
                 raise
             errors.append(f"person {number}: {error}")
             write_failure(out / name, str(error), {**about, "image_size": None})
+    if options.height_m is not None and len(fits) > 1:
+        note = f"--height-m {options.height_m:g} was taken for each of {len(fits)} people"
+        fits[0] = replace(fits[0], about_files=(*fits[0].about_files, note))
     if not fits:
         raise InputError(f"{job.image}: {errors[0]}")
     if errors:
@@ -197,7 +200,7 @@ def _frames(states: list[tuple[str, BodyParameters]], result: FitResult, compone
     assert image is not None
     body, renderer, frames = components.body, components.renderer, []
     side_turn = person_turns(result.parameters.rotations[0, 0])["side"]
-    for stage, parameters in states:
+    for stage, parameters in states or [("prediction", result.parameters)]:  # recipes without stages have one
         vertices, parts = body(parameters).vertices[0], body.face_parts
         drawn = overlay(image, vertices, body.faces, result.camera, renderer, max_side_px=512, face_parts=parts)
         side = side_view(vertices, body.faces, renderer, turn=side_turn, face_parts=parts)

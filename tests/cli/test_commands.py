@@ -131,3 +131,9 @@ def test_render_of_nothing(arguments, tmp_path):
     result = run("render", tmp_path / arguments[0])
     assert result.exit_code == 2
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_a_photo_of_another_shape_than_the_fits_is_refused(saved, tmp_path):
+    Image.new("RGB", (300, 200)).save(tmp_path / "other.png")
+    result = run("render", saved, "--image", tmp_path / "other.png", "--out", tmp_path / "out")
+    assert result.exit_code == 2 and "300×200 px, but the fit is of a photo of 160×240 px" in result.stderr
