@@ -56,7 +56,7 @@ def render(
     saved = read_params(path)
     photo = image if image is not None else path.parent / "input.jpg"
     pixels = read_photo(photo).image if photo.is_file() or image is not None else None
-    if pixels is not None and not same_shape(tuple(pixels.shape[1:]), saved.image_size):
+    if pixels is not None and not same_shape((pixels.shape[1], pixels.shape[2]), saved.image_size):
         raise InputError(
             f"{photo}: the image is {pixels.shape[2]}×{pixels.shape[1]} px, but the fit is of a photo of "
             f"{saved.image_size[1]}×{saved.image_size[0]} px; give that photo"
