@@ -44,7 +44,9 @@ def load_body(name: str | Path, gender: str | None = None, n_betas: int = 10) ->
         BodyFileError: If the file is no body model.
     """
     if str(name) == "open" or (not Path(name).exists() and str(name) in BODIES):
-        return BODIES[str(name)](n_betas=n_betas)
+        body = BODIES[str(name)](n_betas=n_betas)
+        body.origin = str(name)
+        return body
     if not Path(name).exists():
         known = " or ".join(repr(known) for known in BODIES)
         raise FileNotFoundError(f"no body {str(name)!r}: give {known}, or the path of a SMPL, SMPL-H or SMPL-X file")

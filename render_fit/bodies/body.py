@@ -24,6 +24,7 @@ class Body(nn.Module):
 
     Attributes:
         name: Name of the body in reports ("open", "smpl", ...).
+        origin: Name or path by which `load_body` finds the body again; the name if it was built from arrays.
         joint_names: Names of the j joints, in the order of the pose.
         parents: Parent of every joint; -1 for the root.
         n_betas: Number of shape coefficients.
@@ -76,7 +77,7 @@ class Body(nn.Module):
         does not have (landmark to joint name).
         """
         super().__init__()
-        self.name = name
+        self.name = self.origin = name
         self.joint_names = tuple(joint_names)
         self.parents = tuple(int(p) for p in parents)
         self.landmark_names = tuple(landmark_names)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 import scipy.sparse.linalg
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -22,7 +21,7 @@ from torch import Tensor
 from render_fit.bodies.body import Body
 from render_fit.bodies.mesh_operators import cotangent_laplacian, vertex_normals
 from render_fit.core.errors import InputError
-from render_fit.core.files import write_bytes
+from render_fit.core.files import cache_folder, write_bytes
 from render_fit.core.skeletons import SMPL_24
 
 UNIT_M = 0.01  # a coefficient of 1 displaces by 1 cm, root mean square over the surface
@@ -111,12 +110,13 @@ def clothing_basis(body: Body, n: int = 48, cache: Path | None = None) -> Clothi
     faces = body.faces.cpu().numpy()
     fixed = fixed_vertices(body)
     key = hashlib.sha256(np.float32(vertices).tobytes() + faces.tobytes() + fixed.cpu().numpy().tobytes())
-    folder = Path(platformdirs.user_cache_dir("render-fit")) if cache is None else cache
-    file = folder / f"clothing-{VERSION}-{n}-{key.hexdigest()[:16]}.npz"
-    stored = _read(file)
+    folder = cache_folder() if cache is None else cache
+    file = None if folder is None else folder / f"clothing-{VERSION}-{n}-{key.hexdigest()[:16]}.npz"
+    stored = None if file is None else _read(file, len(vertices), n)
     if stored is None:
         stored = _harmonics(vertices, faces, fixed.cpu().numpy(), n)
-        _write(file, *stored)
+        if file is not None:
+            _write(file, *stored)
     functions, eigenvalues = (torch.from_numpy(array).to(body.v_template) for array in stored)
     normals = vertex_normals(body.v_template, body.faces)
     return ClothingBasis(UNIT_M * normals[..., None] * functions[:, None], eigenvalues, fixed)
@@ -137,12 +137,15 @@ def _harmonics(vertices: np.ndarray, faces: np.ndarray, fixed: np.ndarray, n: in
     return functions.astype(np.float32), eigenvalues.astype(np.float32)
 
 
-def _read(file: Path) -> tuple[np.ndarray, np.ndarray] | None:
+def _read(file: Path, n_vertices: int, n: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """A computed basis; None if there is none, or the file is damaged."""
     try:
         with np.load(file, allow_pickle=False) as data:
-            return data["functions"], data["eigenvalues"]
-    except (OSError, ValueError, KeyError, EOFError):  # absent, or partly written by another process
+            functions, eigenvalues = data["functions"], data["eigenvalues"]
+    except Exception:  # whatever is wrong with a cache, it is computed again
         return None
+    whole = functions.shape == (n_vertices, n) and eigenvalues.shape == (n,)
+    return (functions, eigenvalues) if whole and bool(np.isfinite(functions).all()) else None
 
 
 def _write(file: Path, functions: np.ndarray, eigenvalues: np.ndarray) -> None:

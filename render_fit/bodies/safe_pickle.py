@@ -6,6 +6,7 @@ rejects every other one. The content of chumpy and scipy objects is read from th
 
 from __future__ import annotations
 
+import collections
 import importlib
 import io
 import pickle
@@ -16,9 +17,15 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
+from render_fit.core.file_kinds import and_what_it_is
+
 
 class BodyFileError(ValueError):
     """Error: a file is not a body model, or is unsafe to read."""
+
+
+class RefusedError(pickle.UnpicklingError):
+    """Error: a pickle contains something that is no array."""
 
 
 class Shell:
@@ -40,14 +47,14 @@ class Shell:
 def _reconstructed(cls: Any, _base: Any, _state: Any) -> Any:
     """Replaces copyreg._reconstructor, for shells only."""
     if not (isinstance(cls, type) and issubclass(cls, Shell)):
-        raise pickle.UnpicklingError(f"an object of {cls!r}")
+        raise RefusedError(f"an object of {cls!r}")
     return cls()
 
 
 def _latin1(text: str, encoding: str = "latin1") -> bytes:
     """Replaces _codecs.encode, for the one encoding that pickle uses."""
     if encoding.lower().replace("-", "") not in ("latin1", "iso88591"):
-        raise pickle.UnpicklingError(f"a text in the encoding {encoding!r}")
+        raise RefusedError(f"a text in the encoding {encoding!r}")
     return text.encode("latin1")
 
 
@@ -64,6 +71,10 @@ _NUMPY: dict[str, Any] = {
 }
 _PLAIN: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): np.ndarray,
+    # A matrix is read as an array: its class is written in Python, so that a pickle could modify it.
+    ("numpy", "matrix"): np.ndarray,
+    ("numpy.matrixlib.defmatrix", "matrix"): np.ndarray,
+    ("collections", "OrderedDict"): collections.OrderedDict,
     ("numpy", "dtype"): np.dtype,
     ("_codecs", "encode"): _latin1,
     ("copy_reg", "_reconstructor"): _reconstructed,
@@ -84,12 +95,16 @@ class _ArraysOnly(pickle.Unpickler):
             short = f"{rest.split('.')[-1]}.{name}"
             if rest in ("core.multiarray", "_core.multiarray", "core.numeric", "_core.numeric") and short in _NUMPY:
                 return _fresh(_NUMPY[short])
-        sparse = module.startswith("scipy.sparse") and name in ("csc_matrix", "csr_matrix", "coo_matrix")
+        sparse = module.startswith("scipy.sparse") and name.removesuffix("_matrix").removesuffix("_array") in (
+            "csc",
+            "csr",
+            "coo",
+        )
         if sparse or root == "chumpy":
             return type("Shell", (Shell,), {"origin": f"{module}.{name}"})
         if (module, name) in _PLAIN:
             return _fresh(_PLAIN[module, name])
-        raise pickle.UnpicklingError(f"{module}.{name}")
+        raise RefusedError(f"{module}.{name}")
 
 
 def _fresh(target: Any) -> Any:
@@ -115,14 +130,15 @@ def read_pickle(file: io.BufferedIOBase, path: Path) -> dict[str, Any]:
     """
     try:
         content = _ArraysOnly(file, encoding="latin1").load()
-    except pickle.UnpicklingError as error:
+    except RefusedError as error:
         raise BodyFileError(
             f"{path} was not read: it contains {error}, and only arrays (numpy, scipy.sparse, chumpy) are accepted, "
             "because a pickle can run code. If you trust the file, open it with Python's pickle in its own environment "
             "and save the arrays with numpy.savez."
         ) from None
     except Exception as error:
-        raise BodyFileError(f"{path} is damaged or not a pickle: {type(error).__name__}: {error}") from None
+        found = and_what_it_is(path) or f" ({type(error).__name__}: {error})"
+        raise BodyFileError(f"{path} is damaged or not a pickle{found}") from None
     if not isinstance(content, dict):
         raise BodyFileError(f"{path} contains a {type(content).__name__}, not a body model's dictionary")
     return content
@@ -150,12 +166,12 @@ def as_array(value: Any, where: str) -> np.ndarray:
 
 
 def _from_shell(shell: Shell, where: str) -> np.ndarray:
-    state, kind = shell.state, shell.origin.rsplit(".", 1)[-1]
-    if kind in ("csc_matrix", "csr_matrix"):
-        make = scipy.sparse.csc_matrix if kind == "csc_matrix" else scipy.sparse.csr_matrix
+    state, kind = shell.state, shell.origin.rsplit(".", 1)[-1].removesuffix("_matrix").removesuffix("_array")
+    if kind in ("csc", "csr"):
+        make = scipy.sparse.csc_matrix if kind == "csc" else scipy.sparse.csr_matrix
         shape = state.get("_shape", state.get("shape"))
         return make((state["data"], state["indices"], state["indptr"]), shape=shape).toarray()
-    if kind == "coo_matrix":
+    if kind == "coo":
         row, column = state["coords"] if "coords" in state else (state["row"], state["col"])
         return scipy.sparse.coo_matrix(
             (state["data"], (row, column)), shape=state.get("_shape", state.get("shape"))

@@ -5,7 +5,6 @@ The models have licences of their own (https://smpl.is.tue.mpg.de and sister sit
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,13 @@ from smplx.joint_names import JOINT_NAMES, SMPLH_JOINT_NAMES
 from smplx.vertex_ids import vertex_ids
 
 from render_fit.bodies.body import Body
+from render_fit.bodies.file_checks import check_shapes, check_values
 from render_fit.bodies.safe_pickle import BodyFileError, as_array, read_pickle
+from render_fit.bodies.smpl_paths import GENDERS, model_file
+from render_fit.core.file_kinds import and_what_it_is
 from render_fit.core.skeletons import COCO_17, SMPL_24
 
 NEEDED = ("v_template", "shapedirs", "J_regressor", "weights", "kintree_table", "f")
-GENDERS = ("neutral", "male", "female")
 MESH_VERTICES = {6890: "smplh", 10475: "smplx"}  # SMPL and SMPL-H share a mesh
 
 
@@ -72,7 +73,7 @@ def load_smpl_file(path: Path | str, gender: str | None = None, n_betas: int = 1
     with smplx's ``flat_hand_mean=True``.
 
     Args:
-        path: Path of a .npz or .pkl file, or of a folder in smplx's layout (``smplx/SMPLX_MALE.npz`` ...).
+        path: Path of a .npz or .pkl file, or of a folder in a layout of `smpl_paths`.
         gender: ``neutral``, ``male`` or ``female``, to choose in a folder; default neutral, or the only file there.
         n_betas: Number of shape coefficients to use.
 
@@ -82,12 +83,13 @@ def load_smpl_file(path: Path | str, gender: str | None = None, n_betas: int = 1
 
     Raises:
         FileNotFoundError: If there is no such file or no model in the folder; the message lists the files.
-        BodyFileError: If the file is no body model (the message names missing arrays) or contains more than arrays.
+        BodyFileError: If the file is no body model (the message names missing arrays), contains more than arrays, or
+            its values are no body's: not finite, or not in metres with y up.
         ValueError: If ``gender`` or ``n_betas`` is out of range.
     """
     if gender is not None and gender not in GENDERS:
         raise ValueError(f"gender must be one of {', '.join(GENDERS)}, got {gender!r}")
-    file = _chosen(Path(path), gender)
+    file = model_file(Path(path), gender)
     arrays = _read(file)
     n_joints = arrays["weights"].shape[-1]
     families = _families()
@@ -96,14 +98,15 @@ def load_smpl_file(path: Path | str, gender: str | None = None, n_betas: int = 1
             f"{file} has {n_joints} joints; SMPL has 24, SMPL-H 52, SMPL-X 55 (hand and animal models are unsupported)"
         )
     family = families[n_joints]
-    _check_shapes(arrays, file)
+    check_shapes(arrays, file)
+    check_values(arrays, file)
     available = min(family.max_betas, arrays["shapedirs"].shape[-1])
     if not 1 <= n_betas <= available:
         raise ValueError(f"n_betas must be 1 to {available} for {file.name}, got {n_betas}")
     v_template = _float(arrays["v_template"])
     names, regressor = _landmarks(v_template)
     posedirs = arrays.get("posedirs")
-    return Body(
+    body = Body(
         name=family.name,
         joint_names=family.joint_names,
         parents=[-1, *arrays["kintree_table"][0, 1:].astype(int).tolist()],
@@ -118,6 +121,8 @@ def load_smpl_file(path: Path | str, gender: str | None = None, n_betas: int = 1
         smpl_parts=family.smpl_parts,
         stands_for=_STANDS_FOR,
     )
+    body.origin = str(file.absolute())
+    return body
 
 
 def smpl_arrays(body: Body) -> dict[str, np.ndarray]:
@@ -148,48 +153,23 @@ def smpl_arrays(body: Body) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _chosen(path: Path, gender: str | None) -> Path:
-    """Finds the model file for a path and a gender."""
-    if path.is_file():
-        return path
-    if not path.is_dir():
-        raise FileNotFoundError(f"no body model at {path}: no such file or folder")
-    models = sorted(
-        file
-        for pattern in ("SMPL*.npz", "SMPL*.pkl", "*/SMPL*.npz", "*/SMPL*.pkl")
-        for file in path.glob(pattern)
-        if file.stem.rpartition("_")[2].lower() in GENDERS
-    )
-    there = ", ".join(str(file.relative_to(path)) for file in models) or _listing(path.iterdir())
-    fitting = [file for file in models if file.stem.lower().endswith(f"_{gender or 'neutral'}")]
-    if gender is None and not fitting and len(models) == 1:
-        fitting = models
-    if not fitting:
-        raise FileNotFoundError(
-            f"no model like SMPL_{(gender or 'neutral').upper()}.pkl, SMPLH_... or SMPLX_... in {path}; "
-            f"there is: {there}"
-        )
-    if len(fitting) > 1:
-        stems = {file.with_suffix("") for file in fitting}
-        if len(stems) > 1:
-            raise BodyFileError(f"{path} contains several models: {there}. Give the path of one file.")
-    return fitting[0]  # of a .npz and a .pkl of one model, the .npz
-
-
-def _listing(files: Iterable[Path]) -> str:
-    names = sorted(file.name for file in files)
-    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "") or "nothing"
-
-
 def _read(file: Path) -> dict[str, np.ndarray]:
-    """Reads the arrays of a model file that a body needs."""
-    if file.suffix == ".npz":
+    """Reads the arrays of a model file that a body needs; what the file is follows from its first bytes."""
+    with file.open("rb") as opened:
+        head = opened.read(2)
+    suffix = file.suffix.lower()
+    if head == b"PK" and suffix == ".zip":
+        raise BodyFileError(f"{file} is an archive; unpack it and give the folder, or the model file in it")
+    if suffix == ".npz" and head != b"PK":
+        raise BodyFileError(f"{file} is damaged or not a .npz file{and_what_it_is(file)}")
+    if head == b"PK":
         content = _read_npz(file)
-    elif file.suffix == ".pkl":
+    elif suffix in (".pkl", ".pickle", ".p") or head[:1] == b"\x80":
         with file.open("rb") as opened:
             content = read_pickle(opened, file)
     else:
-        raise BodyFileError(f"{file} is neither .npz nor .pkl; other formats of body models are not read")
+        found = and_what_it_is(file)
+        raise BodyFileError(f"{file} is neither .npz nor .pkl{found}; other formats of body models are not read")
     missing = [key for key in NEEDED if key not in content]
     if missing:
         raise BodyFileError(f"{file} is no body model: it has no {', '.join(missing)}; it has {_listing_keys(content)}")
@@ -208,26 +188,10 @@ def _read_npz(file: Path) -> dict[str, Any]:
             others = [key for key in data.files if key not in wanted]
             return {**dict.fromkeys(others), **{key: data[key] for key in wanted}}
     except (BadZipFile, EOFError, OSError) as error:
-        raise BodyFileError(f"{file} is damaged or not a .npz file: {error}") from None
+        found = and_what_it_is(file) or f": {error}"
+        raise BodyFileError(f"{file} is damaged or not a .npz file{found}") from None
     except ValueError as error:  # numpy's refusal to unpickle
         raise BodyFileError(f"{file} was not read: {error}. Arrays of Python objects are not accepted.") from None
-
-
-def _check_shapes(arrays: dict[str, np.ndarray], file: Path) -> None:
-    v, j = arrays["weights"].shape
-    expected = {
-        "v_template": (v, 3),
-        "J_regressor": (j, v),
-        "shapedirs": (v, 3, arrays["shapedirs"].shape[-1]),
-        "kintree_table": (2, j),
-        "posedirs": (v, 3, 9 * (j - 1)),
-    }
-    for key, shape in expected.items():
-        if key in arrays and arrays[key].shape != shape:
-            raise BodyFileError(f"{file}: {key} must have shape {shape} for {v} vertices, got {arrays[key].shape}")
-    f = arrays["f"]
-    if f.ndim != 2 or f.shape[1] != 3 or f.min() < 0 or f.max() >= v:
-        raise BodyFileError(f"{file}: f must be triangles of vertices 0 to {v - 1}, got shape {f.shape}")
 
 
 def _float(array: np.ndarray) -> torch.Tensor:

@@ -6,6 +6,7 @@ import inspect
 import logging
 import re
 import sys
+import warnings
 from typing import Annotated, Any
 
 import typer
@@ -89,5 +90,7 @@ def root(
     # Other libraries' messages are not printed, unless a command asks for them. The renderer warns while it compiles
     # its kernels, which takes about 20 s at the first run; recipes warn of old names of keys.
     logging.basicConfig(level=logging.CRITICAL, format="%(message)s")
-    for name in ("render_fit.renderers", "render_fit.core.config"):
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    for name in ("render_fit.renderers", "render_fit.core.config", "render_fit.training"):
         logging.getLogger(name).setLevel(logging.WARNING)

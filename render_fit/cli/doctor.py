@@ -64,10 +64,10 @@ def _print_package(console: Console, name: str, purpose: str) -> bool:
 def _check_components(console: Console) -> list[str]:
     """Loads the body, renders it, loads the observer, reads the recipes; returns a line per failure."""
     import torch
-    from platformdirs import user_cache_dir
 
     from render_fit.bodies import open_body
     from render_fit.core.cameras import camera_from_focal
+    from render_fit.core.files import cache_folder
     from render_fit.fitting.recipe import load_recipe, recipe_names
     from render_fit.observations import OBSERVERS
     from render_fit.renderers import make_renderer
@@ -102,7 +102,7 @@ def _check_components(console: Console) -> list[str]:
         load_recipe(name)
     console.print(f"  recipes: {', '.join(recipe_names())}")
     kernels = os.environ.get("NUMBA_CACHE_DIR") or Path(render_fit.__file__).parent / "renderers/kernels/__pycache__"
-    console.print(f"  caches: {user_cache_dir('render-fit')} (body tables), {kernels} (compiled kernels)")
+    console.print(f"  caches: {cache_folder() or 'none: no home folder'} (body tables), {kernels} (compiled kernels)")
     return problems
 
 

@@ -13,7 +13,8 @@ from render_fit.cli import checks
 from render_fit.cli.imports import without_collection
 from render_fit.cli.options import METHOD_OPTIONS, Out, PhotoOptions, takes_photos
 from render_fit.core.threads import prepare
-from render_fit.datasets.photo_folder import find_images, plan_jobs
+from render_fit.datasets.photo_folder import plan_jobs
+from render_fit.datasets.photo_search import find_photos
 from render_fit.pipelines.options import check_box
 
 
@@ -66,7 +67,7 @@ def predict(
 
 def _check(photos: PhotoOptions, out: Path) -> None:
     """Finds mistakes in names and paths before torch is imported."""
-    options, images = photos.fit_options, find_images(photos.images)
+    options, images = photos.fit_options, find_photos(photos.images, photos.observations).images
     check_box(options.box, len(images))
     several = options.person == "all"
     jobs = plan_jobs(images, files=photos.files, observations=photos.observations, several_people=several)

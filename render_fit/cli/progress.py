@@ -113,6 +113,12 @@ class FolderProgress(ProgressBar):
         self.show(f"compiling the renderer, once on this machine: {name}", self._kernels)
 
     def _show_plan(self, plan: RunPlanned) -> None:
+        for sentence in plan.left_out:
+            self.console.print(escape(sentence))
+        for name, inputs in plan.changed.items():
+            self.console.print(
+                f"[bold]{escape(name)}[/]: {', '.join(inputs)} changed since it was fitted; fitted again"
+            )
         if plan.kept:
             n_photos, others = plan.kept + len(plan.jobs), plan.kept_with_other_options
             names = ", ".join("--" + name.replace("_", "-") for name in plan.other_options)
@@ -134,6 +140,8 @@ class FolderProgress(ProgressBar):
         if outcome.reason:
             status = "failed" if outcome.failed else "poor"
             self.console.print(_line(outcome.job.name, status, outcome.reason))
+        for note in dict.fromkeys(note for fit in outcome.fits for note in fit.about_files):
+            self.console.print(f"  note on [bold]{escape(outcome.job.name)}[/]: {escape(note)}")
         self.show("fitting", self._finished, len(self._plan.jobs) if self._plan else None)
 
 
@@ -150,7 +158,7 @@ def print_fit(fit: WrittenFit, console: Console, verbose: bool = False) -> None:
         f"{report.seconds.get('total', sum(report.seconds.values())):.1f} s",
     ]
     console.print("  " + ", ".join(figure for figure in figures if figure))
-    for note in report.notes:
+    for note in dict.fromkeys((*report.notes, *fit.about_files)):
         console.print(f"  note: {escape(note)}")
     if verbose:
         for title, values in (("loss", report.losses), ("seconds", report.seconds)):

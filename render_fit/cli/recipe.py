@@ -41,10 +41,11 @@ def show_recipe(
     """
     from render_fit.core.config import nearest, shipped_recipes
     from render_fit.core.errors import InputError
+    from render_fit.core.text_files import read_text
 
     path = Path(name)
     fits, trainings = shipped_recipes("render_fit.fitting"), shipped_recipes("render_fit.training")
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    text = read_text(path, "a recipe (YAML)") if path.is_file() else ""
     if not text and name not in (*fits, *trainings):
         raise InputError(f"recipe {name!r}: {nearest(name, [*fits, *trainings])}, nor is it a file")
     from render_fit.fitting.recipe import load_recipe, recipe_text

@@ -44,20 +44,37 @@ def render(
     checks.check_files(image)
     checks.check_body(body)
     checks.check_renderer(renderer)
+    import numpy as np
+
     from render_fit.bodies import load_body_or_fail
     from render_fit.core.files import prepare_output
-    from render_fit.export.meshes import write_mesh
+    from render_fit.export.meshes import mesh_kinds, write_mesh
     from render_fit.export.overlays import overlay, write_gif, write_image
     from render_fit.export.parameters import read_params
     from render_fit.export.shading import part_colours as colours_of
-    from render_fit.export.views import front_yaw, person_views
+    from render_fit.export.views import person_turns, person_views
     from render_fit.export.views import turntable as turned
+    from render_fit.observations.image_sizes import same_shape
     from render_fit.observations.images import read_photo
     from render_fit.renderers import make_renderer
 
+    kinds = mesh_kinds(save)  # every mistake is told before anything is drawn
     saved = read_params(path)
+    photo = image if image is not None else path.parent / "input.jpg"
+    pixels = read_photo(photo).image if photo.is_file() or image is not None else None
+    if pixels is not None and not same_shape((pixels.shape[1], pixels.shape[2]), saved.image_size):
+        raise InputError(
+            f"{photo}: the image is {pixels.shape[2]}×{pixels.shape[1]} px, but the fit is of a photo of "
+            f"{saved.image_size[1]}×{saved.image_size[0]} px; give that photo"
+        )
+    draw = make_renderer(renderer)
     folder = prepare_output(out if out is not None else path.parent)
     model = load_body_or_fail(body or saved.body, len(saved.betas))
+    if saved.poses.shape[1] != 3 * len(model.joint_names):
+        raise InputError(
+            f"{path}: the poses are for a body of {saved.poses.shape[1] // 3} joints, not {len(model.joint_names)}; "
+            "give the body of the fit with --body"
+        )
     if saved.offsets is not None and len(saved.offsets) != model.n_vertices:
         raise InputError(
             f"{path}: the offsets are for a body of {len(saved.offsets)} vertices, not {model.n_vertices}; "
@@ -68,20 +85,22 @@ def render(
     meshes = {"body": vertices}
     if parameters.offsets is not None:
         meshes = {"body": model(replace(parameters, offsets=None)).vertices[0], "clothed": vertices}
-    draw, parts = make_renderer(renderer), model.face_parts
+    parts = model.face_parts
     colours = colours_of(model.vertex_parts) if part_colours else None
-    photo = image if image is not None else path.parent / "input.jpg"
     written = []
-    if photo.is_file() or image is not None:
-        pixels = read_photo(photo).image
+    if pixels is not None:
         drawn = overlay(pixels, vertices, model.faces, saved.camera(), draw, colours=colours, face_parts=parts)
         written.append(write_image(folder / "overlay.png", drawn))
-    yaw = front_yaw(parameters.rotations[0, 0])
-    views = person_views(meshes, model.faces, draw, yaw, colours=colours, face_parts=parts)
+    turns = person_turns(parameters.rotations[0, 0])
+    views = person_views(meshes, model.faces, draw, turns, colours=colours, face_parts=parts)
     written.append(write_image(folder / "side.png", views))
     if turntable:
-        written.append(write_gif(folder / "turntable.gif", turned(vertices, model.faces, draw, face_parts=parts)))
-    for kind in (kind.strip() for kind in save.split(",") if kind.strip()):
-        written.append(write_mesh(folder / f"mesh.{kind}", vertices.numpy(), model.faces.numpy()))
+        frames = turned(vertices, model.faces, draw, colours=colours, face_parts=parts)
+        written.append(write_gif(folder / "turntable.gif", frames))
+    shades = None if colours is None else np.round(255 * colours).astype(np.uint8)
+    for kind in kinds:
+        written.append(
+            write_mesh(folder / f"mesh.{kind}", vertices.numpy(), model.faces.numpy(), vertex_colours=shades)
+        )
     for file in written:
         print(file)

@@ -9,7 +9,7 @@ import typer
 
 from render_fit.cli import checks
 from render_fit.core.errors import MissingDependencyError
-from render_fit.datasets.photo_folder import find_images
+from render_fit.datasets.photo_search import find_photos
 
 TrainingFolder = Annotated[
     Path, typer.Option("--out", "-o", help="Output folder; an existing training in it is resumed.")
@@ -109,7 +109,7 @@ def finetune(
     regressor's prediction is rendered and compared with them. Each step also contains synthetic people with ground
     truth, which prevents forgetting. Objectives are in nats, the unit of −log probability: lower is better.
     """
-    find_images(images)
+    find_photos(images)
     checks.check_recipe(recipe, training=True)
     checks.check_regressor(regressor)
     from render_fit.cli.progress import ProgressBar

@@ -13,6 +13,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from render_fit.core.errors import InputError
+from render_fit.core.plausibility import ASPECTS, FOCAL_35MM, is_focal_35mm
+
 FULL_FRAME_DIAGONAL_MM = math.hypot(36.0, 24.0)
 """Diagonal of 35 mm film (36 × 24 mm), to which "35 mm equivalent" focal lengths refer (CIPA DCG-001)."""
 
@@ -110,6 +113,43 @@ def camera_from_focal(focal_px: float, height: int, width: int, centre_px: tuple
     cx, cy = centre_px if centre_px is not None else (width / 2, height / 2)
     K = torch.tensor([[[focal_px, 0.0, cx], [0.0, focal_px, cy], [0.0, 0.0, 1.0]]])
     return Camera(K, height, width)
+
+
+def check_camera(camera: Camera, name: str) -> None:
+    """Checks intrinsics against the image that they belong to.
+
+    Args:
+        camera: Camera of any batch size.
+        name: Argument or file that it comes from, for the message.
+
+    Raises:
+        InputError: if K is not finite, is no pinhole camera's, or its focal lengths are no plausible number of pixels.
+    """
+    K, diagonal = camera.K.detach(), math.hypot(camera.height, camera.width)
+    if not bool(K.isfinite().all()):
+        raise InputError(f"{name}: K is not finite")
+    last = K.new_tensor([0.0, 0.0, 1.0])
+    if not bool((K[:, 2] == last).all()) or bool((K[:, 1, 0] != 0).any()):
+        raise InputError(f"{name}: expected K = [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in pixels")
+    for fx, fy in K[:, (0, 1), (0, 1)].tolist():
+        equivalents = [f / diagonal * FULL_FRAME_DIAGONAL_MM for f in (fx, fy)]
+        if not all(map(is_focal_35mm, equivalents)) or not ASPECTS[0] <= fy / fx <= ASPECTS[1]:
+            low, high = (limit / FULL_FRAME_DIAGONAL_MM * diagonal for limit in FOCAL_35MM)
+            raise InputError(
+                f"{name}: focal lengths of {fx:g} and {fy:g} are no plausible number of pixels for an image of "
+                f"{camera.width}×{camera.height} px (expected {low:.0f} to {high:.0f}, nearly equal); "
+                f"{_likely_unit(fx)}"
+            )
+
+
+def _likely_unit(fx: float) -> str:
+    if fx <= 0:
+        return "focal lengths are above zero"
+    if fx < 3:
+        return "is K normalised by the image's size? Multiply it by the width and height"
+    if fx < 60:
+        return "is K in millimetres? Convert it to pixels"
+    return "is K about an image of another size? State it with width and height in the file"
 
 
 def focal_px_from_35mm(focal_35mm: float, height: int, width: int) -> float:

@@ -43,11 +43,23 @@ def write_bytes(path: Path | str, content: bytes) -> Path:
     return path
 
 
+def cache_folder() -> Path | None:
+    """The platform's folder for this package's caches, which may not exist; None for a user without a home."""
+    import platformdirs
+
+    try:
+        folder = Path(platformdirs.user_cache_dir("render-fit"))
+    except RuntimeError:  # platformdirs: no home directory
+        return None
+    return folder if folder.is_absolute() else None
+
+
 def write_json(path: Path | str, value: Any) -> Path:
     """Write JSON atomically, indented; NaN and infinities, which JSON does not have, become null."""
-    return write_bytes(
-        path, (json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
-    )
+    text = json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False)
+    if any("\ud800" <= letter <= "\udfff" for letter in text):  # a file name that is not UTF-8
+        text = json.dumps(_finite(value), indent=2, allow_nan=False)
+    return write_bytes(path, (text + "\n").encode())
 
 
 @contextmanager

@@ -29,6 +29,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from render_fit.core.errors import InputError
 from render_fit.core.skeletons import SMPL_24, mirrored_name
 
 OUTLIER_SHARE = 0.02
@@ -291,6 +292,7 @@ _GARMENTS = {
     "coat": "torso 4, collar 4, pelvis 3, thigh 1.5, shin 0.2, upper_arm 4, forearm 4, hand 0.3, neck 0.5, "
     "background 0.5",
     "socks": "foot 0.7, shin 0.7, background 0.1",
+    "torso-skin": "neck 5, collar 2, torso 1, pelvis 0.2, background 0.1",
     "jumpsuits": "torso 0.4, collar 0.4, pelvis 0.4, thigh 0.4, shin 0.3, upper_arm 0.3, forearm 0.2, background 0.2",
     "face": "head 8, neck 3, collar 0.5, spine3 0.2, background 0.1",
     "left-arm": "left_upper_arm 2.5, left_forearm 5, left_hand 9, left_collar 0.5, spine3 0.1, background 0.2",
@@ -303,7 +305,7 @@ _GARMENTS = {
 _GARMENT_LOOSENESS_CM = {
     "background": math.inf, "hat": 4.0, "hair": 5.0, "sunglasses": 1.0, "upper-clothes": 2.5, "dress": 5.0,
     "skirt": 7.0, "pants": 1.5, "belt": 1.5, "bag": math.inf, "scarf": 6.0, "glove": 0.7, "coat": 5.0, "socks": 0.7,
-    "jumpsuits": 3.0, "face": 0.7,
+    "jumpsuits": 3.0, "face": 0.7, "torso-skin": 0.7,
     **{f"{side}-{what}": 0.7 for side in ("left", "right") for what in ("arm", "leg")},
     **{f"{side}-shoe": 1.0 for side in ("left", "right")},
 }  # fmt: skip
@@ -335,6 +337,17 @@ LIP = part_space(
     ),
     colours=_LIP_COLOURS,
     source="Look into Person (Gong et al. 2017) in the order of SCHP's simple_extractor.py",
+    looseness_cm=_GARMENT_LOOSENESS_CM,
+)
+
+CIHP = part_space(
+    "cihp",
+    _garments(
+        "background hat hair glove sunglasses upper-clothes dress coat socks pants torso-skin scarf skirt face "
+        "left-arm right-arm left-leg right-leg left-shoe right-shoe"
+    ),
+    colours=_LIP_COLOURS,
+    source="Crowd Instance-level Human Parsing (Gong et al. 2018), classes of CIHP_PGN and Graphonomy",
     looseness_cm=_GARMENT_LOOSENESS_CM,
 )
 
@@ -387,8 +400,32 @@ DENSEPOSE_24 = part_space(
 )
 
 PART_SPACES: dict[str, PartSpace] = {
-    space.name: space for space in (SMPL_24_PARTS, NBF_12, NBF_12_OF_OUTLINE, ATR, LIP, PASCAL, DENSEPOSE_24)
+    space.name: space for space in (SMPL_24_PARTS, NBF_12, NBF_12_OF_OUTLINE, ATR, LIP, CIHP, PASCAL, DENSEPOSE_24)
 }
+
+_OTHER_NAMES = {
+    "smpl": "smpl24", "nbf": "nbf12", "densepose": "densepose24", "densepose_coco": "densepose24",
+    "look_into_person": "lip", "graphonomy": "cihp", "pgn": "cihp", "pascal_person_part": "pascal",
+    "pascal_part": "pascal",
+    **{f"schp_{name}": name for name in ("atr", "lip", "pascal")},
+}  # fmt: skip
+
+
+def part_space_named(name: str) -> PartSpace:
+    """The label space of a name, in any spelling of it: ``PASCAL-Person-Part``, ``SCHP LIP``.
+
+    Raises:
+        InputError: if the name is unknown; the message lists the known ones.
+    """
+
+    def plain(text: str) -> str:
+        return "".join(c for c in text.lower() if c.isalnum())
+
+    known = {plain(key): space for key, space in PART_SPACES.items()}
+    known |= {plain(other): PART_SPACES[key] for other, key in _OTHER_NAMES.items()}
+    if plain(name) not in known:
+        raise InputError(f"part labels {name!r}: unknown label space; known are {', '.join(PART_SPACES)}")
+    return known[plain(name)]
 
 
 N_PARTS = 24

@@ -13,6 +13,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from render_fit.core.errors import InputError
+from render_fit.core.file_kinds import and_what_it_is
 from render_fit.core.files import write_bytes
 
 C = TypeVar("C", bound=BaseModel)
@@ -60,7 +61,8 @@ def read_weights(path: Path, key: str, kind: type[C], otherwise: str) -> tuple[C
             header = (file.metadata() or {}).get(key)
             weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: not a readable .safetensors file, or cut off ({error})") from error
+        found = and_what_it_is(path) or f" ({error})"
+        raise InputError(f"{path}: not a readable .safetensors file, or cut off{found}") from error
     if header is None:
         raise InputError(f"{path}: {otherwise} (no {key!r} in its header)")
     try:

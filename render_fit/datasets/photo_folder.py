@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from render_fit.core.errors import InputError
-
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+from render_fit.datasets.photo_search import IMAGE_SUFFIXES, shortened
 
 OBSERVATION_ENDINGS = {
     "mask": "_mask.png",
@@ -19,7 +18,8 @@ OBSERVATION_ENDINGS = {
     "parts": "_parts.png",
     "occluders": "_occluders.png",
 }
-"""Ends of the file names in ``--observations DIR``; each begins with the photo's stem."""
+"""Ends of the file names in ``--observations DIR``; each begins with the photo's stem. Capitals, other endings of
+images, and the photo's whole name in place of its stem are accepted too."""
 
 RESERVED = ("index.html", "summary.csv")
 """Names in an output folder that no photo's folder may have."""
@@ -36,7 +36,7 @@ class PhotoFiles:
     keypoints: Annotated[Path | None, "2D keypoints in OpenPose's or COCO's format (JSON)."] = None
     parts: Annotated[Path | None, "Map of body-part or clothing labels (PNG)."] = None
     part_labels: Annotated[
-        str | None, "Label space of the part map: smpl24, nbf12, atr, lip, pascal or densepose24."
+        str | None, "Label space of the part map: smpl24, nbf12, atr, lip, cihp, pascal or densepose24."
     ] = None
     occluders: Annotated[Path | None, "Mask (PNG) of other people and things in front of the person."] = None
 
@@ -63,28 +63,6 @@ class PhotoJob:
     image: Path
     name: str
     files: PhotoFiles = PhotoFiles()
-
-
-def find_images(paths: Sequence[Path]) -> list[Path]:
-    """Photos of a list of files and folders, each once; those of a folder by file name.
-
-    Masks and part maps of a photo in the same folder are left out.
-
-    Raises:
-        InputError: if a path does not exist, or a folder contains no image.
-    """
-    images: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            found = _images_in(path)
-            if not found:
-                raise InputError(f"{path}: contains no image ({', '.join(IMAGE_SUFFIXES)})")
-            images += found
-        elif path.exists():
-            images.append(path)
-        else:
-            raise InputError(f"{path}: no such file or folder")
-    return list(dict.fromkeys(images))
 
 
 def plan_jobs(
@@ -117,11 +95,27 @@ def plan_jobs(
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise InputError(f"{twice[0]}: several photos have this name; fit each of their folders into a different --out")
-    pairs = [files if observations is None else _files_in(observations, image.stem, files) for image in images]
+    there = {} if observations is None else _by_small_letters(observations)
+    pairs = [files if observations is None else _files_in(there, image, files) for image in images]
     if observations is not None and all(pair.is_empty for pair in pairs):
         endings = ", ".join(f"<stem>{ending}" for ending in OBSERVATION_ENDINGS.values())
-        raise InputError(f"{observations}: contains no {endings}")
+        found = shortened(path.name for path in there.values()) or "nothing"
+        raise InputError(f"{observations}: contains no {endings} of these photos; there is: {found}")
     return [PhotoJob(image, name, pair) for image, name, pair in zip(images, names, pairs, strict=True)]
+
+
+def unused_observations(jobs: Sequence[PhotoJob], observations: Path) -> tuple[str, ...]:
+    """Sentences about photos without any file in a folder of observations, and about files there of no photo."""
+    found = []
+    without = [job.name for job in jobs if job.files.is_empty]
+    if without:
+        found.append(f"{observations}: nothing there for {shortened(without)}")
+    used = {getattr(job.files, key) for job in jobs for key in OBSERVATION_ENDINGS} | {job.image for job in jobs}
+    photos = {path.resolve() for path in used if path is not None}
+    others = [path for path in _by_small_letters(observations).values() if path.resolve() not in photos]
+    if others:
+        found.append(f"{observations}: not used, of no photo here: {shortened(path.name for path in others)}")
+    return tuple(found)
 
 
 def _folder_names(images: Sequence[Path], several_people: bool) -> list[str]:
@@ -136,15 +130,18 @@ def _folder_names(images: Sequence[Path], several_people: bool) -> list[str]:
     return [image.stem if is_free(image.stem) else image.name for image in images]
 
 
-def _images_in(folder: Path) -> list[Path]:
+def _by_small_letters(folder: Path) -> dict[str, Path]:
+    """Files of a folder, but hidden ones, by their names in small letters."""
     files = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
-    images = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
-    stems = {path.stem for path in images}
-    endings = ("_mask", "_parts", "_labels", "_occluders")
-    return [path for path in images if not any(path.stem.removesuffix(end) in stems - {path.stem} for end in endings)]
+    return {path.name.lower(): path for path in files}
 
 
-def _files_in(folder: Path, stem: str, others: PhotoFiles) -> PhotoFiles:
-    found = {key: folder / f"{stem}{ending}" for key, ending in OBSERVATION_ENDINGS.items()}
-    chosen = {key: path if path.is_file() else getattr(others, key) for key, path in found.items()}
+def _files_in(there: Mapping[str, Path], image: Path, others: PhotoFiles) -> PhotoFiles:
+    """Files about one photo in a folder."""
+    chosen: dict[str, Path | None] = {}
+    for key, ending in OBSERVATION_ENDINGS.items():
+        end, _, suffix = ending.rpartition(".")
+        suffixes = (f".{suffix}", *(IMAGE_SUFFIXES if suffix != "json" else ()))
+        names = (f"{start}{end}{one}".lower() for start in (image.stem, image.name) for one in suffixes)
+        chosen[key] = next((there[name] for name in names if name in there), getattr(others, key))
     return PhotoFiles(**chosen, part_labels=others.part_labels)

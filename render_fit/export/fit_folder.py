@@ -14,7 +14,7 @@ from render_fit.core.threads import one_torch_thread
 from render_fit.export.meshes import MESH_FORMATS, write_mesh
 from render_fit.export.overlays import Pixels, fitted, overlay, to_pixels, write_gif, write_image
 from render_fit.export.parameters import saved_fit, write_params
-from render_fit.export.views import front_yaw, person_views
+from render_fit.export.views import person_turns, person_views
 from render_fit.fitting.result import BeforeAfter, FitReport, FitResult
 from render_fit.renderers.base import Renderer
 
@@ -72,8 +72,8 @@ def write_fit(
         write_image(folder / "input.jpg", to_pixels(fitted(image, 1024)))
         over = overlay(image, vertices, faces, result.camera, renderer, face_parts=face_parts)
         write_image(folder / "overlay.png", over)
-        yaw = front_yaw(result.parameters.rotations[0, 0])
-        views = person_views(_meshes(result), faces, renderer, yaw, face_parts=face_parts)
+        turns = person_turns(result.parameters.rotations[0, 0])
+        views = person_views(_meshes(result), faces, renderer, turns, face_parts=face_parts)
         write_image(folder / "side.png", views)
         if "gif" in save and frames:
             write_gif(folder / "progress.gif", frames, seconds_per_frame=0.6)

@@ -77,7 +77,7 @@ def write_summary(path: Path | str, entries: Sequence[Entry]) -> Path:
         writer.writerow(
             {key: f"{value:.4f}" if isinstance(value, float) else value for key, value in entry.row().items()}
         )
-    return write_bytes(path, buffer.getvalue().encode())
+    return write_bytes(path, buffer.getvalue().encode(errors="replace"))
 
 
 def write_gallery(path: Path | str, entries: Sequence[Entry], *, title: str = "render-fit") -> Path:
@@ -94,7 +94,7 @@ def write_gallery(path: Path | str, entries: Sequence[Entry], *, title: str = "r
         .replace("{summary}", summary or "nothing yet")
         .replace("{rows}", rows)
     )
-    return write_bytes(path, page.encode())
+    return write_bytes(path, page.encode(errors="replace"))
 
 
 def _row(entry: Entry, folder: Path) -> str:
@@ -124,4 +124,4 @@ def _row(entry: Entry, folder: Path) -> str:
 
 
 def _link(name: str) -> str:
-    return html.escape(quote(name), quote=True)
+    return html.escape(quote(name, errors="surrogateescape"), quote=True)  # also of names that are not UTF-8

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import imageio.v3 as iio
@@ -73,12 +74,14 @@ def panel(pictures: Sequence[Pixels], *, height_px: int = 512, captions: Sequenc
     top = max(16, height_px // 18) if captions is not None else 0
     width = sum(picture.width for picture in scaled) + gap * (len(scaled) - 1)
     sheet = Image.new("RGB", (width, height_px + top), tuple(int(255 * channel) for channel in PAPER))
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=max(9, int(top * 0.62)))
+    draw = ImageDraw.Draw(sheet)
     left = 0
     for index, picture in enumerate(scaled):
         sheet.paste(picture, (left, top))
         if captions is not None:
-            draw.text((left + 4, top // 2), captions[index], fill=(40, 40, 40), font=font, anchor="lm")
+            with suppress(ImportError, OSError, ValueError):  # Pillow without FreeType, or a letter that its font lacks
+                font = ImageFont.load_default(size=max(9, int(top * 0.62)))
+                draw.text((left + 4, top // 2), captions[index], fill=(40, 40, 40), font=font, anchor="lm")
         left += picture.width + gap
     return np.asarray(sheet)
 

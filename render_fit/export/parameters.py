@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import torch
 from jaxtyping import Float
 
 from render_fit.bodies import BodyParameters
-from render_fit.core.cameras import Camera
+from render_fit.core.cameras import Camera, check_camera
 from render_fit.core.errors import InputError
+from render_fit.core.file_kinds import and_what_it_is
 from render_fit.core.files import write_bytes
 
 
@@ -76,15 +78,46 @@ def read_params(path: Path | str) -> SavedFit:
             arrays = {key: file[key] for key in file.files}
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; expected the params.npz of a fit") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: cannot be read as a fit's params.npz ({error})") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        found = and_what_it_is(path) or f" ({error})"
+        raise InputError(f"{path}: cannot be read as a fit's params.npz{found}") from None
     missing = {field.name for field in fields(SavedFit) if field.default is MISSING} - arrays.keys()
     if missing:
         raise InputError(f"{path}: not the params.npz of a fit; it lacks {', '.join(sorted(missing))}")
-    height, width = (int(length) for length in arrays.pop("image_size"))
     body = str(arrays.pop("body"))
-    floats = {field.name: arrays[field.name].astype(np.float32) for field in fields(SavedFit) if field.name in arrays}
-    return SavedFit(**floats, image_size=(height, width), body=body)
+    try:
+        height, width = (int(length) for length in arrays.pop("image_size"))
+        present = [field.name for field in fields(SavedFit) if field.name in arrays]
+        floats = {name: arrays[name].astype(np.float32) for name in present}
+    except (TypeError, ValueError):
+        raise InputError(f"{path}: not the params.npz of a fit; its entries are of other types") from None
+    _check(floats, path)
+    saved = SavedFit(**floats, image_size=(height, width), body=body)
+    check_camera(saved.camera(), str(path))
+    return saved
+
+
+def _check(arrays: dict[str, np.ndarray], path: Path) -> None:
+    """Raises InputError if arrays of a file do not belong together, or are not finite."""
+    n = len(arrays["poses"]) if arrays["poses"].ndim else 0
+    expected = {
+        "poses": (n, None),
+        "betas": (None,),
+        "trans": (n, 3),
+        "joints": (n, None, 3),
+        "K": (3, 3),
+        "offsets": (None, 3),
+    }
+    for name, array in arrays.items():
+        shape = expected[name]
+        if array.ndim != len(shape) or any(
+            want not in (None, has) for want, has in zip(shape, array.shape, strict=True)
+        ):
+            raise InputError(f"{path}: not the params.npz of a fit; {name} has the shape {array.shape}")
+        if not bool(np.isfinite(array).all()):
+            raise InputError(f"{path}: {name} contain values that are not finite; did the fit fail?")
+    if n == 0 or arrays["poses"].shape[1] % 3 or arrays["poses"].shape[1] == 0:
+        raise InputError(f"{path}: not the params.npz of a fit; poses has the shape {arrays['poses'].shape}")
 
 
 def saved_fit(parameters: BodyParameters, joints: torch.Tensor, camera: Camera, body: str) -> SavedFit:

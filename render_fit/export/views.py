@@ -24,6 +24,9 @@ MARGIN = 0.06
 NARROWEST = 0.28
 """Smallest width of a front or side view, in heights; the caption needs it."""
 
+LYING = 0.5
+"""Cosine of the angle between the person's up axis and the vertical (60°) under which the person lies."""
+
 VERTICAL = 0.3
 """Horizontal length of the person's forward axis under which its left axis says which way the person faces."""
 
@@ -47,6 +50,34 @@ def front_yaw(rotation: Float[Tensor, "3 3"]) -> float:
     return math.atan2(x, -z)
 
 
+def person_turns(rotation: Float[Tensor, "3 3"]) -> dict[str, Float[Tensor, "3 3"]]:
+    """Rotations that show the front and the side of a person, of whatever posture.
+
+    People who stand or sit are turned about the image's vertical axis, by `front_yaw`. People who lie are laid along
+    the image, their heads to the left, and turned about their own axis: a turn about the vertical would show them from
+    the feet.
+
+    Args:
+        rotation: Global orientation of a body in camera coordinates, `BodyParameters.rotations[0, 0]`.
+
+    Returns:
+        ``front`` and ``side``, (3, 3) each, about any point.
+    """
+    axes = rotation.detach().double().cpu()
+    up, forward = axes[:, 1], axes[:, 2]
+    if abs(float(up[1])) >= LYING:
+        yaw = front_yaw(rotation)
+        return {"front": _about_y(yaw), "side": _about_y(yaw + math.pi / 2)}
+    # the frame of the person with its head to the left: columns are the axes that become x, y and z
+    along = -up
+    towards = forward - (forward @ up) * up
+    towards = -towards / towards.norm().clamp(min=1e-9)
+    down = torch.linalg.cross(towards, along)
+    front = torch.stack([along, down, towards]).float()
+    quarter = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
+    return {"front": front, "side": quarter @ front}
+
+
 def side_view(
     vertices_camera: Float[Tensor, "v 3"],
     faces: Int64[Tensor, "f 3"],
@@ -54,6 +85,7 @@ def side_view(
     *,
     size_px: int = 512,
     yaw_rad: float = math.pi / 2,
+    turn: Float[Tensor, "3 3"] | None = None,
     colours: Float[np.ndarray, "v 3"] | None = None,
     face_parts: Int64[Tensor, "f"] | None = None,
 ) -> Pixels:
@@ -66,13 +98,14 @@ def side_view(
         size_px: Side of the square image.
         yaw_rad: Rotation of the body: 0 is the view of the photo; at π/2 the left of the image was nearer the camera.
             The person's own side is π/2 more than `front_yaw`.
+        turn: Rotation in place of that by ``yaw_rad``, e.g. ``person_turns(...)["side"]``.
         colours: (V, 3) RGB 0–1 per vertex; light blue if not given.
         face_parts: (F,) SMPL part of each face, to shade a body as a mannequin.
 
     Returns:
         (size, size, 3) RGB 0–255, on `PAPER`.
     """
-    turned = _turned(vertices_camera, yaw_rad)
+    turned = _turned(vertices_camera, _about_y(yaw_rad) if turn is None else turn)
     centred = turned - (turned.amin(dim=0) + turned.amax(dim=0)) / 2
     pixels_per_m = (1 - MARGIN) * size_px / (2 * float(centred.norm(dim=1).max().clamp(min=1e-3)))
     return _seen(centred, faces, renderer, size_px, size_px, pixels_per_m, colours, face_parts)
@@ -85,20 +118,20 @@ def turntable(
     *,
     n_frames: int = 24,
     size_px: int = 384,
+    colours: Float[np.ndarray, "v 3"] | None = None,
     face_parts: Int64[Tensor, "f"] | None = None,
 ) -> list[Pixels]:
     """Renders ``n_frames`` side views around the body, starting with the view of the photo."""
     yaws = (2 * math.pi * frame / n_frames for frame in range(n_frames))
-    return [
-        side_view(vertices_camera, faces, renderer, size_px=size_px, yaw_rad=yaw, face_parts=face_parts) for yaw in yaws
-    ]
+    options = {"size_px": size_px, "colours": colours, "face_parts": face_parts}
+    return [side_view(vertices_camera, faces, renderer, yaw_rad=yaw, **options) for yaw in yaws]
 
 
 def person_views(
     meshes: Mapping[str, Float[Tensor, "v 3"]],
     faces: Int64[Tensor, "f 3"],
     renderer: Renderer,
-    yaw_rad: float,
+    turns: Mapping[str, Float[Tensor, "3 3"]],
     *,
     height_px: int = 512,
     colours: Float[np.ndarray, "v 3"] | None = None,
@@ -106,13 +139,14 @@ def person_views(
 ) -> Pixels:
     """Renders the front and the side of one person, as one or several meshes, in a row.
 
-    The person is as upright as in the photo. All views have the same scale and the same level of the floor.
+    People are as upright as in the photo, and people who lie are laid along the image. All views have the same scale
+    and the same level of the floor.
 
     Args:
         meshes: (V, 3) vertices in camera coordinates, metres, by name: ``{"body": …, "clothed": …}``.
         faces: (F, 3) vertex indices of every mesh.
         renderer: Renderer, any backend.
-        yaw_rad: Rotation about the vertical axis that shows the front, `front_yaw`.
+        turns: Rotations that show the front and the side, `person_turns`.
         height_px: Height of the highest possible view; people who lie get lower ones.
         colours: (V, 3) RGB 0–1 per vertex; light blue if not given.
         face_parts: (F,) SMPL part of each face, to shade the bodies as mannequins.
@@ -120,14 +154,13 @@ def person_views(
     Returns:
         (h, w, 3) RGB 0–255: for each mesh its front and its side, with captions such as "body, front".
     """
-    yaws = {"front": yaw_rad, "side": yaw_rad + math.pi / 2}
-    turned = {(mesh, name): _turned(meshes[mesh], yaws[name]) for mesh in meshes for name in yaws}
-    low = {name: torch.stack([turned[mesh, name].amin(dim=0) for mesh in meshes]).amin(dim=0) for name in yaws}
-    high = {name: torch.stack([turned[mesh, name].amax(dim=0) for mesh in meshes]).amax(dim=0) for name in yaws}
-    longest = max(float((high[name] - low[name])[:2].max()) for name in yaws)
+    turned = {(mesh, name): _turned(meshes[mesh], turns[name]) for mesh in meshes for name in turns}
+    low = {name: torch.stack([turned[mesh, name].amin(dim=0) for mesh in meshes]).amin(dim=0) for name in turns}
+    high = {name: torch.stack([turned[mesh, name].amax(dim=0) for mesh in meshes]).amax(dim=0) for name in turns}
+    longest = max(float((high[name] - low[name])[:2].max()) for name in turns)
     pixels_per_m = (1 - MARGIN) * height_px / max(longest, 1e-3)
     room = MARGIN * height_px
-    height = max(round(pixels_per_m * float(high["front"][1] - low["front"][1]) + room), 8)
+    height = max(round(pixels_per_m * max(float(high[name][1] - low[name][1]) for name in turns) + room), 8)
     pictures = []
     for (_, name), vertices in turned.items():
         across = round(pixels_per_m * float(high[name][0] - low[name][0]) + room)
@@ -136,9 +169,12 @@ def person_views(
     return panel(pictures, height_px=height, captions=[f"{mesh}, {name}" for mesh, name in turned])
 
 
-def _turned(vertices: Float[Tensor, "v 3"], yaw_rad: float) -> Float[Tensor, "v 3"]:
+def _about_y(yaw_rad: float) -> Float[Tensor, "3 3"]:
     cos, sin = math.cos(yaw_rad), math.sin(yaw_rad)
-    turn = torch.tensor([[cos, 0.0, sin], [0.0, 1.0, 0.0], [-sin, 0.0, cos]])
+    return torch.tensor([[cos, 0.0, sin], [0.0, 1.0, 0.0], [-sin, 0.0, cos]])
+
+
+def _turned(vertices: Float[Tensor, "v 3"], turn: Float[Tensor, "3 3"]) -> Float[Tensor, "v 3"]:
     return vertices.detach().float().cpu() @ turn.T
 
 

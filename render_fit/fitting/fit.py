@@ -15,10 +15,12 @@ from torch import Tensor
 from render_fit.bodies.body import Body
 from render_fit.bodies.clothing import ClothingBasis, clothing_basis
 from render_fit.bodies.parameters import BodyParameters
-from render_fit.core.cameras import Camera
+from render_fit.core.cameras import Camera, check_camera
 from render_fit.core.errors import InputError
+from render_fit.core.plausibility import check_height
 from render_fit.core.threads import one_torch_thread
 from render_fit.fitting.initialisation import default_hypotheses
+from render_fit.fitting.known_height import about_height, of_height
 from render_fit.fitting.quality import Quality, fit_status, quality
 from render_fit.fitting.recipe import Recipe, load_recipe
 from render_fit.fitting.regressor_initialisation import regressor_hypotheses
@@ -138,8 +140,12 @@ def fit_resolved(
     recipe, body, network = resolved.recipe, resolved.body, resolved.regressor
     worn: Clothing = clothing if clothing is not None else recipe.clothing
     basis = None if worn == "none" else clothing_basis(body)
-    notes: list[str] = []
-    if camera is None:
+    notes = list(observation.notes)
+    if height_m is not None:
+        check_height(height_m, f"height_m {height_m:g}")
+    if camera is not None:
+        check_camera(camera, "camera")
+    else:
         camera, source = observation.camera, observation.source.get("camera")
         if camera is None or source == ASSUMED:
             camera = assumed_camera(*observation.image_size)
@@ -153,6 +159,8 @@ def fit_resolved(
     predicted = None
     if network is not None:
         predicted = regressor_hypotheses(body, observation, camera, network, recipe.n_betas, _dimension(basis))
+        if height_m is not None:
+            predicted = replace(predicted, variables=of_height(body, predicted.variables, height_m))
     observation = _points_of(body, observation)
     context = FitContext(
         recipe,
@@ -285,6 +293,8 @@ def _result(
     if not moved:
         status, reason = "failed" if status == "failed" else "poor", f"no stage moved anything: {NO_GRADIENT}; {reason}"
     parameters = after.detached().parameters(body, context.clothing_basis)
+    if context.height_m is not None:
+        notes.extend(about_height(body, parameters.betas, context.height_m))
     if not all(bool(value.isfinite().all()) for value in (parameters.rotations, parameters.transl, parameters.betas)):
         status, reason = "failed", "the fit did not stay finite"
     worse = [name for name, a, b in _pairs(was, now) if a is not None and b is not None and _is_worse(name, a, b)]
@@ -319,7 +329,7 @@ def _result(
         output=output,
         faces=body.faces,
         face_parts=body.face_parts,
-        body_name=body.name,
+        body_name=body.origin,
         camera=context.camera,
         observation=context.observation,
         report=report,

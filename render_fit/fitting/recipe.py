@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from render_fit.core.config import StrictModel, nearest, parse_yaml, shipped_recipe, shipped_recipes
 from render_fit.core.errors import InputError
+from render_fit.core.text_files import read_text
 from render_fit.fitting.solvers import make_solver, moves_offsets
 from render_fit.losses.registry import make_term
 
@@ -223,5 +224,5 @@ def load_recipe(name_or_path: str | Path | Recipe) -> Recipe:
     if isinstance(name_or_path, Recipe):
         return name_or_path
     path = Path(name_or_path)
-    text = path.read_text(encoding="utf-8") if path.is_file() else recipe_text(str(name_or_path))
+    text = read_text(path, "a recipe (YAML)") if path.is_file() else recipe_text(str(name_or_path))
     return parse_yaml(text, f"recipe {name_or_path}", Recipe)

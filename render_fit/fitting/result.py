@@ -75,7 +75,7 @@ class FitResult:
         output: The posed mesh and joints.
         faces: (F, 3).
         face_parts: (F,) SMPL part of each face.
-        body_name: Name of the body that the parameters belong to.
+        body_name: Name or path by which ``load_body`` finds the body that the parameters belong to.
         camera: Camera of the photo.
         observation: Observation that was fitted to, in pixels of the photo.
         report: Quality of the fit.

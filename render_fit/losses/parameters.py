@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from render_fit.bodies.body import Body
 from render_fit.losses.fit_state import FitState
 
 
@@ -36,6 +37,13 @@ class ShapePrior:
         return 0.5 * betas.square().sum(dim=-1) + self.steepness * beyond.square().sum(dim=-1)
 
 
+def standing_height(body: Body) -> tuple[Float[Tensor, ""], Float[Tensor, "s"]]:
+    """Height from sole to crown at rest: of the mean shape, and its change per shape coefficient, metres."""
+    rest = body.v_template[:, 1]
+    top, sole = rest.argmax(), rest.argmin()
+    return rest[top] - rest[sole], body.shapedirs[top, 1] - body.shapedirs[sole, 1]
+
+
 @dataclass(frozen=True)
 class KnownHeight:
     """Penalises the difference to a known standing height, which fixes the scale that a single image leaves open.
@@ -54,10 +62,8 @@ class KnownHeight:
     sigma_m: float = 0.01
 
     def __call__(self, state: FitState) -> Float[Tensor, "b"]:
-        rest = state.body.v_template[:, 1]
-        top, sole = rest.argmax(), rest.argmin()
-        per_beta = state.body.shapedirs[top, 1] - state.body.shapedirs[sole, 1]
-        height = rest[top] - rest[sole] + state.parameters.betas @ per_beta[: state.parameters.betas.shape[-1]]
+        mean_m, per_beta_m = standing_height(state.body)
+        height = mean_m + state.parameters.betas @ per_beta_m[: state.parameters.betas.shape[-1]]
         return 0.5 * ((height - self.height_m) / self.sigma_m).square()
 
 

@@ -7,17 +7,23 @@ drops repeated colours of palettes, and rotates mirrored greyscale images wrongl
 from __future__ import annotations
 
 import math
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from render_fit.core.cameras import focal_px_from_35mm
+from render_fit.core.cameras import FULL_FRAME_DIAGONAL_MM, focal_px_from_35mm
 from render_fit.core.errors import InputError
+from render_fit.core.file_kinds import what_it_is
+from render_fit.core.plausibility import is_focal_35mm
 
 MIN_SIDE_PX = 32
 """Smallest image side that is read, pixels. The networks of the observer have an input of 256 px."""
@@ -29,7 +35,11 @@ float image of 20,000 px takes gigabytes."""
 MAX_PIXELS = 500_000_000
 """Largest image that is decoded, pixels (1.5 GB as 8-bit RGB)."""
 
+FULL_SCALES = (1, 100, 255, 1023, 4095, 16383, 65535)
+"""Largest values of images: shares, per cent, and 8, 10, 12, 14 and 16 bits."""
+
 # EXIF tag numbers: Exif 2.32, section 4.6.5
+_ORIENTATION = 0x0112
 _EXIF_IFD = 0x8769
 _FOCAL_LENGTH_MM = 0x920A
 _FOCAL_PLANE_X_RESOLUTION = 0xA20E
@@ -37,8 +47,16 @@ _FOCAL_PLANE_RESOLUTION_UNIT = 0xA210
 _FOCAL_LENGTH_35MM = 0xA405
 _PIXEL_X_DIMENSION = 0xA002
 _MM_PER_RESOLUTION_UNIT = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}
-# Lenses range from 8 mm (fisheye) to 1200 mm (35 mm equivalent); some phones write 0 or 65535.
-_PLAUSIBLE_35MM = (5.0, 2000.0)
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes an image upright, by EXIF's orientation."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +69,7 @@ class Photo:
         file_size: (H, W) of the upright image in the file, pixels.
         focal_px: Focal length from EXIF, pixels of ``image``; None if EXIF contains no usable one.
         path: Path of the file.
+        notes: What is odd about the file, sentences.
     """
 
     image: Float[Tensor, "3 h w"]
@@ -58,13 +77,14 @@ class Photo:
     file_size: tuple[int, int]
     focal_px: float | None
     path: Path
+    notes: tuple[str, ...] = ()
 
 
 def read_photo(path: str | Path, max_side_px: int = MAX_SIDE_PX) -> Photo:
     """Reads a photo.
 
     Greyscale, palette, 16-bit, CMYK and transparent images (over white) are converted to RGB. The EXIF rotation is
-    applied. The first frame of an animation is read.
+    applied. The first frame of an animation is read. Metadata that cannot be read are left: they are not the picture.
 
     Args:
         path: Image file.
@@ -77,7 +97,7 @@ def read_photo(path: str | Path, max_side_px: int = MAX_SIDE_PX) -> Photo:
         InputError: If the file is missing, not readable as an image, truncated, too small or too large.
     """
     path = Path(path)
-    with _opened(path) as file:
+    with _opened(path) as file, _without_warnings():
         width, height = file.size
         if min(width, height) < MIN_SIDE_PX:
             raise InputError(f"{path}: the image is {width}×{height} px; at least {MIN_SIDE_PX} px a side are needed")
@@ -85,14 +105,17 @@ def read_photo(path: str | Path, max_side_px: int = MAX_SIDE_PX) -> Photo:
             # decodes at a reduced size: 400 megapixels in 1.4 s and 1.7 GB instead of 15 s and 5.7 GB
             file.draft(None, (max_side_px, max_side_px))
         _load(file, path)  # before EXIF, which may stand at the end of a PNG: a damaged file fails here
-        exif = file.getexif()
+        orientation, exif = _exif(file)
         decoded = _decoded(file, path)
     if max(decoded.size) > max_side_px:
         ratio = max_side_px / max(decoded.size)
         size = (max(1, round(decoded.width * ratio)), max(1, round(decoded.height * ratio)))
         decoded = decoded.resize(size, Image.Resampling.BOX)
-    upright = ImageOps.exif_transpose(decoded)
-    if exif.get(0x0112, 1) in (5, 6, 7, 8):
+    notes = ()
+    if decoded.getcolors(3) is not None:
+        notes = (f"{path.name} has at most 3 colours: is it a mask, not the photo?",)
+    upright = decoded.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else decoded
+    if orientation in (5, 6, 7, 8):
         width, height = height, width
     array = np.asarray(upright, dtype=np.float32) / 255.0
     image = torch.from_numpy(array).permute(2, 0, 1).contiguous()
@@ -104,6 +127,7 @@ def read_photo(path: str | Path, max_side_px: int = MAX_SIDE_PX) -> Photo:
         file_size=(height, width),
         focal_px=None if focal_px is None else focal_px * scale,
         path=path,
+        notes=notes,
     )
 
 
@@ -120,7 +144,7 @@ def read_pixels(path: str | Path) -> np.ndarray:
         InputError: If the file is missing, not readable as an image, or truncated.
     """
     path = Path(path)
-    with _opened(path) as file:
+    with _opened(path) as file, _without_warnings():
         _load(file, path)
         return np.asarray(file)
 
@@ -134,6 +158,12 @@ def read_palette(path: str | Path) -> np.ndarray | None:
         return np.asarray(palette, dtype=np.uint8).reshape(-1, 3)
 
 
+def full_scale(values: np.ndarray) -> float:
+    """The value of `FULL_SCALES` that stands for white, by the largest value: a type of 16 bits often holds fewer."""
+    largest = float(np.nanmax(values)) if values.size else 0.0
+    return float(next((scale for scale in FULL_SCALES if largest <= scale), largest))
+
+
 def _opened(path: Path) -> Image.Image:
     """Opens an image file without decoding it; raises InputError if that fails."""
     if not path.exists():
@@ -141,16 +171,15 @@ def _opened(path: Path) -> Image.Image:
     if path.is_dir():
         raise InputError(f"{path}: is a folder; expected an image file")
     try:
-        if path.stat().st_size == 0:
-            raise InputError(f"{path}: the file is empty (0 bytes); copy or download it again")
-        file = _open_any_size(path)
+        with _without_warnings():
+            file = _open_any_size(path)
     except PermissionError as error:
         raise InputError(f"{path}: not allowed to read this file") from error
     except UnidentifiedImageError as error:
-        raise InputError(f"{path}: not an image in a known format (JPEG, PNG, TIFF, WebP, BMP, GIF)") from error
+        found = what_it_is(path)
+        reason = f"is {found}" if found else "not an image in a known format (JPEG, PNG, TIFF, WebP, BMP, GIF)"
+        raise InputError(f"{path}: {reason}") from error
     except (OSError, SyntaxError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
         raise InputError(f"{path}: cannot be read as an image ({error})") from error
     if file.size[0] * file.size[1] > MAX_PIXELS:
         file.close()
@@ -180,13 +209,13 @@ def _load(file: Image.Image, path: Path) -> None:
 
 
 def _decoded(file: Image.Image, path: Path) -> Image.Image:
-    """Decodes an image to 8-bit RGB, keeping the EXIF rotation."""
+    """Decodes an image to 8-bit RGB."""
     _load(file, path)
     if file.mode.startswith(("I", "F")):
         values = np.asarray(file, dtype=np.float64)
-        # 16-bit greyscale, or floating point either in [0, 1] or in 8-bit units
-        top = 65535.0 if file.mode.startswith("I") else (1.0 if np.nanmax(values) <= 1.0 else 255.0)
-        grey = np.nan_to_num(np.clip(values / top, 0.0, 1.0)) * 255.0
+        # floating point is either in [0, 1] or in 8-bit units
+        shares = file.mode.startswith("F") and np.nanmax(values) <= 1.0
+        grey = np.nan_to_num(np.clip(values / (1.0 if shares else max(full_scale(values), 255.0)), 0.0, 1.0)) * 255.0
         rgb = Image.fromarray(grey.round().astype(np.uint8), "L").convert("RGB")
     elif file.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in file.info:
         rgba = file.convert("RGBA")
@@ -195,14 +224,29 @@ def _decoded(file: Image.Image, path: Path) -> Image.Image:
         rgb = rgb.convert("RGB")
     else:
         rgb = file.convert("RGB")
-    rgb.info["exif"] = file.info.get("exif", b"")
-    rgb.getexif()[0x0112] = file.getexif().get(0x0112, 1)
     return rgb
 
 
-def _focal_px(exif: Image.Exif, height: int, width: int) -> float | None:
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Hides Pillow's warnings about metadata, which are no matter of the person who gives the photo."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _exif(file: Image.Image) -> tuple[int, Mapping[int, Any]]:
+    """EXIF's orientation, and the tags of its own directory; 1 and none if the block is broken."""
+    try:
+        exif = file.getexif()
+        orientation = exif.get(_ORIENTATION, 1)
+        return (orientation if orientation in _UPRIGHT else 1), exif.get_ifd(_EXIF_IFD)
+    except Exception:  # whatever is wrong with metadata, the picture is there
+        return 1, {}
+
+
+def _focal_px(tags: Mapping[int, Any], height: int, width: int) -> float | None:
     """Focal length from EXIF, pixels of the file, or None."""
-    tags = exif.get_ifd(_EXIF_IFD)
 
     def number(tag: int) -> float:
         try:
@@ -212,7 +256,7 @@ def _focal_px(exif: Image.Exif, height: int, width: int) -> float | None:
         return value if math.isfinite(value) else 0.0
 
     focal_35mm = number(_FOCAL_LENGTH_35MM)
-    if _PLAUSIBLE_35MM[0] <= focal_35mm <= _PLAUSIBLE_35MM[1]:
+    if is_focal_35mm(focal_35mm):
         return focal_px_from_35mm(focal_35mm, height, width)
     unit_mm = _MM_PER_RESOLUTION_UNIT.get(int(number(_FOCAL_PLANE_RESOLUTION_UNIT)) or 2)
     resolution = number(_FOCAL_PLANE_X_RESOLUTION)
@@ -222,5 +266,4 @@ def _focal_px(exif: Image.Exif, height: int, width: int) -> float | None:
     # the resolution is that of the original image; an image that was resized later keeps the tag
     taken_width = number(_PIXEL_X_DIMENSION) or max(height, width)
     focal_px = focal_mm / unit_mm * resolution * max(height, width) / max(taken_width, 1.0)
-    equivalent = focal_px / math.hypot(height, width) * math.hypot(36.0, 24.0)
-    return focal_px if _PLAUSIBLE_35MM[0] <= equivalent <= _PLAUSIBLE_35MM[1] else None
+    return focal_px if is_focal_35mm(focal_px / math.hypot(height, width) * FULL_FRAME_DIAGONAL_MM) else None

@@ -14,6 +14,7 @@ from torch import Tensor
 from render_fit.core.cameras import Camera
 from render_fit.core.errors import InputError
 from render_fit.core.parts import PartSpace
+from render_fit.core.plausibility import LEAST_SCORE
 from render_fit.core.skeletons import Skeleton
 
 Box = tuple[float, float, float, float]
@@ -44,6 +45,7 @@ class Observation:
             converts the camera of the photo to the camera of this image.
         file_size: (H, W) of the photo's upright file, pixels; larger than the photo if it was reduced while reading.
         source: Origin of each entry, e.g. ``{"mask": "person_mask.png", "keypoints": "mediapipe 0.10.21"}``.
+        notes: What is odd about the files, and how they were understood where it is not plain; sentences.
     """
 
     image_size: tuple[int, int]
@@ -62,6 +64,7 @@ class Observation:
     crop_box: Box | None = None
     file_size: tuple[int, int] | None = None
     source: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.crop_box is None:
@@ -89,7 +92,7 @@ class Observation:
             image: (3, H, W) RGB in [0, 1].
             mask: (H, W) share of each pixel that the person covers, in [0, 1].
             keypoints_px: (K, 2) pixels; ``skeleton`` is needed with them.
-            confidence: (K,) in [0, 1], 0 = not observed; 1 for all if None.
+            confidence: (K,) in [0, 1], under `LEAST_SCORE` = not observed; 1 for all if None.
             skeleton: Names of the K keypoints, e.g. ``COCO_17`` of `core.skeletons`.
             labels: (H, W) index into ``part_space.labels``; ``part_space`` is needed with them.
             part_space: Meaning of the labels, e.g. ``ATR`` of `core.parts`.
@@ -110,7 +113,7 @@ class Observation:
             raise InputError("part_space: needed with labels")
         around_points = None
         if keypoints_px is not None:
-            confidence = torch.ones(len(keypoints_px)) if confidence is None else confidence
+            confidence = torch.ones(len(keypoints_px)) if confidence is None else observed_scores(confidence)
             around_points = box_of_keypoints(keypoints_px, confidence)
         box = box or box_union(None if mask is None else box_of_mask(mask), around_points)
         given = {"mask": mask, "keypoints": keypoints_px, "parts": labels, "camera": camera}
@@ -256,6 +259,12 @@ def resample_labels(labels: Shaped[Tensor, "h w"], crop: Box, height: int, width
     columns_inside = (columns >= 0) & (columns < labels.shape[1])
     picked = labels[rows.clamp(0, labels.shape[0] - 1)][:, columns.clamp(0, labels.shape[1] - 1)]
     return picked * (rows_inside[:, None] & columns_inside[None])
+
+
+def observed_scores(scores: Float[Tensor, "*b"]) -> Float[Tensor, "*b"]:
+    """Scores with those of keypoints that were not observed set to 0: not finite, or under `LEAST_SCORE`."""
+    known = scores.isfinite() & (scores >= LEAST_SCORE)
+    return torch.where(known, scores.nan_to_num(0.0), torch.zeros_like(scores)).clamp(max=1.0)
 
 
 def box_of_mask(mask: Float[Tensor, "h w"]) -> Box | None:

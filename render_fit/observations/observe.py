@@ -15,9 +15,21 @@ from render_fit.core.errors import InputError, NoPersonError
 from render_fit.core.parts import NBF_12_OF_OUTLINE, PartSpace
 from render_fit.core.registry import Registry
 from render_fit.core.skeletons import Skeleton
+from render_fit.observations.agreement import (
+    Named,
+    check_visible,
+    compare_boxes,
+    compare_maps,
+    compare_with_keypoints,
+    contradicting_labels,
+    labels_contradict,
+)
 from render_fit.observations.camera_source import resolve_camera
-from render_fit.observations.files import Person, PersonChoice, choose_people, read_labels, read_mask, read_people
+from render_fit.observations.choice import PersonChoice, choose_people
 from render_fit.observations.images import Photo, read_photo
+from render_fit.observations.keypoint_files import Person, read_people
+from render_fit.observations.label_maps import read_labels
+from render_fit.observations.mask_images import MaskImage, hidden_pixels, person_mask, read_mask_image
 from render_fit.observations.mediapipe_observer import MediapipeObserver
 from render_fit.observations.observation import (
     Box,
@@ -102,56 +114,146 @@ def observe(
     if isinstance(observer, str):
         observer = OBSERVERS[observer]()
     photo = read_photo(image)
+    base = _photo_alone(photo, camera, focal_35mm, None if box is None else _checked_box(box, photo))
+    box = None if box is None else base.box
+    if occluders is not None:
+        hidden = hidden_pixels(read_mask_image(occluders, photo.file_size))
+        base = replace(base, valid=_fitted(hidden.float(), photo) < 0.5)
+    if parts is not None:
+        if part_space is None:
+            raise InputError(f"{parts}: expected a label space with it (part labels: smpl24, atr, lip, …)")
+        base = _with_labels(base, parts, part_space, photo)
+    mask_image = None if mask is None else read_mask_image(mask, photo.file_size)
+    if mask_image is not None and not mask_image.needs_points:
+        base = _with_mask(base, mask_image, photo)
+    elif mask_image is None and base.labels is not None:
+        person_labels = torch.tensor(base.part_space.person_labels if base.part_space else ())
+        source = {**base.source, "mask": f"labels of {base.source['parts']}"}
+        base = replace(base, mask=torch.isin(base.labels, person_labels).float(), source=source)
+    if base.mask is not None and mask is not None and parts is not None and base.labels is not None:
+        compare_maps(base.mask, str(mask), base.labels > 0, str(parts))
+    if base.mask is not None and occluders is not None:
+        check_visible(base.mask, base.valid, str(occluders))
+    if base.mask is not None and (around := box_of_mask(base.mask)) is not None:
+        compare_boxes(around, box, f"mask of {base.source['mask']}")
+    chosen: list[tuple[Observation, Box | None]]
+    if keypoints is not None:
+        people = _people(keypoints, photo, person, box, base.mask)
+        chosen = [(_with_person(base, one, Path(keypoints).name), box) for one in people]
+    elif person == "largest" or mask is not None or base.mask is not None or box is not None:
+        chosen = [(base, box)]
+    else:
+        chosen = [(base, found) for found in _found_people(photo, person, observer)]
+    if person == "all" and len(chosen) == 1 and (mask or box):
+        given = "mask" if mask else "box"
+        chosen = [
+            (_noted(one, f"--person all: the {given} is about one person, who was fitted"), its) for one, its in chosen
+        ]
+    if mask_image is not None and mask_image.needs_points:
+        chosen = [(_with_mask(one, mask_image, photo, its_box, observer), its_box) for one, its_box in chosen]
+    if keypoints is not None and (mask or parts):
+        chosen = [
+            (_compared(one, str(mask or parts), "mask" if mask else "part map", str(keypoints)), b) for one, b in chosen
+        ]
+    completed = [_compared_labels(one) for one in _all_completed(chosen, observer, always_observe_3d)]
+    return [_with_parts(one) for one in completed] if parts_from_keypoints else completed
+
+
+def _photo_alone(photo: Photo, camera: Camera | Path | None, focal_35mm: float | None, box: Box | None) -> Observation:
+    """The observation of a photo without any file about the person in it; the box is the whole image if None."""
     height, width = photo.image.shape[1:]
-    decided, camera_source = resolve_camera(
+    decided, camera_source, camera_notes = resolve_camera(
         (height, width),
         camera=camera,
         focal_35mm=focal_35mm,
         exif_focal_px=photo.focal_px,
         file_size=photo.file_size,
     )
-    if box is not None:
-        box = _checked_box(box, photo)
-    person_mask = None if mask is None else _fitted(read_mask(mask, photo.file_size), photo)
-    base = Observation(
+    return Observation(
         image_size=(height, width),
         valid=torch.ones(height, width, dtype=torch.bool),
         box=box or (0.0, 0.0, float(width), float(height)),
         image=photo.image,
-        mask=person_mask,
         camera=decided,
         file_size=photo.file_size,
-        source={"camera": camera_source} | ({} if mask is None else {"mask": Path(mask).name}),
+        source={"camera": camera_source},
+        notes=(*photo.notes, *camera_notes),
     )
-    if occluders is not None:
-        base = replace(base, valid=_fitted(read_mask(occluders, photo.file_size), photo) < 0.5)
-    if parts is not None:
-        if part_space is None:
-            raise InputError(f"{parts}: expected a label space with it (part labels: smpl24, atr, lip, …)")
-        labels, space = read_labels(parts, part_space, photo.file_size)
-        whole = (0.0, 0.0, float(photo.file_size[1]), float(photo.file_size[0]))
-        base = replace(
-            base,
-            labels=resample_labels(labels, whole, height, width),
-            part_space=space,
-            source={**base.source, "parts": Path(parts).name},
-        )
-    if base.labels is not None and base.mask is None:
-        person_labels = torch.tensor(base.part_space.person_labels if base.part_space else ())
-        base = replace(
-            base,
-            mask=torch.isin(base.labels, person_labels).float(),
-            source={**base.source, "mask": f"labels of {base.source['parts']}"},
-        )
-    if keypoints is not None:
-        people = _people(keypoints, photo, person, box, base.mask)
-        chosen = [(_with_person(base, one, Path(keypoints).name), box) for one in people]
-    elif person == "largest" or base.mask is not None or box is not None:
-        chosen = [(base, box)]
-    else:
-        chosen = [(base, found) for found in _found_people(photo, person, observer)]
-    completed = [_completed(one, its_box, observer, always_observe_3d) for one, its_box in chosen]
-    return [_with_parts(one) for one in completed] if parts_from_keypoints else completed
+
+
+def _with_labels(base: Observation, parts: str | Path, part_space: PartSpace | str, photo: Photo) -> Observation:
+    """Adds a label map; pixels that nobody labelled are not valid."""
+    found = read_labels(parts, part_space, photo.file_size)
+    whole, size = (0.0, 0.0, float(photo.file_size[1]), float(photo.file_size[0])), base.image_size
+    return replace(
+        base,
+        labels=resample_labels(found.labels, whole, *size),
+        part_space=found.part_space,
+        valid=base.valid & resample_labels(found.valid, whole, *size),
+        source={**base.source, "parts": Path(parts).name},
+        notes=(*base.notes, *found.notes),
+    )
+
+
+def _with_mask(
+    base: Observation, image: MaskImage, photo: Photo, box: Box | None = None, observer: Observer | None = None
+) -> Observation:
+    """Adds the mask of a person. Of several labels it is that under the keypoints, if need be the observer's."""
+    points, confidence = base.keypoints_px, base.confidence
+    if image.needs_points and points is None and observer is not None:
+        seen = observer.observe(photo.image, box)
+        points, confidence = seen.keypoints_px, seen.confidence
+    found = person_mask(image, None if points is None else points / photo.scale, confidence)
+    return replace(
+        base,
+        mask=_fitted(found.mask, photo),
+        valid=base.valid & (_fitted(found.valid.float(), photo) > 0.5),
+        source={**base.source, "mask": image.path.name},
+        notes=(*base.notes, *found.notes),
+    )
+
+
+def _noted(person: Observation, *notes: str) -> Observation:
+    return replace(person, notes=(*person.notes, *notes))
+
+
+def _compared(person: Observation, mask_of: str, what: str, keypoints_of: str) -> Observation:
+    """A person whose mask and keypoints, both from files, were compared."""
+    if person.mask is None or person.keypoints_px is None or person.confidence is None:
+        return person
+    notes = compare_with_keypoints(
+        person.mask, Named(mask_of, what), person.keypoints_px, person.confidence, keypoints_of, both_given=True
+    )
+    return _noted(person, *notes)
+
+
+def _compared_labels(person: Observation) -> Observation:
+    """A person whose label map was compared with the keypoints."""
+    if not labels_contradict(person):
+        return person
+    wrong, counted = contradicting_labels(person)
+    parts, keypoints = person.source.get("parts"), person.source.get("keypoints")
+    return _noted(person, f"{parts}: {wrong} of {counted} keypoints of {keypoints} lie on labels of other body parts")
+
+
+def _all_completed(
+    chosen: list[tuple[Observation, Box | None]], observer: Observer | None, always_observe_3d: bool
+) -> list[Observation]:
+    """People to whom the observer has added what files do not contain; of several, those who are nobody are left
+    out."""
+    completed, errors = [], []
+    for person, box in chosen:
+        try:
+            completed.append(_completed(person, box, observer, always_observe_3d))
+        except NoPersonError as error:
+            errors.append(error)
+    if not completed and errors:
+        raise errors[0]
+    if errors:
+        reasons = "; ".join(str(error).removeprefix("image: ").partition(";")[0] for error in errors)
+        left_out = f"{len(errors)} of {len(chosen)} candidates left out: {reasons}"
+        completed = [_noted(person, left_out) for person in completed]
+    return completed
 
 
 def _found_people(photo: Photo, person: PersonChoice, observer: Observer | None) -> list[Box]:
@@ -190,6 +292,8 @@ def _completed(given: Observation, box: Box | None, observer: Observer | None, a
         except NoPersonError:
             if given.mask is None and given.keypoints_px is None:
                 raise
+            files = " and ".join(given.source[key] for key in ("mask", "keypoints") if key in given.source)
+            given = _noted(given, f"{observer.name} sees no person where {files} says that there is one")
     if given.mask is None and given.keypoints_px is None:
         raise InputError("image: neither a mask nor keypoints are given, and there is no observer to find them")
     return replace(given, box=box_union(_tight_box(given), None if given.mask is not None else box) or given.box)
@@ -209,7 +313,21 @@ def _merged(given: Observation, found: Observation) -> Observation:
         points, confidence = _in_skeleton(found, merged.skeleton)
         merged = replace(merged, keypoints_3d=points, confidence_3d=confidence)
         source["keypoints_3d"] = found.source["keypoints"]
-    return replace(merged, source=source)
+    merged = replace(merged, source=source)
+    one_observed = source.get("mask") != source.get("keypoints")
+    if not one_observed or merged.mask is None or merged.keypoints_px is None or merged.confidence is None:
+        return merged
+    if (given.mask is None) == (given.keypoints_px is None):
+        return merged
+    notes = compare_with_keypoints(
+        merged.mask,
+        Named(source["mask"], "mask"),
+        merged.keypoints_px,
+        merged.confidence,
+        source["keypoints"],
+        both_given=False,
+    )
+    return _noted(merged, *notes)
 
 
 def _in_skeleton(found: Observation, skeleton: Skeleton) -> tuple[Tensor, Tensor]:
@@ -250,6 +368,7 @@ def _with_person(base: Observation, person: Person, file_name: str) -> Observati
         skeleton=person.skeleton,
         box=person.box,
         source={**base.source, "keypoints": file_name},
+        notes=(*base.notes, *person.notes),
     )
 
 

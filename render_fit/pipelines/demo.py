@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,7 +15,7 @@ from render_fit.core.metrics import iou, mpjpe, pa_mpjpe, pve
 from render_fit.datasets.photo_folder import PhotoJob
 from render_fit.export.overlays import fitted, overlay, panel, to_pixels, write_image
 from render_fit.export.parameters import SavedFit, read_params
-from render_fit.export.views import front_yaw, side_view
+from render_fit.export.views import person_turns, side_view
 from render_fit.fitting.stages import StageProgress
 from render_fit.pipelines.folder import write_overview
 from render_fit.pipelines.options import FitOptions
@@ -137,13 +136,13 @@ def _write_comparison(path: Path, saved: SavedFit, scene: SyntheticScene, compon
     body, renderer = components.body, components.renderer
     faces, parts = body.faces, body.face_parts
     clothed, bare = (body(fit).vertices[0] for fit in (saved.parameters(), replace(saved.parameters(), offsets=None)))
-    true, side_yaw = scene.vertices_camera, front_yaw(scene.parameters.rotations[0, 0]) + math.pi / 2
+    true, side_turn = scene.vertices_camera, person_turns(scene.parameters.rotations[0, 0])["side"]
     pictures = [
         to_pixels(fitted(scene.image, 1024)),
         overlay(scene.image, clothed, faces, saved.camera(), renderer, face_parts=parts),
         overlay(scene.image, true, faces, scene.camera, renderer, face_parts=parts),
-        side_view(bare, faces, renderer, yaw_rad=side_yaw, face_parts=parts),
-        side_view(true, faces, renderer, yaw_rad=side_yaw, face_parts=parts),
+        side_view(bare, faces, renderer, turn=side_turn, face_parts=parts),
+        side_view(true, faces, renderer, turn=side_turn, face_parts=parts),
     ]
     captions = ["image", "fit, clothed", "true body", "fit, body, side", "true body, side"]
     write_image(path, panel(pictures, height_px=512, captions=captions))

@@ -10,9 +10,9 @@ import logging
 import re
 import shutil
 from collections import defaultdict
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,10 +21,12 @@ import torch
 from render_fit.core.errors import InputError, MissingDependencyError
 from render_fit.core.files import prepare_output
 from render_fit.core.parallel import map_in_processes
-from render_fit.datasets.photo_folder import PhotoFiles, PhotoJob, find_images, plan_jobs
+from render_fit.datasets.photo_folder import PhotoFiles, PhotoJob, plan_jobs, unused_observations
+from render_fit.datasets.photo_search import find_photos
 from render_fit.export.fit_folder import write_failure
 from render_fit.export.gallery import Entry, read_entries, write_gallery, write_summary
 from render_fit.fitting.stages import StageProgress
+from render_fit.pipelines.inputs import changed_inputs, fingerprints
 from render_fit.pipelines.options import FitOptions, check_box
 from render_fit.pipelines.photo import FitComponents, WrittenFit, fit_photo
 
@@ -41,6 +43,9 @@ class RunPlanned:
         kept_with_other_options: Number of those that were fitted with other options than this run's.
         single: Whether the run was given one photo rather than a folder or a list of photos.
         other_options: Names of the options in which those kept differ.
+        changed: Photos that are fitted again because a file that their result was made from changed: name → what
+            changed.
+        left_out: What was not taken for a photo or not used, and why; sentences.
     """
 
     jobs: tuple[PhotoJob, ...]
@@ -48,6 +53,8 @@ class RunPlanned:
     kept_with_other_options: int
     single: bool
     other_options: tuple[str, ...] = ()
+    changed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -131,6 +138,7 @@ def fit_folder(
         observations: Folder with such files of many photos: ``<stem>_mask.png``, ``<stem>_keypoints.json``,
             ``<stem>_parts.png``, ``<stem>_occluders.png``.
         resume: Whether finished results are kept. If None, those of several photos are; a single photo is fitted again.
+            A result is never kept if a file that it was made from changed since.
         n_workers: Number of processes; with 1 all fits run in this process.
         on_event: Called with each event, in this process: one `RunPlanned`, then `PhotoProgress` (with one process
             only) and a `PhotoOutcome` after each photo.
@@ -146,15 +154,21 @@ def fit_folder(
     paths = [Path(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
     observations = None if observations is None else Path(observations)
     out, emit = Path(out), on_event or (lambda event: None)
-    images = find_images(paths)
+    photos = find_photos(paths, observations)
+    images, left_out = photos.images, photos.left_out
     single = len(images) == 1 and not any(path.is_dir() for path in paths)
     check_box(options.box, len(images))
     jobs = plan_jobs(images, files=files, observations=observations, several_people=options.person == "all")
+    if observations is not None:
+        left_out += unused_observations(jobs, observations)
+    if files.part_labels is not None and not any(job.files.parts for job in jobs):
+        left_out += (f"--part-labels {files.part_labels}: not used, there is no part map",)
     keep = not single if resume is None else resume
-    done = _finished(jobs, out, options) if keep else {}
+    done, changed = _finished(jobs, out, options) if keep else ({}, {})
     to_do = tuple(job for job in jobs if job.name not in done)
     other = [names for names in done.values() if names]
-    emit(RunPlanned(to_do, len(done), len(other), single, tuple(dict.fromkeys(sum(other, ())))))
+    names = tuple(dict.fromkeys(sum(other, ())))
+    emit(RunPlanned(to_do, len(done), len(other), single, names, changed, left_out))
     if not to_do:
         write_overview(out)
         return []
@@ -187,20 +201,31 @@ def write_overview(out: Path) -> None:
     write_gallery(out / "index.html", entries, title=out.resolve().name)
 
 
-def _finished(jobs: Sequence[PhotoJob], out: Path, options: FitOptions) -> dict[str, tuple[str, ...]]:
-    """Names of the photos whose people all have a report that is not ``failed``, each with the options that differ."""
+def _finished(
+    jobs: Sequence[PhotoJob], out: Path, options: FitOptions
+) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
+    """Photos whose people all have a report that is not ``failed``.
+
+    Returns:
+        Those made from the same files as now, each with the options that differ; and the others, with what changed.
+    """
     reports: dict[str, list[Entry]] = defaultdict(list)
     for entry in read_entries(out):
         if entry.report.get("status") in ("ok", "poor"):
             reports[Path(entry.report.get("image", "")).name].append(entry)
-    finished = {}
+    finished, changed = {}, {}
     for job in jobs:
         folders = re.compile(rf"{re.escape(job.name)}(_\d.*)?")
         own = [entry.report for entry in reports[job.image.name] if folders.fullmatch(entry.name)]
         if own and len(own) >= own[0].get("people", 1):
+            now = fingerprints(job, options)
+            others = tuple(dict.fromkeys(name for report in own for name in changed_inputs(report, now)))
+            if others:
+                changed[job.name] = others
+                continue
             differing = (name for report in own for name in options.differing(report.get("options") or {}))
             finished[job.name] = tuple(dict.fromkeys(differing))
-    return finished
+    return finished, changed
 
 
 def _outcomes_of_workers(
@@ -234,7 +259,8 @@ def _fit(
             log.exception("%s", job.image)
             reason = f"{job.image}: {type(error).__name__}: {error}"
     about = {"image": str(job.image), "image_size": None, "person": 0, "people": 1}
-    write_failure(out / job.name, reason, {**about, "options": components.options.plain()})
+    made_from = {"options": components.options.plain(), "inputs": fingerprints(job, components.options)}
+    write_failure(out / job.name, reason, {**about, **made_from})
     return PhotoOutcome(job, error=reason)
 
 

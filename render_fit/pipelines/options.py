@@ -52,20 +52,17 @@ class FitOptions:
     seed: Annotated[int, "Seed of the random number generators."] = 0
 
     def __post_init__(self) -> None:
-        from render_fit.export.meshes import MESH_FORMATS  # here, so that --help does not import trimesh
+        # here, so that --help imports neither trimesh nor torch
+        from render_fit.core.plausibility import check_focal_35mm, check_height
+        from render_fit.export.meshes import mesh_kinds
 
-        known = (*MESH_FORMATS, "gif")
-        unknown = [kind for kind in self.save if kind not in known]
-        if unknown:
-            raise InputError(f"--save {','.join(self.save)}: unknown {unknown[0]!r}; known are {', '.join(known)}")
+        object.__setattr__(self, "save", mesh_kinds(self.save, also=("gif",)))
         if self.camera is not None and self.focal_35mm is not None:
             raise InputError("--camera and --focal-35mm: give one of them")
-        if self.focal_35mm is not None and not 1 <= self.focal_35mm <= 5000:
-            raise InputError(f"--focal-35mm {self.focal_35mm:g}: expected mm on 35 mm film, between 1 and 5000")
-        if self.height_m is not None and not 0.4 <= self.height_m <= 2.8:
-            raise InputError(
-                f"--height-m {self.height_m:g}: expected the person's height in metres, between 0.4 and 2.8"
-            )
+        if self.focal_35mm is not None:
+            check_focal_35mm(self.focal_35mm, f"--focal-35mm {self.focal_35mm:g}")
+        if self.height_m is not None:
+            check_height(self.height_m, f"--height-m {self.height_m:g}")
         if self.person not in ("largest", "all") and not self.person.isdigit():
             raise InputError(f"--person {self.person}: expected largest, all, or a number from 0")
         if self.box is not None and not (all(map(math.isfinite, self.box)) and min(self.box[2:]) > 0):

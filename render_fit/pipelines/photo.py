@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from render_fit.bodies import BodyParameters
 from render_fit.bodies.body import Body
-from render_fit.core.errors import MissingDependencyError, NoPersonError
+from render_fit.core.errors import InputError, MissingDependencyError, NoPersonError
 from render_fit.datasets.photo_folder import PhotoFiles, PhotoJob
-from render_fit.export.fit_folder import write_fit
+from render_fit.export.fit_folder import write_failure, write_fit
 from render_fit.export.overlays import Pixels, overlay, panel
-from render_fit.export.views import front_yaw, side_view
+from render_fit.export.views import person_turns, side_view
 from render_fit.fitting.fit import fit_resolved
 from render_fit.fitting.recipe import Recipe, load_recipe
 from render_fit.fitting.regressor_initialisation import with_regressor
@@ -24,6 +24,8 @@ from render_fit.fitting.result import FitReport, FitResult
 from render_fit.fitting.stages import StageProgress
 from render_fit.losses.registry import make_term
 from render_fit.observations import OBSERVERS, Observer, observe
+from render_fit.observations.observation import Observation
+from render_fit.pipelines.inputs import fingerprints
 from render_fit.pipelines.options import FitOptions
 from render_fit.renderers.base import Renderer
 
@@ -36,11 +38,13 @@ class WrittenFit:
         name: Name of the folder.
         folder: Path of the folder.
         report: Status and quality of the fit.
+        about_files: What is odd about the photo and the files about it, sentences; also in the report's notes.
     """
 
     name: str
     folder: Path
     report: FitReport
+    about_files: tuple[str, ...] = ()
 
 
 class FitComponents:
@@ -134,32 +138,59 @@ def fit_photo(
         )
     except NoPersonError as error:
         raise NoPersonError(f"{job.image}: {str(error).removeprefix('image: ')}") from error
-    file_size = people[0].file_size or people[0].image_size
-    fits = []
+    fits: list[WrittenFit] = []
+    errors: list[str] = []
     for number, observation in enumerate(people):
-        states: list[tuple[str, BodyParameters]] = []
-        result = fit_resolved(
-            observation,
-            components.resolved,
-            height_m=options.height_m,
-            clothing=options.clothing,
-            seed=options.seed,
-            progress=progress,
-            watch=lambda stage, parameters, seen=states: seen.append((stage, parameters)),
-        )
         name = job.name if len(people) == 1 else f"{job.name}_{number}"
-        about = {"image": str(job.image), "image_size": list(file_size), "person": number, "people": len(people)}
-        folder = write_fit(
-            out / name,
-            result,
-            components.renderer,
-            save=options.save,
-            file_size=file_size,
-            frames=_frames(states, result, components) if "gif" in options.save else (),
-            about={**about, "options": options.plain()},
-        )
-        fits.append(WrittenFit(name, folder, result.report))
+        about = {"image": str(job.image), "person": number, "people": len(people)}
+        about |= {"options": options.plain(), "inputs": fingerprints(job, options)}
+        try:
+            fits.append(_fit_person(observation, out / name, about, components, progress))
+        except Exception as error:  # one person's bug must not cost the others their results
+            if len(people) == 1 or isinstance(error, MissingDependencyError):
+                raise
+            errors.append(f"person {number}: {error}")
+            write_failure(out / name, str(error), {**about, "image_size": None})
+    if options.height_m is not None and len(fits) > 1:
+        note = f"--height-m {options.height_m:g} was taken for each of {len(fits)} people"
+        fits[0] = replace(fits[0], about_files=(*fits[0].about_files, note))
+    if not fits:
+        raise InputError(f"{job.image}: {errors[0]}")
+    if errors:
+        fits[0] = replace(fits[0], about_files=(*fits[0].about_files, *errors))
     return fits
+
+
+def _fit_person(
+    observation: Observation,
+    folder: Path,
+    about: dict[str, Any],
+    components: FitComponents,
+    progress: StageProgress | None,
+) -> WrittenFit:
+    """Fits one person and writes the folder."""
+    options = components.options
+    states: list[tuple[str, BodyParameters]] = []
+    result = fit_resolved(
+        observation,
+        components.resolved,
+        height_m=options.height_m,
+        clothing=options.clothing,
+        seed=options.seed,
+        progress=progress,
+        watch=lambda stage, parameters: states.append((stage, parameters)),
+    )
+    file_size = observation.file_size or observation.image_size
+    write_fit(
+        folder,
+        result,
+        components.renderer,
+        save=options.save,
+        file_size=file_size,
+        frames=_frames(states, result, components) if "gif" in options.save else (),
+        about={**about, "image_size": list(file_size)},
+    )
+    return WrittenFit(folder.name, folder, result.report, observation.notes)
 
 
 @torch.no_grad()
@@ -168,10 +199,10 @@ def _frames(states: list[tuple[str, BodyParameters]], result: FitResult, compone
     image = result.observation.image
     assert image is not None
     body, renderer, frames = components.body, components.renderer, []
-    side_yaw = front_yaw(result.parameters.rotations[0, 0]) + math.pi / 2
-    for stage, parameters in states:
+    side_turn = person_turns(result.parameters.rotations[0, 0])["side"]
+    for stage, parameters in states or [("prediction", result.parameters)]:  # recipes without stages have one
         vertices, parts = body(parameters).vertices[0], body.face_parts
         drawn = overlay(image, vertices, body.faces, result.camera, renderer, max_side_px=512, face_parts=parts)
-        side = side_view(vertices, body.faces, renderer, yaw_rad=side_yaw, face_parts=parts)
+        side = side_view(vertices, body.faces, renderer, turn=side_turn, face_parts=parts)
         frames.append(panel([drawn, side], height_px=384, captions=[stage, ""]))
     return frames

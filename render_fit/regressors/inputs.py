@@ -14,6 +14,7 @@ from render_fit.core.cameras import PERSON_MARGIN, Camera
 from render_fit.core.errors import InputError
 from render_fit.core.parts import N_PARTS, part_evidence
 from render_fit.core.skeletons import CANONICAL_KEYPOINTS, canonical_columns
+from render_fit.observations.agreement import labels_contradict
 from render_fit.observations.observation import Observation, centred_depths
 from render_fit.regressors.person_crop import PersonCrop, person_crop
 
@@ -25,7 +26,7 @@ class RegressorInputs(Batch):
     Attributes:
         silhouette: (N, S, S) 1 on the person, −1 outside, 0 where unknown.
         parts: (N, 24, S, S) likelihood of each part of SMPL; zero where there is no label. Maps of kinds of clothes
-            are left out: regressors are trained on labels of parts.
+            are left out: regressors are trained on labels of parts. So are maps that contradict the keypoints.
         keypoints: (N, K, 2) `CANONICAL_KEYPOINTS` relative to the centre of the crop, in units of half its side; 0
             where not observed.
         confidence: (N, K) confidence of the keypoints in [0, 1]; 0 where not observed.
@@ -74,7 +75,8 @@ def inputs_from_observation(
     if crop.mask is not None:
         signed = (2 * crop.mask - 1) * crop.valid
         silhouette = avg_pool2d(fine.warp_image(signed[None, None], taken_by), 2)[:, 0]
-    if crop.labels is not None and crop.part_space is not None and not crop.part_space.names_clothes:
+    shows_parts = crop.part_space is not None and not crop.part_space.names_clothes
+    if crop.labels is not None and crop.part_space is not None and shows_parts and not labels_contradict(crop):
         evidence = part_evidence(crop.part_space)[crop.labels].movedim(-1, 0) * crop.valid
         parts = avg_pool2d(fine.warp_image(evidence[None], taken_by), 2)
     keypoints, confidence = torch.zeros(1, len(CANONICAL_KEYPOINTS), 2), torch.zeros(1, len(CANONICAL_KEYPOINTS))

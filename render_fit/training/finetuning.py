@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from render_fit.bodies.body import Body
 from render_fit.core.errors import InputError
 from render_fit.core.metrics import soft_iou
 from render_fit.core.rotations import roma
-from render_fit.datasets.photo_folder import find_images
+from render_fit.datasets.photo_search import find_photos
 from render_fit.regressors.checkpoint import load_regressor
 from render_fit.regressors.network import Regressor
 from render_fit.synthesis.people_sampler import PeopleSampler
@@ -27,6 +28,8 @@ from render_fit.training.recipe import load_training_recipe
 from render_fit.training.render_supervision import RenderSupervisionConfig, render_and_compare
 from render_fit.training.runs import make_people_sampler
 from render_fit.training.unlabelled_photos import UnlabelledPhotos
+
+log = logging.getLogger(__name__)
 
 DEFAULT_REGRESSOR = "lifter"
 """Regressor that is fine-tuned if neither the call nor the recipe names one."""
@@ -105,7 +108,10 @@ def finetune(
     first = load_regressor(pretrained)
     changes = {"regressor": first.config, "pretrained": pretrained} | ({} if steps is None else {"steps": steps})
     chosen = chosen.model_copy(update=changes)
-    found = find_images([Path(path) for path in images])
+    photos_found = find_photos([Path(path) for path in images])
+    found = list(photos_found.images)
+    for sentence in photos_found.left_out:
+        log.warning(sentence)
     config = chosen.render_supervision
     report = on_progress or (lambda activity, done, total, figures: None)
     people, skipped = observed_people(

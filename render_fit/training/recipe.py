@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, model_validator
 
 from render_fit.core.config import StrictModel, parse_yaml, shipped_recipe, shipped_recipes
+from render_fit.core.text_files import read_text
 from render_fit.regressors.config import RegressorConfig
 from render_fit.synthesis.images.training_images import ImageAugmentation
 from render_fit.synthesis.observation_noise import ObservationNoise
@@ -116,5 +117,5 @@ def load_training_recipe(name_or_path: str | Path) -> TrainingRecipe:
         InputError: if it does not exist, is not YAML, or has unknown keys or values out of range.
     """
     path = Path(name_or_path)
-    text = path.read_text(encoding="utf-8") if path.is_file() else training_recipe_text(str(name_or_path))
+    text = read_text(path, "a recipe (YAML)") if path.is_file() else training_recipe_text(str(name_or_path))
     return parse_yaml(text, f"training recipe {name_or_path}", TrainingRecipe)

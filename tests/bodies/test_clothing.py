@@ -3,12 +3,14 @@
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from render_fit.bodies import Body
 from render_fit.bodies.clothing import ClothingBasis, clothing_basis
 from render_fit.bodies.mesh_operators import vertex_normals
+from render_fit.core.files import cache_folder
 from render_fit.core.skeletons import MEDIAPIPE_33
 
 
@@ -64,3 +66,29 @@ def test_the_basis_is_cached_and_an_unwritable_cache_is_no_error(body: Body, tmp
 def test_the_number_of_columns_is_checked(body: Body) -> None:
     with pytest.raises(ValueError, match="1 to 200"):
         clothing_basis(body, 0)
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"PK\x03\x04 cut short"])
+def test_a_damaged_cache_is_computed_again(body, tmp_path, content):
+    first = clothing_basis(body, 3, tmp_path)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(content)
+    torch.testing.assert_close(clothing_basis(body, 3, tmp_path).directions, first.directions)
+
+
+def test_a_cache_of_other_shapes_is_computed_again(body, tmp_path):
+    first = clothing_basis(body, 3, tmp_path)
+    (file,) = tmp_path.iterdir()
+    np.savez(file, functions=np.zeros((5, 3)), eigenvalues=np.zeros(3))
+    torch.testing.assert_close(clothing_basis(body, 3, tmp_path).directions, first.directions)
+
+
+def test_a_user_without_a_home_has_no_cache(body, monkeypatch):
+    def no_home(name):
+        raise RuntimeError("could not determine the home directory")
+
+    monkeypatch.setattr("platformdirs.user_cache_dir", no_home)
+    assert cache_folder() is None
+    assert clothing_basis(body, 3).directions.shape[-1] == 3
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: f"~/.cache/{name}")
+    assert cache_folder() is None

@@ -1,5 +1,6 @@
 """The restricted unpickler: supported objects; hostile files execute nothing."""
 
+import collections
 import io
 import pickle
 import sys
@@ -69,6 +70,19 @@ def test_chumpy_objects_give_their_array_without_chumpy(
     assert "chumpy" not in sys.modules
     np.testing.assert_array_equal(as_array(back["shapedirs"], "shapedirs"), array)
     np.testing.assert_array_equal(as_array(back["v"], "v"), [0.0, 5.0, 6.0])
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 4, 5])
+def test_forms_that_scripts_leave_are_read(protocol: int) -> None:
+    """``OrderedDict``, ``.todense()``'s matrix, sparse arrays: what people save after they cleaned an official file."""
+    dense = np.arange(6, dtype=np.float64).reshape(2, 3)
+    content = collections.OrderedDict(
+        a=np.asmatrix(dense), b=scipy.sparse.csr_array(dense), c=scipy.sparse.coo_array(dense), d=dense[::-1, ::-1]
+    )
+    back = read(pickle.dumps(content, protocol=protocol))
+    for key in "abc":
+        np.testing.assert_array_equal(as_array(back[key], key), dense)
+    np.testing.assert_array_equal(as_array(back["d"], "d"), dense[::-1, ::-1])
 
 
 class Calls:

@@ -126,6 +126,101 @@ def test_the_only_available_gender_is_the_default(arrays: dict, tmp_path: Path) 
     assert load_smpl_file(tmp_path).name == "smpl"
 
 
+SITE_NAMES = [
+    ("smpl/models/basicmodel_neutral_lbs_10_207_0_v1.1.0.pkl", "neutral"),
+    ("smpl/models/basicModel_f_lbs_10_207_0_v1.0.0.pkl", "female"),
+    ("smpl/models/basicmodel_m_lbs_10_207_0_v1.1.0.pkl", "male"),
+    ("SMPL_python_v.1.1.0/smpl/models/basicmodel_neutral_lbs_10_207_0_v1.1.0.pkl", "neutral"),
+    ("SMPL_NEUTRAL.PKL", "neutral"),
+    ("smplh/neutral/model.npz", "neutral"),
+    ("smplh/Female/model.NPZ", "female"),
+    ("mano_v1_2/models/SMPLH_male.pkl", "male"),
+    ("models/smplx/SMPLX_NEUTRAL_2020.npz", "neutral"),
+    ("smplx_locked_head/male/model.npz", "male"),
+]
+
+
+@pytest.mark.parametrize(("name", "gender"), SITE_NAMES, ids=[name for name, _ in SITE_NAMES])
+def test_files_are_found_under_the_names_of_their_sites(arrays: dict, tmp_path: Path, name: str, gender: str) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    (path.parent / "smplx_vert_segmentation.json").write_text("{}")
+    (path.parent / "MANO_SMPLX_vertex_ids.pkl").write_bytes(b"")
+    if path.suffix.lower() == ".npz":
+        with path.open("wb") as file:
+            np.savez(file, **arrays)
+    else:
+        write_pickle(path, arrays)
+    for wanted in (None, gender):
+        assert load_smpl_file(tmp_path, wanted).origin == str(path)
+    with pytest.raises(FileNotFoundError, match=path.name):
+        load_smpl_file(tmp_path, "female" if gender == "male" else "male")
+
+
+def broken(arrays: dict, key: str, change) -> dict:
+    return {**arrays, key: change(arrays[key].astype(np.float64))}
+
+
+BROKEN = {
+    "NaN in the template": ("v_template", lambda a: a * np.nan, "v_template contain values that are not finite"),
+    "one NaN in shapedirs": (
+        "shapedirs",
+        lambda a: np.where(np.arange(a.size).reshape(a.shape) == 9, np.nan, a),
+        "finite",
+    ),
+    "infinite weights": ("weights", lambda a: a / 0.0, "finite"),
+    "NaN in J_regressor": ("J_regressor", lambda a: a * np.nan, "J_regressor contain"),
+    "millimetres": ("v_template", lambda a: 1000 * a, "1696 m high .* metres, not millimetres"),
+    "centimetres": ("v_template", lambda a: 100 * a, "169.6 m high"),
+    "inches": ("v_template", lambda a: 39.37 * a, "66.77 m high"),
+    "z up": ("v_template", lambda a: a[:, [0, 2, 1]], "is y its up axis"),
+    "a point": ("v_template", lambda a: 0 * a, "0 m high"),
+    "shapes in millimetres": ("shapedirs", lambda a: 1000 * a, "shapedirs moves a vertex by"),
+    "weights in per cent": ("weights", lambda a: 100 * a, "rows of weights must sum to 1, got 100"),
+    "joints elsewhere": ("J_regressor", lambda a: 3 * a, "J_regressor places a joint"),
+    "children before parents": ("kintree_table", lambda a: a[:, ::-1], "parent before it"),
+    "no faces": ("f", lambda a: a[:0], "f must be triangles"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:divide by zero", "ignore:invalid value")
+@pytest.mark.parametrize("what", BROKEN)
+def test_values_that_no_body_has_are_refused(arrays: dict, tmp_path: Path, what: str) -> None:
+    key, change, message = BROKEN[what]
+    np.savez(tmp_path / "SMPL_NEUTRAL.npz", **broken(arrays, key, change))
+    with pytest.raises(BodyFileError, match=message):
+        load_smpl_file(tmp_path / "SMPL_NEUTRAL.npz")
+
+
+@pytest.mark.parametrize("name", ["SMPL_NEUTRAL.pkl", "SMPL_NEUTRAL.npz"])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"<!DOCTYPE html><html>", "web page"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        (b"", "empty"),
+        (b"\x1f\x8b\x08", "gzip archive"),
+        (b"PK\x03\x04 cut short", "damaged"),
+    ],
+)
+def test_what_is_no_model_file_is_named(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(BodyFileError, match=message) as error:
+        load_smpl_file(tmp_path / name)
+    assert "can run code" not in str(error.value)
+
+
+def test_the_content_tells_the_format_not_the_ending(arrays: dict, tmp_path: Path) -> None:
+    with (tmp_path / "model.pkl").open("wb") as file:
+        np.savez(file, **arrays)
+    write_pickle(tmp_path / "model.bin", arrays)
+    for name in ("model.pkl", "model.bin"):
+        assert load_smpl_file(tmp_path / name).name == "smpl"
+    (tmp_path / "model.zip").write_bytes((tmp_path / "model.pkl").read_bytes())
+    with pytest.raises(BodyFileError, match="unpack it"):
+        load_smpl_file(tmp_path / "model.zip")
+
+
 def test_error_messages(arrays: dict, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no such file or folder"):
         load_smpl_file(tmp_path / "absent.pkl")

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from render_fit.observations.files import read_labels
 
 from render_fit.bodies import BODIES, load_body_or_fail
 from render_fit.cli import checks
 from render_fit.core.errors import InputError
 from render_fit.core.parts import PART_SPACES
 from render_fit.fitting.recipe import load_recipe
-from render_fit.observations.files import read_labels
 from render_fit.regressors.checkpoint import load_regressor
 from render_fit.renderers import RENDERERS, make_renderer
 from render_fit.training.recipe import load_training_recipe

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import render_fit
+from render_fit.bodies import load_body, open_body, smpl_arrays
 from render_fit.cli import app
 from render_fit.export.fit_folder import write_fit
 from render_fit.fitting.recipe import recipe_names
@@ -96,8 +98,42 @@ def test_render_turntable_and_part_colours(saved, tmp_path):
     assert len(colours) > 20
 
 
+def test_colours_reach_the_meshes(saved, tmp_path):
+    assert run("render", saved, "--out", tmp_path, "--part-colours", "--save", "glb,PLY").exit_code == 0
+    content = (tmp_path / "mesh.glb").read_bytes()
+    assert b"COLOR_0" in content and b"property uchar red" in (tmp_path / "mesh.ply").read_bytes()[:400]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--save", "fbx"], ["--save", "glb,stl"], ["--image", "gone.jpg"], ["--renderer", "gpu"], ["--body", "gone.pkl"]],
+)
+def test_mistakes_are_told_before_anything_is_drawn(saved, tmp_path, options):
+    result = run("render", saved, "--out", tmp_path / "out", "--turntable", *options)
+    assert (result.exit_code, len(result.stderr.strip().splitlines())) == (2, 1)
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def test_the_body_file_of_a_fit_is_found_again(tmp_path):
+    np.savez(tmp_path / "SMPL_NEUTRAL.npz", **smpl_arrays(open_body()))
+    body = load_body(tmp_path / "SMPL_NEUTRAL.npz")
+    fit = replace(known_fit(), body_name=body.origin)
+    folder = write_fit(tmp_path / "person", fit, make_renderer("cpu"), save=())
+    assert run("render", folder, "--out", tmp_path / "again").exit_code == 0
+    (tmp_path / "SMPL_NEUTRAL.npz").rename(tmp_path / "moved.npz")
+    moved = run("render", folder, "--out", tmp_path / "again")
+    assert moved.exit_code == 2 and "SMPL_NEUTRAL.npz" in moved.stderr
+    assert run("render", folder, "--out", tmp_path / "again", "--body", tmp_path / "moved.npz").exit_code == 0
+
+
 @pytest.mark.parametrize("arguments", [["gone"], ["gone.npz"]])
 def test_render_of_nothing(arguments, tmp_path):
     result = run("render", tmp_path / arguments[0])
     assert result.exit_code == 2
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_a_photo_of_another_shape_than_the_fits_is_refused(saved, tmp_path):
+    Image.new("RGB", (300, 200)).save(tmp_path / "other.png")
+    result = run("render", saved, "--image", tmp_path / "other.png", "--out", tmp_path / "out")
+    assert result.exit_code == 2 and "300×200 px, but the fit is of a photo of 160×240 px" in result.stderr

@@ -262,8 +262,8 @@ def test_empty_and_full_masks(person, value, words):
 
 
 def test_mask_of_another_size(person):
-    Image.new("L", (WIDTH, HEIGHT - 1), 0).save(person[2])
-    check_mistake(run("fit", *person), "person_mask.png", f"{WIDTH}×{HEIGHT - 1}", f"{WIDTH}×{HEIGHT}")
+    Image.new("L", (WIDTH, HEIGHT - 40), 0).save(person[2])
+    check_mistake(run("fit", *person), "person_mask.png", f"{WIDTH}×{HEIGHT - 40}", f"{WIDTH}×{HEIGHT}")
 
 
 @pytest.mark.parametrize("point", [[float("nan"), 5.0], [0.0, 0.0], [5000.0, -3.0]], ids=["nan", "zero", "outside"])

@@ -62,3 +62,9 @@ def test_a_file_in_the_way_is_a_clear_error_and_stays(tmp_path):
 def test_a_missing_folder_of_a_file_is_a_clear_error(tmp_path):
     with pytest.raises(InputError, match="cannot write there"):
         write_bytes(tmp_path / "no" / "file", b"")
+
+
+def test_names_that_are_not_utf8_are_written_and_read_back(tmp_path):
+    for name in ("caf\udce9.jpg", "café.jpg"):
+        path = write_json(tmp_path / "report.json", {"image": name})
+        assert json.loads(path.read_text(encoding="utf-8")) == {"image": name}

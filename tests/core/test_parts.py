@@ -17,7 +17,7 @@ from render_fit.core.parts import (
     voc_colours,
 )
 from render_fit.core.skeletons import SMPL_24, mirrored_name
-from render_fit.observations.files import read_labels
+from render_fit.observations.label_maps import read_labels
 
 
 def row(joint: str) -> int:
@@ -133,20 +133,20 @@ def test_left_in_lip_and_atr_maps_is_the_persons_left(shared_data):
     His nearer arm ends nearer to his chest in the image; the arm stretched further out is the far one, his left.
     """
     size = (1333, 2000)
-    labels, _ = read_labels(shared_data / "parsing" / "demo_lip.png", "lip", size)
+    labels = read_labels(shared_data / "parsing" / "demo_lip.png", "lip", size).labels
     columns = {
         side: torch.nonzero(labels == LIP.labels.index(f"{side}-arm"))[:, 1].float().mean()
         for side in ("left", "right")
     }
     assert columns["left"] > columns["right"] + 200
-    atr, _ = read_labels(shared_data / "parsing" / "demo_atr.png", "atr", size)
+    atr = read_labels(shared_data / "parsing" / "demo_atr.png", "atr", size).labels
     near_hand = (labels == LIP.labels.index("right-arm")) & (atr > 0)
     assert float((atr[near_hand] == ATR.labels.index("right-arm")).float().mean()) > 0.8
 
 
 def test_left_in_octopus_colour_maps_is_the_persons_left(shared_data):
     """Frame 0 faces the camera: his left arm and left shoe are on the right of the image."""
-    labels, _ = read_labels(shared_data / "octopus" / "segmentations" / "0000.png", "lip", (1080, 1080))
+    labels = read_labels(shared_data / "octopus" / "segmentations" / "0000.png", "lip", (1080, 1080)).labels
     for part in ("arm", "shoe"):
         left, right = (
             float(torch.nonzero(labels == LIP.labels.index(f"{side}-{part}"))[:, 1].float().mean())
@@ -158,7 +158,8 @@ def test_left_in_octopus_colour_maps_is_the_persons_left(shared_data):
 
 def test_emission_explains_a_real_person(shared_data):
     """Labels near OpenPose's keypoints of the octopus frame are likely under the part at that keypoint."""
-    labels, space = read_labels(shared_data / "octopus" / "segmentations" / "0000.png", "lip", (1080, 1080))
+    found = read_labels(shared_data / "octopus" / "segmentations" / "0000.png", "lip", (1080, 1080))
+    labels, space = found.labels, found.part_space
     # pixels of frame 0, read off its keypoints file: right elbow, left knee, mid hip, nose
     for joint, (x, y) in {
         "right_elbow": (336, 407),

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from render_fit.core.errors import InputError
-from render_fit.datasets.photo_folder import PhotoFiles, find_images, plan_jobs
+from render_fit.datasets.photo_folder import PhotoFiles, plan_jobs, unused_observations
 
 
 def touch(folder, *names):
@@ -11,26 +11,6 @@ def touch(folder, *names):
     for name in names:
         (folder / name).touch()
     return folder
-
-
-def test_images_of_a_folder_are_sorted_and_their_masks_and_part_maps_left_out(tmp_path):
-    touch(
-        tmp_path, "b.JPG", "a.png", "a_mask.png", "a_parts.png", "lonely_mask.png", ".hidden.png", "notes.txt", "c.webp"
-    )
-    (tmp_path / "deeper.png").mkdir()
-    assert [path.name for path in find_images([tmp_path])] == ["a.png", "b.JPG", "c.webp", "lonely_mask.png"]
-
-
-def test_files_and_folders_can_be_mixed_and_each_image_comes_once(tmp_path):
-    touch(tmp_path, "a.png", "b.png")
-    assert [path.name for path in find_images([tmp_path / "b.png", tmp_path])] == ["b.png", "a.png"]
-
-
-def test_a_missing_path_is_an_error(tmp_path):
-    with pytest.raises(InputError, match=r"gone.jpg: no such file"):
-        find_images([tmp_path / "gone.jpg"])
-    with pytest.raises(InputError, match="contains no image"):
-        find_images([touch(tmp_path, "notes.txt")])
 
 
 def test_equal_stems_keep_their_suffix(tmp_path):
@@ -54,6 +34,30 @@ def test_observations_are_found_by_stem(tmp_path):
     assert first.files == PhotoFiles(folder / "a_mask.png", folder / "a_keypoints.json", None, "atr")
     assert second.files.parts == folder / "b_parts.png"
     assert third.files.mask is None
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("a_Mask.png", "A_KEYPOINTS.JSON", "a_parts.webp"),
+        ("a.jpg_mask.png", "a.jpg_keypoints.json", "a.jpg_parts.png"),
+        ("a_mask.jpg", "a_keypoints.json", "a_PARTS.PNG"),
+    ],
+)
+def test_observations_are_found_in_other_spellings(tmp_path, names):
+    folder = touch(tmp_path, *names)
+    (job,) = plan_jobs([Path("a.jpg")], observations=folder, files=PhotoFiles(part_labels="atr"))
+    assert job.files == PhotoFiles(*(folder / name for name in names), part_labels="atr")
+    assert unused_observations([job], folder) == ()
+
+
+def test_observations_that_are_not_used_and_photos_without_any_are_named(tmp_path):
+    folder = touch(tmp_path, "a_mask.png", "b-mask.png", "notes.txt", ".hidden")
+    jobs = plan_jobs([Path("a.jpg"), Path("b.jpg")], observations=folder)
+    assert unused_observations(jobs, folder) == (
+        f"{folder}: nothing there for b",
+        f"{folder}: not used, of no photo here: b-mask.png, notes.txt",
+    )
 
 
 def test_mistakes_about_files_are_errors(tmp_path):

@@ -83,3 +83,14 @@ def test_written_images_have_the_same_pixels(tmp_path):
         assert animation.info["duration"] == 100
         animation.seek(2)
         assert animation.info["duration"] == 1000
+
+
+def test_captions_are_left_out_where_there_is_no_font(monkeypatch):
+    def no_font(size):
+        raise ImportError("The _imagingft C module is not installed")
+
+    pictures = [np.zeros((40, 30, 3), np.uint8)] * 2
+    named = panel(pictures, height_px=80, captions=["front", "side"])
+    monkeypatch.setattr("render_fit.export.overlays.ImageFont.load_default", no_font)
+    unnamed = panel(pictures, height_px=80, captions=["front", "side"])
+    assert unnamed.shape == named.shape and (unnamed != named).any()

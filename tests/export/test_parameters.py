@@ -121,3 +121,26 @@ def test_a_pickle_inside_is_refused(tmp_path):
     np.savez(tmp_path / "params.npz", poses=np.array([{"a": 1}], dtype=object))
     with pytest.raises(InputError, match="cannot be read"):
         read_params(tmp_path / "params.npz")
+
+
+@pytest.mark.parametrize(
+    ("key", "change", "message"),
+    [
+        ("poses", lambda a: a * np.nan, "poses contain values that are not finite"),
+        ("betas", lambda a: a / 0, "betas"),
+        ("K", lambda a: a * [[0.001], [0.001], [1]], "focal lengths of"),
+        ("K", lambda a: a / 1000, "expected K"),
+        ("K", lambda a: a[:2], r"K has the shape \(2, 3\)"),
+        ("poses", lambda a: a[:, :-1], r"poses has the shape \(1, 71\)"),
+        ("trans", lambda a: a[0], r"trans has the shape \(3,\)"),
+        ("joints", lambda a: a[0], "joints has the shape"),
+        ("image_size", lambda a: np.array(5), "other types"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:divide by zero", "ignore:invalid value")
+def test_values_that_no_fit_has_are_refused(written, tmp_path, key, change, message):
+    with np.load(written[1]) as file:
+        arrays = {name: file[name] for name in file.files}
+    np.savez(tmp_path / "p.npz", **{**arrays, key: change(arrays[key])})
+    with pytest.raises(InputError, match=message):
+        read_params(tmp_path / "p.npz")

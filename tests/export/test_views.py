@@ -6,7 +6,7 @@ import roma
 import torch
 
 from render_fit.export.overlays import PAPER
-from render_fit.export.views import front_yaw, person_views, side_view
+from render_fit.export.views import front_yaw, person_turns, person_views, side_view
 from render_fit.renderers import make_renderer
 from tests.fits import known_fit
 
@@ -68,11 +68,40 @@ def test_a_person_who_turns_in_the_photo_has_the_same_views():
     turn = roma.rotvec_to_rotmat(torch.tensor([0.0, 1.3, 0.0]))
     centre = vertices.mean(dim=0)
     first, second = (
-        person_views({"body": mesh}, fit.faces, RENDERER, front_yaw(orientation), height_px=160)
+        person_views({"body": mesh}, fit.faces, RENDERER, person_turns(orientation), height_px=160)
         for mesh, orientation in ((vertices, rotation), ((vertices - centre) @ turn.T + centre, turn @ rotation))
     )
     assert first.shape == second.shape
     assert np.abs(first.astype(int) - second).mean() < 0.5
+
+
+POSTURES = {
+    "on the back": oriented((-math.pi / 2, 0.0, 0.0)),
+    "on the belly": oriented((math.pi / 2, 0.0, 0.0)),
+    "on the side": oriented((0.0, 0.0, math.pi / 2)),
+    "on the other side": oriented((0.0, 0.0, -math.pi / 2)),
+    "feet to the camera": oriented((-math.pi / 2, 0.0, 0.0), (0.0, 0.9, 0.0)),
+    "from above": oriented((0.0, 0.0, math.pi / 2), (math.pi / 2, 0.0, 0.0)),
+}
+
+
+@pytest.mark.parametrize("rotation", POSTURES.values(), ids=POSTURES)
+def test_a_person_who_lies_is_seen_at_full_length_with_the_head_to_the_left(rotation):
+    turns = person_turns(rotation)
+    up, forward, left = (rotation.float() @ axis for axis in torch.eye(3)[[1, 2, 0]])
+    for turn in turns.values():
+        torch.testing.assert_close(turn @ turn.T, torch.eye(3), atol=1e-5, rtol=0)
+        assert float(torch.linalg.det(turn)) == pytest.approx(1, abs=1e-5)
+        torch.testing.assert_close(turn @ up, torch.tensor([-1.0, 0.0, 0.0]), atol=1e-5, rtol=0)
+    # the front faces the viewer, and in the view of the side the left or right does
+    assert float((turns["front"] @ forward)[2]) == pytest.approx(-1, abs=1e-5)
+    assert abs(float((turns["side"] @ left)[2])) == pytest.approx(1, abs=1e-5)
+
+
+def test_people_who_stand_sit_or_bend_are_turned_about_the_vertical_alone():
+    for rotation in (oriented(), oriented((0.9, 0.0, 0.0)), oriented((0.0, 0.0, 0.8), (0.0, 2.0, 0.0))):
+        for turn in person_turns(rotation).values():
+            torch.testing.assert_close(turn @ torch.tensor([0.0, 1.0, 0.0]), torch.tensor([0.0, 1.0, 0.0]))
 
 
 def test_all_views_have_one_scale_and_one_floor():
@@ -82,7 +111,7 @@ def test_all_views_have_one_scale_and_one_floor():
     faces = torch.tensor([[a, b, c] for a, b, c, _ in quads] + [[a, c, d] for a, _, c, d in quads])
     body = corners * torch.tensor([0.1, 0.5, 0.3]) + torch.tensor([0.4, 0.1, 3.0])
     clothed = corners * torch.tensor([0.15, 0.5, 0.35]) + torch.tensor([0.4, 0.1, 3.0])
-    sheet = person_views({"body": body, "clothed": clothed}, faces, RENDERER, 0.0, height_px=400)
+    sheet = person_views({"body": body, "clothed": clothed}, faces, RENDERER, person_turns(oriented()), height_px=400)
     columns = np.nonzero(drawn(sheet).any(axis=0))[0]
     parts = np.split(columns, np.nonzero(np.diff(columns) > 1)[0] + 1)
     boxes = [box(sheet[:, part.min() : part.max() + 1]) for part in parts]
@@ -96,10 +125,10 @@ def test_all_views_have_one_scale_and_one_floor():
 
 def test_the_body_differs_from_the_clothed_mesh():
     fit = known_fit()
-    yaw = front_yaw(fit.parameters.rotations[0, 0])
+    turns = person_turns(fit.parameters.rotations[0, 0])
     unclothed, clothed = fit.unclothed_vertices[0], fit.output.vertices[0]
-    both = person_views({"body": unclothed, "clothed": clothed}, fit.faces, RENDERER, yaw, height_px=160)
+    both = person_views({"body": unclothed, "clothed": clothed}, fit.faces, RENDERER, turns, height_px=160)
     half = both.shape[1] // 2
-    alone = person_views({"body": unclothed}, fit.faces, RENDERER, yaw, height_px=160)
+    alone = person_views({"body": unclothed}, fit.faces, RENDERER, turns, height_px=160)
     assert drawn(both[:, :half]).sum() == pytest.approx(drawn(alone).sum(), rel=0.05)
     assert np.abs(both[:, :half].astype(int) - both[:, -half:]).max() > 60

@@ -71,7 +71,7 @@ def test_looseness_of_every_label(space):
     assert space.looseness_m is not None and space.looseness_m.shape == (len(space),)
     assert math.isinf(space.looseness_m[0]) and (space.looseness_m >= 0).all()
     assert space.is_of_body == (space in (SMPL_24_PARTS, NBF_12))
-    assert space.names_clothes == (space.name in ("atr", "lip"))
+    assert space.names_clothes == (space.name in ("atr", "lip", "cihp"))
     named = dict(zip(space.labels, space.looseness_m.tolist(), strict=True))
     assert all(math.isinf(named[name]) == (name in ("background", "bag")) for name in named)
     assert torch.isfinite(space.emission_on_person).all() and (space.emission_on_person > 0).all()

@@ -205,3 +205,65 @@ def test_image_is_float_rgb_in_unit_range(tmp_path):
     assert image.dtype == torch.float32
     assert float(image.min()) == 0.0
     assert float(image.max()) == 1.0
+
+
+def with_app1(jpeg: bytes, payload: bytes) -> bytes:
+    """A JPEG with an APP1 segment, where EXIF stands, put first."""
+    return jpeg[:2] + b"\xff\xe1" + (len(payload) + 2).to_bytes(2, "big") + payload + jpeg[2:]
+
+
+BROKEN_EXIF = {
+    "no TIFF header": b"Exif\0\0\xff\xfe\xfd junk",
+    "cut short": b"Exif\0\0II*\0\x08\0\0\0\x05\0\x12\x01\x03\0",
+    "empty": b"Exif\0\0",
+    "offset outside": b"Exif\0\0II*\0\xff\xff\xff\x7f",
+    "orientation 77": b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x4d\0\0\0\0\0\0\0",
+    "orientation as text": b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x02\0\x02\0\0\0up\0\0\0\0\0\0",
+    "directory in itself": b"Exif\0\0II*\0\x08\0\0\0\x01\0\x69\x87\x04\0\x01\0\0\0\x08\0\0\0\0\0\0\0",
+    "random": b"Exif\0\0II*\0" + bytes(range(256)),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("payload", BROKEN_EXIF.values(), ids=BROKEN_EXIF)
+def test_broken_exif_is_left_without_a_warning(tmp_path, payload):
+    path = tmp_path / "a.jpg"
+    half_and_half().save(path, quality=95)
+    path.write_bytes(with_app1(path.read_bytes(), payload))
+    photo = read_photo(path)
+    assert photo.image.shape == (3, 40, 64) and photo.focal_px is None
+    assert colour_at(photo, 0.25, 0.5) == pytest.approx((1.0, 0.502, 0.0), abs=0.05)
+    assert read_pixels(path).shape == (40, 64, 3)
+
+
+@pytest.mark.parametrize("top, dtype", [(1023, np.uint16), (4095, np.uint16), (65535, np.uint16)])
+def test_greyscale_of_10_12_and_16_bits(tmp_path, top, dtype):
+    grey = np.linspace(0, top, 64).astype(dtype)[None].repeat(40, axis=0)
+    Image.fromarray(grey).save(tmp_path / "a.png")
+    photo = read_photo(tmp_path / "a.png")
+    assert float(photo.image.max()) == 1.0 and float(photo.image[0, 0, 32]) == pytest.approx(0.5, abs=0.02)
+
+
+def test_a_mask_given_as_the_photo_is_told(tmp_path):
+    Image.fromarray(np.pad(np.full((20, 20), 255, np.uint8), 20)).save(tmp_path / "m.png")
+    assert "is it a mask" in read_photo(tmp_path / "m.png").notes[0]
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 255, (40, 40, 3)).astype(np.uint8)).save(tmp_path / "p.png")
+    assert read_photo(tmp_path / "p.png").notes == ()
+
+
+@pytest.mark.parametrize(
+    "content, kind",
+    [
+        (b"\0\0\0\x18ftypheic" + bytes(300), "HEIC photo, which is not read: convert it to JPEG or PNG"),
+        (b"<!DOCTYPE html><html>", "web page"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS"),
+        (b"%PDF-1.7", "PDF"),
+        (bytes(500), "only zero bytes"),
+    ],
+)
+def test_what_is_no_image_is_named(tmp_path, content, kind):
+    (tmp_path / "a.jpg").write_bytes(content)
+    for read in (read_photo, read_pixels):
+        with pytest.raises(InputError, match=rf"a.jpg: is .*{kind}"):
+            read(tmp_path / "a.jpg")

@@ -142,3 +142,11 @@ def test_boxes():
     points = torch.tensor([[1.0, 2.0], [5.0, 9.0], [100.0, 100.0]])
     assert box_of_keypoints(points, torch.tensor([1.0, 0.5, 0.0])) == (1.0, 2.0, 4.0, 7.0)
     assert box_of_keypoints(points, torch.zeros(3)) is None
+
+
+def test_scores_that_mean_not_observed_count_nowhere():
+    points = torch.tensor([[10.0, 10.0], [12.0, 20.0], [60.0, 60.0], [1.0, 1.0]]).repeat(4, 1)[:14]
+    scores = torch.tensor([0.9, 0.5, 1e-6, torch.nan]).repeat(4)[:14]
+    seen = Observation.of(torch.zeros(3, 64, 64), keypoints_px=points, confidence=scores, skeleton=LSP_14)
+    assert seen.confidence.tolist()[:4] == pytest.approx([0.9, 0.5, 0.0, 0.0])
+    assert seen.box == (10.0, 10.0, 2.0, 10.0)

@@ -203,13 +203,13 @@ def test_files_are_scaled_with_a_reduced_photo(tmp_path):
     array[16:48, 1024:2048] = 255
     Image.fromarray(array).save(tmp_path / "mask.png")
     path = write_keypoints(tmp_path / "k.json", (1100.0, 20.0))
-    camera = Camera(torch.tensor([[[1000.0, 0.0, 4096.0], [0.0, 1000.0, 32.0], [0.0, 0.0, 1.0]]]), 64, 8192)
+    camera = Camera(torch.tensor([[[2000.0, 0.0, 4096.0], [0.0, 2000.0, 32.0], [0.0, 0.0, 1.0]]]), 64, 8192)
     (seen,) = observe(tmp_path / "wide.png", mask=tmp_path / "mask.png", keypoints=path, camera=camera)
     assert seen.image_size == (32, 4096)
     assert (seen.file_size, seen.image_size) == ((64, 8192), (32, 4096))
     assert seen.box == (512.0, 8.0, 512.0, 16.0)
     assert seen.keypoints_px[0].tolist() == [550.0, 10.0]
-    assert seen.camera.K[0, 0].tolist() == [500.0, 0.0, 2048.0]
+    assert seen.camera.K[0, 0].tolist() == [1000.0, 0.0, 2048.0]
     with pytest.raises(InputError, match="camera: is for an image of 60×40 px"):
         observe(tmp_path / "wide.png", mask=tmp_path / "mask.png", camera=replace(camera, height=40, width=60))
 

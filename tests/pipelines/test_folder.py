@@ -4,12 +4,13 @@ import json
 from dataclasses import replace
 
 import pytest
+from PIL import Image
 
 from render_fit.core.errors import InputError
 from render_fit.datasets.photo_folder import PhotoFiles
 from render_fit.pipelines.folder import PhotoOutcome, PhotoProgress, RunPlanned, fit_folder
 from render_fit.pipelines.options import FitOptions
-from tests.photos import write_person, write_recipe
+from tests.photos import QUICK_RECIPE, write_person, write_recipe
 
 
 @pytest.fixture
@@ -57,6 +58,37 @@ def test_finished_photos_are_kept_also_if_an_older_version_wrote_their_report(ph
     other = replace(options, seed=3, height_m=1.7)
     assert fit_folder(photos, other, out, observations=photos, on_event=events.append) == []
     assert events[1] == RunPlanned((), 1, 1, single=False, other_options=("height_m", "seed"))
+
+
+CHANGES = {
+    "photo": lambda folder: write_other_photo(folder / "a.png"),
+    "mask": lambda folder: (folder / "a_mask.png").unlink(),
+    "keypoints": lambda folder: (folder / "a_keypoints.json").write_text(
+        (folder / "a_keypoints.json").read_text() + " "
+    ),
+    "camera": lambda folder: (folder / "K.json").write_text('{"K": [[180, 0, 64], [0, 180, 96], [0, 0, 1]]}'),
+    "recipe": lambda folder: write_recipe(folder.parent, QUICK_RECIPE + "\n# changed\n"),
+}
+
+
+def write_other_photo(path):
+    with Image.open(path) as photo:
+        photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(path)
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_a_result_is_made_again_when_a_file_that_it_was_made_from_changed(photos, options, tmp_path, what):
+    for path in photos.glob("b*"):
+        path.unlink()
+    out, events = tmp_path / "out", []
+    (photos / "K.json").write_text('{"K": [[170, 0, 64], [0, 170, 96], [0, 0, 1]]}')
+    options = replace(options, camera=photos / "K.json")
+    assert len(fit_folder(photos, options, out, observations=photos)) == 1
+    assert fit_folder(photos, options, out, observations=photos) == []
+    CHANGES[what](photos)
+    assert len(fit_folder(photos, options, out, observations=photos, on_event=events.append)) == 1
+    assert events[0].changed == {"a": (what,)}
+    assert fit_folder(photos, options, out, observations=photos) == []
 
 
 def test_errors_of_a_single_photo_are_raised(photos, options, tmp_path):

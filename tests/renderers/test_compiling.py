@@ -4,6 +4,7 @@ import os
 import pickle
 import subprocess
 import sys
+from types import SimpleNamespace
 
 from render_fit.renderers import CpuRenderer, RenderSettings
 from render_fit.renderers.kernels import compiling, rasterize
@@ -42,3 +43,53 @@ def test_a_message_is_printed_when_kernels_are_compiled_and_only_then(tmp_path) 
     ]
     assert runs[0].stderr.count("compiling the cpu renderer") == 1
     assert "compiling" not in runs[1].stderr
+
+
+PROGRAM = (
+    "import numpy as np; from render_fit.renderers.kernels.grid import edge_boxes\n"
+    "edge_boxes(np.zeros((1, 4)), 0.0, 0.0, 1.0, 1, 1, np.zeros((1, 4), np.int32)); print('worked')"
+)
+
+
+def run(**environment) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM], env={**os.environ, **environment}, capture_output=True, text=True
+    )
+
+
+def test_kernels_work_where_nothing_can_be_cached(monkeypatch) -> None:
+    def no_place(function, **options):
+        if options.pop("cache", False):
+            raise RuntimeError("cannot cache function: no locator available")
+        return njit(function, **options)
+
+    njit = compiling.numba.njit
+    monkeypatch.setattr(compiling.numba, "njit", no_place)
+    assert compiling.kernel(lambda x: x + 1)(2) == 3
+
+
+def test_damaged_caches_are_compiled_again(tmp_path) -> None:
+    assert run(NUMBA_CACHE_DIR=str(tmp_path)).returncode == 0
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert files
+    for damage in (b"", b"garbage"):
+        for path in files:
+            path.write_bytes(damage)
+        made = run(NUMBA_CACHE_DIR=str(tmp_path))
+        assert made.stdout == "worked\n", made.stderr
+
+
+def test_a_cache_that_cannot_be_written_to_is_no_error(tmp_path) -> None:
+    class Full:
+        _cache_file = SimpleNamespace(_index_path=str(tmp_path / "gone"))
+
+        def load_overload(self, *_):
+            raise EOFError
+
+        def save_overload(self, *_):
+            raise OSError(28, "No space left on device")
+
+    cache = Full()
+    compiling._make_optional(cache)
+    assert cache.load_overload("signature", None) is None
+    assert cache.save_overload("signature", None) is None

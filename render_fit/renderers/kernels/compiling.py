@@ -3,8 +3,9 @@
 import hashlib
 import inspect
 import logging
+import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ class _Compilation(events.Listener):
 @cache
 def _log_compiling() -> None:
     """Log, once in a process, that the kernels are not in the cache."""
-    _logger.warning("compiling the cpu renderer for this machine: about 20 s, once; later runs use the cache")
+    _logger.warning("compiling the cpu renderer for this machine: about 20 s; later runs use the cache if there is one")
 
 
 events.register("numba:compile", _Compilation())
@@ -83,14 +84,43 @@ def kernel(function: Any = None, *, parallel: bool = False, inline: bool = False
         options: dict[str, Any] = {"forceinline": True} if inline else {}
         if simd:
             options["fastmath"] = SIMD_MATHS
-        dispatcher: Any = numba.njit(
-            inspect.unwrap(plain), cache=True, nogil=True, parallel=parallel, error_model="numpy", **options
-        )
+        options |= {"nogil": True, "parallel": parallel, "error_model": "numpy"}
+        plain = inspect.unwrap(plain)
+        try:
+            dispatcher: Any = numba.njit(plain, cache=_has_place(), **options)
+        except RuntimeError:  # neither beside the package nor in the home folder is a place for a cache
+            return numba.njit(plain, **options)
         # By default numba uses a cached function as long as its own file is unchanged, although it contains the code
         # of functions and constants of other files. (Private API; covered by test_compiling.)
         cache_file = getattr(dispatcher._cache, "_cache_file", None)
         if cache_file is not None:
             cache_file._source_stamp = fingerprint()
+            _make_optional(dispatcher._cache)
         return dispatcher
 
     return compiled if function is None else compiled(function)
+
+
+def _has_place() -> bool:
+    """Whether numba has a folder for a cache: for a user without a home it would make one of the name ``~``."""
+    beside = os.access(Path(__file__).parent, os.W_OK)
+    return bool(os.environ.get("NUMBA_CACHE_DIR")) or beside or os.path.expanduser("~") != "~"
+
+
+def _make_optional(cache: Any) -> None:
+    """Lets a kernel compile if its cached file is damaged, and run if it cannot be written (a full disk)."""
+    load, save = cache.load_overload, cache.save_overload
+
+    def load_or_compile(*arguments: Any) -> Any:
+        try:
+            return load(*arguments)
+        except Exception:  # unpickling a damaged file raises anything; without its index the next run starts anew
+            with suppress(OSError):
+                Path(cache._cache_file._index_path).unlink(missing_ok=True)
+            return None
+
+    def save_if_possible(*arguments: Any) -> None:
+        with suppress(OSError):
+            save(*arguments)
+
+    cache.load_overload, cache.save_overload = load_or_compile, save_if_possible

@@ -17,7 +17,7 @@ from render_fit.evaluation.experiments.runner import run_experiment
 from render_fit.evaluation.experiments.settings import ExperimentConfig
 from render_fit.evaluation.experiments.street_photos import LOOSE, TIGHT, label_shares
 from render_fit.evaluation.fit_errors import covered_pixels
-from render_fit.observations.files import read_labels
+from render_fit.observations.label_maps import read_labels
 from render_fit.synthesis import everyday_pose, synthetic_scene
 
 
@@ -69,5 +69,6 @@ def test_a_small_run_reports_a_photo(shared_data: Path, tmp_path: Path):
     assert set(result.columns) <= set(result.people[0].values)
     assert (tmp_path / "street-photos.png").stat().st_size > 0
     (photo,) = (one for one in read_ccp(shared_data) if one.name == result.people[0].values["name"])
-    labels, space = read_labels(tmp_path / "parts" / f"{photo.name}.png", "atr", (photo.height, photo.width))
+    found = read_labels(tmp_path / "parts" / f"{photo.name}.png", "atr", (photo.height, photo.width))
+    labels, space = found.labels, found.part_space
     assert space is ATR and {"hair", "upper-clothes", "background"} <= {ATR.labels[i] for i in labels.unique()}

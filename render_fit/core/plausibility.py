@@ -1,0 +1,49 @@
+"""Which values of a quantity can be true: one check for each quantity, called wherever such a value enters.
+
+Without torch, so that mistakes in options are told at once. `core.cameras.check_camera` checks intrinsics by these
+limits.
+"""
+
+from __future__ import annotations
+
+from render_fit.core.errors import InputError
+
+FOCAL_35MM = (8.0, 2000.0)
+"""35 mm equivalent focal lengths of cameras, mm: from below the widest lenses without fisheye distortion (9 mm) to
+telescopes. EXIF's ``FocalLength`` of phones, 3 to 7 mm of a small sensor, lies below."""
+
+HEIGHT_M = (0.4, 2.8)
+"""Standing heights of people, m: from newborns to above the tallest man on record (2.72 m)."""
+
+LEAST_SCORE = 0.05
+"""Scores under which a keypoint counts as not observed. OpenPose draws keypoints from this score on
+(``--render_threshold``); what lies below is noise, at places that have nothing to do with the person."""
+
+ASPECTS = (0.5, 2.0)
+"""Ratio fy / fx of real cameras and of pictures that were stretched."""
+
+
+def check_height(height_m: float, name: str) -> None:
+    """Raises InputError if no person is that high.
+
+    Args:
+        height_m: Standing height, m.
+        name: Argument or file that it comes from, for the message.
+    """
+    low, high = HEIGHT_M
+    if not low <= height_m <= high:  # not a number fails too
+        raise InputError(f"{name}: expected the person's height in metres, between {low:g} and {high:g}")
+
+
+def is_focal_35mm(focal_35mm: float) -> bool:
+    """Whether a camera can have this 35 mm equivalent focal length, mm."""
+    return FOCAL_35MM[0] <= focal_35mm <= FOCAL_35MM[1]
+
+
+def check_focal_35mm(focal_35mm: float, name: str) -> None:
+    """Raises InputError if no camera has this 35 mm equivalent focal length, mm; ``name`` begins the message."""
+    if not is_focal_35mm(focal_35mm):
+        raise InputError(
+            f"{name}: expected the focal length on 35 mm film, {FOCAL_35MM[0]:g} to {FOCAL_35MM[1]:g} mm; the "
+            "lens's own focal length on a small sensor is several times shorter (see FocalLengthIn35mmFilm in EXIF)"
+        )

@@ -1,0 +1,57 @@
+"""The files that a result was made from, by their content: a result is done again when one of them changed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from render_fit.datasets.photo_folder import PhotoJob
+from render_fit.pipelines.options import FitOptions
+
+CHUNK_BYTES = 1 << 20
+
+
+def fingerprints(job: PhotoJob, options: FitOptions) -> dict[str, str]:
+    """SHA-256 of every file that the fits of a photo depend on.
+
+    Args:
+        job: Photo and the files about it.
+        options: Options of the run; recipe, regressor and body count if they are files.
+
+    Returns:
+        What the file is → hash of its content; without files that cannot be read, whose error comes with the fit.
+    """
+    files = {"photo": job.image} | {
+        key: path for key in ("mask", "keypoints", "parts", "occluders") if (path := getattr(job.files, key))
+    }
+    given = {"camera": options.camera, "recipe": options.recipe, "regressor": options.regressor, "body": options.body}
+    files |= {key: Path(name) for key, name in given.items() if name is not None and Path(name).is_file()}
+    return {key: found for key, path in files.items() if (found := _fingerprint(path))}
+
+
+def changed_inputs(report: Mapping[str, Any], now: Mapping[str, str]) -> tuple[str, ...]:
+    """Names of the inputs that are not those of a report; none if the report does not say (versions up to 0.2)."""
+    before = report.get("inputs")
+    if not isinstance(before, dict):
+        return ()
+    return tuple(key for key in {**before, **now} if before.get(key) != now.get(key))
+
+
+def _fingerprint(path: Path) -> str:
+    try:
+        state = path.stat()
+        return _hash(path, state.st_size, state.st_mtime_ns)
+    except OSError:
+        return ""
+
+
+@lru_cache(maxsize=64)
+def _hash(path: Path, size: int, changed_ns: int) -> str:
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            found.update(chunk)
+    return found.hexdigest()
