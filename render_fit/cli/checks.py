@@ -10,6 +10,7 @@ from pathlib import Path
 
 from render_fit.core.errors import InputError
 from render_fit.core.files import prepare_output
+from render_fit.core.part_names import part_space_name
 from render_fit.core.registry import Registry
 
 BODIES: Registry[None] = Registry("body", "render_fit.bodies", {"open": lambda: None})
@@ -17,7 +18,6 @@ RENDERERS: Registry[None] = Registry(
     "renderer", "render_fit.renderers", dict.fromkeys(("cpu", "pytorch3d", "reference"), lambda: None)
 )
 REGRESSORS: Registry[None] = Registry("regressor", "render_fit.regressors", {})
-PART_LABELS = ("smpl24", "nbf12", "nbf12-outline", "atr", "lip", "pascal", "densepose24")
 
 
 def check_files(*paths: Path | None) -> None:
@@ -37,8 +37,8 @@ def check_part_labels(name: str | None) -> None:
     Raises:
         InputError: if there is none of that name.
     """
-    if name is not None and name.lower() not in PART_LABELS:
-        raise InputError(f"part labels {name!r}: unknown label space; known are {', '.join(PART_LABELS)}")
+    if name is not None:
+        part_space_name(name)
 
 
 def check_recipe(name: str, training: bool = False) -> None:

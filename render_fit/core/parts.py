@@ -29,7 +29,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from render_fit.core.errors import InputError
+from render_fit.core.part_names import part_space_name
 from render_fit.core.skeletons import SMPL_24, mirrored_name
 
 OUTLIER_SHARE = 0.02
@@ -403,13 +403,6 @@ PART_SPACES: dict[str, PartSpace] = {
     space.name: space for space in (SMPL_24_PARTS, NBF_12, NBF_12_OF_OUTLINE, ATR, LIP, CIHP, PASCAL, DENSEPOSE_24)
 }
 
-_OTHER_NAMES = {
-    "smpl": "smpl24", "nbf": "nbf12", "densepose": "densepose24", "densepose_coco": "densepose24",
-    "look_into_person": "lip", "graphonomy": "cihp", "pgn": "cihp", "pascal_person_part": "pascal",
-    "pascal_part": "pascal",
-    **{f"schp_{name}": name for name in ("atr", "lip", "pascal")},
-}  # fmt: skip
-
 
 def part_space_named(name: str) -> PartSpace:
     """The label space of a name, in any spelling of it: ``PASCAL-Person-Part``, ``SCHP LIP``.
@@ -417,15 +410,7 @@ def part_space_named(name: str) -> PartSpace:
     Raises:
         InputError: if the name is unknown; the message lists the known ones.
     """
-
-    def plain(text: str) -> str:
-        return "".join(c for c in text.lower() if c.isalnum())
-
-    known = {plain(key): space for key, space in PART_SPACES.items()}
-    known |= {plain(other): PART_SPACES[key] for other, key in _OTHER_NAMES.items()}
-    if plain(name) not in known:
-        raise InputError(f"part labels {name!r}: unknown label space; known are {', '.join(PART_SPACES)}")
-    return known[plain(name)]
+    return PART_SPACES[part_space_name(name)]
 
 
 N_PARTS = 24

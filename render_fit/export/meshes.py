@@ -136,9 +136,8 @@ def _glb(
             for primitive in one["primitives"]:
                 primitive["material"] = 0
 
-    return trimesh.exchange.gltf.export_glb(
-        scene, include_normals=True, unitize_normals=True, tree_postprocessor=finish
-    )
+    export = trimesh.exchange.gltf.export_glb
+    return export(scene, include_normals=True, unitize_normals=True, tree_postprocessor=finish)
 
 
 def _linear(colours: Integer[np.ndarray, "v 3"]) -> UInt8[np.ndarray, "v 4"]:

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from render_fit.observations.files import read_labels
 
 from render_fit.bodies import BODIES, load_body_or_fail
 from render_fit.cli import checks
 from render_fit.core.errors import InputError
-from render_fit.core.parts import PART_SPACES
+from render_fit.core.part_names import PART_SPACE_NAMES
+from render_fit.core.parts import PART_SPACES, part_space_named
 from render_fit.fitting.recipe import load_recipe
 from render_fit.regressors.checkpoint import load_regressor
 from render_fit.renderers import RENDERERS, make_renderer
@@ -30,7 +30,7 @@ def message(check: Callable[[], object]) -> str:
         (lambda: checks.check_regressor("liftr"), lambda: load_regressor("liftr")),
         (lambda: checks.check_renderer("gpu"), lambda: make_renderer("gpu")),
         (lambda: checks.check_body("smpl.pkl"), lambda: load_body_or_fail("smpl.pkl")),
-        (lambda: checks.check_part_labels("coco"), lambda: read_labels("parts.png", "coco", (2, 2))),
+        (lambda: checks.check_part_labels("coco"), lambda: part_space_named("coco")),
     ],
 )
 def test_the_words_are_those_of_the_library(early: Callable[[], object], late: Callable[[], object]) -> None:
@@ -40,7 +40,7 @@ def test_the_words_are_those_of_the_library(early: Callable[[], object], late: C
 def test_the_names_are_those_of_the_library() -> None:
     assert set(checks.BODIES.own) == set(BODIES.own)
     assert set(checks.RENDERERS.own) == set(RENDERERS.own)
-    assert tuple(PART_SPACES) == checks.PART_LABELS
+    assert tuple(PART_SPACES) == PART_SPACE_NAMES
 
 
 def test_what_exists_passes(tmp_path: Path) -> None:
