@@ -96,3 +96,17 @@ def limit_threads_of_new_processes(threads: int) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """Runs torch on one thread. More threads do not speed up work on crops of a few hundred pixels, and wait for each
+    other on a busy machine (an observer: 2.8 s per photo instead of 0.45 s at a load of four per core)."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

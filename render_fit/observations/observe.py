@@ -15,6 +15,7 @@ from render_fit.core.errors import InputError, NoPersonError
 from render_fit.core.parts import NBF_12_OF_OUTLINE, PartSpace
 from render_fit.core.registry import Registry
 from render_fit.core.skeletons import Skeleton
+from render_fit.observations.blazepose.observer import BlazePoseObserver
 from render_fit.observations.camera_source import resolve_camera
 from render_fit.observations.files import Person, PersonChoice, choose_people, read_labels, read_mask, read_people
 from render_fit.observations.images import Photo, read_photo
@@ -39,11 +40,11 @@ class Observer(Protocol):
     name: str
 
     def observe(self, image: Float[Tensor, "3 h w"], box: Box | None = None) -> Observation:
-        """Observes the person in the box (pixels), or the most prominent one; raises NoPersonError if none is found."""
+        """Observes the person in the box (pixels), or the largest one; raises NoPersonError if none is found."""
         ...
 
     def find_people(self, image: Float[Tensor, "3 h w"], everyone: bool = False) -> list[Box]:
-        """Boxes (pixels) of the people in the image, the most prominent first; ``everyone``: search parts of it too."""
+        """Boxes (pixels) of the people in the image, the largest first; ``everyone``: search parts of it too."""
         ...
 
 
@@ -51,8 +52,10 @@ ROOM_AROUND_JOINTS = 0.15
 """Margin that is added to boxes of keypoints before they are observed, as a share of the longer side: hands, shoes and
 the top of the head lie outside of the joints."""
 
-OBSERVERS: Registry[Observer] = Registry("observer", "render_fit.observers", {"mediapipe": MediapipeObserver})
-"""Observers by name. Making one may raise MissingDependencyError."""
+OBSERVERS: Registry[Observer] = Registry(
+    "observer", "render_fit.observers", {"blazepose": BlazePoseObserver, "mediapipe": MediapipeObserver}
+)
+"""Observers by name, the default first. Making one may raise MissingDependencyError."""
 
 
 def observe(
@@ -85,7 +88,7 @@ def observe(
         occluders: Image file with the mask of everything in front of the person; these pixels are not valid.
         box: Box of the person (left, top, width, height), pixels.
         person: Selection among several people of the keypoint file, or else of the observer (``"all"``, or a number;
-            0 is the most prominent person). With a mask or a box and no number: the person there.
+            0 is the largest person). With a mask or a box and no number: the person there.
         camera: Camera of the photo, or the path of a camera JSON file, if known (see `resolve_camera`).
         focal_35mm: 35 mm equivalent focal length, mm, if known; otherwise the one in EXIF.
         observer: Observer for what the files do not contain; None: nothing is added.
@@ -163,7 +166,7 @@ def _found_people(photo: Photo, person: PersonChoice, observer: Observer | None)
         return found
     assert isinstance(person, int)
     if not 0 <= person < len(found):
-        raise InputError(f"person {person}: found {len(found)} people, numbered from 0, the most prominent first")
+        raise InputError(f"person {person}: found {len(found)} people, numbered from 0, the largest first")
     return [found[person]]
 
 
