@@ -112,9 +112,7 @@ def finetune(
         from render_fit.training.finetuning import finetune as run
         from render_fit.training.processes import process_state
     except ImportError as error:
-        raise MissingDependencyError(
-            f"fine-tuning needs {error.name}: pip install 'render-fit[train]'"
-        ) from error
+        raise MissingDependencyError(f"fine-tuning needs {error.name}: pip install 'render-fit[train]'") from error
 
     with ProgressBar(quiet=not process_state().is_main_process, lines=True) as bar:
 

@@ -133,8 +133,8 @@ def _load_solution() -> Any:
             return solution
     except ImportError as error:
         raise MissingDependencyError(
-            'the observer mediapipe needs mediapipe: pip install "render-fit[mediapipe]" (Python below 3.13, numpy below '
-            "2), or use the observer blazepose"
+            'the observer mediapipe needs mediapipe: pip install "render-fit[mediapipe]" (Python below 3.13, numpy '
+            "below 2), or use the observer blazepose"
         ) from error
 
 

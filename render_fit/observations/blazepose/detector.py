@@ -84,8 +84,8 @@ class PersonDetector(nn.Module):
             image: (B, 3, 224, 224) RGB in [-1, 1].
 
         Returns:
-            (B, 2254) scores in [0, 1]; (B, 2254, 6, 2) centre (x, y) and size of the face's box, then the four points of
-            `Detections`, where 0 and 1 are the edges of the input.
+            (B, 2254) scores in [0, 1]; (B, 2254, 6, 2) x, y of the centre of the face's box, its size, and the four
+            points of `Detections`, where 0 and 1 are the edges of the input.
         """
         _, _, at_8, at_16, at_32 = self.encoder(image)
         at_16 = self.refine_16(self.lateral_16(at_16) + self.from_32(doubled(at_32)))
@@ -97,9 +97,7 @@ class PersonDetector(nn.Module):
         return scores[..., 0].sigmoid(), points
 
 
-def detections(
-    score: Float[Tensor, "n"], points: Float[Tensor, "n 6 2"], min_score: float
-) -> Detections:
+def detections(score: Float[Tensor, "n"], points: Float[Tensor, "n 6 2"], min_score: float) -> Detections:
     """Weighted non-maximum suppression: detections of one face are averaged, weighted by their scores.
 
     Args:

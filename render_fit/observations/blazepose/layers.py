@@ -13,20 +13,30 @@ from torch import Tensor, nn
 
 
 class Convolution(nn.Sequential):
-    """Convolution with bias and odd kernel, padded so that stride 1 keeps the size; then ReLU6 unless ``linear``."""
+    """Convolution with bias and odd kernel, then ReLU6 unless ``linear``; pads all sides unless ``padded`` already."""
 
     def __init__(
-        self, inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1, linear: bool = False
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int = 1,
+        stride: int = 1,
+        groups: int = 1,
+        linear: bool = False,
+        padded: bool = False,
     ) -> None:
-        convolution = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups)
+        padding = 0 if padded else kernel // 2
+        convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups)
         super().__init__(convolution, *([] if linear else [nn.ReLU6()]))
 
 
 class Depthwise(Convolution):
     """Convolution of each channel by itself."""
 
-    def __init__(self, channels: int, kernel: int = 3, stride: int = 1, linear: bool = False) -> None:
-        super().__init__(channels, channels, kernel, stride, groups=channels, linear=linear)
+    def __init__(
+        self, channels: int, kernel: int = 3, stride: int = 1, linear: bool = False, padded: bool = False
+    ) -> None:
+        super().__init__(channels, channels, kernel, stride, channels, linear, padded)
 
 
 class Separable(nn.Sequential):
@@ -41,16 +51,15 @@ class SeparableResidual(nn.Module):
 
     def __init__(self, channels: int, linear_depthwise: bool = False, halve: bool = False) -> None:
         super().__init__()
-        self.depthwise = Depthwise(channels, stride=2 if halve else 1, linear=linear_depthwise)
+        self.depthwise = Depthwise(channels, stride=2 if halve else 1, linear=linear_depthwise, padded=halve)
         self.pointwise = Convolution(channels, channels, linear=True)
         self.halve = halve
-        if halve:
-            self.depthwise[0].padding = (0, 0)  # TensorFlow pads an even size below and to the right only
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h2 w2"]:
         if not self.halve:
             return F.relu6(x + self.pointwise(self.depthwise(x)))
-        return F.relu6(F.max_pool2d(x, 2) + self.pointwise(self.depthwise(F.pad(x, (0, 1, 0, 1)))))
+        padded = F.pad(x, (0, 1, 0, 1))  # as TensorFlow pads an even size: to the right and below only
+        return F.relu6(F.max_pool2d(x, 2) + self.pointwise(self.depthwise(padded)))
 
 
 class InvertedResidual(nn.Module):

@@ -30,8 +30,9 @@ FIRST_ZOOM = 1.35
 """Side of the first region around a given box, as a multiple of the box's longer side."""
 
 ZOOM_ALONE, ZOOM_IN_CONTEXT = 0.9, 1.05
-"""Sides of the regions of the averaged passes, as multiples of the network's own: with the surroundings greyed out, which
-keeps to the right person, and with the surroundings, which gives better outlines. Each is repeated on the mirror image."""
+"""Sides of the regions of the averaged passes, as multiples of the network's own: with the surroundings greyed out,
+which keeps to the right person, and with the surroundings, which gives better outlines. Each is repeated on the mirror
+image."""
 
 DETECTION_ZOOM = 1.6
 """Side of the square around a given box in which people are detected if the first region did not show the person, as a
@@ -53,7 +54,6 @@ AGREEING_OVERLAP = 0.5
 
 AGREEING_DISTANCE = 0.1
 """Mean distance from the keypoints of the best pass, as a share of the region, up to which passes are averaged."""
-
 
 MIN_PASSES = 2
 """Passes of four that must agree on a person whom the observer has found itself."""
@@ -205,8 +205,9 @@ def _best(people: People, box: Box) -> tuple[People, float]:
     return people[[best]], float(overlaps[best])
 
 
-def _agreeing(passes: People, masks: Bool[Tensor, "n h w"], best: int) -> Bool[Tensor, "n"]:
+def _agreeing(passes: People, best: int) -> Bool[Tensor, "n"]:
     """Passes that show the same person in the same pose as the best one."""
+    masks = passes.regions.resampled(passes.mask, passes.regions[[best]]) >= 0.5
     shared = (masks & masks[best]).sum(dim=(1, 2)) / (masks | masks[best]).sum(dim=(1, 2)).clamp(min=1)
     weights = passes.confidence * passes.confidence[best] + 1e-6
     distances = (passes.keypoints_px - passes.keypoints_px[best]).norm(dim=2) / passes.regions.side_px[best]
@@ -220,19 +221,17 @@ def _mean(target: Target, passes: People) -> Seen:
     """Mean of the passes that show the same person as the one that matches the target's box best."""
     image, visible = target.pyramid.image, target.visible
     height, width = image.shape[1:]
-    rows, columns = window(visible, height, width)
-    corner = torch.tensor([float(columns.start), float(rows.start)])
-    moved = replace(passes.regions, centre_px=passes.regions.centre_px - corner)
-    masks = moved.paste(passes.mask, rows.stop - rows.start, columns.stop - columns.start)
     overlaps = torch.tensor([box_overlap(one, target.box) for one in passes.boxes])
-    best = int((overlaps**2 * passes.confidence.mean(dim=1)).argmax())
-    agreeing = _agreeing(passes, masks >= 0.5, best)
-    passes, masks = passes[agreeing], masks[agreeing]
+    passes = passes[_agreeing(passes, int((overlaps**2 * passes.confidence.mean(dim=1)).argmax()))]
     weights = passes.confidence + 1e-3
     weights = (weights / weights.sum(dim=0))[..., None]
     keypoints, confidence = (weights * passes.keypoints_px).sum(dim=0), passes.confidence.mean(dim=0)
+    rows, columns = window(visible, height, width)
+    corner = torch.tensor([float(columns.start), float(rows.start)])
+    moved = replace(passes.regions, centre_px=passes.regions.centre_px - corner)
     mask = torch.zeros(height, width)
-    mask[rows, columns] = masks.mean(dim=0)
+    size = (rows.stop - rows.start, columns.stop - columns.start)
+    mask[rows, columns] = moved.paste_mean(passes.mask, *size)
     sure = torch.where(confidence >= 0.5, confidence, 0.0)
     x, y = keypoints.unbind(dim=1)
     inside = (x >= 0) & (x <= width) & (y >= 0) & (y <= height)

@@ -38,7 +38,7 @@ class People:
         keypoints_px: (N, 33, 2) keypoints, pixels of the image.
         confidence: (N, 33) visibility of the keypoints, in [0, 1].
         keypoints_3d: (N, 33, 3) keypoints in camera axes relative to the middle of the hips, metres.
-        alignment_px: (N, 2, 2) alignment points, from which `Regions.around` makes the region of a further pass, pixels.
+        alignment_px: (N, 2, 2) alignment points, for the region of a further pass (`Regions.around`), pixels.
         mask: (N, 256, 256) mask in the region, in [0, 1].
     """
 
@@ -64,15 +64,13 @@ class People:
 
     @property
     def boxes(self) -> list[Box]:
-        """Box of each person's mask and keypoints with confidence of at least 0.5, pixels; of the region without any."""
+        """Box of each person's mask and keypoints with confidence of at least 0.5, pixels; else of the region."""
         found = []
         for i in range(len(self)):
             rows, columns = torch.nonzero(self.mask[i] >= 0.5, as_tuple=True)
             pixels = torch.stack([columns, rows], dim=1) / self.mask.shape[-1]
-            points = torch.cat([
-                self.regions[[i]].to_image(pixels[None])[0],
-                self.keypoints_px[i][self.confidence[i] >= 0.5],
-            ])
+            in_image = self.regions[[i]].to_image(pixels[None])[0]
+            points = torch.cat([in_image, self.keypoints_px[i][self.confidence[i] >= 0.5]])
             if len(points) == 0:
                 points = self.regions[[i]].to_image(torch.tensor([[[0.0, 0.0], [1.0, 1.0], [0.0, 1.0], [1.0, 0.0]]]))[0]
             (left, top), (right, bottom) = points.amin(dim=0).tolist(), points.amax(dim=0).tolist()
@@ -83,12 +81,18 @@ class People:
 class Pyramid:
     """An image, and halvings of it as they are needed.
 
-    Attributes:
+    Args:
         image: (3, H, W) RGB in [0, 1].
+        most_halvings: With 0, regions of any size are read from the image itself, as MediaPipe does.
+
+    Attributes:
+        image: The image.
+        most_halvings: Most halvings of which regions are read.
     """
 
-    def __init__(self, image: Float[Tensor, "3 h w"]) -> None:
+    def __init__(self, image: Float[Tensor, "3 h w"], most_halvings: int = 16) -> None:
         self.image = image
+        self.most_halvings = most_halvings
         self._levels = [image]
 
     def level(self, halvings: int) -> Float[Tensor, "3 h2 w2"]:
@@ -118,7 +122,9 @@ class View:
         Regions with more than twice the crop's resolution are taken from a halved image: less aliasing than MediaPipe.
         """
         crops = torch.zeros(len(self.regions), 3, side, side)
-        halvings = (self.regions.side_px / side).clamp(min=1).log2().floor().long()
+        halvings = (
+            (self.regions.side_px / side).clamp(min=1).log2().floor().long().clamp(max=self.pyramid.most_halvings)
+        )
         for count in halvings.unique().tolist():
             chosen, factor = halvings == count, 2**count
             smaller = self.regions[chosen]
@@ -137,10 +143,10 @@ class Networks:
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
-        layout = torch.channels_last  # as the CPU's convolutions want it: 14 instead of 24 ms, 19 instead of 27 ms
-        self._detector, self._landmarks = (
-            network.to(device=device, memory_format=layout) for network in read_networks()
-        )
+        detector, landmarks = read_networks()
+        # the layout that the CPU's convolutions want: 14 instead of 24 ms, 19 instead of 27 ms
+        self._detector = detector.to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self._landmarks = landmarks.to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
     @torch.inference_mode()
     def detect(self, views: Sequence[View], min_score: float) -> list[list[tuple[Regions, Float[Tensor, "n"]]]]:
@@ -179,9 +185,10 @@ class Networks:
             People of each view.
         """
         crops = torch.cat([view.crops(LANDMARKS_SIDE_PX, replicate=True) for view in views])
-        parts = [landmarks_of(self._landmarks, batch) for batch in self._batches(crops.flip(3) if mirrored else crops)]
-        seen = Landmarks(*(torch.cat([getattr(part, field.name) for part in parts]).cpu() for field in fields(Landmarks)))
-        seen = _mirrored(seen) if mirrored else seen
+        crops = crops.flip(3) if mirrored else crops
+        parts = [landmarks_of(self._landmarks, batch) for batch in self._batches(crops)]
+        whole = (torch.cat([getattr(part, field.name) for part in parts]).cpu() for field in fields(Landmarks))
+        seen = _mirrored(Landmarks(*whole)) if mirrored else Landmarks(*whole)
         found, at = [], 0
         for view in views:
             part = slice(at, at + len(view.regions))

@@ -13,6 +13,9 @@ from torch import Tensor
 
 from render_fit.observations.observation import Box
 
+STRIP_ROWS = 256
+"""Rows of an image to which maps are pasted at once."""
+
 MARGIN = 1.25
 """Side of a region over the diameter of the circle around the person."""
 
@@ -21,10 +24,10 @@ MARGIN = 1.25
 class Regions:
     """N regions of one image.
 
-    MediaPipe's coordinates are kept, in which a point (u, v) of a region, 0 and 1 at its edges, lies at
-    ``centre + rotation · (u - 1/2, v - 1/2) · side``, while pixel (column, row) of a region of n pixels shows that point
-    for u = column / n, v = row / n, read from the image with pixel centres at integers. So the pixels of a reduced
-    region are up to half a pixel off; the networks were trained on such input.
+    A point (u, v) of a region, 0 and 1 at its edges, lies at ``centre + axes · (u - 1/2, v - 1/2) · side``. Pixel
+    (column, row) of a crop of n pixels shows the point u = column / n, v = row / n, read from the image with pixel
+    centres at integers: MediaPipe's convention, in which crops are half a pixel of theirs off and masks are pasted back
+    by the same rule.
 
     Attributes:
         centre_px: (N, 2) x, y of the centre, pixels.
@@ -56,11 +59,12 @@ class Regions:
         """Regions from a person's alignment points.
 
         Args:
-            alignment_px: (N, 2, 2) middle of the hips, and a point on the circle around the person above the head, pixels.
+            alignment_px: (N, 2, 2) middle of the hips, and the point of the circle around the person above the head,
+                pixels.
         """
         up = alignment_px[:, 1] - alignment_px[:, 0]
-        angle = math.pi / 2 - torch.atan2(-up[:, 1], up[:, 0])
-        return cls(alignment_px[:, 0], 2 * MARGIN * up.norm(dim=1), torch.remainder(angle + math.pi, math.tau) - math.pi)
+        angle = torch.remainder(math.pi / 2 - torch.atan2(-up[:, 1], up[:, 0]) + math.pi, math.tau) - math.pi
+        return cls(alignment_px[:, 0], 2 * MARGIN * up.norm(dim=1), angle)
 
     @classmethod
     def squares(cls, boxes: Sequence[Box]) -> Regions:
@@ -96,15 +100,30 @@ class Regions:
         crops = _sampled(image, at, "border" if replicate else "zeros")
         return crops.reshape(len(image), len(self), side, side).transpose(0, 1)
 
-    def paste(self, maps: Float[Tensor, "n s s"], height: int, width: int) -> Float[Tensor, "n h w"]:
-        """Maps of the regions in the image, bilinear; zero outside of the regions."""
-        rows, columns = torch.arange(height, dtype=torch.float32), torch.arange(width, dtype=torch.float32)
-        pixels = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1)
-        pasted = [
-            _sampled(one[None], ((pixels - centre) @ axes / side + 0.5)[None] * one.shape[-1], "zeros")[0]
-            for one, centre, axes, side in zip(maps, self.centre_px, self.axes, self.side_px, strict=True)
-        ]
-        return torch.stack(pasted) if pasted else torch.zeros(0, height, width)
+    def paste_mean(self, maps: Float[Tensor, "n s s"], height: int, width: int) -> Float[Tensor, "h w"]:
+        """Mean of maps of the regions in the image, bilinear; each is zero outside of its region.
+
+        Computed in strips of rows, which bounds the memory.
+        """
+        columns = torch.arange(width, dtype=torch.float32)
+        pasted = torch.zeros(height, width)
+        for top in range(0, height if width else 0, STRIP_ROWS):
+            rows = torch.arange(top, min(top + STRIP_ROWS, height), dtype=torch.float32)
+            pixels = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1)
+            for one, centre, axes, side in zip(maps, self.centre_px, self.axes, self.side_px, strict=True):
+                at = ((pixels - centre) @ axes / side + 0.5)[None] * maps.shape[-1]
+                pasted[top : top + STRIP_ROWS] += _sampled(one[None], at, "zeros")[0] / len(maps)
+        return pasted
+
+    def resampled(self, maps: Float[Tensor, "n s s"], target: Regions) -> Float[Tensor, "n s s"]:
+        """Maps of the regions in the pixels of one other region: the nearest pixel; zero outside."""
+        side = maps.shape[-1]
+        pixels = target.pixels(side).reshape(1, -1, 2)
+        points = (pixels - self.centre_px[:, None]) @ self.axes / self.side_px[:, None, None] + 0.5
+        columns, rows = (points * side).round().long().unbind(dim=2)
+        inside = (columns >= 0) & (columns < side) & (rows >= 0) & (rows < side)
+        index = rows.clamp(0, side - 1) * side + columns.clamp(0, side - 1)
+        return (maps.flatten(1).gather(1, index) * inside).reshape(maps.shape)
 
 
 def _sampled(image: Float[Tensor, "c h w"], at: Float[Tensor, "1 h2 w2 2"], outside: str) -> Float[Tensor, "c h2 w2"]:
@@ -112,8 +131,7 @@ def _sampled(image: Float[Tensor, "c h w"], at: Float[Tensor, "1 h2 w2 2"], outs
 
     Positions are multiples of 1/32 px, as OpenCV's are: some keypoints jump when the image changes by a grey level.
     """
-    if at.numel() == 0:
-        return torch.zeros(len(image), *at.shape[1:3])
     size = torch.tensor([image.shape[2], image.shape[1]])
-    grid = (2 * (at * 32).round() / 32 + 1) / size - 1  # grid_sample's coordinates: -1 and 1 are the image's outer edges
+    # grid_sample's coordinates: -1 and 1 are the image's outer edges
+    grid = (2 * (at * 32).round() / 32 + 1) / size - 1
     return F.grid_sample(image[None], grid.to(image), mode="bilinear", padding_mode=outside, align_corners=False)[0]

@@ -1,9 +1,10 @@
-"""Search for all people in photos: detection in parts of each photo, verified by the landmarks and a second detection."""
+"""Search for all people in photos: detections in parts of each, verified by landmarks and by a second detection."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 from jaxtyping import Bool, Float
@@ -71,10 +72,10 @@ def search(networks: Networks, pyramids: Sequence[Pyramid], everyone: bool) -> l
         People of each photo.
     """
     rounds = [search_squares(*pyramid.image.shape[1:]) for pyramid in pyramids]
-    everywhere = [sum(of_photo, []) for of_photo in rounds]
+    everywhere = [list(chain(*of_photo)) for of_photo in rounds]
     if everyone:
         return _searched(networks, pyramids, everywhere)
-    found = _searched(networks, pyramids, [sum(of_photo[:2], []) for of_photo in rounds])
+    found = _searched(networks, pyramids, [list(chain(*of_photo[:2])) for of_photo in rounds])
     return [
         one if one.boxes else _searched(networks, [pyramid], [squares])[0]
         for one, pyramid, squares in zip(found, pyramids, everywhere, strict=True)
@@ -129,7 +130,6 @@ def _distinct_regions(regions: Regions, score: Tensor) -> list[int]:
     """Regions that differ from all with a higher score, those with the highest scores first."""
     kept: list[int] = []
     for i in score.argsort(descending=True).tolist():
-        others = regions[kept]
         if not bool(_alike(regions[[i]], regions[kept], SAME_CENTRE, SAME_SIZE).any()):
             kept.append(i)
     return kept
@@ -152,19 +152,9 @@ def _same_person(people: People, i: int, j: int) -> bool:
     """Whether the smaller of two masks lies in the larger one."""
     if float(people.regions.side_px[i]) > float(people.regions.side_px[j]):
         i, j = j, i
-    inside = _resampled(people.regions[[j]], people.mask[j], people.regions[[i]])
+    inside = people.regions[[j]].resampled(people.mask[[j]], people.regions[[i]])[0]
     smaller = people.mask[i] >= 0.5
     return float((smaller & (inside >= 0.5)).sum()) >= SAME_MASK * max(1.0, float(smaller.sum()))
-
-
-def _resampled(region: Regions, mask: Tensor, target: Regions) -> Tensor:
-    """Mask of one region, in the pixels of another region."""
-    side = mask.shape[-1]
-    points = (target.pixels(side).reshape(-1, 2) - region.centre_px) @ region.axes[0] / region.side_px + 0.5
-    columns, rows = (points * side).round().long().unbind(dim=1)
-    inside = (columns >= 0) & (columns < side) & (rows >= 0) & (rows < side)
-    values = mask[rows.clamp(0, side - 1), columns.clamp(0, side - 1)] * inside
-    return values.reshape(side, side)
 
 
 def _upright(regions: Regions) -> Regions:
