@@ -131,7 +131,7 @@ class BlazePoseObserver:
 
         Args:
             image: (3, H, W) RGB in [0, 1].
-            everyone: Search small parts of the image even if the whole image contains a person.
+            everyone: Search parts of the image even if the whole image contains a person.
 
         Returns:
             Boxes of the people, pixels; the largest person first.
@@ -139,7 +139,7 @@ class BlazePoseObserver:
         return search(self._networks, [Pyramid(image)], everyone)[0].boxes
 
     @one_torch_thread()
-    def observe_people(self, images: Sequence[Float[Tensor, "3 h w"]]) -> list[list[Observation]]:
+    def observe_people(self, images: Sequence[Float[Tensor, "3 _ _"]]) -> list[list[Observation]]:
         """Observes all people of several photos, whose regions pass through the networks together.
 
         Args:

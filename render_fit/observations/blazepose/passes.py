@@ -122,10 +122,8 @@ class View:
         Regions with more than twice the crop's resolution are taken from a halved image: less aliasing than MediaPipe.
         """
         crops = torch.zeros(len(self.regions), 3, side, side)
-        halvings = (
-            (self.regions.side_px / side).clamp(min=1).log2().floor().long().clamp(max=self.pyramid.most_halvings)
-        )
-        for count in halvings.unique().tolist():
+        halvings = (self.regions.side_px / side).clamp(min=1).log2().floor().clamp(max=self.pyramid.most_halvings)
+        for count in halvings.long().unique().tolist():
             chosen, factor = halvings == count, 2**count
             smaller = self.regions[chosen]
             smaller = Regions((smaller.centre_px - (factor - 1) / 2) / factor, smaller.side_px / factor, smaller.angle)
