@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import render_fit
+from benchmarks.against_mediapipe import TURNS, PoseGraph
 from render_fit.core.errors import NoPersonError
 from render_fit.observations import observe
 from render_fit.observations.blazepose.detector import PersonDetector, detections
@@ -20,7 +21,8 @@ from render_fit.observations.blazepose.passes import Networks, Pyramid, View
 from render_fit.observations.blazepose.regions import Regions
 from render_fit.observations.blazepose.weights import ASSET, read_networks, write_networks
 from render_fit.observations.images import read_photo
-from tests.observations.mediapipe_graph import FIXTURE, TURNS, PoseGraph
+
+FIXTURE = Path(__file__).parent / "blazepose_astronaut.npz"
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +63,7 @@ def differences(people, keypoints_px, visibility, world):
     )
 
 
-# MediaPipe Pose, stored (mediapipe_graph.py says how) and run
+# MediaPipe Pose, stored (by `python -m benchmarks.against_mediapipe --fixture FILE`) and run
 
 
 @pytest.mark.parametrize("turns", TURNS)
