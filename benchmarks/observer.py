@@ -23,12 +23,15 @@ from render_fit.core.metrics import iou
 from render_fit.datasets.images import PhotoSample, data_folder, read_ccp, read_coco, read_up3d
 from render_fit.observations import OBSERVERS, Box, Observation, Observer
 from render_fit.observations.images import read_photo
+from render_fit.observations.observe import PeopleObserver
 
 
 def observed(observer: Observer, image: Tensor, sample: PhotoSample, given: str) -> list[Observation]:
     """The person in the annotated box, the observer's own choice, or everyone."""
     if given == "box given":
         boxes: Sequence[Box | None] = [tuple(sample.reference_box.tolist())]
+    elif given == "everyone" and isinstance(observer, PeopleObserver):
+        return observer.observe_people([image])[0]
     else:
         boxes = [None] if given == "image alone" else observer.find_people(image, everyone=True)
     found = []

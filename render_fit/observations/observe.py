@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -32,6 +33,8 @@ from render_fit.observations.observation import (
 )
 from render_fit.observations.parts_from_keypoints import parts_from_keypoints
 
+T = TypeVar("T")
+
 
 @runtime_checkable
 class Observer(Protocol):
@@ -45,6 +48,15 @@ class Observer(Protocol):
 
     def find_people(self, image: Float[Tensor, "3 h w"], everyone: bool = False) -> list[Box]:
         """Boxes (pixels) of the people in the image, the largest first; ``everyone``: search parts of it too."""
+        ...
+
+
+@runtime_checkable
+class PeopleObserver(Observer, Protocol):
+    """An observer that observes everybody at once. With others, the people found are observed one by one."""
+
+    def observe_people(self, images: Sequence[Float[Tensor, "3 _ _"]]) -> list[list[Observation]]:
+        """Observes all people of several photos, in each the largest first."""
         ...
 
 
@@ -148,23 +160,32 @@ def observe(
         )
     if keypoints is not None:
         people = _people(keypoints, photo, person, box, base.mask)
-        chosen = [(_with_person(base, one, Path(keypoints).name), box) for one in people]
+        given = [_with_person(base, one, Path(keypoints).name) for one in people]
+        completed = [_completed(one, box, observer, always_observe_3d) for one in given]
     elif person == "largest" or base.mask is not None or box is not None:
-        chosen = [(base, box)]
+        completed = [_completed(base, box, observer, always_observe_3d)]
     else:
-        chosen = [(base, found) for found in _found_people(photo, person, observer)]
-    completed = [_completed(one, its_box, observer, always_observe_3d) for one, its_box in chosen]
+        merged = [_merged(base, one) for one in _found_people(photo.image, person, observer)]
+        completed = [replace(one, box=_tight_box(one) or one.box) for one in merged]
     return [_with_parts(one) for one in completed] if parts_from_keypoints else completed
 
 
-def _found_people(photo: Photo, person: PersonChoice, observer: Observer | None) -> list[Box]:
-    """Boxes of the selected people that the observer finds."""
-    found = [] if observer is None else observer.find_people(photo.image, everyone=True)
+def _found_people(image: Tensor, person: PersonChoice, observer: Observer | None) -> list[Observation]:
+    """The selected people among all whom the observer finds."""
+    if isinstance(observer, PeopleObserver):
+        return _selected(observer.observe_people([image])[0], person)
+    if observer is None:
+        raise NoPersonError("image: no person found; give a box, or a mask and keypoints")
+    boxes = observer.find_people(image, everyone=True)
+    return [observer.observe(image, box) for box in _selected(boxes, person)]
+
+
+def _selected(found: list[T], person: PersonChoice) -> list[T]:
+    """Everyone, or the person with a number."""
     if not found:
         raise NoPersonError("image: no person found; give a box, or a mask and keypoints")
-    if person == "all":
+    if not isinstance(person, int):
         return found
-    assert isinstance(person, int)
     if not 0 <= person < len(found):
         raise InputError(f"person {person}: found {len(found)} people, numbered from 0, the largest first")
     return [found[person]]
