@@ -207,7 +207,7 @@ class Networks:
 
     def _batches(self, crops: Tensor) -> list[Tensor]:
         crops = crops.to(device=self.device).contiguous(memory_format=torch.channels_last)
-        return list(crops.split(BATCH[self.device.type]))
+        return list(crops.split(BATCH.get(self.device.type, BATCH["cuda"])))
 
 
 def _mirrored(seen: Landmarks) -> Landmarks:
