@@ -5,7 +5,7 @@
 #   make format  fix what ruff can fix, format the code
 #   make bench   measure speed and memory, compare with the baseline (half an hour, on an idle machine)
 #   make clean   delete .venv, out and builds
-# PYTHON=/path/to/python3.x chooses the interpreter (3.10, 3.11 or 3.12).
+# PYTHON=/path/to/python3.x chooses the interpreter (3.10 to 3.13).
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -17,8 +17,8 @@ STAMP := $(VENV)/.installed
 OUT ?= out/demo
 BENCHMARKS := renderer growth operations body iteration fit start load folder memory against_pytorch3d observer
 RESULTS ?= out/bench
-SUITABLE := import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))
-PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.10; do \
+SUITABLE := import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.10; do \
 	if $$p -c '$(SUITABLE)' >/dev/null 2>&1; then command -v $$p; break; fi; done)
 
 .PHONY: help demo test lint format bench clean
@@ -28,9 +28,9 @@ help:
 
 $(BIN)/python:
 	@if [ -z "$(PYTHON)" ]; then \
-		echo "make: expected Python 3.10, 3.11 or 3.12 with its venv module, found none (Debian: apt install python3-venv)." \
+		echo "make: expected Python 3.10 to 3.13 with its venv module, found none (Debian: apt install python3-venv)." \
 		     "Choose one with: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; fi
-	@"$(PYTHON)" -c '$(SUITABLE)' || { echo "make: $(PYTHON) is not a Python 3.10–3.12 with venv and ensurepip" >&2; exit 1; }
+	@"$(PYTHON)" -c '$(SUITABLE)' || { echo "make: $(PYTHON) is not a Python 3.10–3.13 with venv and ensurepip" >&2; exit 1; }
 	@echo "making $(VENV) with $$("$(PYTHON)" -V)"
 	@"$(PYTHON)" -m venv $(VENV)
 

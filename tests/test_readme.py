@@ -27,7 +27,6 @@ def blocks(language):
 
 def test_the_python_example_runs(tmp_path, monkeypatch):
     data = pytest.importorskip("skimage.data")
-    pytest.importorskip("mediapipe")
     Image.fromarray(np.asarray(data.astronaut())).save(tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)
     (code,) = blocks("python")

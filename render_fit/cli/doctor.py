@@ -20,7 +20,7 @@ REQUIRED = (
     "transformers", "safetensors", "huggingface_hub",
 )  # fmt: skip
 OPTIONAL = {
-    "mediapipe": 'observer of photos: pip install "render-fit[photo]"',
+    "mediapipe": 'observer to compare with: pip install "render-fit[mediapipe]"',
     "scikit-image": 'photo of the demo: pip install "render-fit[photo]"',
     "pytorch3d": "renderer for CUDA: built from source, see docs/rendering.md",
     "accelerate": 'training of regressors: pip install "render-fit[train]"',
@@ -67,6 +67,7 @@ def _check_components(console: Console) -> list[str]:
 
     from render_fit.bodies import open_body
     from render_fit.core.cameras import camera_from_focal
+    from render_fit.core.errors import MissingDependencyError
     from render_fit.core.files import cache_folder
     from render_fit.fitting.recipe import load_recipe, recipe_names
     from render_fit.observations import OBSERVERS
@@ -97,7 +98,7 @@ def _check_components(console: Console) -> list[str]:
             console.print(f"  observer {name}: works ({OBSERVERS[name]().name})")
         except Exception as error:  # as above
             console.print(f"  observer {name}: [yellow]not available[/]: {escape(str(error))}")
-            problems.append(f"observer {name}: {error}")
+            problems += [] if isinstance(error, MissingDependencyError) else [f"observer {name}: {error}"]
     for name in recipe_names():
         load_recipe(name)
     console.print(f"  recipes: {', '.join(recipe_names())}")

@@ -105,7 +105,7 @@ def finetune(
 
     [bold]Example[/bold]: render-fit finetune photos/ --out finetuned
 
-    The observer finds mask and keypoints of the most prominent person in each photo (docs/observations.md). The
+    The observer finds mask and keypoints of the largest person in each photo (docs/observations.md). The
     regressor's prediction is rendered and compared with them. Each step also contains synthetic people with ground
     truth, which prevents forgetting. Objectives are in nats, the unit of −log probability: lower is better.
     """
@@ -118,9 +118,7 @@ def finetune(
         from render_fit.training.finetuning import finetune as run
         from render_fit.training.processes import process_state
     except ImportError as error:
-        raise MissingDependencyError(
-            f"fine-tuning needs {error.name}: pip install 'render-fit[train,photo]'"
-        ) from error
+        raise MissingDependencyError(f"fine-tuning needs {error.name}: pip install 'render-fit[train]'") from error
 
     with ProgressBar(quiet=not process_state().is_main_process, lines=True) as bar:
 

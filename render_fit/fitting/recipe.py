@@ -158,7 +158,7 @@ class Recipe(StrictModel):
     body: str = "open"
     n_betas: int = Field(default=10, gt=0)
     renderer: str = "auto"
-    observer: str = "mediapipe"
+    observer: str = "blazepose"
     pose_prior: str = Field(default="default", description="the shipped mixture, or the path of a gmm_08.pkl")
     pose_vae: str = Field(
         default="default", description="the shipped autoencoder, or the path of one, for the variable 'latent'"

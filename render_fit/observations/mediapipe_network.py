@@ -115,12 +115,6 @@ class PoseNetwork:
         )
 
 
-def square_around(box: Box, zoom: float) -> Box:
-    """Square around the centre of a box; its side is ``zoom`` times the longer side of the box."""
-    side = zoom * max(box[2], box[3])
-    return (box[0] + (box[2] - side) / 2, box[1] + (box[3] - side) / 2, side, side)
-
-
 def _load_solution() -> Any:
     """Loads MediaPipe's pose solution for single images."""
     try:
@@ -139,20 +133,9 @@ def _load_solution() -> Any:
             return solution
     except ImportError as error:
         raise MissingDependencyError(
-            'observing a photo needs mediapipe: pip install "render-fit[photo]", or give --mask and --keypoints'
+            'the observer mediapipe needs mediapipe: pip install "render-fit[mediapipe]" (Python below 3.13, numpy '
+            "below 2), or use the observer blazepose"
         ) from error
-
-
-@contextmanager
-def one_torch_thread() -> Iterator[None]:
-    """Runs torch on one thread. More threads do not speed up crops of this size, and wait for each other on a busy
-    machine (2.8 s per photo instead of 0.45 s at a load of four per core)."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Offline observer: MediaPipe's pose network, whose weights are part of its wheel."""
+"""MediaPipe's own pose solution as an observer, to compare with: its networks, run by its wheel."""
 
 from __future__ import annotations
 
@@ -6,20 +6,26 @@ import math
 from importlib.metadata import version
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from render_fit.core.errors import NoPersonError
+from render_fit.core.threads import one_torch_thread
 from render_fit.core.skeletons import MEDIAPIPE_33
 from render_fit.observations.mediapipe_network import (
     INPUT_SIDE_PX,
     PADDING_GREY,
     PoseDetection,
     PoseNetwork,
-    one_torch_thread,
-    square_around,
 )
 from render_fit.observations.observation import Box, Observation, box_grown, box_overlap, resample
+from render_fit.observations.surroundings import (
+    TRUNCATION_MARGIN,
+    search_squares,
+    square_around,
+    valid_pixels,
+    window,
+)
 
 VIEW_SIDE_PX = 576
 """Largest side of the region around the person in which the passes run, pixels."""
@@ -51,10 +57,6 @@ detects the person in the box."""
 
 FOUND_BOX_SHARE = 0.15
 """Margin around a box that the observer has found, which may cut off a hand."""
-
-TRUNCATION_MARGIN = 0.02
-"""A box this near to the edge of the image, as a share of its longer side, counts as truncated there; so does a mask
-that touches the edge of the visible box along this length."""
 
 AGREEING_OVERLAP = 0.5
 """IoU with the mask of the best pass at which passes detected the same person and are averaged."""
@@ -117,7 +119,7 @@ class MediapipeObserver:
         inside = (x >= 0) & (x <= width) & (y >= 0) & (y <= height)
         return Observation(
             image_size=(height, width),
-            valid=_valid_pixels(found, height, width),
+            valid=valid_pixels(found.mask, found.visible_box),
             box=found.box,
             image=image,
             mask=found.mask,
@@ -147,7 +149,7 @@ class MediapipeObserver:
         )
         whole = (0.0, 0.0, float(small.shape[2]), float(small.shape[1]))
         found: list[tuple[float, Box]] = []
-        for squares in _search_squares(small.shape[1], small.shape[2]):
+        for squares in search_squares(small.shape[1], small.shape[2]):
             for square in squares:
                 one = self._network.detect(small, square)
                 if one is not None:
@@ -239,47 +241,10 @@ def _fused(passes: list[PoseDetection], box: Box) -> PoseDetection:
     )
 
 
-def _valid_pixels(found: PoseDetection, height: int, width: int) -> Bool[Tensor, "h w"]:
-    """Pixels where the mask is known: all but those beyond an edge of the visible box that truncates the person."""
-    valid = torch.ones(height, width, dtype=torch.bool)
-    if found.visible_box is None:
-        return valid
-    rows, columns = _window(found.visible_box, height, width)
-    person = found.mask[rows, columns] >= 0.5
-    if person.numel() == 0:
-        return valid
-    least = max(2.0, TRUNCATION_MARGIN * max(found.visible_box[2:]))
-    edges = (
-        (person[0], valid[: rows.start]),
-        (person[-1], valid[rows.stop :]),
-        (person[:, 0], valid[:, : columns.start]),
-        (person[:, -1], valid[:, columns.stop :]),
-    )
-    for edge, beyond in edges:
-        if edge.sum() >= least:
-            beyond[:] = False
-    return valid
-
-
 def _mask_overlap(a: Tensor, b: Tensor) -> float:
     """Intersection over union of two masks."""
     a, b = a >= 0.5, b >= 0.5
     return float((a & b).sum()) / max(1.0, float((a | b).sum()))
-
-
-def _search_squares(height: int, width: int) -> list[list[Box]]:
-    """Squares of the search, in rounds: whole image, image with margin, squares along its longer side, smaller ones."""
-    short, long = min(height, width), max(height, width)
-    picture = (0.0, 0.0, float(width), float(height))
-
-    def tiles(side: float) -> list[Box]:
-        across, down = (max(1, math.ceil(1.5 * extent / side) - 1) for extent in (width, height))
-        xs = [(width - side) / 2] if across == 1 else [i * (width - side) / (across - 1) for i in range(across)]
-        ys = [(height - side) / 2] if down == 1 else [i * (height - side) / (down - 1) for i in range(down)]
-        return [(x, y, side, side) for y in ys for x in xs]
-
-    along = tiles(float(short)) if long > 1.1 * short else []
-    return [[square_around(picture, 1.0)], [square_around(picture, 1.3)], along, tiles(0.6 * short)]
 
 
 def _is_cut(box: Box, square: Box, image: Tensor) -> bool:
@@ -315,16 +280,9 @@ def _kept_inside(square: Box, box: Box, picture: Box) -> Box:
     return (corner[0], corner[1], side, side)
 
 
-def _window(box: Box, height: int, width: int) -> tuple[slice, slice]:
-    """Rows and columns of an image inside a box."""
-    top, left = min(max(0, round(box[1])), height), min(max(0, round(box[0])), width)
-    bottom, right = min(max(top, round(box[1] + box[3])), height), min(max(left, round(box[0] + box[2])), width)
-    return slice(top, bottom), slice(left, right)
-
-
 def _greyed(image: Tensor, region: Box, visible: Box, side: int) -> Tensor:
     """Square region of an image, reduced, and grey outside of the visible box."""
-    rows, columns = _window(visible, *image.shape[1:])
+    rows, columns = window(visible, *image.shape[1:])
     part = image[:, rows, columns] - PADDING_GREY
     moved = (region[0] - columns.start, region[1] - rows.start, region[2], region[3])
     if part.numel() == 0:
@@ -334,7 +292,7 @@ def _greyed(image: Tensor, region: Box, visible: Box, side: int) -> Tensor:
 
 def _pasted(mask: Tensor, region: Box, visible: Box, height: int, width: int) -> Tensor:
     """Mask of a region, resampled to the whole image; zero outside of the visible box."""
-    rows, columns = _window(visible, height, width)
+    rows, columns = window(visible, height, width)
     whole = torch.zeros(height, width)
     size = (rows.stop - rows.start, columns.stop - columns.start)
     if min(size) > 0:

@@ -44,7 +44,7 @@ class Observation:
         crop_box: Box of this image in the photo, pixels of the photo. `Camera.crop` with this box and ``image_size``
             converts the camera of the photo to the camera of this image.
         file_size: (H, W) of the photo's upright file, pixels; larger than the photo if it was reduced while reading.
-        source: Origin of each entry, e.g. ``{"mask": "person_mask.png", "keypoints": "mediapipe 0.10.21"}``.
+        source: Origin of each entry, e.g. ``{"mask": "person_mask.png", "keypoints": "blazepose"}``.
         notes: What is odd about the files, and how they were understood where it is not plain; sentences.
     """
 

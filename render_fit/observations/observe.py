@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -24,6 +25,7 @@ from render_fit.observations.agreement import (
     contradicting_labels,
     labels_contradict,
 )
+from render_fit.observations.blazepose.observer import BlazePoseObserver
 from render_fit.observations.camera_source import resolve_camera
 from render_fit.observations.choice import PersonChoice, choose_people
 from render_fit.observations.images import Photo, read_photo
@@ -43,6 +45,8 @@ from render_fit.observations.observation import (
 )
 from render_fit.observations.parts_from_keypoints import parts_from_keypoints
 
+T = TypeVar("T")
+
 
 @runtime_checkable
 class Observer(Protocol):
@@ -51,11 +55,20 @@ class Observer(Protocol):
     name: str
 
     def observe(self, image: Float[Tensor, "3 h w"], box: Box | None = None) -> Observation:
-        """Observes the person in the box (pixels), or the most prominent one; raises NoPersonError if none is found."""
+        """Observes the person in the box (pixels), or the largest one; raises NoPersonError if none is found."""
         ...
 
     def find_people(self, image: Float[Tensor, "3 h w"], everyone: bool = False) -> list[Box]:
-        """Boxes (pixels) of the people in the image, the most prominent first; ``everyone``: search parts of it too."""
+        """Boxes (pixels) of the people in the image, the largest first; ``everyone``: search parts of it too."""
+        ...
+
+
+@runtime_checkable
+class PeopleObserver(Observer, Protocol):
+    """An observer that observes everybody at once. With others, the people found are observed one by one."""
+
+    def observe_people(self, images: Sequence[Float[Tensor, "3 _ _"]]) -> list[list[Observation]]:
+        """Observes all people of several photos, in each the largest first."""
         ...
 
 
@@ -63,8 +76,10 @@ ROOM_AROUND_JOINTS = 0.15
 """Margin that is added to boxes of keypoints before they are observed, as a share of the longer side: hands, shoes and
 the top of the head lie outside of the joints."""
 
-OBSERVERS: Registry[Observer] = Registry("observer", "render_fit.observers", {"mediapipe": MediapipeObserver})
-"""Observers by name. Making one may raise MissingDependencyError."""
+OBSERVERS: Registry[Observer] = Registry(
+    "observer", "render_fit.observers", {"blazepose": BlazePoseObserver, "mediapipe": MediapipeObserver}
+)
+"""Observers by name, the default first. Making one may raise MissingDependencyError."""
 
 
 def observe(
@@ -97,7 +112,7 @@ def observe(
         occluders: Image file with the mask of everything in front of the person; these pixels are not valid.
         box: Box of the person (left, top, width, height), pixels.
         person: Selection among several people of the keypoint file, or else of the observer (``"all"``, or a number;
-            0 is the most prominent person). With a mask or a box and no number: the person there.
+            0 is the largest person). With a mask or a box and no number: the person there.
         camera: Camera of the photo, or the path of a camera JSON file, if known (see `resolve_camera`).
         focal_35mm: 35 mm equivalent focal length, mm, if known; otherwise the one in EXIF.
         observer: Observer for what the files do not contain; None: nothing is added.
@@ -143,7 +158,7 @@ def observe(
     elif person == "largest" or mask is not None or base.mask is not None or box is not None:
         chosen = [(base, box)]
     else:
-        chosen = [(base, found) for found in _found_people(photo, person, observer)]
+        chosen = _found_people(base, person, observer)
     if person == "all" and len(chosen) == 1 and (mask or box):
         given = "mask" if mask else "box"
         chosen = [
@@ -256,16 +271,26 @@ def _all_completed(
     return completed
 
 
-def _found_people(photo: Photo, person: PersonChoice, observer: Observer | None) -> list[Box]:
-    """Boxes of the selected people that the observer finds."""
-    found = [] if observer is None else observer.find_people(photo.image, everyone=True)
+def _found_people(
+    base: Observation, person: PersonChoice, observer: Observer | None
+) -> list[tuple[Observation, Box | None]]:
+    """The selected people among all whom the observer finds: observed already, or with the box to observe."""
+    assert base.image is not None
+    if isinstance(observer, PeopleObserver):
+        found = _selected(observer.observe_people([base.image])[0], person)
+        return [(_merged(base, one), None) for one in found]
+    boxes = [] if observer is None else observer.find_people(base.image, everyone=True)
+    return [(base, box) for box in _selected(boxes, person)]
+
+
+def _selected(found: list[T], person: PersonChoice) -> list[T]:
+    """Everyone, or the person with a number."""
     if not found:
         raise NoPersonError("image: no person found; give a box, or a mask and keypoints")
-    if person == "all":
+    if not isinstance(person, int):
         return found
-    assert isinstance(person, int)
     if not 0 <= person < len(found):
-        raise InputError(f"person {person}: found {len(found)} people, numbered from 0, the most prominent first")
+        raise InputError(f"person {person}: found {len(found)} people, numbered from 0, the largest first")
     return [found[person]]
 
 
@@ -284,7 +309,7 @@ def _with_parts(person: Observation) -> Observation:
 def _completed(given: Observation, box: Box | None, observer: Observer | None, always_observe_3d: bool) -> Observation:
     """Adds what the files do not contain, by the observer, and the box of the person."""
     missing = given.mask is None or given.keypoints_px is None
-    if observer is not None and (missing or always_observe_3d):
+    if observer is not None and (missing or (always_observe_3d and given.keypoints_3d is None)):
         known_box = box or _observed_box(given)
         try:
             assert given.image is not None

@@ -24,9 +24,9 @@ from render_fit.regressors.network import Regressor
 from render_fit.regressors.person_crop import PersonCrop
 from render_fit.training.unlabelled_photos import UnlabelledPhotos
 
-OBSERVER = "mediapipe"
+OBSERVER = "blazepose"
 
-_VERSION = 2
+_VERSION = 3
 """Version of the cached files; those of another version are not used."""
 
 
@@ -38,7 +38,7 @@ def observed_people(
     processes: PartialState,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> tuple[dict[Path, UnlabelledPhotos], dict[Path, str]]:
-    """Observes the most prominent person of every photo (docs/observations.md).
+    """Observes the largest person of every photo (docs/observations.md).
 
     Part maps are computed only for regressors that use nothing else. A photo that was observed before and has not
     changed since is read from ``folder``.
@@ -76,7 +76,7 @@ def observed_people(
 
 
 def _observed(path: Path, observer: Observer, regressor: Regressor, resolution: int) -> UnlabelledPhotos | str:
-    """The most prominent person of a photo, or the reason why there is none."""
+    """The largest person of a photo, or the reason why there is none."""
     config = regressor.config
     try:
         person = observe(path, observer=observer, parts_from_keypoints=config.input_kinds == {"part map"})[0]

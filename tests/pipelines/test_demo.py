@@ -41,9 +41,8 @@ def test_changes_of_the_body_raise_the_errors(synthetic):
 
 
 def test_the_synthetic_person_is_fitted_from_the_image_alone(tmp_path):
-    pytest.importorskip("mediapipe")
     fit, truth = fit_synthetic(tmp_path, FitComponents(FitOptions(recipe=str(write_recipe(tmp_path)), save=())))
-    assert fit.report.sources["mask"].startswith("mediapipe")
+    assert fit.report.sources["mask"] == "blazepose"
     assert (fit.folder / "comparison.png").is_file()
     assert truth.iou > 0.5  # the quick recipe is no good fit
 

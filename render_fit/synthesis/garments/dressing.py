@@ -115,7 +115,7 @@ def _garments(
     rest: RestBody, clothes: Clothes, rng: np.random.Generator
 ) -> tuple[tuple[Garment, ...], list[tuple[str, Tube]]]:
     """Layers on the skin from inner to outer, and the cuts of the tubes that hang from the waist."""
-    hip, knee, ankle = (rest.joints[f"left_{name}"][1] for name in ("hip", "knee", "ankle"))
+    hip, knee, ankle = (float(rest.joints[f"left_{name}"][1]) for name in ("hip", "knee", "ankle"))
 
     def hem(low: float, high: float) -> float:
         """Height between the ankle (2), the knee (1) and the crotch (0)."""

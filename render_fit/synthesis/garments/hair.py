@@ -58,7 +58,7 @@ def ponytail(posed: PosedBody, length_m: float, high: bool, rng: np.random.Gener
     """A ponytail of a length in metres, from the crown (``high``) or the nape."""
     ear = _ear(posed)
     angles = np.linspace(0, 2 * np.pi, 12, endpoint=False)
-    back = _back_of_head(posed, ear[1] + (0.06 if high else 0.0))
+    back = _back_of_head(posed, float(ear[1]) + (0.06 if high else 0.0))
     circle = np.stack([np.cos(angles), np.sin(angles), np.zeros(12)], axis=1)
     roots = posed.motion(back + 0.02 * circle, _HEAD)
     middle = posed.motion((back + (0, 0, -0.04))[None], _HEAD) - posed.motion(back[None], _HEAD)
@@ -74,7 +74,7 @@ def ponytail(posed: PosedBody, length_m: float, high: bool, rng: np.random.Gener
 
 def bun(posed: PosedBody, radius_m: float, high: bool) -> Sheet:
     """A ball of hair on the back of the head, on the crown if ``high``."""
-    back = _back_of_head(posed, _ear(posed)[1] + (0.10 if high else 0.01)) + (0, 0, -0.6 * radius_m)
+    back = _back_of_head(posed, float(_ear(posed)[1]) + (0.10 if high else 0.01)) + (0, 0, -0.6 * radius_m)
     theta, phi = np.meshgrid(np.linspace(0, np.pi, 10), np.linspace(0, 2 * np.pi, 16, endpoint=False), indexing="ij")
     ball = np.stack([np.sin(theta) * np.cos(phi), np.cos(theta), np.sin(theta) * np.sin(phi)], axis=-1)
     points = (back + radius_m * ball).reshape(-1, 3)

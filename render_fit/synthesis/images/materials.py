@@ -150,7 +150,7 @@ def _skin(points: np.ndarray, body: RestBody, appearance: Appearance, seed: int)
 
     lips = np.array(appearance.skin) * (0.88, 0.66, 0.66)
     mouth = 0.5 * (marks["mouth_left"] + marks["mouth_right"])
-    half_mouth = 0.5 * abs(marks["mouth_left"][0] - marks["mouth_right"][0])
+    half_mouth = float(0.5 * abs(marks["mouth_left"][0] - marks["mouth_right"][0]))
     dx, dy = points[:, 0] - mouth[0], points[:, 1] - mouth[1]
     paint(_ellipse(dx, dy, half_mouth, 0.009), lips)
     paint(0.8 * _ellipse(dx, dy, 0.95 * half_mouth, 0.0015), 0.4 * lips)

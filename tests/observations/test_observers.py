@@ -1,4 +1,4 @@
-"""The offline observer on real pictures: scikit-image's public-domain astronaut, and research photos where present."""
+"""Both observers on real pictures: scikit-image's public-domain astronaut, and research photos where present."""
 
 import sys
 
@@ -7,15 +7,21 @@ import torch
 
 from render_fit.core.errors import MissingDependencyError, NoPersonError
 from render_fit.core.skeletons import MEDIAPIPE_33
+from render_fit.observations import OBSERVERS
 from render_fit.observations.images import read_photo
-from render_fit.observations.mediapipe_observer import MediapipeObserver
-
-pytest.importorskip("mediapipe")
 
 
-@pytest.fixture(scope="module")
-def observer():
-    return MediapipeObserver()
+@pytest.fixture(scope="module", params=["blazepose", "mediapipe"])
+def observer(request):
+    if request.param == "mediapipe":
+        pytest.importorskip("mediapipe")
+    return OBSERVERS[request.param]()
+
+
+@pytest.fixture
+def mediapipe_observer():
+    pytest.importorskip("mediapipe")
+    return OBSERVERS["mediapipe"]()
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +51,7 @@ def test_keypoints_have_their_known_positions(seen):
         assert (point(seen, joint) - torch.tensor(at)).norm() < 15, joint
     assert point(seen, "left_shoulder")[0] > point(seen, "right_shoulder")[0] + 100
     assert seen.skeleton is MEDIAPIPE_33
-    assert seen.source["mask"].startswith("mediapipe 0.")
+    assert seen.source["mask"].split()[0] in OBSERVERS
 
 
 def test_keypoints_outside_the_image_have_no_confidence(seen):
@@ -73,15 +79,20 @@ def test_3d_keypoints_are_in_camera_axes(seen):
 
 
 def test_the_mirror_image_gives_the_mirrored_observation(observer, astronaut, seen):
-    mirrored = observer.observe(astronaut.flip(2))
-    assert overlap(mirrored.mask.flip(1), seen.mask) > 0.95
+    left, *others = seen.box
     swap = list(MEDIAPIPE_33.left_right_swap)
-    sure = seen.confidence > 0.8
-    error = (
-        mirrored.keypoints_px[swap] * torch.tensor([-1.0, 1.0]) + torch.tensor([512.0, 0.0]) - seen.keypoints_px
-    ).norm(dim=1)
-    assert sure.sum() > 10
-    assert float(error[sure].max()) < 8
+    cases = (  # mean and largest difference of sure keypoints, pixels; without a box the two searches differ as well
+        (seen, None, 5, 12),
+        (observer.observe(astronaut, seen.box), (512 - left - others[1], *others), 2, 4),
+    )
+    for there, box, mean, largest in cases:
+        mirrored = observer.observe(astronaut.flip(2), box)
+        assert overlap(mirrored.mask.flip(1), there.mask) > 0.95
+        sure = there.confidence > 0.8
+        flipped = mirrored.keypoints_px[swap] * torch.tensor([-1.0, 1.0]) + torch.tensor([512.0, 0.0])
+        error = (flipped - there.keypoints_px).norm(dim=1)[sure]
+        assert sure.sum() > 10
+        assert float(error.mean()) < mean and float(error.max()) < largest
 
 
 def test_scale_and_position_in_the_image_do_not_matter(observer, astronaut, seen):
@@ -137,16 +148,19 @@ def test_an_empty_box(observer, astronaut):
         observer.observe(torch.ones(3, 400, 400) * 0.6, (5.0, 5.0, 60.0, 60.0))
 
 
-def test_nothing_is_written_to_the_terminal(capfd, astronaut):
-    MediapipeObserver().observe(astronaut)
+@pytest.mark.parametrize("name", ["blazepose", "mediapipe"])
+def test_nothing_is_written_to_the_terminal(name, capfd, astronaut):
+    if name == "mediapipe":
+        pytest.importorskip("mediapipe")
+    OBSERVERS[name]().observe(astronaut)
     out, err = capfd.readouterr()
     assert (out, err) == ("", "")
 
 
 def test_without_mediapipe_the_message_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "mediapipe.python.solutions.pose", None)
-    with pytest.raises(MissingDependencyError, match=r'pip install "render-fit\[photo\]"'):
-        MediapipeObserver()
+    with pytest.raises(MissingDependencyError, match=r'pip install "render-fit\[mediapipe\]"'):
+        OBSERVERS["mediapipe"]()
 
 
 def test_people_in_a_crowd(observer, shared_data):
@@ -159,24 +173,24 @@ def test_people_in_a_crowd(observer, shared_data):
             assert overlap(seen.mask, sample.mask.float()) > 0.8
 
 
-def test_a_detection_without_extent_is_rejected(observer, monkeypatch):
+def test_a_detection_without_extent_is_rejected(mediapipe_observer, monkeypatch):
     """The network sometimes reports a person of whom nothing is visible."""
     from render_fit.observations.mediapipe_network import PoseDetection
 
     confidence = torch.zeros(33)
     confidence[0] = 0.9
     ghost = PoseDetection(torch.full((33, 2), 50.0), confidence, torch.zeros(33, 3), torch.zeros(100, 100))
-    monkeypatch.setattr(observer._network, "detect", lambda image, square: ghost)
+    monkeypatch.setattr(mediapipe_observer._network, "detect", lambda image, square: ghost)
     with pytest.raises(NoPersonError):
-        observer.observe(torch.ones(3, 100, 100))
+        mediapipe_observer.observe(torch.ones(3, 100, 100))
 
 
-def test_keypoints_without_a_mask_are_rejected(observer, monkeypatch):
+def test_keypoints_without_a_mask_are_rejected(mediapipe_observer, monkeypatch):
     from render_fit.observations.mediapipe_network import PoseDetection
 
     points = torch.linspace(20.0, 80.0, 33)[:, None].expand(33, 2)
     ghost = PoseDetection(points, torch.ones(33), torch.zeros(33, 3), torch.zeros(576, 576))
-    monkeypatch.setattr(observer._network, "detect", lambda image, square: ghost)
-    monkeypatch.setattr(observer._network, "detect_mirrored", lambda image, square: ghost)
+    monkeypatch.setattr(mediapipe_observer._network, "detect", lambda image, square: ghost)
+    monkeypatch.setattr(mediapipe_observer._network, "detect_mirrored", lambda image, square: ghost)
     with pytest.raises(NoPersonError):
-        observer.observe(torch.ones(3, 100, 100), (20.0, 20.0, 60.0, 60.0))
+        mediapipe_observer.observe(torch.ones(3, 100, 100), (20.0, 20.0, 60.0, 60.0))
