@@ -10,8 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from render_fit.core.errors import NoPersonError
-from render_fit.core.threads import one_torch_thread
 from render_fit.core.skeletons import MEDIAPIPE_33
+from render_fit.core.threads import one_torch_thread
 from render_fit.observations.mediapipe_network import (
     INPUT_SIDE_PX,
     PADDING_GREY,

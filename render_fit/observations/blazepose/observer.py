@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from render_fit.core.errors import NoPersonError
-from render_fit.core.threads import one_torch_thread
 from render_fit.core.skeletons import MEDIAPIPE_33
+from render_fit.core.threads import one_torch_thread
 from render_fit.observations.blazepose.passes import Networks, People, Pyramid, View
 from render_fit.observations.blazepose.regions import Regions
 from render_fit.observations.blazepose.search import MIN_DETECTION, MIN_PRESENCE, search
