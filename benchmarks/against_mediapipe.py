@@ -27,7 +27,7 @@ from torch import Tensor
 
 from benchmarks.measure import spread
 from benchmarks.report import Report, arguments
-from render_fit.core.parallel import one_torch_thread
+from render_fit.core.threads import one_torch_thread
 from render_fit.datasets.images import data_folder
 from render_fit.observations.blazepose.passes import Networks, People, Pyramid, View
 from render_fit.observations.blazepose.regions import Regions
