@@ -139,7 +139,7 @@ def usable_frames(motion: SourceMotion) -> Bool[np.ndarray, "n"]:
     unsolved = np.any([angle[:, BONES.index(b)] < 1e-4 for b in ("lfemur", "rfemur", "lhumerus", "rhumerus")], axis=0)
     feet = np.any([angle[:, BONES.index(b)] > np.radians(75) for b in ("lfoot", "rfoot")], axis=0)
     hands = np.any([angle[:, BONES.index(b)] > np.radians(110) for b in ("lwrist", "rwrist", "lhand", "rhand")], axis=0)
-    return ~(unsolved | feet | hands)
+    return ~np.logical_or.reduce([unsolved, feet, hands])
 
 
 def distinct_poses(positions_m: Float[np.ndarray, "n 24 3"], threshold_m: float) -> Int[np.ndarray, "m"]:

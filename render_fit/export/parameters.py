@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -62,7 +63,8 @@ class SavedFit:
 def write_params(path: Path | str, saved: SavedFit) -> Path:
     """Writes ``params.npz`` atomically (compressed; float32)."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **{key: np.asarray(value) for key, value in vars(saved).items() if value is not None})
+    arrays: dict[str, Any] = {key: np.asarray(value) for key, value in vars(saved).items() if value is not None}
+    np.savez_compressed(buffer, **arrays)
     return write_bytes(path, buffer.getvalue())
 
 
