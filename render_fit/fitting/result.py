@@ -37,8 +37,8 @@ class FitReport(BaseModel):
             pixels; null where no mask was observed. Skirts, bags and hair stay unexplained on purpose.
         body_outside_share: Share of the body without clothing offsets that lies outside of the observed mask, on valid
             pixels; null where no mask was observed.
-        looseness: Estimate of how loosely the person is dressed: about 0 without clothes, 1 in usual ones; null where
-            no stage estimates it.
+        looseness: Estimate of how loosely the person is dressed: 0.25 (the least) without clothes or in tight ones, 1
+            in usual ones, at most 3; null where no stage estimates it. Labels of clothes count in its place.
         losses: Weighted value of each term of the final objective.
         beta_max: Largest |β|, standard deviations.
         seconds: Wall time of each stage, and ``total``.

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from render_fit.core.parts import LABELS_OF_BODY_M
 from render_fit.losses.fit_state import FitState
-from render_fit.losses.targets import FitTargets
+from render_fit.losses.targets import MASK_ERROR_M, FitTargets
 from render_fit.renderers.image_jacobian import Motion
 
 
@@ -50,7 +50,7 @@ class ClothedSilhouette:
 
     requires: ClassVar[tuple[str, ...]] = ("mask",)
 
-    outside_m: float = 0.006
+    outside_m: float = MASK_ERROR_M
     tight_m: float = 0.01
     loose_m: float = 0.03
     correlation_m: float = 0.12

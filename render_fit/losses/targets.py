@@ -22,8 +22,8 @@ from render_fit.observations.parts_from_keypoints import parts_from_keypoints
 LENGTH_PER_EDGE_PIXEL = 1.1
 """Length of an outline per pixel of its edge, pixels: in part the edge goes on diagonally."""
 
-NO_CLOTHES_M = 0.006
-"""Least looseness where labels do not tell it, metres: the error of a mask."""
+MASK_ERROR_M = 0.006
+"""Usual distance by which a mask's outline is wrong, metres, set by hand; no looseness is smaller, unless by labels."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ class FitTargets:
             unknown = torch.full_like(mask, UNKNOWN_LOOSENESS_M)
             looseness_m.append(unknown if labels is None else by_label[labels])
         scale = 1.0 if self.looseness_scale is None else self.looseness_scale[:, None, None]
-        return (torch.stack(looseness_m) * scale).clamp(min=NO_CLOTHES_M)
+        return (torch.stack(looseness_m) * scale).clamp(min=MASK_ERROR_M)
 
     @cached_property
     def distance_to_mask_px(self) -> Float[Tensor, "n h w"]:

@@ -135,6 +135,6 @@ def likely_layout(rows: Float[Tensor, "n 3"]) -> tuple[Layout, str]:
     best = min(((bone, other) for bone, other in found if bone is not None), default=None, key=lambda pair: pair[0])
     if length is None or best is None or best[0] > MUCH_SHORTER * length:
         return usual, ""
-    return best[
-        1
-    ], f"its keypoints were read in the order of {best[1].name}, in which the limbs hang together, not of {usual.name}"
+    layout = best[1]
+    order = f"{layout.name}, in which the limbs hang together, not of {usual.name}"
+    return layout, f"its keypoints were read in the order of {order}"

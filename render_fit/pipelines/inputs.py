@@ -33,7 +33,7 @@ def fingerprints(job: PhotoJob, options: FitOptions) -> dict[str, str]:
 
 
 def changed_inputs(report: Mapping[str, Any], now: Mapping[str, str]) -> tuple[str, ...]:
-    """Names of the inputs that are not those of a report; none if the report does not say (versions up to 0.2)."""
+    """Names of the inputs that are not those of a report; none if the report does not say (versions before 0.2)."""
     before = report.get("inputs")
     if not isinstance(before, dict):
         return ()

@@ -17,7 +17,7 @@ from render_fit.fitting.looseness import (
 from render_fit.fitting.problem import Problem
 from render_fit.fitting.recipe import Stage, load_recipe
 from render_fit.fitting.variables import Variables
-from render_fit.losses.targets import LENGTH_PER_EDGE_PIXEL, NO_CLOTHES_M, targets_from
+from render_fit.losses.targets import LENGTH_PER_EDGE_PIXEL, MASK_ERROR_M, targets_from
 from render_fit.losses.term import Objective
 from render_fit.synthesis import everyday_pose, synthetic_scene
 from tests.losses.factories import SIZE, Painter, camera, standing, targets
@@ -60,7 +60,7 @@ def test_the_law_of_clothes_follows_the_estimate_but_not_where_labels_tell() -> 
     assert usual.looseness_m is not None
     for scale in (0.05, 2.0):
         scaled = replace(usual, looseness_scale=torch.tensor([scale]))
-        torch.testing.assert_close(scaled.looseness_m, (scale * usual.looseness_m).clamp(min=NO_CLOTHES_M))
+        torch.testing.assert_close(scaled.looseness_m, (scale * usual.looseness_m).clamp(min=MASK_ERROR_M))
     assert NBF_12_OF_OUTLINE.looseness_m is not None
     labels = torch.ones(1, SIZE, SIZE, dtype=torch.long)
     labelled = targets(labels=labels, part_space=NBF_12_OF_OUTLINE, looseness_scale=torch.tensor([2.0]))
