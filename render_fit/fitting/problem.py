@@ -107,18 +107,19 @@ class Problem:
         moving = start.free(sorted(free, key=lambda name: (name not in SKELETAL, name not in CURVED)))
         curved = tuple(name for name in moving if name in CURVED)
         second_order = not moves_offsets(solver)
+        worn, dressed = self._dressed(start, free)
         W = None
         if whiten > 0 and curved and not second_order:
-            W = whitening(self._curvature(start, curved), whiten)
+            W = whitening(worn._curvature(dressed, curved), whiten)
         whitened = Whitened(moving, SCALES, W)
         last: list[FitState] = []
 
         def function(values: Mapping[str, Tensor]) -> Tensor:
-            last[:] = [self.state(start.with_values(whitened.unpack(values["y"])))]
+            last[:] = [worn.state(dressed.with_values(whitened.unpack(values["y"])))]
             return self.objective(last[0])
 
         def curvature(values: Mapping[str, Tensor]) -> Tensor:
-            return self.curvature(start.with_values(whitened.unpack(values["y"])), curved, last[0])
+            return worn.curvature(dressed.with_values(whitened.unpack(values["y"])), curved, last[0])
 
         if second_order and len(curved) < len(moving):
             raise ValueError(f"free: this solver needs curvature; it moves only {', '.join(CURVED)}")
@@ -126,6 +127,13 @@ class Problem:
         y = {"y": whitened.origin}
         solution = solver(function, y, {}, iterations, tolerance, progress, **given)
         return start.with_values(whitened.unpack(solution.values["y"])).recentred(), solution
+
+    def _dressed(self, start: Variables, free: Sequence[str]) -> tuple[Problem, Variables]:
+        """The same problem with clothing that does not move as offsets, which are computed once."""
+        if self.clothing_basis is None or {"clothing", "offsets"} & set(free):
+            return self, start
+        offsets = start.detached().parameters(self.body, self.clothing_basis).offsets
+        return replace(self, clothing_basis=None), replace(start, offsets=offsets)
 
     def curvature(
         self, variables: Variables, free: Sequence[str], state: FitState | None = None
@@ -162,9 +170,8 @@ class Problem:
         def points(offsets: Tensor, vertices: Tensor, problem: int) -> Tensor:
             rows = torch.full((len(offsets),), problem)
             moved = Whitened({name: value[rows] for name, value in moving.items()}, SCALES, None).unpack(offsets)
-            here = variables[rows].with_values(moved)
-            if here.offsets is not None:
-                here = replace(here, offsets=here.offsets[:, vertices])
+            chosen = None if variables.offsets is None else variables.offsets[:, vertices]
+            here = replace(variables, offsets=chosen)[rows].with_values(moved)
             basis = None if self.clothing_basis is None else self.clothing_basis.at(vertices)
             camera = self.targets.camera.expand(len(variables))[rows]
             return camera.project(self.body.points(here.parameters(self.body, basis), vertices))

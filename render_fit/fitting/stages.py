@@ -97,9 +97,8 @@ class FitContext:
         if self.height_m is not None:
             chosen["height"] = (1.0, KnownHeight(self.height_m))
         settings = RenderSettings(edge.silhouette, edge.sigma_px, edge.gamma_m)
-        return Problem(
-            self.body, targets, Objective(chosen), self.renderer, settings, self.clothing_basis, self._pose_vae
-        )
+        basis = self.clothing_basis if resolution else None  # without rendering nothing shows the clothes
+        return Problem(self.body, targets, Objective(chosen), self.renderer, settings, basis, self._pose_vae)
 
     def weighted_terms(self, terms: Mapping[str, TermSetting], resolution: int) -> dict[str, tuple[float, Term]]:
         """Name → (weight, term) of those terms of a stage, and of the context's own, that can be evaluated.

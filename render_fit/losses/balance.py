@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import ClassVar
 
 import torch
@@ -60,7 +61,7 @@ class Balance:
 
     def __call__(self, state: FitState) -> Float[Tensor, "b"]:
         joints = state.joints_of(SMPL_24)
-        mass = _centre_of_mass(joints)
+        mass = _mass_at_joints().to(joints) @ joints
         left, right = _foot(joints, "left"), _foot(joints, "right")
         across = (left - right)[:, [0, 2]]
         share = ((mass - right)[:, [0, 2]] * across).sum(dim=-1) / across.square().sum(dim=-1).clamp(min=1e-6)
@@ -70,13 +71,14 @@ class Balance:
         return 0.5 * _stands(joints.detach()) * squared * self.scale**2 / (self.scale**2 + squared)
 
 
-def _centre_of_mass(joints: Float[Tensor, "b 24 3"]) -> Float[Tensor, "b 3"]:
-    total = sum(mass for *_, mass in _SEGMENTS)
-    centre = torch.zeros_like(joints[:, 0])
+@cache
+def _mass_at_joints() -> Float[Tensor, "24"]:
+    """Share of the body's mass at each joint: the centre of mass is their mean with these weights."""
+    shares = torch.zeros(len(SMPL_24))
     for start, end, at, mass in _SEGMENTS:
-        segment = (1 - at) * joints[:, SMPL_24.index(start)] + at * joints[:, SMPL_24.index(end)]
-        centre = centre + mass / total * segment
-    return centre
+        shares[SMPL_24.index(start)] += (1 - at) * mass
+        shares[SMPL_24.index(end)] += at * mass
+    return shares / shares.sum()
 
 
 def _foot(joints: Float[Tensor, "b 24 3"], side: str) -> Float[Tensor, "b 3"]:

@@ -52,6 +52,7 @@ class FitState:
         self.clothing = clothing
         self.latent = latent
         self._pose_rotvec = pose_rotvec
+        self._joints: dict[tuple[str, ...], Tensor] = {}
         self._rendered: dict[str, RenderOutput] = {}
 
     @property
@@ -80,8 +81,11 @@ class FitState:
         return self.joints_of(self.targets.skeleton)
 
     def joints_of(self, skeleton: Skeleton) -> Float[Tensor, "b k 3"]:
-        """The body's keypoints in any skeleton, camera coordinates, metres."""
-        return self.body.keypoints(replace(self.parameters, offsets=None), skeleton, self._kinematics)
+        """The body's keypoints in any skeleton, camera coordinates, metres; each skeleton's are computed once."""
+        if skeleton.landmarks not in self._joints:
+            undressed = replace(self.parameters, offsets=None)
+            self._joints[skeleton.landmarks] = self.body.keypoints(undressed, skeleton, self._kinematics)
+        return self._joints[skeleton.landmarks]
 
     @cached_property
     def keypoints_px(self) -> Float[Tensor, "b k 2"]:

@@ -8,7 +8,7 @@ import torch
 
 from render_fit.bodies import BodyParameters, open_body
 from render_fit.core.skeletons import SMPL_24
-from render_fit.losses.balance import Balance, _centre_of_mass
+from render_fit.losses.balance import Balance, _mass_at_joints
 from render_fit.losses.fit_state import FitState
 from render_fit.synthesis import everyday_pose
 from tests.losses.factories import finite_gradient, leaves, standing, targets
@@ -32,7 +32,7 @@ def test_the_cost_of_a_lean_is_that_of_its_distance():
     term, state = Balance(), leaning(12.0)
     joints = state.joints_of(SMPL_24)
     feet = [SMPL_24.index(f"{side}_{name}") for side in ("left", "right") for name in ("ankle", "foot")]
-    gap = float(_centre_of_mass(joints)[0, 2] - joints[0, feet, 2].mean())
+    gap = float((_mass_at_joints() @ joints)[0, 2] - joints[0, feet, 2].mean())
     assert 0.15 < abs(gap) < 0.3
     squared = (gap / term.depth_m) ** 2
     assert float(term(state)) == pytest.approx(0.5 * squared / (1 + squared / term.scale**2), rel=0.02)
@@ -49,7 +49,7 @@ def test_upright_people_cost_nothing_and_both_directions_alike():
 def test_the_centre_of_mass_of_the_rest_pose_is_in_the_pelvis():
     joints = open_body().rest_joints(torch.zeros(1, 10))
     low, high = joints[0, SMPL_24.index("left_hip"), 1], joints[0, SMPL_24.index("spine2"), 1]
-    assert low < _centre_of_mass(joints)[0, 1] < high
+    assert low < (_mass_at_joints() @ joints)[0, 1] < high
 
 
 @pytest.mark.parametrize("pose, deg", [("sitting", 0.0), ("squat", 0.0), (None, 80.0)], ids=["sits", "squats", "lies"])
