@@ -8,9 +8,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -22,6 +23,7 @@ from render_fit.datasets.photo_folder import PhotoFiles, PhotoJob, plan_jobs, un
 from render_fit.datasets.photo_search import find_photos
 from render_fit.export.fit_folder import write_failure
 from render_fit.export.gallery import read_entries
+from render_fit.fitting.result import FitReport
 from render_fit.fitting.stages import StageProgress
 from render_fit.pipelines.inputs import changed_inputs, fingerprints
 from render_fit.pipelines.options import FitOptions, check_box
@@ -189,6 +191,7 @@ def fit_folder(
     _ = components.renderer  # an invalid recipe or a missing renderer is reported once, before any work
     prepare_output(out)
     outcomes: list[PhotoOutcome] = []
+    shared: dict[str, Any] = {}
     try:
         if (n_workers := min(n_workers, len(to_do))) > 1:
             running = _outcomes_of_workers(to_do, options, out, n_workers)
@@ -199,12 +202,25 @@ def fit_folder(
             )
         with closing(running):  # workers have ended before the summary is written, wherever Ctrl-C arrives
             for outcome in running:
-                outcomes.append(outcome)
-                emit(outcome)
+                outcomes.append(_sharing(outcome, shared))
+                emit(outcomes[-1])
     finally:
         if not single and part is None:
             write_overview(out)
     return outcomes
+
+
+def _sharing(outcome: PhotoOutcome, shared: dict[str, Any]) -> PhotoOutcome:
+    """An outcome whose reports have the recipe and versions of earlier ones where they are equal: saves memory."""
+
+    def same(name: str, value: Any) -> Any:
+        return shared[name] if shared.setdefault(name, value) == value else value
+
+    def lighter(report: FitReport) -> FitReport:
+        return report.model_copy(update={name: same(name, getattr(report, name)) for name in ("recipe", "versions")})
+
+    fits = (replace(fit, report=lighter(fit.report)) for fit in outcome.fits)
+    return replace(outcome, fits=tuple(fits))
 
 
 def _finished(

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import time
+import weakref
 
 import pytest
 import torch
@@ -43,3 +44,20 @@ def test_one_process_is_the_calling_one():
 def test_a_dead_process_is_an_input_error():
     with pytest.raises(InputError, match="fewer --jobs"):
         list(map_in_processes(describe, [1, -1], processes=2, threads=1, shared=(0,)))
+
+
+class Result:
+    """A result that can be seen to be given up."""
+
+
+def make_result(task: int) -> Result:
+    return Result()
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_a_result_is_not_kept_once_the_next_was_taken(ordered: bool):
+    # ten thousand photos' reports would fill the memory
+    results = map_in_processes(make_result, range(6), processes=2, threads=1, ordered=ordered)
+    seen = [weakref.ref(next(results)) for _ in range(6)]
+    assert [reference() for reference in seen[:-1]] == [None] * 5
+    assert list(results) == []
