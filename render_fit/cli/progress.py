@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from render_fit.datasets.photo_search import shortened
 from render_fit.fitting.result import BeforeAfter
 from render_fit.pipelines.folder import FolderEvent, PhotoOutcome, RunPlanned
 from render_fit.pipelines.photo import WrittenFit
@@ -119,10 +120,9 @@ class FolderProgress(ProgressBar):
     def _show_plan(self, plan: RunPlanned) -> None:
         for sentence in plan.left_out:
             self.console.print(escape(sentence))
-        for name, inputs in plan.changed.items():
-            self.console.print(
-                f"[bold]{escape(name)}[/]: {', '.join(inputs)} changed since it was fitted; fitted again"
-            )
+        for inputs in dict.fromkeys(plan.changed.values()):
+            names = escape(shortened(name for name, others in plan.changed.items() if others == inputs))
+            self.console.print(f"[bold]{names}[/]: {', '.join(inputs)} changed since the fit; fitted again")
         n_photos = plan.kept + len(plan.jobs)
         if plan.shard is not None:
             self.console.print(f"shard {plan.shard}: {n_photos or 'none'} of {n_photos + plan.elsewhere} photos")

@@ -83,7 +83,7 @@ def folder_written_whole(path: Path | str, *, last: str, owned: Collection[str] 
     if path.exists() and not path.is_dir():
         raise InputError(f"{path}: is a file where a folder has to go; choose another --out")
     try:
-        working = Path(tempfile.mkdtemp(prefix=f".{_shortened(path.name)}.", suffix=".partial", dir=path.parent))
+        working = Path(tempfile.mkdtemp(prefix=f".{_beginning(path.name)}.", suffix=".partial", dir=path.parent))
         try:
             yield working
             _move_in(working, path, last, owned)
@@ -151,7 +151,7 @@ def _finite(value: Any) -> Any:
     return str(value) if isinstance(value, os.PathLike) else value
 
 
-def _shortened(name: str) -> str:
+def _beginning(name: str) -> str:
     """As much of a file name as leaves room for a random ending: 200 of 255 bytes."""
     return name.encode(errors="surrogateescape")[:200].decode(errors="ignore")
 

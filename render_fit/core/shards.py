@@ -39,9 +39,21 @@ class Shard:
         Args:
             names: All names, each once, in any order.
         """
-        ordered = sorted(names, key=_hash)
-        begin, end = ((number * len(ordered)) // self.count for number in (self.number - 1, self.number))
-        return frozenset(ordered[begin:end])
+        return frozenset(name for name, number in shard_numbers(names, self.count).items() if number == self.number)
+
+
+def shard_numbers(names: Sequence[str], count: int) -> dict[str, int]:
+    """Number of the slice that each name belongs to.
+
+    Args:
+        names: All names, each once, in any order.
+        count: Number of slices.
+
+    Returns:
+        Name → number, from 1.
+    """
+    ordered = sorted(names, key=_hash)
+    return {name: -(-(place + 1) * count // len(ordered)) for place, name in enumerate(ordered)}  # rounded up
 
 
 def parse_shard(text: str, environment: Mapping[str, str] = os.environ) -> Shard:

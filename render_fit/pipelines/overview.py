@@ -10,7 +10,7 @@ from pathlib import Path
 
 from render_fit.core.errors import InputError
 from render_fit.core.files import write_json
-from render_fit.core.shards import Shard
+from render_fit.core.shards import Shard, shard_numbers
 from render_fit.core.text_files import read_json
 from render_fit.datasets.photo_folder import PhotoJob
 from render_fit.export.gallery import Entry, read_entries, write_gallery, write_summary
@@ -51,10 +51,8 @@ def write_overview(out: Path) -> Overview:
     count, images = _listed(out)
     results = results_of({name: Path(image).name for name, image in images.items()}, entries)
     missing = tuple(name for name in sorted(images) if not is_complete(results[name]))
-    shards = {}
-    for shard in (Shard(number, count) for number in range(1, count + 1) if missing):
-        if number := len(shard.of(list(images)).intersection(missing)):
-            shards[shard] = number
+    numbers = shard_numbers(list(images), count)
+    shards = {Shard(number, count): n for number, n in sorted(Counter(numbers[name] for name in missing).items())}
     return Overview(statuses, len(images), missing, shards)
 
 
@@ -69,9 +67,10 @@ def list_photos(out: Path, jobs: Sequence[PhotoJob], shard: Shard) -> None:
     Raises:
         InputError: if there is a file of that name that is no such list.
     """
-    _, before = _listed(out)
-    images = before | {job.name: str(job.image.absolute()) for job in jobs}
-    write_json(out / LISTING, {"shards": shard.count, "photos": images})
+    before = _listed(out)
+    listed = shard.count, before[1] | {job.name: str(job.image.absolute()) for job in jobs}
+    if listed != before:
+        write_json(out / LISTING, {"shards": listed[0], "photos": listed[1]})
 
 
 def results_of(images: Mapping[str, str], entries: Iterable[Entry]) -> dict[str, list[Entry]]:

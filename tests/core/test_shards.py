@@ -5,7 +5,7 @@ import random
 import pytest
 
 from render_fit.core.errors import InputError
-from render_fit.core.shards import Shard, array_task, parse_shard
+from render_fit.core.shards import Shard, array_task, parse_shard, shard_numbers
 
 NAMES = [f"IMG_{number:04d}" for number in range(1000)]
 
@@ -93,3 +93,12 @@ def test_other_words_are_a_clear_error(text):
 def test_only_a_task_of_several_is_told():
     assert array_task({}) == array_task(array(ID=1, COUNT=1)) == ""
     assert array_task(array(ID=12, COUNT=15)) == "task 12 of a Slurm array of 15 tasks"
+
+
+def test_the_number_of_every_names_slice_agrees_with_the_slices():
+    for count in (1, 3, 7, 1000, 1500, 10**9):
+        numbers = shard_numbers(NAMES, count)
+        assert numbers.keys() == set(NAMES)
+        for number in (1, 2, count, numbers["IMG_0500"]):
+            assert Shard(number, count).of(NAMES) == {name for name in NAMES if numbers[name] == number}
+    assert shard_numbers([], 3) == {}
