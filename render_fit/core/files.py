@@ -131,7 +131,7 @@ def _move_in(working: Path, path: Path, last: str, owned: Collection[str]) -> No
             os.rename(working, path)
             return
         except OSError:
-            if not path.is_dir():  # else another process has just written it
+            if not path.is_dir():  # else another process wrote it in this moment
                 raise
     (path / last).unlink(missing_ok=True)
     written = sorted(working.iterdir(), key=lambda file: file.name == last)

@@ -70,13 +70,6 @@ def map_in_processes(
     pool.shutdown()
 
 
-def _taken(futures: list[Future[Result]]) -> Iterator[Future[Result]]:
-    """Futures in their order, each taken out of the list: what is kept of it would keep its result in memory."""
-    futures.reverse()
-    while futures:
-        yield futures.pop()
-
-
 def _start_worker(threads: int) -> None:
     import torch
 
@@ -97,3 +90,10 @@ def limit_threads_of_new_processes(threads: int) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def _taken(futures: list[Future[Result]]) -> Iterator[Future[Result]]:
+    """Futures in their order, each taken out of the list: what is kept of it would keep its result in memory."""
+    futures.reverse()
+    while futures:
+        yield futures.pop()

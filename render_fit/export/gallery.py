@@ -77,11 +77,25 @@ def read_entries(folder: Path | str, wanted: Callable[[str], bool] | None = None
             continue
         try:
             report = json.loads((Path(folder) / name / "report.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             continue
-        if isinstance(report, dict):
+        if _is_report(report):
             entries.append(Entry(name, {key: report[key] for key in READ if key in report}))
     return entries
+
+
+def _is_report(content: Any) -> bool:
+    """Whether the content of a ``report.json`` has the entries that are read from it, each of its type or null."""
+    if not isinstance(content, dict):
+        return False
+    kinds: dict[str, type | tuple[type, ...]] = {
+        "status": str, "reason": str, "image": str, "people": int, "beta_max": (int, float), "seconds": dict,
+        "options": dict, "inputs": dict, **dict.fromkeys(BEFORE_AFTER, dict),
+    }  # fmt: skip
+    if not all(content.get(key) is None or isinstance(content[key], kind) for key, kind in kinds.items()):
+        return False
+    figures = [value for key in ("seconds", *BEFORE_AFTER) for value in (content.get(key) or {}).values()]
+    return all(value is None or isinstance(value, int | float) for value in figures)
 
 
 def write_summary(path: Path | str, entries: Sequence[Entry]) -> Path:

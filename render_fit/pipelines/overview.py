@@ -85,7 +85,7 @@ def results_of(images: Mapping[str, str], entries: Iterable[Entry]) -> dict[str,
     """
     found: dict[str, list[Entry]] = {name: [] for name in images}
     for entry in entries:
-        image = Path(str(entry.report.get("image") or "")).name
+        image = Path(entry.report.get("image") or "").name
         for name in _possible_photos(entry.name):
             if images.get(name) == image:
                 found[name].append(entry)
@@ -105,7 +105,7 @@ def belongs(folder: str, names: Container[str], several_people: bool = True) -> 
 
 def is_complete(entries: Sequence[Entry]) -> bool:
     """Whether these fits of one photo are those of all people who were to be fitted."""
-    return bool(entries) and len(entries) >= entries[0].report.get("people", 1)
+    return bool(entries) and len(entries) >= (entries[0].report.get("people") or 1)
 
 
 def _listed(out: Path) -> tuple[int, dict[str, str]]:

@@ -37,15 +37,6 @@ def test_closing_early_terminates_the_processes():
     assert set(multiprocessing.active_children()) == before
 
 
-def test_one_process_is_the_calling_one():
-    assert next(map_in_processes(lambda task: (task, os.getpid()), [7], processes=1, threads=1)) == (7, os.getpid())
-
-
-def test_a_dead_process_is_an_input_error():
-    with pytest.raises(InputError, match="fewer --jobs"):
-        list(map_in_processes(describe, [1, -1], processes=2, threads=1, shared=(0,)))
-
-
 class Result:
     """A result that can be seen to be given up."""
 
@@ -61,3 +52,12 @@ def test_a_result_is_not_kept_once_the_next_was_taken(ordered: bool):
     seen = [weakref.ref(next(results)) for _ in range(6)]
     assert [reference() for reference in seen[:-1]] == [None] * 5
     assert list(results) == []
+
+
+def test_one_process_is_the_calling_one():
+    assert next(map_in_processes(lambda task: (task, os.getpid()), [7], processes=1, threads=1)) == (7, os.getpid())
+
+
+def test_a_dead_process_is_an_input_error():
+    with pytest.raises(InputError, match="fewer --jobs"):
+        list(map_in_processes(describe, [1, -1], processes=2, threads=1, shared=(0,)))

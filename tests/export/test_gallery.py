@@ -45,6 +45,9 @@ def test_unfinished_and_broken_folders_are_left_out(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "report.json").write_text('{"status": "o')
+    report(tmp_path, "other", status=["ok"])
+    report(tmp_path, "list")
+    (tmp_path / "list" / "report.json").write_text("[]")
     assert [entry.name for entry in read_entries(tmp_path)] == ["good"]
 
 
