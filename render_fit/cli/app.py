@@ -21,6 +21,7 @@ from render_fit.cli.fit import fit, predict
 from render_fit.cli.prior import prior_app
 from render_fit.cli.recipe import recipe_app
 from render_fit.cli.render import render
+from render_fit.cli.summary import summary
 from render_fit.cli.train import finetune, regressor_app, synthesize, train
 from render_fit.core.errors import InputError, MissingDependencyError
 
@@ -63,7 +64,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-for command in (fit, predict, render, demo, doctor, train, finetune, synthesize, experiment):
+for command in (fit, predict, summary, render, demo, doctor, train, finetune, synthesize, experiment):
     # paragraphs as one line each: rich wraps them to the terminal, but keeps line breaks
     app.command(help=re.sub(r"(?<=\S)\n(?=\S)", " ", inspect.cleandoc(command.__doc__ or "")))(command)
 for name, commands in {"recipe": recipe_app, "body": body_app, "regressor": regressor_app, "prior": prior_app}.items():

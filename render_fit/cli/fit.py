@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +13,7 @@ import typer
 from render_fit.cli import checks
 from render_fit.cli.imports import without_collection
 from render_fit.cli.options import METHOD_OPTIONS, Out, PhotoOptions, takes_photos
+from render_fit.core.shards import array_task, parse_shard
 from render_fit.core.threads import prepare
 from render_fit.datasets.photo_folder import plan_jobs
 from render_fit.datasets.photo_search import find_photos
@@ -33,6 +35,8 @@ def fit(photos: PhotoOptions, out: Out = Path("out")) -> None:
       render-fit fit photo.jpg --parts labels.png --part-labels atr --clothing free --save obj,ply,glb,gif
 
       render-fit fit photos/ --out out --jobs 2   [dim]# run it again to continue after a stop[/dim]
+
+      render-fit fit photos/ --out out --shard 3/8   [dim]# one of eight machines; then render-fit summary out[/dim]
 
     Each person gets OUT/<photo>/ with params.npz (SMPL's poses, betas, trans; camera), meshes in camera coordinates,
     overlay.png, side.png and report.json. Several photos also get summary.csv and index.html.
@@ -68,6 +72,13 @@ def predict(
 def _check(photos: PhotoOptions, out: Path) -> None:
     """Finds mistakes in names and paths before torch is imported."""
     options, images = photos.fit_options, find_photos(photos.images, photos.observations).images
+    if photos.shard is not None:
+        parse_shard(photos.shard)
+    elif len(images) > 1 and (task := array_task()):
+        print(
+            f"render-fit: this is {task} and fits all {len(images):,} photos; to fit a slice of them: --shard slurm",
+            file=sys.stderr,
+        )
     check_box(options.box, len(images))
     several = options.person == "all"
     jobs = plan_jobs(images, files=photos.files, observations=photos.observations, several_people=several)
@@ -102,6 +113,7 @@ def _run(photos: PhotoOptions, out: Path) -> None:
             observations=photos.observations,
             resume=photos.resume,
             n_workers=photos.jobs,
+            shard=photos.shard,
             on_event=progress,
         )
     if any(outcome.failed for outcome in outcomes):

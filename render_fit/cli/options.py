@@ -54,6 +54,16 @@ class PhotoOptions:
     jobs: Annotated[
         int, typer.Option("--jobs", "-j", min=1, help="Number of photos fitted in parallel.", rich_help_panel=RUN)
     ] = 1
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Fit the I-th of N slices of the photos, so that N machines can share --out; render-fit summary OUT "
+            "joins them. slurm: the slice of this task of a Slurm job array.",
+            show_default=False,
+            rich_help_panel=RUN,
+        ),
+    ] = None
     threads: Annotated[
         int | None,
         typer.Option(

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from render_fit.datasets.photo_search import shortened
 from render_fit.fitting.result import BeforeAfter
 from render_fit.pipelines.folder import FolderEvent, PhotoOutcome, RunPlanned
 from render_fit.pipelines.photo import WrittenFit
@@ -99,10 +100,14 @@ class FolderProgress(ProgressBar):
             self.console.print(f"stopped; {done} finished and kept in {self._out}; --resume continues")
         elif error is None and self._plan.jobs:
             counts = ", ".join(f"{self._counts[status]} {status}" for status in COLOURS if self._counts[status])
-            self.console.print(f"{counts}; see {self._out}/index.html")
+            where = f"see {self._out}/index.html"
+            if self._plan.shard is not None:
+                where = f"shard {self._plan.shard} is done; render-fit summary {self._out} joins the shards"
+            self.console.print(f"{counts}; {where}")
             if self._failed:
                 n_photos = len(self._plan.jobs)
-                self.console.print(f"{self._failed} of {n_photos} photos failed; see {self._out}/summary.csv")
+                reasons = "" if self._plan.shard is not None else f"; see {self._out}/summary.csv"
+                self.console.print(f"{self._failed} of {n_photos} photos failed{reasons}")
 
     @property
     def _is_single(self) -> bool:
@@ -115,17 +120,20 @@ class FolderProgress(ProgressBar):
     def _show_plan(self, plan: RunPlanned) -> None:
         for sentence in plan.left_out:
             self.console.print(escape(sentence))
-        for name, inputs in plan.changed.items():
-            self.console.print(
-                f"[bold]{escape(name)}[/]: {', '.join(inputs)} changed since it was fitted; fitted again"
-            )
+        for inputs in dict.fromkeys(plan.changed.values()):
+            names = escape(shortened(name for name, others in plan.changed.items() if others == inputs))
+            self.console.print(f"[bold]{names}[/]: {', '.join(inputs)} changed since the fit; fitted again")
+        n_photos = plan.kept + len(plan.jobs)
+        if plan.shard is not None:
+            self.console.print(f"shard {plan.shard}: {n_photos or 'none'} of {n_photos + plan.elsewhere} photos")
         if plan.kept:
-            n_photos, others = plan.kept + len(plan.jobs), plan.kept_with_other_options
+            others = plan.kept_with_other_options
             names = ", ".join("--" + name.replace("_", "-") for name in plan.other_options)
             note = f", {others} of them made with other options ({names})" if others else ""
             self.console.print(f"{plan.kept} of {n_photos} already done and kept{note} (--overwrite fits them again)")
         if not plan.jobs:
-            self.console.print(f"nothing left to do: {self._out} is complete")
+            complete = f"{self._out} is complete" if plan.shard is None else f"shard {plan.shard} is complete"
+            self.console.print(f"nothing left to do: {complete}")
         elif not plan.single:
             self.show("fitting", 0, len(plan.jobs))
 

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,7 @@ def folder_written_whole(path: Path | str, *, last: str, owned: Collection[str] 
     if path.exists() and not path.is_dir():
         raise InputError(f"{path}: is a file where a folder has to go; choose another --out")
     try:
-        working = Path(tempfile.mkdtemp(prefix=f".{path.name[:40]}.", suffix=".partial", dir=path.parent))
+        working = Path(tempfile.mkdtemp(prefix=f".{_beginning(path.name)}.", suffix=".partial", dir=path.parent))
         try:
             yield working
             _move_in(working, path, last, owned)
@@ -91,6 +91,19 @@ def folder_written_whole(path: Path | str, *, last: str, owned: Collection[str] 
             shutil.rmtree(working, ignore_errors=True)
     except OSError as error:
         raise InputError(f"{path}: cannot write there ({error.strerror or error}); choose another --out") from error
+
+
+def remove_unfinished(folder: Path | str, ours: Callable[[str], bool]) -> None:
+    """Remove what `folder_written_whole` had not finished when its process was ended.
+
+    Args:
+        folder: Folder in which the folders were written.
+        ours: Says for a folder's name, of which only the beginning is left if it is very long, whether it is to be
+            removed; other processes may be writing the others.
+    """
+    for path in Path(folder).glob(".*.partial"):
+        if ours(path.name.rsplit(".", 2)[0].removeprefix(".")):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def prepare_output(path: Path | str) -> Path:
@@ -114,8 +127,12 @@ def prepare_output(path: Path | str) -> Path:
 def _move_in(working: Path, path: Path, last: str, owned: Collection[str]) -> None:
     os.chmod(working, 0o777 & ~_umask())
     if not path.exists():
-        os.rename(working, path)
-        return
+        try:
+            os.rename(working, path)
+            return
+        except OSError:
+            if not path.is_dir():  # else another process wrote it in this moment
+                raise
     (path / last).unlink(missing_ok=True)
     written = sorted(working.iterdir(), key=lambda file: file.name == last)
     for name in set(owned) - {file.name for file in written}:
@@ -132,6 +149,11 @@ def _finite(value: Any) -> Any:
     if isinstance(value, float) and value - value != 0:
         return None
     return str(value) if isinstance(value, os.PathLike) else value
+
+
+def _beginning(name: str) -> str:
+    """As much of a file name as leaves room for a random ending: 200 of 255 bytes."""
+    return name.encode(errors="surrogateescape")[:200].decode(errors="ignore")
 
 
 def _umask() -> int:

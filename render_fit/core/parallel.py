@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -55,7 +55,7 @@ def map_in_processes(
     try:
         with limit_threads_of_new_processes(threads):
             futures = [pool.submit(work, task, *shared) for task in tasks]
-        for future in futures if ordered else as_completed(futures):
+        for future in _taken(futures) if ordered else as_completed(_taken(futures)):
             yield future.result()
     except BaseException as error:
         pool.shutdown(wait=False, cancel_futures=True)
@@ -90,3 +90,10 @@ def limit_threads_of_new_processes(threads: int) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def _taken(futures: list[Future[Result]]) -> Iterator[Future[Result]]:
+    """Futures in their order, each taken out of the list: what is kept of it would keep its result in memory."""
+    futures.reverse()
+    while futures:
+        yield futures.pop()

@@ -21,7 +21,7 @@ OBSERVATION_ENDINGS = {
 """Ends of the file names in ``--observations DIR``; each begins with the photo's stem. Capitals, other endings of
 images, and the photo's whole name in place of its stem are accepted too."""
 
-RESERVED = ("index.html", "summary.csv")
+RESERVED = ("index.html", "summary.csv", "shards.json")
 """Names in an output folder that no photo's folder may have."""
 
 
@@ -120,12 +120,10 @@ def unused_observations(jobs: Sequence[PhotoJob], observations: Path) -> tuple[s
 
 def _folder_names(images: Sequence[Path], several_people: bool) -> list[str]:
     stems = Counter(image.stem for image in images)
+    numbered = {found[1] for stem in stems if (found := re.fullmatch(r"(.*)_\d+", stem, flags=re.DOTALL))}
 
     def is_free(stem: str) -> bool:
-        taken = stems[stem] > 1 or stem in RESERVED
-        if several_people:
-            taken |= any(re.fullmatch(rf"{re.escape(stem)}_\d+", other) for other in stems)
-        return not taken
+        return stems[stem] == 1 and stem not in RESERVED and not (several_people and stem in numbered)
 
     return [image.stem if is_free(image.stem) else image.name for image in images]
 

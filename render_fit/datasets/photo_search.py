@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,22 +141,21 @@ def _why_no_image(path: Path) -> str:
 
 def _made_from_others(images: Sequence[Path]) -> dict[Path, str]:
     """Pictures that were made from others of a list, with the reason to leave them out."""
-    stems = {(path.parent, path.stem.lower()) for path in images}
+    stems = Counter((path.parent, path.stem.lower()) for path in set(images))
     made = {}
     for path in images:
         stem = path.stem.lower()
         words = (ending for ending in MADE_FROM_PHOTOS if stem.endswith(f"_{ending}"))
         if any((path.parent, stem.removesuffix(f"_{word}")) in stems for word in words):
             made[path] = ABOUT_PHOTOS[1]
-        elif _is_map_of_other(path, images):
+        elif stems[path.parent, stem] > 1 and _looks_like_map(path):
             made[path] = "label map of the photo of the same name"
     return made
 
 
-def _is_map_of_other(path: Path, images: Sequence[Path]) -> bool:
-    """Whether a PNG with a palette or one bit has the name of another photo, as parsers write their label maps."""
-    same = [o for o in images if o != path and o.parent == path.parent and o.stem.lower() == path.stem.lower()]
-    if not same or path.suffix.lower() != ".png":
+def _looks_like_map(path: Path) -> bool:
+    """Whether a file is a PNG with a palette or one bit, as parsers write their label maps."""
+    if path.suffix.lower() != ".png":
         return False
     try:
         with Image.open(path) as file:

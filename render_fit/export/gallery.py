@@ -6,7 +6,8 @@ import csv
 import html
 import io
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -24,6 +25,10 @@ SUMMARY_COLUMNS: tuple[str, ...] = (
 BEFORE_AFTER = ("iou", "part_iou", "keypoint_error_px", "unexplained_share", "body_outside_share")
 """Figures of a report from before and after refinement."""
 
+READ = ("status", "reason", "image", "people", "options", "inputs", "beta_max", "seconds", *BEFORE_AFTER)
+"""Entries of a report that summaries and resumed runs use. The others, such as the whole recipe, are not kept in
+memory: there may be thousands of reports."""
+
 SHOWN = {
     "iou": 3, "keypoint_error_px": 1, "unexplained_share": 3, "body_outside_share": 3, "beta_max": 1, "seconds": 1,
 }  # fmt: skip
@@ -36,7 +41,7 @@ class Entry:
 
     Attributes:
         name: Folder of the fit under the output folder.
-        report: Content of ``report.json``.
+        report: Content of ``report.json``, as far as it is in `READ`.
     """
 
     name: str
@@ -55,17 +60,42 @@ class Entry:
         return {column: "" if values.get(column) is None else values[column] for column in SUMMARY_COLUMNS}
 
 
-def read_entries(folder: Path | str) -> list[Entry]:
-    """Finished fits under an output folder, sorted by name. A fit without a readable report is not finished."""
+def read_entries(folder: Path | str, wanted: Callable[[str], bool] | None = None) -> list[Entry]:
+    """Finished fits under an output folder, sorted by name. A fit without a readable report is not finished.
+
+    Args:
+        folder: Output folder.
+        wanted: Says for the name of a fit's folder whether its report is read; by default all are.
+    """
     entries = []
-    for path in sorted(Path(folder).glob("*/report.json")):
-        if path.parent.name.endswith(".partial"):
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:
+        return []
+    for name in names:
+        if name.endswith(".partial") or (wanted is not None and not wanted(name)):
             continue
         try:
-            entries.append(Entry(path.parent.name, json.loads(path.read_text(encoding="utf-8"))))
-        except (OSError, ValueError):
+            report = json.loads((Path(folder) / name / "report.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
             continue
+        if _is_report(report):
+            entries.append(Entry(name, {key: report[key] for key in READ if key in report}))
     return entries
+
+
+def _is_report(content: Any) -> bool:
+    """Whether the content of a ``report.json`` has the entries that are read from it, each of its type or null."""
+    if not isinstance(content, dict):
+        return False
+    kinds: dict[str, type | tuple[type, ...]] = {
+        "status": str, "reason": str, "image": str, "people": int, "beta_max": (int, float), "seconds": dict,
+        "options": dict, "inputs": dict, **dict.fromkeys(BEFORE_AFTER, dict),
+    }  # fmt: skip
+    if not all(content.get(key) is None or isinstance(content[key], kind) for key, kind in kinds.items()):
+        return False
+    figures = [value for key in ("seconds", *BEFORE_AFTER) for value in (content.get(key) or {}).values()]
+    return all(value is None or isinstance(value, int | float) for value in figures)
 
 
 def write_summary(path: Path | str, entries: Sequence[Entry]) -> Path:

@@ -17,8 +17,8 @@ from render_fit.export.overlays import fitted, overlay, panel, to_pixels, write_
 from render_fit.export.parameters import SavedFit, read_params
 from render_fit.export.views import person_turns, side_view
 from render_fit.fitting.stages import StageProgress
-from render_fit.pipelines.folder import write_overview
 from render_fit.pipelines.options import FitOptions
+from render_fit.pipelines.overview import write_overview
 from render_fit.pipelines.photo import FitComponents, WrittenFit, fit_photo
 from render_fit.renderers.base import RenderSettings
 from render_fit.synthesis.poses.named import everyday_pose

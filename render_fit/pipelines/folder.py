@@ -5,29 +5,29 @@ Its events, in the order in which they happen: planned, progress of a photo, pho
 
 from __future__ import annotations
 
-import glob
 import logging
-import re
-import shutil
-from collections import defaultdict
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from render_fit.core.errors import InputError, MissingDependencyError
-from render_fit.core.files import prepare_output
+from render_fit.core.files import prepare_output, remove_unfinished
 from render_fit.core.parallel import map_in_processes
+from render_fit.core.shards import Shard, parse_shard
 from render_fit.datasets.photo_folder import PhotoFiles, PhotoJob, plan_jobs, unused_observations
 from render_fit.datasets.photo_search import find_photos
 from render_fit.export.fit_folder import write_failure
-from render_fit.export.gallery import Entry, read_entries, write_gallery, write_summary
+from render_fit.export.gallery import read_entries
+from render_fit.fitting.result import FitReport
 from render_fit.fitting.stages import StageProgress
 from render_fit.pipelines.inputs import changed_inputs, fingerprints
 from render_fit.pipelines.options import FitOptions, check_box
+from render_fit.pipelines.overview import belongs, is_complete, list_photos, results_of, write_overview
 from render_fit.pipelines.photo import FitComponents, WrittenFit, fit_photo
 
 log = logging.getLogger(__name__)
@@ -46,6 +46,8 @@ class RunPlanned:
         changed: Photos that are fitted again because a file that their result was made from changed: name → what
             changed.
         left_out: What was not taken for a photo or not used, and why; sentences.
+        shard: The slice of the photos that this run fits; None: all.
+        elsewhere: Number of photos that belong to other shards.
     """
 
     jobs: tuple[PhotoJob, ...]
@@ -55,6 +57,8 @@ class RunPlanned:
     other_options: tuple[str, ...] = ()
     changed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
+    shard: Shard | None = None
+    elsewhere: int = 0
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,7 @@ def fit_folder(
     observations: str | Path | None = None,
     resume: bool | None = None,
     n_workers: int = 1,
+    shard: str | None = None,
     on_event: OnEvent | None = None,
 ) -> list[PhotoOutcome]:
     """Fits the people in photos and writes a folder for each, as ``render-fit fit`` does.
@@ -140,6 +145,9 @@ def fit_folder(
         resume: Whether finished results are kept. If None, those of several photos are; a single photo is fitted again.
             A result is never kept if a file that it was made from changed since.
         n_workers: Number of processes; with 1 all fits run in this process.
+        shard: ``I/N`` fits the I-th of N slices of the photos, and writes no summary, so that several machines can
+            share an output folder; `pipelines.overview.write_overview` writes it afterwards. ``slurm``: that of this
+            task of a Slurm job array.
         on_event: Called with each event, in this process: one `RunPlanned`, then `PhotoProgress` (with one process
             only) and a `PhotoOutcome` after each photo.
 
@@ -156,26 +164,34 @@ def fit_folder(
     out, emit = Path(out), on_event or (lambda event: None)
     photos = find_photos(paths, observations)
     images, left_out = photos.images, photos.left_out
-    single = len(images) == 1 and not any(path.is_dir() for path in paths)
+    part = None if shard is None else parse_shard(shard)
+    single = part is None and len(images) == 1 and not any(path.is_dir() for path in paths)
     check_box(options.box, len(images))
     jobs = plan_jobs(images, files=files, observations=observations, several_people=options.person == "all")
     if observations is not None:
         left_out += unused_observations(jobs, observations)
     if files.part_labels is not None and not any(job.files.parts for job in jobs):
         left_out += (f"--part-labels {files.part_labels}: not used, there is no part map",)
+    n_photos = len(jobs)
+    if part is not None:
+        list_photos(prepare_output(out), jobs, part)
+        names = part.of([job.name for job in jobs])
+        jobs = [job for job in jobs if job.name in names]
     keep = not single if resume is None else resume
     done, changed = _finished(jobs, out, options) if keep else ({}, {})
     to_do = tuple(job for job in jobs if job.name not in done)
     other = [names for names in done.values() if names]
-    names = tuple(dict.fromkeys(sum(other, ())))
-    emit(RunPlanned(to_do, len(done), len(other), single, names, changed, left_out))
+    names = tuple(dict.fromkeys(name for names in other for name in names))
+    emit(RunPlanned(to_do, len(done), len(other), single, names, changed, left_out, part, n_photos - len(jobs)))
     if not to_do:
-        write_overview(out)
+        if part is None:
+            write_overview(out)
         return []
     components = FitComponents(options)
     _ = components.renderer  # an invalid recipe or a missing renderer is reported once, before any work
     prepare_output(out)
     outcomes: list[PhotoOutcome] = []
+    shared: dict[str, Any] = {}
     try:
         if (n_workers := min(n_workers, len(to_do))) > 1:
             running = _outcomes_of_workers(to_do, options, out, n_workers)
@@ -186,19 +202,25 @@ def fit_folder(
             )
         with closing(running):  # workers have ended before the summary is written, wherever Ctrl-C arrives
             for outcome in running:
-                outcomes.append(outcome)
-                emit(outcome)
+                outcomes.append(_sharing(outcome, shared))
+                emit(outcomes[-1])
     finally:
-        if not single:
+        if not single and part is None:
             write_overview(out)
     return outcomes
 
 
-def write_overview(out: Path) -> None:
-    """Writes ``summary.csv`` and ``index.html`` of all finished fits in an output folder."""
-    entries = read_entries(out)
-    write_summary(out / "summary.csv", entries)
-    write_gallery(out / "index.html", entries, title=out.resolve().name)
+def _sharing(outcome: PhotoOutcome, shared: dict[str, Any]) -> PhotoOutcome:
+    """An outcome whose reports have the recipe and versions of earlier ones where they are equal: saves memory."""
+
+    def same(name: str, value: Any) -> Any:
+        return shared[name] if shared.setdefault(name, value) == value else value
+
+    def lighter(report: FitReport) -> FitReport:
+        return report.model_copy(update={name: same(name, getattr(report, name)) for name in ("recipe", "versions")})
+
+    fits = (replace(fit, report=lighter(fit.report)) for fit in outcome.fits)
+    return replace(outcome, fits=tuple(fits))
 
 
 def _finished(
@@ -209,15 +231,13 @@ def _finished(
     Returns:
         Those made from the same files as now, each with the options that differ; and the others, with what changed.
     """
-    reports: dict[str, list[Entry]] = defaultdict(list)
-    for entry in read_entries(out):
-        if entry.report.get("status") in ("ok", "poor"):
-            reports[Path(entry.report.get("image", "")).name].append(entry)
+    images = {job.name: job.image.name for job in jobs}
+    entries = read_entries(out, lambda folder: belongs(folder, images))
+    results = results_of(images, [entry for entry in entries if entry.report.get("status") in ("ok", "poor")])
     finished, changed = {}, {}
     for job in jobs:
-        folders = re.compile(rf"{re.escape(job.name)}(_\d.*)?")
-        own = [entry.report for entry in reports[job.image.name] if folders.fullmatch(entry.name)]
-        if own and len(own) >= own[0].get("people", 1):
+        if is_complete(results[job.name]):
+            own = [entry.report for entry in results[job.name]]
             now = fingerprints(job, options)
             others = tuple(dict.fromkeys(name for report in own for name in changed_inputs(report, now)))
             if others:
@@ -237,9 +257,8 @@ def _outcomes_of_workers(
             _fit_in_worker, jobs, processes=n_workers, threads=threads, shared=(options, out), ordered=False
         )
     except BaseException as error:  # the workers have been terminated: what they were writing is removed
-        for job in jobs:
-            for folder in out.glob(f".{glob.escape(job.name[:40])}*.partial"):
-                shutil.rmtree(folder, ignore_errors=True)
+        names = {job.name for job in jobs}  # other machines may be writing other photos
+        remove_unfinished(out, lambda folder: belongs(folder, names, options.person == "all"))
         if isinstance(error, InputError):
             raise InputError(f"{error}; finished results are kept: continue with --resume") from None
         raise

@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -338,3 +339,49 @@ def test_a_folder_without_images(tmp_path):
 def test_files_about_one_photo_with_several(many):
     check_mistake(run("fit", *many, "--mask", "m.png"), "--observations")
     check_mistake(run("fit", *many, "--box", "1,2,3,4"), "--box")
+
+
+def test_shards_at_once_share_a_folder_and_the_summary_joins_them(many, tmp_path):
+    out = tmp_path / "out"
+    words = ["-m", "render_fit", "fit", *map(str, many), "--save", "", "--jobs", "2"]
+    shards = [
+        subprocess.Popen([sys.executable, *words, "--shard", f"{number}/2"], stdout=subprocess.PIPE, text=True)
+        for number in (1, 2)
+    ]
+    texts = [process.communicate(timeout=300)[0] for process in shards]
+    assert sorted(process.returncode for process in shards) == [0, 1], texts  # b cannot be read
+    assert sorted(re.findall(r"shard \d/2: \d of 3 photos", "".join(texts))) == [
+        "shard 1/2: 1 of 3 photos",
+        "shard 2/2: 2 of 3 photos",
+    ]
+    assert "1 of" in "".join(texts) and f"render-fit summary {out}" in "".join(texts)
+    assert not (out / "summary.csv").exists()
+    joined = run("summary", out)
+    assert (joined.exit_code, "1 failed" in joined.stdout, "all 3 photos have a result" in joined.stdout) == (
+        1,
+        True,
+        True,
+    )
+    rows = {row["name"]: row["status"] for row in csv.DictReader((out / "summary.csv").open())}
+    assert rows.keys() == {"a", "b", "c"} and rows["b"] == "failed"
+    assert not list(out.glob(".*"))
+
+
+def test_the_summary_says_what_is_missing(many, tmp_path):
+    out = tmp_path / "out"
+    assert run("fit", *many, "--save", "", "--shard", "1/3").exit_code in (0, 1)
+    joined = run("summary", out)
+    assert joined.exit_code == 1
+    assert "2 of 3 photos have no result" in joined.stdout
+    assert "by shard: 2/3: 1, 3/3: 1" in joined.stdout
+    assert (out / "index.html").is_file()
+
+
+def test_a_task_of_a_slurm_array_is_told_that_it_fits_all(many, tmp_path, monkeypatch):
+    for name, value in {"ID": 4, "MIN": 4, "MAX": 6, "STEP": 1, "COUNT": 3}.items():
+        monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", str(value))
+    told = run("fit", *many, "--save", "", "--recipe", "nowhere")
+    assert "task 4 of a Slurm array of 3 tasks and fits all 3 photos" in " ".join(told.stderr.split())
+    assert "--shard slurm" in told.stderr
+    one = run("fit", *many, "--save", "", "--shard", "slurm")
+    assert "shard 1/3: 1 of 3 photos" in one.stdout and "Slurm array" not in one.stderr

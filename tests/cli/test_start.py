@@ -54,8 +54,8 @@ def test_a_fit_imports_nothing_slow_that_it_does_not_need(command: str, tmp_path
 
 
 def test_help_and_the_version_import_no_torch() -> None:
-    groups = ["fit", "predict", "render", "demo", "doctor", "train", "finetune", "synthesize", "experiment", "recipe",
-              "body", "regressor", "prior"]  # fmt: skip
+    groups = ["fit", "predict", "summary", "render", "demo", "doctor", "train", "finetune", "synthesize", "experiment",
+              "recipe", "body", "regressor", "prior"]  # fmt: skip
     codes, modules = commands(["--help"], ["--version"], *([name, "--help"] for name in groups))
     assert [code for code, _ in codes] == [0] * (2 + len(groups))
     assert imported(modules, ("torch", "numba", "scipy", "numpy")) == []
@@ -67,6 +67,13 @@ MISTAKES = {
     "fit photo.png --nonsense": "--nonsense",
     "fit photo.png --jobs two": "valid integer",
     "fit photo.png --threads 0": "--threads",
+    "fit photo.png --shard 3": "expected I/N",
+    "fit photo.png --shard 0/8": "counted from 1",
+    "fit photo.png --shard 9/8": "I from 1 to N",
+    "fit photo.png --shard slurm": "no task of a Slurm job array",
+    "predict photo.png --shard 1/0": "I from 1 to N",
+    "summary nowhere": "nowhere: no such folder",
+    "summary empty": "contains no fits",
     "fit photo.png --clothing silk": "silk",
     "fit photo.png --save stl": "known are obj",
     "fit photo.png --person nobody": "expected largest",
@@ -105,6 +112,7 @@ def test_mistakes_are_answered_before_torch_is_imported(tmp_path: Path, monkeypa
     monkeypatch.chdir(tmp_path)
     for name in ("photo.png", "photo2.png", "k.json"):
         Path(name).write_bytes(b"")
+    Path("empty").mkdir()
     codes, modules = commands(*(line.split() for line in MISTAKES))
     for (line, words), (code, message) in zip(MISTAKES.items(), codes, strict=True):
         assert (code, words in " ".join(message.split())) == (2, True), f"{line}: {message}"

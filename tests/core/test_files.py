@@ -3,7 +3,7 @@ import json
 import pytest
 
 from render_fit.core.errors import InputError
-from render_fit.core.files import folder_written_whole, prepare_output, write_bytes, write_json
+from render_fit.core.files import folder_written_whole, prepare_output, remove_unfinished, write_bytes, write_json
 
 
 def names(folder):
@@ -68,3 +68,38 @@ def test_names_that_are_not_utf8_are_written_and_read_back(tmp_path):
     for name in ("caf\udce9.jpg", "café.jpg"):
         path = write_json(tmp_path / "report.json", {"image": name})
         assert json.loads(path.read_text(encoding="utf-8")) == {"image": name}
+
+
+def test_a_folder_that_another_process_has_just_written_is_replaced(tmp_path):
+    with folder_written_whole(tmp_path / "fit", last="report") as working:
+        write_bytes(working / "report", b"second")
+        exists = type(tmp_path).exists
+
+        def written_meanwhile(path):
+            found = exists(path)
+            if path == tmp_path / "fit" and not found:
+                path.mkdir()
+                write_bytes(path / "report", b"first")
+            return found
+
+        type(tmp_path).exists = written_meanwhile
+    type(tmp_path).exists = exists
+    assert names(tmp_path) == ["fit"]
+    assert (tmp_path / "fit" / "report").read_bytes() == b"second"
+
+
+def test_only_ones_own_unfinished_folders_are_removed(tmp_path):
+    with pytest.raises(KeyError), folder_written_whole(tmp_path / "a", last="report") as own:
+        with folder_written_whole(tmp_path / "ab", last="report") as other:
+            remove_unfinished(tmp_path, lambda name: name == "a")
+            assert (own.exists(), other.exists()) == (False, True)
+            write_bytes(other / "report", b"")
+        raise KeyError
+    assert names(tmp_path) == ["ab"]
+
+
+def test_long_names_leave_room_for_a_random_ending(tmp_path):
+    for name in ("n" * 250, "\u4eba" * 80):
+        with folder_written_whole(tmp_path / name, last="report") as working:
+            write_bytes(working / "report", b"")
+        assert (tmp_path / name / "report").is_file()

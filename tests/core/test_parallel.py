@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import time
+import weakref
 
 import pytest
 import torch
@@ -34,6 +35,23 @@ def test_closing_early_terminates_the_processes():
     assert next(results) == 0
     results.close()
     assert set(multiprocessing.active_children()) == before
+
+
+class Result:
+    """A result that can be seen to be given up."""
+
+
+def make_result(task: int) -> Result:
+    return Result()
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_a_result_is_not_kept_once_the_next_was_taken(ordered: bool):
+    # ten thousand photos' reports would fill the memory
+    results = map_in_processes(make_result, range(6), processes=2, threads=1, ordered=ordered)
+    seen = [weakref.ref(next(results)) for _ in range(6)]
+    assert [reference() for reference in seen[:-1]] == [None] * 5
+    assert list(results) == []
 
 
 def test_one_process_is_the_calling_one():

@@ -45,6 +45,9 @@ def test_unfinished_and_broken_folders_are_left_out(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "report.json").write_text('{"status": "o')
+    report(tmp_path, "other", status=["ok"])
+    report(tmp_path, "list")
+    (tmp_path / "list" / "report.json").write_text("[]")
     assert [entry.name for entry in read_entries(tmp_path)] == ["good"]
 
 
@@ -88,3 +91,19 @@ def test_every_column_of_figures_has_a_heading_that_sorts(tmp_path):
 
 def test_gallery_of_nothing_is_a_page(tmp_path):
     assert "nothing yet" in write_gallery(tmp_path / "index.html", []).read_text()
+
+
+def test_of_a_long_gallery_as_many_rows_are_hidden_as_the_script_does_not_show(tmp_path):
+    page = write_gallery(tmp_path / "index.html", []).read_text()
+    shown = int(re.search(r"const PAGE = (\d+);", page)[1])
+    assert f"tbody tr:nth-child(n + {shown + 1}) {{ display: none; }}" in page
+    assert "display: table-row !important" in re.search(r"<noscript>(.*?)</noscript>", page)[1]
+
+
+def test_of_a_report_only_what_is_used_is_kept_in_memory(tmp_path):
+    report(tmp_path, "a", recipe={"name": "hybrid"}, versions={"torch": "2"}, options={"seed": 0})
+    report(tmp_path, "b")
+    (entry,) = read_entries(tmp_path, lambda name: name == "a")
+    assert entry.report["options"] == {"seed": 0}
+    assert not {"recipe", "versions"} & entry.report.keys()
+    assert read_entries(tmp_path / "nowhere") == []

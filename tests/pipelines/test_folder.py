@@ -44,6 +44,15 @@ def test_a_folder_gives_an_outcome_per_photo_and_typed_events(photos, options, t
     assert (out / "summary.csv").is_file()
 
 
+def test_reports_share_what_is_the_same_in_all(photos, options, tmp_path):
+    write_person(photos, "b")
+    for workers in (1, 2):
+        out = tmp_path / f"out{workers}"
+        a, b = (one.fits[0].report for one in fit_folder(photos, options, out, observations=photos, n_workers=workers))
+        assert a.recipe is b.recipe and a.versions is b.versions
+        assert json.loads((out / "a" / "report.json").read_text())["recipe"] == a.recipe
+
+
 def test_finished_photos_are_kept_also_if_an_older_version_wrote_their_report(photos, options, tmp_path):
     for path in photos.glob("b*"):
         path.unlink()
