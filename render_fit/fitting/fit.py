@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from render_fit.core.threads import one_torch_thread
 from render_fit.fitting.initialisation import default_hypotheses
 from render_fit.fitting.known_height import about_height, of_height
 from render_fit.fitting.quality import Quality, fit_status, quality
-from render_fit.fitting.recipe import Recipe, load_recipe
+from render_fit.fitting.recipe import Recipe, Stage, load_recipe
 from render_fit.fitting.regressor_initialisation import regressor_hypotheses
 from render_fit.fitting.resolve import ResolvedRecipe, resolve
 from render_fit.fitting.result import BeforeAfter, FitReport, FitResult, versions
@@ -33,7 +33,7 @@ from render_fit.fitting.stages import (
     StageProgress,
     StageRecord,
     keypoint_continuation,
-    run_stage,
+    run_stage_of_all,
     search_and_refinement,
 )
 from render_fit.fitting.variables import Variables
@@ -108,7 +108,6 @@ def fit_image(
     )
 
 
-@one_torch_thread()
 def fit_resolved(
     observation: Observation,
     resolved: ResolvedRecipe,
@@ -135,10 +134,116 @@ def fit_resolved(
     Raises:
         InputError: if nothing that can be fitted to was observed.
     """
+
+    def show(_: int, stage: str, parameters: BodyParameters) -> None:
+        if watch is not None:
+            watch(stage, parameters)
+
+    options = {"height_m": height_m, "clothing": clothing, "seed": seed, "progress": progress, "watch": show}
+    return fit_all([observation], resolved, cameras=[camera], **options)[0]
+
+
+@one_torch_thread()
+def fit_all(
+    observations: Sequence[Observation],
+    resolved: ResolvedRecipe,
+    *,
+    cameras: Sequence[Camera | None] | None = None,
+    height_m: float | None = None,
+    clothing: Clothing | None = None,
+    seed: int = 0,
+    progress: StageProgress | None = None,
+    watch: Callable[[int, str, BodyParameters], None] | None = None,
+) -> list[FitResult]:
+    """Fits several people, each in its own image, side by side.
+
+    Every stage solves the hypotheses of all people in one batch. Nothing couples them: each gets the fit that it gets
+    alone, up to rounding. Side by side they take less time, since they share the cost of small operations.
+
+    Args:
+        observations: One for each person, as in ``fit_image``.
+        resolved: The recipe and its objects.
+        cameras: Camera of each photo, or None for the observation's.
+        height_m: Standing height of every person, metres.
+        clothing: ``none``, ``smooth`` or ``free``.
+        seed: Seed of the starting poses of each.
+        progress: Called with (stage, iterations done, all iterations).
+        watch: Called after each stage with the person's index, the stage and the best hypothesis so far.
+
+    Returns:
+        The result of each person. Its seconds are the person's share of the time.
+
+    Raises:
+        InputError: if nothing that can be fitted to was observed of one of them.
+    """
+    clock = time.perf_counter()
+    worn: Clothing = clothing if clothing is not None else resolved.recipe.clothing
+    known = cameras if cameras is not None else [None] * len(observations)
+    begun = [_begun(*each, resolved, height_m, worn) for each in zip(observations, known, strict=True)]
+    contexts, notes = [context for context, _ in begun], [notes for _, notes in begun]
+    people = range(len(contexts))
+    search, refinement = search_and_refinement(resolved.recipe, worn)
+    found = [_starts(context, torch.Generator().manual_seed(seed)) for context in contexts]
+    starts = [variables[:1] for variables in found]
+    records: list[list[StageRecord]] = [[] for _ in people]
+
+    def run(stage: Stage, best: list[Variables], show: bool = True) -> list[int]:
+        """Runs a stage for all whom it can be run for; they are returned, and ``best`` and ``records`` updated."""
+        able = [i for i in people if contexts[i].can_run(stage)]
+        for i in able:
+            if "offsets" in stage.free and best[i].offsets is None:
+                free = torch.zeros(len(best[i]), resolved.body.n_vertices, 3)
+                best[i] = best[i].with_values({"offsets": free})
+        solved = run_stage_of_all([contexts[i] for i in able], stage, [best[i] for i in able], progress)
+        for i, (best[i], record) in zip(able, solved, strict=True):
+            records[i].append(record)
+            if watch is not None and show:
+                watch(i, stage.name, best[i][:1].detached().parameters(resolved.body, contexts[i].clothing_basis))
+        return able
+
+    for stage in search:
+        run(stage, found)
+    moved = [[record.moved for record in of_one] for of_one in records]
+    if resolved.regressor is not None:
+        before = starts
+    else:
+        # The result of keypoints alone: no rendering took part in its selection.
+        before = [records[i][-1].best if records[i] else found[i][:1] for i in people]
+        baseline = keypoint_continuation(search, refinement)
+        if baseline is not None:
+            run(baseline, before, show=False)
+    for stage in refinement:
+        able = run(stage, found)
+        for i in people:
+            if i not in able:
+                notes[i].append(f"stage {stage.name!r} skipped: nothing that its terms compare with was observed")
+                continue
+            moved[i].append(records[i][-1].moved)
+            if not moved[i][-1]:
+                notes[i].append(f"stage {stage.name!r} moved nothing: {NO_GRADIENT}")
+    total = (time.perf_counter() - clock) / len(contexts)
+    results = []
+    for i, context in enumerate(contexts):
+        with torch.no_grad():
+            best = int(context.final.loss(found[i]).nan_to_num(torch.inf).argmin())
+        seconds = {record.name: round(record.seconds, 4) for record in records[i]} | {"total": round(total, 4)}
+        acted = any(moved[i]) or not moved[i]
+        after = found[i][best : best + 1]
+        results.append(_result(context, before[i], after, seconds, notes[i], resolved.record(), acted))
+    return results
+
+
+def _begun(
+    observation: Observation,
+    camera: Camera | None,
+    resolved: ResolvedRecipe,
+    height_m: float | None,
+    worn: Clothing,
+) -> tuple[FitContext, list[str]]:
+    """What the stages of one fit share, and the first of its notes."""
     if not _has_evidence(observation):
         raise InputError("nothing to fit to: neither mask nor keypoints were observed")
     recipe, body, network = resolved.recipe, resolved.body, resolved.regressor
-    worn: Clothing = clothing if clothing is not None else recipe.clothing
     basis = None if worn == "none" else clothing_basis(body)
     notes = list(observation.notes)
     if height_m is not None:
@@ -155,64 +260,16 @@ def fit_resolved(
         notes.append("size is a guess: no standing height given, so depth and height may be scaled together")
     if observation.mask is not None and _is_cut_off(observation.mask):
         notes.append("the person is cut off by the image's edge: the part outside follows from the priors alone")
-    clock = time.perf_counter()
     predicted = None
     if network is not None:
         predicted = regressor_hypotheses(body, observation, camera, network, recipe.n_betas, _dimension(basis))
         if height_m is not None:
             predicted = replace(predicted, variables=of_height(body, predicted.variables, height_m))
-    observation = _points_of(body, observation)
+    own = _points_of(body, observation)
     context = FitContext(
-        recipe,
-        body,
-        resolved.renderer,
-        observation,
-        camera,
-        basis,
-        height_m,
-        predicted,
-        resolved.terms,
-        resolved.solver,
+        recipe, body, resolved.renderer, own, camera, basis, height_m, predicted, resolved.terms, resolved.solver
     )
-
-    generator = torch.Generator().manual_seed(seed)
-    search, refinement = search_and_refinement(recipe, worn)
-
-    def show(stage: str, variables: Variables) -> None:
-        if watch is not None:
-            watch(stage, variables[:1].detached().parameters(body, basis))
-
-    starts = _starts(context, generator)
-    found, records = _search(context, search, starts, progress, show)
-    moved = [record.moved for record in records]
-    if network is not None:
-        before = starts[:1]
-    else:
-        # The result of keypoints alone: no rendering took part in its selection.
-        before = records[-1].best if records else found[:1]
-        baseline = keypoint_continuation(search, refinement)
-        if baseline is not None and context.can_run(baseline):
-            before, record = run_stage(context, baseline, before, None)
-            records.append(record)
-    after = found
-    for stage in refinement:
-        if not context.can_run(stage):
-            notes.append(f"stage {stage.name!r} skipped: nothing that its terms compare with was observed")
-            continue
-        if "offsets" in stage.free and after.offsets is None:
-            after = after.with_values({"offsets": torch.zeros(len(after), body.n_vertices, 3)})
-        after, record = run_stage(context, stage, after, progress)
-        records.append(record)
-        moved.append(record.moved)
-        if not record.moved:
-            notes.append(f"stage {stage.name!r} moved nothing: {NO_GRADIENT}")
-        show(stage.name, after)
-    with torch.no_grad():
-        best = int(context.final.loss(after).nan_to_num(torch.inf).argmin())
-    after = after[best : best + 1]
-    seconds = {record.name: round(record.seconds, 4) for record in records}
-    seconds["total"] = round(time.perf_counter() - clock, 4)
-    return _result(context, before, after, seconds, notes, resolved.record(), any(moved) or not moved)
+    return context, notes
 
 
 def _points_of(body: Body, observation: Observation) -> Observation:
@@ -240,23 +297,6 @@ def _is_cut_off(mask: Float[Tensor, "h w"]) -> bool:
     person = mask > 0.5
     at_edge = max(int(side.sum()) for side in (person[0], person[-1], person[:, 0], person[:, -1]))
     return at_edge > 0.1 * float(person.sum()) ** 0.5
-
-
-def _search(
-    context: FitContext,
-    stages: list,
-    variables: Variables,
-    progress: StageProgress | None,
-    show: Callable[[str, Variables], None],
-) -> tuple[Variables, list[StageRecord]]:
-    """Hypotheses after the stages without rendering, best first, and the records of those stages."""
-    records = []
-    for stage in stages:
-        if context.can_run(stage):
-            variables, record = run_stage(context, stage, variables, progress)
-            records.append(record)
-            show(stage.name, variables)
-    return variables, records
 
 
 def _starts(context: FitContext, generator: torch.Generator) -> Variables:

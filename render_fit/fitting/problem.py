@@ -35,6 +35,7 @@ class Problem:
         settings: Softness of renderings.
         clothing_basis: Basis of smooth offsets, or None without clothing.
         pose_vae: Autoencoder of the variable ``latent``; needed if it is free.
+        parts: The problems that this one joins, each with its number of hypotheses; empty if it joins none.
     """
 
     body: Body
@@ -44,6 +45,7 @@ class Problem:
     settings: RenderSettings | None = None
     clothing_basis: ClothingBasis | None = None
     pose_vae: PoseVAE | None = None
+    parts: tuple[tuple[Problem, int], ...] = ()
 
     def __repr__(self) -> str:
         camera = self.targets.camera
@@ -128,6 +130,26 @@ class Problem:
         solution = solver(function, y, {}, iterations, tolerance, progress, **given)
         return start.with_values(whitened.unpack(solution.values["y"])).recentred(), solution
 
+    @property
+    def layout(self) -> tuple[object, ...]:
+        """Equal for problems of one stage that can be `joined`."""
+        weights = tuple((name, weighted.weight) for name, weighted in self.objective.terms.items())
+        return (weights, id(self.body), self.clothing_basis is None, self.targets.layout)
+
+    @staticmethod
+    def joined(problems: Sequence[Problem], counts: Sequence[int]) -> Problem:
+        """One problem for the hypotheses of several people, one person's after another's.
+
+        Args:
+            problems: Problems of one image each, of equal `layout`.
+            counts: Number of hypotheses of each.
+        """
+        if len(problems) == 1:
+            return problems[0]
+        rows = torch.arange(len(problems)).repeat_interleave(torch.tensor(counts))
+        targets = FitTargets.joined([problem.targets for problem in problems])[rows]
+        return replace(problems[0], targets=targets, parts=tuple(zip(problems, counts, strict=True)))
+
     def _dressed(self, start: Variables, free: Sequence[str]) -> tuple[Problem, Variables]:
         """The same problem with clothing that does not move as offsets, which are computed once."""
         if self.clothing_basis is None or {"clothing", "offsets"} & set(free):
@@ -160,6 +182,10 @@ class Problem:
     ) -> Float[Tensor, "b d d"]:
         """``curvature`` with negative eigenvalues as they are."""
         variables = variables.detached()
+        if self.parts:  # person by person: one batch of all their points would not fit into a processor's cache
+            split = zip(self.parts, variables.split([count for _, count in self.parts]), strict=True)
+            alone = [replace(part, clothing_basis=self.clothing_basis)._curvature(own, free) for (part, _), own in split]
+            return torch.cat(alone)
         moving = variables.free(free)
         sizes = {name: value[0].numel() for name, value in moving.items()}
         skeletal = sum(size for name, size in sizes.items() if name in SKELETAL)

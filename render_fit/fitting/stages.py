@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any, Literal
 
 import torch
@@ -21,7 +21,7 @@ from render_fit.fitting.looseness import estimate_looseness
 from render_fit.fitting.problem import Problem
 from render_fit.fitting.recipe import Edge, Recipe, Stage, TermSetting
 from render_fit.fitting.regressor_initialisation import RegressorHypotheses
-from render_fit.fitting.solvers import Solver, Status, make_solver, moves_offsets
+from render_fit.fitting.solvers import Solution, Solver, Status, make_solver, moves_offsets
 from render_fit.fitting.variables import Variables
 from render_fit.losses.parameters import KnownHeight
 from render_fit.losses.priors.vae import PoseVAE, load_pose_vae
@@ -173,18 +173,58 @@ class StageRecord:
 def run_stage(
     context: FitContext, stage: Stage, variables: Variables, progress: StageProgress | None = None
 ) -> tuple[Variables, StageRecord]:
-    """One stage: estimate looseness, propose flips and straight legs, solve, keep the best.
+    """`run_stage_of_all` for one image."""
+    return run_stage_of_all([context], stage, [variables], progress)[0]
+
+
+def run_stage_of_all(
+    contexts: Sequence[FitContext],
+    stage: Stage,
+    starts: Sequence[Variables],
+    progress: StageProgress | None = None,
+) -> list[tuple[Variables, StageRecord]]:
+    """One stage for one or more images: estimate looseness, propose flips and straight legs, solve, keep the best.
+
+    The hypotheses of all images that were observed in the same way are solved in one batch, each independently.
 
     Args:
-        context: Image, body, renderer and recipe.
+        contexts: Image, body, renderer and recipe; all but the image the same.
         stage: Free variables, terms and solver.
-        variables: Hypotheses, best first.
+        starts: Hypotheses of each image, best first.
         progress: Called with (stage, iterations done, all iterations).
 
     Returns:
-        Hypotheses, best first, and the stage's record.
+        For each image its hypotheses, best first, and the stage's record.
     """
     began = time.perf_counter()
+    prepared = [_prepared(context, stage, start) for context, start in zip(contexts, starts, strict=True)]
+    alike: dict[tuple[object, ...], list[int]] = {}
+    for index, (problem, _) in enumerate(prepared):
+        alike.setdefault(problem.layout, []).append(index)
+    solved: dict[int, tuple[Variables, Solution]] = {}
+    for indices in alike.values():
+        group = [prepared[index] for index in indices]
+        problem = Problem.joined([problem for problem, _ in group], [len(start) for _, start in group])
+        found, solution = problem.minimise(
+            reduce(Variables.joined, [start for _, start in group]),
+            stage.free,
+            contexts[0].solver_of(stage),
+            stage.solver.iterations,
+            stage.solver.tolerance,
+            stage.solver.whiten,
+            progress=None if progress is None else lambda done, total: progress(stage.name, done, total),
+        )
+        end = 0
+        for index, (_, start) in zip(indices, group, strict=True):
+            rows = slice(end, end := end + len(start))
+            solved[index] = found[rows], solution[rows]
+    kept = [_kept(context, stage, *solved[index]) for index, context in enumerate(contexts)]
+    seconds = (time.perf_counter() - began) / max(1, len(contexts))
+    return [(variables, replace(record, seconds=seconds)) for variables, record in kept]
+
+
+def _prepared(context: FitContext, stage: Stage, variables: Variables) -> tuple[Problem, Variables]:
+    """The stage's problem, and the hypotheses with those that the stage adds."""
     problem = context.problem(stage.terms, stage.resolution, stage.edge)
     if stage.estimate_looseness and problem.targets.has("mask"):
         context.looseness_scale = estimate_looseness(problem, variables)
@@ -192,23 +232,18 @@ def run_stage(
     if stage.flips:
         variables = variables.joined(propose_flips(problem, variables, stage.flips, stage.min_distance_m))
     straight = straight_legs(context.body, variables[:1]) if stage.straighten else None
-    if straight is not None:
-        variables = variables.joined(straight)
-    variables, solution = problem.minimise(
-        variables,
-        stage.free,
-        context.solver_of(stage),
-        stage.solver.iterations,
-        stage.solver.tolerance,
-        stage.solver.whiten,
-        progress=None if progress is None else lambda done, total: progress(stage.name, done, total),
-    )
+    return problem, variables if straight is None else variables.joined(straight)
+
+
+def _kept(
+    context: FitContext, stage: Stage, variables: Variables, solution: Solution
+) -> tuple[Variables, StageRecord]:
+    """The solved hypotheses that a stage keeps, best first, and its record, without the time."""
     order = solution.loss.nan_to_num(torch.inf).argsort(stable=True)
     variables, count = variables[order], len(order)
     kept = variables[chosen(context, stage, variables)] if stage.n_hypotheses else variables
-    seconds = time.perf_counter() - began
     moved = any(bool(value.any()) for value in solution.values.values())  # they are differences to the start
-    return kept, StageRecord(stage.name, seconds, solution.evaluations, count, solution.status, variables[:1], moved)
+    return kept, StageRecord(stage.name, 0.0, solution.evaluations, count, solution.status, variables[:1], moved)
 
 
 @torch.no_grad()

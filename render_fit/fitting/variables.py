@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import accumulate
 
 import torch
 from jaxtyping import Float
@@ -146,6 +147,11 @@ class Variables:
 
     def __getitem__(self, index: Tensor | slice) -> Variables:
         return self._mapped(lambda value, _: value[index])
+
+    def split(self, counts: Sequence[int]) -> list[Variables]:
+        """The first rows, the next, and so on: the inverse of `joined`."""
+        ends = list(accumulate(counts))
+        return [self[end - count : end] for count, end in zip(counts, ends, strict=True)]
 
     def joined(self, other: Variables) -> Variables:
         """Both batches, one after the other; in latent coordinates only if both are."""

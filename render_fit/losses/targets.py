@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from functools import cached_property, wraps
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,31 @@ LENGTH_PER_EDGE_PIXEL = 1.1
 
 MASK_ERROR_M = 0.006
 """Usual distance by which a mask's outline is wrong, metres, set by hand; no looseness is smaller, unless by labels."""
+
+
+def _per_image(compute: Callable[[Any], Any]) -> cached_property:
+    """A cached property with one value per image. Rows of other targets take their values from these."""
+
+    def value(targets: FitTargets) -> Any:
+        if targets._origin is None:
+            return compute(targets)
+        sources, rows = targets._origin
+        return _rows_of([getattr(source, compute.__name__) for source in sources], rows)
+
+    return cached_property(wraps(compute)(value))
+
+
+def _rows_of(values: Sequence[Any], rows: Tensor | None) -> Any:
+    """Rows of several tensors or lists one after the other, or of each member of tuples of them; None of None."""
+    if values[0] is None:
+        return None
+    if isinstance(values[0], tuple):
+        return tuple(_rows_of(members, rows) for members in zip(*values, strict=True))
+    if isinstance(values[0], Tensor):
+        joined = torch.cat(list(values))
+        return joined if rows is None else joined[rows]
+    joined = [image for value in values for image in value]
+    return joined if rows is None else [joined[row] for row in rows.tolist()]
 
 
 @dataclass(frozen=True)
@@ -65,6 +90,8 @@ class FitTargets:
     predicted_log_prob: Float[Tensor, "n m"] | None = None
     looseness_scale: Float[Tensor, "n"] | None = None
 
+    _origin = None  # (targets, rows or None for all) from which the values per image are taken
+
     def __len__(self) -> int:
         return len(self.person_size_px)
 
@@ -77,7 +104,20 @@ class FitTargets:
     def __getitem__(self, rows: Tensor) -> FitTargets:
         """Some of the images, in any order, repeated or not."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return replace(self, **{n: value[rows] for n, value in values.items() if isinstance(value, (Tensor, Camera))})
+        taken = {name: value[rows] for name, value in values.items() if isinstance(value, (Tensor, Camera))}
+        return replace(self, **taken)._from((self,), rows)
+
+    def _from(self, sources: Sequence[FitTargets], rows: Tensor | None) -> FitTargets:
+        """These targets with the note that they are ``rows`` of the images of ``sources``."""
+        object.__setattr__(self, "_origin", (tuple(sources), rows))
+        return self
+
+    @property
+    def layout(self) -> tuple[object, ...]:
+        """Equal for targets that can be `joined`: which fields they have, of which shapes, and what these mean."""
+        values = [getattr(self, f.name) for f in fields(self)]
+        shapes = [value.shape[1:] if isinstance(value, Tensor) else None for value in values]
+        return (*shapes, self.camera.height, self.camera.width, id(self.skeleton), id(self.part_space))
 
     @staticmethod
     def joined(parts: Sequence[FitTargets]) -> FitTargets:
@@ -98,14 +138,14 @@ class FitTargets:
                 raise ValueError(f"targets: images differ in {f.name}, and cannot be compared with in one batch")
             else:
                 values[f.name] = found[0]
-        return FitTargets(**values)
+        return FitTargets(**values)._from(parts, None)
 
-    @cached_property
+    @_per_image
     def valid_float(self) -> Float[Tensor, "n h w"]:
         """``valid`` as 0 and 1."""
         return self.valid.to(torch.float32)
 
-    @cached_property
+    @_per_image
     def mask_area(self) -> Float[Tensor, "n"]:
         """Valid pixels of the mask."""
         return (self.seen_mask * self.valid_float).sum(dim=(1, 2)).clamp(min=1.0)
@@ -117,22 +157,22 @@ class FitTargets:
             raise ValueError("mask: the observation has none; leave silhouette terms out of the objective")
         return self.mask
 
-    @cached_property
+    @_per_image
     def labelled(self) -> Bool[Tensor, "n h w"]:
         """Pixels with another label than background; none without labels."""
         return torch.zeros_like(self.valid) if self.labels is None else self.labels != 0
 
-    @cached_property
+    @_per_image
     def labelled_area(self) -> Float[Tensor, "n"]:
         """Valid pixels with another label than background."""
         return (self.labelled & self.valid).sum(dim=(1, 2)).clamp(min=1).float()
 
-    @cached_property
+    @_per_image
     def label_evidence(self) -> tuple[Float[Tensor, "n 24 h w"], Float[Tensor, "n h w"]]:
         """Likelihood of each pixel's label under each part minus that under background, and that under background."""
         return self._evidence(self.known_part_space.emission)
 
-    @cached_property
+    @_per_image
     def label_evidence_on_person(self) -> tuple[Float[Tensor, "n 24 h w"], Float[Tensor, "n h w"]]:
         """`label_evidence` at pixels of the person, by `PartSpace.emission_on_person`."""
         return self._evidence(self.known_part_space.emission_on_person)
@@ -148,7 +188,7 @@ class FitTargets:
             raise ValueError("labels: the observation has no part map; leave part terms out of the objective")
         return self.part_space
 
-    @cached_property
+    @_per_image
     def looseness_m(self) -> Float[Tensor, "n h w"] | None:
         """Looseness of each pixel's label (`PartSpace.looseness_m`), metres.
 
@@ -169,7 +209,7 @@ class FitTargets:
         scale = 1.0 if self.looseness_scale is None else self.looseness_scale[:, None, None]
         return (torch.stack(looseness_m) * scale).clamp(min=MASK_ERROR_M)
 
-    @cached_property
+    @_per_image
     def distance_to_mask_px(self) -> Float[Tensor, "n h w"]:
         """Distance of every pixel to the nearest valid pixel of the mask, 0 inside it, pixels."""
         masks = (self.seen_mask.cpu().numpy() > 0.5) & self.valid.cpu().numpy()
@@ -178,7 +218,7 @@ class FitTargets:
         ]
         return torch.from_numpy(np.stack(distances)).to(self.seen_mask)
 
-    @cached_property
+    @_per_image
     def depth_in_mask_px(self) -> Float[Tensor, "n h w"]:
         """Distance of every pixel's centre to the nearest valid pixel outside of the mask, 0 outside, pixels."""
         outside = (self.seen_mask.cpu().numpy() <= 0.5) & self.valid.cpu().numpy()
@@ -188,7 +228,7 @@ class FitTargets:
         ]
         return (torch.from_numpy(np.stack(depths)).to(self.seen_mask) - 0.5).clamp(min=0)
 
-    @cached_property
+    @_per_image
     def mask_outline_px(self) -> list[Float[Tensor, "m 2"]]:
         """Per image, at most 300 pixel centres (x, y) on the mask's inner edge that are not at a border of validity."""
         outlines = []
@@ -199,13 +239,13 @@ class FitTargets:
             outlines.append(torch.from_numpy(outline).to(self.seen_mask))
         return outlines
 
-    @cached_property
+    @_per_image
     def outline_length_px(self) -> Float[Tensor, "n"]:
         """Length of the mask's outline without borders of validity, pixels, at least 1."""
         counts = torch.tensor([float(edge.sum()) for edge in self._mask_edges]).to(self.seen_mask)
         return (LENGTH_PER_EDGE_PIXEL * counts).clamp(min=1.0)
 
-    @cached_property
+    @_per_image
     def _mask_edges(self) -> list[Bool[np.ndarray, "h w"]]:
         """Per image, the pixels on the mask's inner edge that are not at a border of validity."""
         edges = []

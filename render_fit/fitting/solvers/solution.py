@@ -47,6 +47,11 @@ class Solution:
     evaluations: int
     history: Float[Tensor, "n b"]
 
+    def __getitem__(self, rows: slice) -> Solution:
+        """Some of the problems."""
+        values = {name: value[rows] for name, value in self.values.items()}
+        return Solution(values, self.loss[rows], self.status[rows], self.evaluations, self.history[:, rows])
+
 
 @runtime_checkable
 class Solver(Protocol):
