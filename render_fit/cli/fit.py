@@ -113,6 +113,7 @@ def _run(photos: PhotoOptions, out: Path) -> None:
             observations=photos.observations,
             resume=photos.resume,
             n_workers=photos.jobs,
+            batch=photos.batch,
             shard=photos.shard,
             on_event=progress,
         )

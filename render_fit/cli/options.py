@@ -54,6 +54,16 @@ class PhotoOptions:
     jobs: Annotated[
         int, typer.Option("--jobs", "-j", min=1, help="Number of photos fitted in parallel.", rich_help_panel=RUN)
     ] = 1
+    batch: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Number of photos that each process fits side by side; their results are written together. Default: "
+            "up to 8.",
+            show_default=False,
+            rich_help_panel=RUN,
+        ),
+    ] = None
     shard: Annotated[
         str | None,
         typer.Option(

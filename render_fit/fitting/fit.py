@@ -194,7 +194,9 @@ def fit_all(
             if "offsets" in stage.free and best[i].offsets is None:
                 free = torch.zeros(len(best[i]), resolved.body.n_vertices, 3)
                 best[i] = best[i].with_values({"offsets": free})
-        solved = run_stage_of_all([contexts[i] for i in able], stage, [best[i] for i in able], progress)
+        solved = run_stage_of_all(
+            [contexts[i] for i in able], stage, [best[i] for i in able], progress if show else None
+        )
         for i, (best[i], record) in zip(able, solved, strict=True):
             records[i].append(record)
             if watch is not None and show:

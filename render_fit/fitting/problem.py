@@ -183,9 +183,10 @@ class Problem:
         """``curvature`` with negative eigenvalues as they are."""
         variables = variables.detached()
         if self.parts:  # person by person: one batch of all their points would not fit into a processor's cache
-            split = zip(self.parts, variables.split([count for _, count in self.parts]), strict=True)
-            alone = [replace(part, clothing_basis=self.clothing_basis)._curvature(own, free) for (part, _), own in split]
-            return torch.cat(alone)
+            parts, counts = zip(*self.parts, strict=True)
+            alone = [replace(part, clothing_basis=self.clothing_basis) for part in parts]
+            split = variables.split(counts)
+            return torch.cat([part._curvature(own, free) for part, own in zip(alone, split, strict=True)])
         moving = variables.free(free)
         sizes = {name: value[0].numel() for name, value in moving.items()}
         skeletal = sum(size for name, size in sizes.items() if name in SKELETAL)

@@ -235,9 +235,7 @@ def _prepared(context: FitContext, stage: Stage, variables: Variables) -> tuple[
     return problem, variables if straight is None else variables.joined(straight)
 
 
-def _kept(
-    context: FitContext, stage: Stage, variables: Variables, solution: Solution
-) -> tuple[Variables, StageRecord]:
+def _kept(context: FitContext, stage: Stage, variables: Variables, solution: Solution) -> tuple[Variables, StageRecord]:
     """The solved hypotheses that a stage keeps, best first, and its record, without the time."""
     order = solution.loss.nan_to_num(torch.inf).argsort(stable=True)
     variables, count = variables[order], len(order)

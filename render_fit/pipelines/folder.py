@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from render_fit.core.errors import InputError, MissingDependencyError
+from render_fit.core.errors import InputError
 from render_fit.core.files import prepare_output, remove_unfinished
 from render_fit.core.parallel import map_in_processes
 from render_fit.core.shards import Shard, parse_shard
@@ -28,9 +28,12 @@ from render_fit.fitting.stages import StageProgress
 from render_fit.pipelines.inputs import changed_inputs, fingerprints
 from render_fit.pipelines.options import FitOptions, check_box
 from render_fit.pipelines.overview import belongs, is_complete, list_photos, results_of, write_overview
-from render_fit.pipelines.photo import FitComponents, WrittenFit, fit_photo
+from render_fit.pipelines.photo import FitComponents, WrittenFit, fit_photos
 
 log = logging.getLogger(__name__)
+
+BATCH = 8
+"""Photos that a process fits side by side; more gain little, and lose more when the run is stopped."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +66,10 @@ class RunPlanned:
 
 @dataclass(frozen=True)
 class PhotoProgress:
-    """Progress within one photo. Worker processes send none.
+    """Progress within one photo, or several that are fitted side by side. Worker processes send none.
 
     Attributes:
-        job: The photo.
+        job: The photo, or the first of those.
         stage: Name of the stage of the fit.
         done: Number of iterations of the stage so far.
         total: Largest number of iterations of the stage.
@@ -121,6 +124,7 @@ def fit_folder(
     observations: str | Path | None = None,
     resume: bool | None = None,
     n_workers: int = 1,
+    batch: int | None = None,
     shard: str | None = None,
     on_event: OnEvent | None = None,
 ) -> list[PhotoOutcome]:
@@ -145,6 +149,8 @@ def fit_folder(
         resume: Whether finished results are kept. If None, those of several photos are; a single photo is fitted again.
             A result is never kept if a file that it was made from changed since.
         n_workers: Number of processes; with 1 all fits run in this process.
+        batch: Number of photos that a process fits side by side, which takes less time than one after the other. Their
+            results are written together. If None, up to `BATCH`, as many for each process.
         shard: ``I/N`` fits the I-th of N slices of the photos, and writes no summary, so that several machines can
             share an output folder; `pipelines.overview.write_overview` writes it afterwards. ``slurm``: that of this
             task of a Slurm job array.
@@ -193,21 +199,32 @@ def fit_folder(
     outcomes: list[PhotoOutcome] = []
     shared: dict[str, Any] = {}
     try:
-        if (n_workers := min(n_workers, len(to_do))) > 1:
-            running = _outcomes_of_workers(to_do, options, out, n_workers)
+        n_workers = min(n_workers, len(to_do))
+        batches = _batches(to_do, n_workers, batch)
+        if n_workers > 1:
+            running = _outcomes_of_workers(batches, options, out, n_workers)
         else:
             running = (
-                _fit(job, out, components, lambda *step, job=job: emit(PhotoProgress(job, *step)), raises=single)
-                for job in to_do
+                _fit(jobs, out, components, lambda *step, job=jobs[0]: emit(PhotoProgress(job, *step)), raises=single)
+                for jobs in batches
             )
         with closing(running):  # workers have ended before the summary is written, wherever Ctrl-C arrives
-            for outcome in running:
-                outcomes.append(_sharing(outcome, shared))
-                emit(outcomes[-1])
+            for finished in running:
+                for outcome in finished:
+                    outcomes.append(_sharing(outcome, shared))
+                    emit(outcomes[-1])
     finally:
         if not single and part is None:
             write_overview(out)
     return outcomes
+
+
+def _batches(jobs: Sequence[PhotoJob], n_workers: int, most: int | None) -> list[tuple[PhotoJob, ...]]:
+    """Photos that are fitted side by side: equally many for each process, and at most ``most`` at once."""
+    if most is None:
+        n_rounds = -(-len(jobs) // (n_workers * BATCH))
+        most = -(-len(jobs) // (n_workers * n_rounds))
+    return [tuple(jobs[begin : begin + most]) for begin in range(0, len(jobs), most)]
 
 
 def _sharing(outcome: PhotoOutcome, shared: dict[str, Any]) -> PhotoOutcome:
@@ -249,15 +266,15 @@ def _finished(
 
 
 def _outcomes_of_workers(
-    jobs: Sequence[PhotoJob], options: FitOptions, out: Path, n_workers: int
-) -> Generator[PhotoOutcome, None, None]:
+    batches: Sequence[tuple[PhotoJob, ...]], options: FitOptions, out: Path, n_workers: int
+) -> Generator[list[PhotoOutcome], None, None]:
     threads = max(1, torch.get_num_threads() // n_workers)
     try:
         yield from map_in_processes(
-            _fit_in_worker, jobs, processes=n_workers, threads=threads, shared=(options, out), ordered=False
+            _fit_in_worker, batches, processes=n_workers, threads=threads, shared=(options, out), ordered=False
         )
     except BaseException as error:  # the workers have been terminated: what they were writing is removed
-        names = {job.name for job in jobs}  # other machines may be writing other photos
+        names = {job.name for jobs in batches for job in jobs}  # other machines may be writing other photos
         remove_unfinished(out, lambda folder: belongs(folder, names, options.person == "all"))
         if isinstance(error, InputError):
             raise InputError(f"{error}; finished results are kept: continue with --resume") from None
@@ -265,18 +282,30 @@ def _outcomes_of_workers(
 
 
 def _fit(
-    job: PhotoJob, out: Path, components: FitComponents, progress: StageProgress | None = None, raises: bool = False
-) -> PhotoOutcome:
-    """Fits a photo; if that fails, raises the error or writes the folder of a failed photo."""
-    try:
-        return PhotoOutcome(job, tuple(fit_photo(job, out, components, progress)))
-    except Exception as error:  # one photo's bug must not cost the other photos their results
-        if raises or isinstance(error, MissingDependencyError):
-            raise
-        reason = str(error)
-        if not isinstance(error, InputError):
-            log.exception("%s", job.image)
-            reason = f"{job.image}: {type(error).__name__}: {error}"
+    jobs: Sequence[PhotoJob],
+    out: Path,
+    components: FitComponents,
+    progress: StageProgress | None = None,
+    raises: bool = False,
+) -> list[PhotoOutcome]:
+    """Fits photos side by side; where one fails, raises the error or writes the folder of a failed photo."""
+    outcomes = []
+    for job, found in zip(jobs, fit_photos(jobs, out, components, progress), strict=True):
+        if not isinstance(found, Exception):
+            outcomes.append(PhotoOutcome(job, tuple(found)))
+        elif raises:
+            raise found
+        else:
+            outcomes.append(_failure(job, found, out, components))
+    return outcomes
+
+
+def _failure(job: PhotoJob, error: Exception, out: Path, components: FitComponents) -> PhotoOutcome:
+    """Writes the folder of a photo that could not be fitted."""
+    reason = str(error)
+    if not isinstance(error, InputError):
+        log.error("%s", job.image, exc_info=error)
+        reason = f"{job.image}: {type(error).__name__}: {error}"
     about = {"image": str(job.image), "image_size": None, "person": 0, "people": 1}
     made_from = {"options": components.options.plain(), "inputs": fingerprints(job, components.options)}
     write_failure(out / job.name, reason, {**about, **made_from})
@@ -287,5 +316,5 @@ _load_components = lru_cache(maxsize=1)(FitComponents)
 """Components of a run, loaded once per worker process."""
 
 
-def _fit_in_worker(job: PhotoJob, options: FitOptions, out: Path) -> PhotoOutcome:
-    return _fit(job, out, _load_components(options))
+def _fit_in_worker(jobs: tuple[PhotoJob, ...], options: FitOptions, out: Path) -> list[PhotoOutcome]:
+    return _fit(jobs, out, _load_components(options))

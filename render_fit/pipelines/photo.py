@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -16,7 +17,7 @@ from render_fit.datasets.photo_folder import PhotoFiles, PhotoJob
 from render_fit.export.fit_folder import write_failure, write_fit
 from render_fit.export.overlays import Pixels, overlay, panel
 from render_fit.export.views import person_turns, side_view
-from render_fit.fitting.fit import fit_resolved
+from render_fit.fitting.fit import fit_all
 from render_fit.fitting.recipe import Recipe, load_recipe
 from render_fit.fitting.regressor_initialisation import with_regressor
 from render_fit.fitting.resolve import ResolvedRecipe, resolve
@@ -28,6 +29,8 @@ from render_fit.observations.observation import Observation
 from render_fit.pipelines.inputs import fingerprints
 from render_fit.pipelines.options import FitOptions
 from render_fit.renderers.base import Renderer
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,10 @@ class FitComponents:
             return None
 
 
+ENDS_THE_RUN = (MissingDependencyError,)
+"""Errors that every other photo of the run would meet as well."""
+
+
 def fit_photo(
     job: PhotoJob, out: Path, components: FitComponents, progress: StageProgress | None = None
 ) -> list[WrittenFit]:
@@ -119,9 +126,50 @@ def fit_photo(
     Raises:
         InputError: if the photo or a file about it cannot be used, no person is found, or the output cannot be written.
     """
+    (found,) = fit_photos([job], out, components, progress)
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+def fit_photos(
+    jobs: Sequence[PhotoJob], out: Path, components: FitComponents, progress: StageProgress | None = None
+) -> list[list[WrittenFit] | Exception]:
+    """`fit_photo` for several photos, whose people are fitted side by side.
+
+    Returns:
+        For each photo its fits, or the error that it ended with; the others are fitted nevertheless.
+
+    Raises:
+        MissingDependencyError: if a package is needed that is not installed.
+    """
+    seen = [_attempt(_observed, job, components) for job in jobs]
+    people = [observation for found in seen if not isinstance(found, Exception) for observation in found]
+    fitted = iter(_fitted(people, components, progress))
+    results: list[list[WrittenFit] | Exception] = []
+    for job, found in zip(jobs, seen, strict=True):
+        if isinstance(found, Exception):
+            results.append(found)
+        else:
+            results.append(_attempt(_written, job, [next(fitted) for _ in found], out, components))
+    return results
+
+
+def _attempt(work: Callable[..., Result], *arguments: Any) -> Result | Exception:
+    """The result, or the error if it concerns this photo only."""
+    try:
+        return work(*arguments)
+    except Exception as error:  # one photo's bug must not cost the other photos their results
+        if isinstance(error, ENDS_THE_RUN):
+            raise
+        return error
+
+
+def _observed(job: PhotoJob, components: FitComponents) -> list[Observation]:
+    """z(I) of the chosen people."""
     options, files = components.options, job.files
     try:
-        people = observe(
+        return observe(
             job.image,
             mask=files.mask,
             keypoints=files.keypoints,
@@ -138,19 +186,59 @@ def fit_photo(
         )
     except NoPersonError as error:
         raise NoPersonError(f"{job.image}: {str(error).removeprefix('image: ')}") from error
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """Fit of one person, not written yet, and its state after each stage."""
+
+    result: FitResult
+    states: list[tuple[str, BodyParameters]]
+
+
+def _fitted(
+    people: Sequence[Observation], components: FitComponents, progress: StageProgress | None
+) -> list[_Fitted | Exception]:
+    """Fits people side by side; if that fails, each alone, so that each error is that of one person."""
+    options = components.options
+    states: list[list[tuple[str, BodyParameters]]] = [[] for _ in people]
+    found = _attempt(
+        lambda: fit_all(
+            people,
+            components.resolved,
+            height_m=options.height_m,
+            clothing=options.clothing,
+            seed=options.seed,
+            progress=progress,
+            watch=lambda index, stage, parameters: states[index].append((stage, parameters)),
+        )
+    )
+    if not isinstance(found, Exception):
+        return [_Fitted(*each) for each in zip(found, states, strict=True)]
+    if len(people) == 1:
+        return [found]
+    return [alone for person in people for alone in _fitted([person], components, progress)]
+
+
+def _written(
+    job: PhotoJob, people: Sequence[_Fitted | Exception], out: Path, components: FitComponents
+) -> list[WrittenFit]:
+    """Writes the folder of each person of a photo."""
+    options = components.options
     fits: list[WrittenFit] = []
     errors: list[str] = []
-    for number, observation in enumerate(people):
+    for number, fitted in enumerate(people):
         name = job.name if len(people) == 1 else f"{job.name}_{number}"
         about = {"image": str(job.image), "person": number, "people": len(people)}
         about |= {"options": options.plain(), "inputs": fingerprints(job, options)}
-        try:
-            fits.append(_fit_person(observation, out / name, about, components, progress))
-        except Exception as error:  # one person's bug must not cost the others their results
-            if len(people) == 1 or isinstance(error, MissingDependencyError):
-                raise
-            errors.append(f"person {number}: {error}")
-            write_failure(out / name, str(error), {**about, "image_size": None})
+        written = fitted if isinstance(fitted, Exception) else _attempt(_write, fitted, out / name, about, components)
+        if not isinstance(written, Exception):
+            fits.append(written)
+        elif len(people) == 1:
+            raise written
+        else:
+            errors.append(f"person {number}: {written}")
+            write_failure(out / name, str(written), {**about, "image_size": None})
     if options.height_m is not None and len(fits) > 1:
         note = f"--height-m {options.height_m:g} was taken for each of {len(fits)} people"
         fits[0] = replace(fits[0], about_files=(*fits[0].about_files, note))
@@ -161,36 +249,20 @@ def fit_photo(
     return fits
 
 
-def _fit_person(
-    observation: Observation,
-    folder: Path,
-    about: dict[str, Any],
-    components: FitComponents,
-    progress: StageProgress | None,
-) -> WrittenFit:
-    """Fits one person and writes the folder."""
-    options = components.options
-    states: list[tuple[str, BodyParameters]] = []
-    result = fit_resolved(
-        observation,
-        components.resolved,
-        height_m=options.height_m,
-        clothing=options.clothing,
-        seed=options.seed,
-        progress=progress,
-        watch=lambda stage, parameters: states.append((stage, parameters)),
-    )
-    file_size = observation.file_size or observation.image_size
+def _write(fitted: _Fitted, folder: Path, about: dict[str, Any], components: FitComponents) -> WrittenFit:
+    """Writes the folder of one person."""
+    result, options = fitted.result, components.options
+    file_size = result.observation.file_size or result.observation.image_size
     write_fit(
         folder,
         result,
         components.renderer,
         save=options.save,
         file_size=file_size,
-        frames=_frames(states, result, components) if "gif" in options.save else (),
+        frames=_frames(fitted.states, result, components) if "gif" in options.save else (),
         about={**about, "image_size": list(file_size)},
     )
-    return WrittenFit(folder.name, folder, result.report, observation.notes)
+    return WrittenFit(folder.name, folder, result.report, result.observation.notes)
 
 
 @torch.no_grad()

@@ -130,7 +130,7 @@ def test_a_folder_continues_after_a_bad_photo_and_resumes(many, tmp_path):
 def test_processes_give_the_same_fits(many, tmp_path):
     for path in (tmp_path / "in").glob("b*"):
         path.unlink()
-    one = run("fit", *many, "--save", "")
+    one = run("fit", *many, "--save", "", "--batch", "1")
     two = run("fit", *many[:-1], tmp_path / "parallel", "--save", "", "--jobs", "2")
     assert (one.exit_code, two.exit_code) == (0, 0), two.output
     for name in ("a", "c"):
@@ -142,16 +142,15 @@ def test_processes_give_the_same_fits(many, tmp_path):
 
 
 def test_ctrl_c_keeps_finished_photos(many, tmp_path, monkeypatch):
+    fit_photos = folder.fit_photos
 
-    fit_photo = folder.fit_photo
-
-    def interrupted(job, out, components, progress=None):
-        if job.name == "c":
+    def interrupted(jobs, *arguments):
+        if "c" in [job.name for job in jobs]:
             raise KeyboardInterrupt
-        return fit_photo(job, out, components, progress)
+        return fit_photos(jobs, *arguments)
 
-    monkeypatch.setattr(folder, "fit_photo", interrupted)
-    result = run("fit", *many, "--save", "")
+    monkeypatch.setattr(folder, "fit_photos", interrupted)
+    result = run("fit", *many, "--save", "", "--batch", "2")
     assert result.exit_code == 130
     assert "--resume continues" in result.stdout
     out = tmp_path / "out"

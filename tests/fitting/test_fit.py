@@ -14,8 +14,9 @@ from render_fit.core import metrics
 from render_fit.core.errors import InputError
 from render_fit.core.skeletons import H36M_17, MEDIAPIPE_33
 from render_fit.evaluation.failure_modes import LIMB_JOINTS
-from render_fit.fitting.fit import _is_cut_off, fit_image
+from render_fit.fitting.fit import _is_cut_off, fit_all, fit_image
 from render_fit.fitting.recipe import Recipe
+from render_fit.fitting.resolve import resolve
 from render_fit.fitting.result import FitResult
 from render_fit.observations.observation import Observation
 from render_fit.renderers import CpuRenderer, RenderSettings
@@ -139,6 +140,27 @@ def test_default_recipe_recovers_people_with_part_maps():
         joints.append(joint_error_mm(result, scene))
     assert np.median(surfaces) < 50 and max(surfaces) < 105, surfaces
     assert np.median(joints) < 45 and max(joints) < 110, joints
+
+
+def test_people_side_by_side_get_the_fits_that_they_get_alone(scene):
+    """Also those who were observed otherwise than the others, and so are solved apart; a stage that some cannot run."""
+    other = synthetic_scene(open_body(), everyday_pose("walking"), seed=5, yaw_rad=-0.4)
+    seen = scene.observation(parts=False)
+    people = [seen, other.observation(parts=False), replace(seen, mask=None), other.observation(parts=False)]
+    alone = [short(person) for person in people]
+    resolved = resolve(SHORT, body=open_body(), renderer=CpuRenderer())
+    shown = []
+    together = fit_all(people, resolved, clothing="smooth", watch=lambda i, stage, _: shown.append((i, stage)))
+    for one, both in zip(alone, together, strict=True):
+        distance = (one.output.joints - both.output.joints).norm(dim=-1)
+        assert 1000 * float(distance.mean()) < 10
+        assert sum(both.report.losses.values()) == pytest.approx(sum(one.report.losses.values()), rel=0.01)
+        assert both.report.notes == one.report.notes and both.report.seconds.keys() == one.report.seconds.keys()
+    assert [i for i, stage in shown if stage == "search"] == [0, 1, 2, 3]
+    assert "render" in together[0].report.seconds
+    nothing = Observation(image_size=seen.image_size, box=seen.box)
+    with pytest.raises(InputError, match="nothing to fit to"):
+        fit_all([seen, nothing], resolved)
 
 
 def test_the_result_is_consistent_with_itself(fitted, scene):

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from render_fit.bodies import open_body
-from render_fit.losses.targets import targets_from
+from render_fit.losses import targets as targets_module
+from render_fit.losses.targets import FitTargets, targets_from
 from tests.losses.factories import drawn, targets
 
 
@@ -36,3 +37,26 @@ def test_outline_has_at_most_300_points():
     assert 200 < len(outline) <= 300
     assert outline.min() == 20.5 and outline.max() == 179.5
     assert len(targets(200, mask=torch.zeros(1, 200, 200)).mask_outline_px[0]) == 0
+
+
+def test_rows_and_joined_targets_take_their_maps_from_the_images(monkeypatch):
+    masks = torch.zeros(2, 8, 8)
+    masks[0, 2, 2], masks[1, 4:6, 4:6] = 1.0, 1.0
+    images = [targets(8, mask=masks[:1]), targets(8, mask=masks[1:])]
+    rows = torch.tensor([1, 0, 1])
+    taken = FitTargets.joined(images)[rows]
+    names = ("distance_to_mask_px", "depth_in_mask_px", "mask_area", "outline_length_px")
+    expected = {name: torch.cat([getattr(image, name) for image in images])[rows] for name in names}
+    outlines = [images[row].mask_outline_px[0] for row in rows]
+    # each map of each image was computed once, and none is computed for the rows
+    monkeypatch.setattr(targets_module, "ndimage", None)
+    for name in names:
+        torch.testing.assert_close(getattr(taken, name), expected[name])
+    torch.testing.assert_close(taken.mask_outline_px, outlines)
+
+
+def test_only_targets_of_one_layout_can_be_joined():
+    mask = torch.ones(1, 8, 8)
+    assert targets(8, mask=mask).layout == targets(8, mask=0 * mask).layout
+    assert targets(8, mask=mask).layout != targets(8).layout
+    assert targets(8, mask=mask).layout != targets(16, mask=torch.ones(1, 16, 16)).layout

@@ -2,12 +2,14 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from render_fit.core.errors import InputError
-from render_fit.datasets.photo_folder import PhotoFiles
+from render_fit.datasets.photo_folder import PhotoFiles, PhotoJob
+from render_fit.pipelines import folder, photo
 from render_fit.pipelines.folder import PhotoOutcome, PhotoProgress, RunPlanned, fit_folder
 from render_fit.pipelines.options import FitOptions
 from tests.photos import QUICK_RECIPE, write_person, write_recipe
@@ -42,6 +44,52 @@ def test_a_folder_gives_an_outcome_per_photo_and_typed_events(photos, options, t
     steps = [event for event in events if isinstance(event, PhotoProgress)]
     assert {(step.job.name, step.stage) for step in steps} == {("a", "keypoints"), ("a", "silhouette")}
     assert (out / "summary.csv").is_file()
+
+
+@pytest.mark.parametrize("batch, sizes", [(None, [4]), (3, [3, 1]), (1, [1, 1, 1, 1])])
+def test_photos_are_fitted_in_batches(batch, sizes, photos, options, tmp_path, monkeypatch):
+    for stem in ("b", "c", "d"):
+        write_person(photos, stem)
+    (photos / "c.png").write_bytes(b"not an image")
+    fit_all, seen = photo.fit_all, []
+    monkeypatch.setattr(
+        photo, "fit_all", lambda people, *rest, **more: seen.append(len(people)) or fit_all(people, *rest, **more)
+    )
+    outcomes = fit_folder(photos, options, tmp_path / "out", observations=photos, batch=batch)
+    assert [(outcome.job.name, outcome.failed) for outcome in outcomes] == [
+        ("a", False), ("b", False), ("c", True), ("d", False)
+    ]  # fmt: skip
+    unreadable = 2 // max(sizes)  # its place in the batches
+    assert [size for size in seen if size] == [
+        n - (i == unreadable) for i, n in enumerate(sizes) if n - (i == unreadable)
+    ]
+
+
+def test_a_fit_that_fails_does_not_cost_those_beside_it(photos, options, tmp_path, monkeypatch):
+    write_person(photos, "b")
+    fit_all, bad = photo.fit_all, []
+
+    def failing(people, *arguments, **named):
+        if len(people) > 1:
+            bad.append(people[1])
+        if any(person is bad[0] for person in people):
+            raise RuntimeError("of one person")
+        return fit_all(people, *arguments, **named)
+
+    monkeypatch.setattr(photo, "fit_all", failing)
+    a, b = fit_folder(photos, options, tmp_path / "out", observations=photos)
+    assert (a.failed, b.failed) == (False, True) and "of one person" in b.reason
+
+
+@pytest.mark.parametrize(
+    "n_photos, n_workers, sizes",
+    [(24, 2, [6, 6, 6, 6]), (3, 1, [3]), (9, 1, [5, 4]), (3, 2, [2, 1]), (17, 2, [5, 5, 5, 2])],
+)
+def test_batches_are_equally_many_for_each_process(n_photos, n_workers, sizes):
+    jobs = [PhotoJob(Path(f"{number}.png"), str(number)) for number in range(n_photos)]
+    batches = folder._batches(jobs, n_workers, None)
+    assert [len(batch) for batch in batches] == sizes
+    assert [job for batch in batches for job in batch] == jobs
 
 
 def test_reports_share_what_is_the_same_in_all(photos, options, tmp_path):
