@@ -10,11 +10,11 @@ from render_fit.core.shards import Shard, array_task, parse_shard, shard_numbers
 NAMES = [f"IMG_{number:04d}" for number in range(1000)]
 
 
-@pytest.mark.parametrize("count", [1, 3, 7, 1000, 1500])
+@pytest.mark.parametrize("count", [1, 3, 7, 100, 150])
 def test_every_name_is_in_one_slice_and_slices_are_equally_long(count):
-    slices = [Shard(number, count).of(NAMES) for number in range(1, count + 1)]
-    assert sorted(name for names in slices for name in names) == NAMES
-    assert {len(names) for names in slices} <= {1000 // count, -(-1000 // count)}
+    slices = [Shard(number, count).of(NAMES[:100]) for number in range(1, count + 1)]
+    assert sorted(name for names in slices for name in names) == NAMES[:100]
+    assert {len(names) for names in slices} <= {100 // count, -(-100 // count)}
 
 
 def test_the_order_of_the_names_does_not_matter():
@@ -40,7 +40,7 @@ def moved(before, after, count):
 
 
 def test_an_added_name_moves_at_most_one_name_over_each_cut():
-    for number in range(50):
+    for number in range(10):
         assert moved(NAMES, [*NAMES, f"new_{number}"], 8) <= 7
 
 
