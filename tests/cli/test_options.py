@@ -26,7 +26,7 @@ PHOTO_AND_RUN = {
 SHARED = (
     "a.png b --mask m.png --keypoints k.json --parts p.png --part-labels atr --occluders o.png --observations obs "
     "--person 1 --box 1,2,30,40 --focal-35mm 35 --height-m 1.7 --parts-from-keypoints --save ply,gif --overwrite "
-    "--jobs 3 --shard 2/5 --threads 2 --verbose"
+    "--jobs 3 --batch 4 --shard 2/5 --threads 2 --verbose"
 )
 
 
@@ -78,6 +78,7 @@ def check_run(call, out):
         "observations": Path("obs"),
         "resume": False,
         "n_workers": 3,
+        "batch": 4,
         "shard": "2/5",
         "threads": 2,
     }
@@ -94,8 +95,8 @@ def test_every_option_of_fit_reaches_the_run(calls):
     assert unset == {"camera"}  # excludes --focal-35mm
     assert run("fit", "a.png", "--camera", "c.json").exit_code == 0
     assert calls[1][0][1] == FitOptions(camera=Path("c.json"))
-    defaults = {"files": PhotoFiles(), "observations": None, "resume": None, "n_workers": 1, "shard": None}
-    defaults |= {"threads": None}
+    defaults = {"files": PhotoFiles(), "observations": None, "resume": None, "n_workers": 1, "batch": None}
+    defaults |= {"shard": None, "threads": None}
     assert {key: value for key, value in calls[1][1].items() if key != "on_event"} == defaults
 
 
