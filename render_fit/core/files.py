@@ -56,10 +56,12 @@ def cache_folder() -> Path | None:
 
 def write_json(path: Path | str, value: Any) -> Path:
     """Write JSON atomically, indented; NaN and infinities, which JSON does not have, become null."""
-    text = json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False)
-    if any("\ud800" <= letter <= "\udfff" for letter in text):  # a file name that is not UTF-8
-        text = json.dumps(_finite(value), indent=2, allow_nan=False)
-    return write_bytes(path, (text + "\n").encode())
+    value = _finite(value)
+    try:
+        content = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:  # a file name that is not UTF-8
+        content = json.dumps(value, indent=2, allow_nan=False).encode()
+    return write_bytes(path, content + b"\n")
 
 
 @contextmanager
