@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, wraps
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -90,7 +90,8 @@ class FitTargets:
     predicted_log_prob: Float[Tensor, "n m"] | None = None
     looseness_scale: Float[Tensor, "n"] | None = None
 
-    _origin = None  # (targets, rows or None for all) from which the values per image are taken
+    # targets, and their rows or None for all, from which the values per image are taken
+    _origin: ClassVar[tuple[tuple[FitTargets, ...], Tensor | None] | None] = None
 
     def __len__(self) -> int:
         return len(self.person_size_px)
