@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 from render_fit.core.errors import InputError
+from render_fit.core.files import PARTIAL
 from render_fit.datasets.photo_search import IMAGE_SUFFIXES, shortened
 
 OBSERVATION_ENDINGS = {
@@ -21,8 +22,8 @@ OBSERVATION_ENDINGS = {
 """Ends of the file names in ``--observations DIR``; each begins with the photo's stem. Capitals, other endings of
 images, and the photo's whole name in place of its stem are accepted too."""
 
-RESERVED = ("index.html", "summary.csv")
-"""Names in an output folder that no photo's folder may have."""
+RESERVED = ("index.html", "summary.csv", ".", "..")
+"""Names in an output folder that no photo's folder may have; ``...jpg`` has the stem ``..``."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def _folder_names(images: Sequence[Path], several_people: bool) -> list[str]:
     stems = Counter(image.stem for image in images)
 
     def is_free(stem: str) -> bool:
-        taken = stems[stem] > 1 or stem in RESERVED
+        taken = stems[stem] > 1 or stem in RESERVED or stem.endswith(PARTIAL)
         if several_people:
             taken |= any(re.fullmatch(rf"{re.escape(stem)}_\d+", other) for other in stems)
         return not taken

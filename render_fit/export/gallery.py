@@ -62,10 +62,26 @@ def read_entries(folder: Path | str) -> list[Entry]:
         if path.parent.name.endswith(".partial"):
             continue
         try:
-            entries.append(Entry(path.parent.name, json.loads(path.read_text(encoding="utf-8"))))
-        except (OSError, ValueError):
+            report = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
             continue
+        if _is_report(report):
+            entries.append(Entry(path.parent.name, report))
     return entries
+
+
+def _is_report(content: Any) -> bool:
+    """Whether the content of a ``report.json`` has the entries that are read from it, each of its type or null."""
+    if not isinstance(content, dict):
+        return False
+    kinds: dict[str, type | tuple[type, ...]] = {
+        "status": str, "reason": str, "image": str, "people": int, "beta_max": (int, float), "seconds": dict,
+        "options": dict, "inputs": dict, **dict.fromkeys(BEFORE_AFTER, dict),
+    }  # fmt: skip
+    if not all(content.get(key) is None or isinstance(content[key], kind) for key, kind in kinds.items()):
+        return False
+    figures = [value for key in ("seconds", *BEFORE_AFTER) for value in (content.get(key) or {}).values()]
+    return all(value is None or isinstance(value, int | float) for value in figures)
 
 
 def write_summary(path: Path | str, entries: Sequence[Entry]) -> Path:

@@ -5,10 +5,8 @@ Its events, in the order in which they happen: planned, progress of a photo, pho
 
 from __future__ import annotations
 
-import glob
 import logging
 import re
-import shutil
 from collections import defaultdict
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
@@ -18,8 +16,9 @@ from pathlib import Path
 
 import torch
 
-from render_fit.core.errors import InputError, MissingDependencyError
-from render_fit.core.files import prepare_output
+from render_fit.core.errors import InputError, MissingDependencyError, OutputError, of_the_system
+from render_fit.core.files import prepare_output, remove_leftovers
+from render_fit.core.memory import is_out_of_memory
 from render_fit.core.parallel import map_in_processes
 from render_fit.datasets.photo_folder import PhotoFiles, PhotoJob, plan_jobs, unused_observations
 from render_fit.datasets.photo_search import find_photos
@@ -154,6 +153,7 @@ def fit_folder(
     paths = [Path(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
     observations = None if observations is None else Path(observations)
     out, emit = Path(out), on_event or (lambda event: None)
+    remove_leftovers(out)
     photos = find_photos(paths, observations)
     images, left_out = photos.images, photos.left_out
     single = len(images) == 1 and not any(path.is_dir() for path in paths)
@@ -212,12 +212,12 @@ def _finished(
     reports: dict[str, list[Entry]] = defaultdict(list)
     for entry in read_entries(out):
         if entry.report.get("status") in ("ok", "poor"):
-            reports[Path(entry.report.get("image", "")).name].append(entry)
+            reports[Path(entry.report.get("image") or "").name].append(entry)
     finished, changed = {}, {}
     for job in jobs:
         folders = re.compile(rf"{re.escape(job.name)}(_\d.*)?")
         own = [entry.report for entry in reports[job.image.name] if folders.fullmatch(entry.name)]
-        if own and len(own) >= own[0].get("people", 1):
+        if own and len(own) >= (own[0].get("people") or 1):
             now = fingerprints(job, options)
             others = tuple(dict.fromkeys(name for report in own for name in changed_inputs(report, now)))
             if others:
@@ -237,9 +237,7 @@ def _outcomes_of_workers(
             _fit_in_worker, jobs, processes=n_workers, threads=threads, shared=(options, out), ordered=False
         )
     except BaseException as error:  # the workers have been terminated: what they were writing is removed
-        for job in jobs:
-            for folder in out.glob(f".{glob.escape(job.name[:40])}*.partial"):
-                shutil.rmtree(folder, ignore_errors=True)
+        remove_leftovers(out, ended=True)
         if isinstance(error, InputError):
             raise InputError(f"{error}; finished results are kept: continue with --resume") from None
         raise
@@ -252,10 +250,14 @@ def _fit(
     try:
         return PhotoOutcome(job, tuple(fit_photo(job, out, components, progress)))
     except Exception as error:  # one photo's bug must not cost the other photos their results
-        if raises or isinstance(error, MissingDependencyError):
+        if raises or isinstance(error, (MissingDependencyError, OutputError)):
             raise
         reason = str(error)
-        if not isinstance(error, InputError):
+        if is_out_of_memory(error):
+            reason = f"{job.image}: not enough memory"
+        elif isinstance(error, OSError) and (mistake := of_the_system(error)) is not None:
+            reason = str(mistake)
+        elif not isinstance(error, InputError):
             log.exception("%s", job.image)
             reason = f"{job.image}: {type(error).__name__}: {error}"
     about = {"image": str(job.image), "image_size": None, "person": 0, "people": 1}

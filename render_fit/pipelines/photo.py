@@ -11,7 +11,7 @@ import torch
 
 from render_fit.bodies import BodyParameters
 from render_fit.bodies.body import Body
-from render_fit.core.errors import InputError, MissingDependencyError, NoPersonError
+from render_fit.core.errors import InputError, MissingDependencyError, NoPersonError, OutputError
 from render_fit.datasets.photo_folder import PhotoFiles, PhotoJob
 from render_fit.export.fit_folder import write_failure, write_fit
 from render_fit.export.overlays import Pixels, overlay, panel
@@ -147,7 +147,7 @@ def fit_photo(
         try:
             fits.append(_fit_person(observation, out / name, about, components, progress))
         except Exception as error:  # one person's bug must not cost the others their results
-            if len(people) == 1 or isinstance(error, MissingDependencyError):
+            if len(people) == 1 or isinstance(error, (MissingDependencyError, OutputError)):
                 raise
             errors.append(f"person {number}: {error}")
             write_failure(out / name, str(error), {**about, "image_size": None})

@@ -3,6 +3,8 @@ import json
 import re
 from html.parser import HTMLParser
 
+import pytest
+
 from render_fit.export.gallery import SHOWN, read_entries, write_gallery, write_summary
 
 SORTED = {"IoU": "iou", "unexplained": "unexplained_share", "body outside": "body_outside_share", "seconds": "seconds"}
@@ -88,3 +90,24 @@ def test_every_column_of_figures_has_a_heading_that_sorts(tmp_path):
 
 def test_gallery_of_nothing_is_a_page(tmp_path):
     assert "nothing yet" in write_gallery(tmp_path / "index.html", []).read_text()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[]", "null", "3", "{", "[" * 100_000, '{"status": ["ok"]}', '{"status": "ok", "iou": 0.5}',
+        '{"status": "ok", "iou": {"after": "good"}}', '{"status": "ok", "image": 7}', '{"status": "ok", "people": "1"}',
+        '{"status": "ok", "options": []}', '{"status": "ok", "seconds": 3}', '{"status": "ok", "reason": {}}',
+    ],
+)  # fmt: skip
+def test_a_report_that_is_none_is_not_a_finished_fit(tmp_path, content):
+    report(tmp_path, "a")
+    report(tmp_path, "b")
+    (tmp_path / "b" / "report.json").write_text(content)
+    assert [entry.name for entry in read_entries(tmp_path)] == ["a"]
+
+
+def test_figures_that_were_not_finite_are_null_in_a_report_and_empty_in_the_summary(tmp_path):
+    report(tmp_path, "a", iou={"before": None, "after": 0.5}, beta_max=None, part_iou=None)
+    (entry,) = read_entries(tmp_path)
+    assert (entry.row()["iou_before"], entry.row()["iou"], entry.row()["beta_max"]) == ("", 0.5, "")
