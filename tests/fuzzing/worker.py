@@ -1,8 +1,8 @@
 """A process that runs inputs one after the other, and says of each whether the program kept its promises.
 
 An input works, or ends with an `InputError`: exit code 2 and one line. It never ends with a traceback, writes to a file
-outside of its output folder, takes 10 s of processor time, or 2 GB of memory. The peak of the memory is read from /proc,
-as Linux has it.
+outside of its output folder, takes 10 s of processor time, or 2 GB of memory. The peak of the memory is read from
+/proc, as Linux has it.
 """
 
 from __future__ import annotations
