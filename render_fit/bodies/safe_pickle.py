@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 import importlib
 import io
+import math
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,9 @@ import numpy as np
 import scipy.sparse
 
 from render_fit.core.file_kinds import and_what_it_is
+
+MOST_ENTRIES = 1 << 26
+"""Entries of the largest sparse matrix that is read. SMPL-X's regressor of joints has 55 × 10,475."""
 
 
 class BodyFileError(ValueError):
@@ -157,9 +161,12 @@ def as_array(value: Any, where: str) -> np.ndarray:
     Raises:
         BodyFileError: If the entry contains no array.
     """
-    if isinstance(value, Shell):
-        value = _from_shell(value, where)
-    array = np.asarray(value)
+    try:
+        array = np.asarray(_from_shell(value, where) if isinstance(value, Shell) else value)
+    except BodyFileError:
+        raise
+    except Exception as error:  # numpy and scipy refuse what does not belong together in many ways
+        raise BodyFileError(f"{where} is damaged ({type(error).__name__}: {error})") from None
     if array.dtype.kind not in "fiub":
         raise BodyFileError(f"{where} is not an array of numbers but of {array.dtype}")
     return array
@@ -170,15 +177,22 @@ def _from_shell(shell: Shell, where: str) -> np.ndarray:
     if kind in ("csc", "csr"):
         make = scipy.sparse.csc_matrix if kind == "csc" else scipy.sparse.csr_matrix
         shape = state.get("_shape", state.get("shape"))
-        return make((state["data"], state["indices"], state["indptr"]), shape=shape).toarray()
+        return _dense(make((state["data"], state["indices"], state["indptr"]), shape=shape))
     if kind == "coo":
         row, column = state["coords"] if "coords" in state else (state["row"], state["col"])
-        return scipy.sparse.coo_matrix(
-            (state["data"], (row, column)), shape=state.get("_shape", state.get("shape"))
-        ).toarray()
+        shape = state.get("_shape", state.get("shape"))
+        return _dense(scipy.sparse.coo_matrix((state["data"], (row, column)), shape=shape).tocsc())
     if kind == "Select" and "a" in state and "idxs" in state:
         chosen = as_array(state["a"], where).ravel()[as_array(state["idxs"], where)]
         return chosen.reshape(state.get("preferred_shape", chosen.shape))
     if "x" in state:
         return as_array(state["x"], where)
     raise BodyFileError(f"{where} is a {shell.origin}, which contains no array 'x'; save it with numpy.savez instead")
+
+
+def _dense(matrix: Any) -> np.ndarray:
+    """A compressed sparse matrix as an array. Its indices are checked first: scipy writes to wherever they point."""
+    matrix.check_format(full_check=True)
+    if math.prod(matrix.shape) > MOST_ENTRIES:
+        raise ValueError(f"of shape {matrix.shape}")
+    return matrix.toarray()

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -19,6 +18,8 @@ from render_fit.bodies.body import Body
 from render_fit.bodies.file_checks import check_shapes, check_values
 from render_fit.bodies.safe_pickle import BodyFileError, as_array, read_pickle
 from render_fit.bodies.smpl_paths import GENDERS, model_file
+from render_fit.core.array_files import read_arrays
+from render_fit.core.errors import InputError
 from render_fit.core.file_kinds import and_what_it_is
 from render_fit.core.skeletons import COCO_17, SMPL_24
 
@@ -183,15 +184,9 @@ def _listing_keys(content: dict[str, Any]) -> str:
 
 def _read_npz(file: Path) -> dict[str, Any]:
     try:
-        with np.load(file, allow_pickle=False) as data:
-            wanted = [key for key in data.files if key in NEEDED or key == "posedirs"]
-            others = [key for key in data.files if key not in wanted]
-            return {**dict.fromkeys(others), **{key: data[key] for key in wanted}}
-    except (BadZipFile, EOFError, OSError) as error:
-        found = and_what_it_is(file) or f": {error}"
-        raise BodyFileError(f"{file} is damaged or not a .npz file{found}") from None
-    except ValueError as error:  # numpy's refusal to unpickle
-        raise BodyFileError(f"{file} was not read: {error}. Arrays of Python objects are not accepted.") from None
+        return read_arrays(file, (*NEEDED, "posedirs"))
+    except InputError as error:
+        raise BodyFileError(str(error)) from None
 
 
 def _float(array: np.ndarray) -> torch.Tensor:

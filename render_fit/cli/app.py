@@ -23,8 +23,10 @@ from render_fit.cli.recipe import recipe_app
 from render_fit.cli.render import render
 from render_fit.cli.summary import summary
 from render_fit.cli.train import finetune, regressor_app, synthesize, train
-from render_fit.core.errors import InputError, MissingDependencyError
+from render_fit.core.errors import InputError, MissingDependencyError, of_the_system
+from render_fit.core.memory import is_out_of_memory
 
+FAILED = 1
 USER_MISTAKE = 2
 INTERRUPTED = 130
 
@@ -50,11 +52,25 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except (InputError, MissingDependencyError) as error:
-            print(f"render-fit: {' '.join(str(error).split())}", file=sys.stderr)
+            _tell(str(error))
             ctx.exit(USER_MISTAKE)
         except KeyboardInterrupt:
-            print("render-fit: interrupted", file=sys.stderr)
+            _tell("interrupted")
             ctx.exit(INTERRUPTED)
+        except Exception as error:
+            if isinstance(error, OSError) and (mistake := of_the_system(error)) is not None:
+                _tell(str(mistake))
+                ctx.exit(USER_MISTAKE)
+            if not is_out_of_memory(error):
+                raise
+            _tell("not enough memory for this; a fit needs about 1 GB: end other programs, or use fewer --jobs")
+            ctx.exit(FAILED)
+
+
+def _tell(sentence: str) -> None:
+    """Prints one line on stderr, without what a terminal would take for commands: it may repeat a file's content."""
+    line = "".join(letter if letter.isprintable() else "?" for letter in " ".join(sentence.split()))
+    print(f"render-fit: {line}", file=sys.stderr)
 
 
 app = typer.Typer(

@@ -22,6 +22,9 @@ METHOD_OPTIONS = ("recipe", "regressor", "renderer", "body", "clothing", "seed")
 PANELS = dict.fromkeys(METHOD_OPTIONS, METHOD) | {"save": RUN}
 """Panel of the help page for the library's options; `PHOTO` for those that are not named."""
 
+MOST_PROCESSES = 1024
+"""Largest number of processes or threads that may be asked for; the system refuses some thousands by an abort."""
+
 Out = Annotated[Path, typer.Option("--out", "-o", help="Output folder; each person gets a folder in it.")]
 
 
@@ -52,7 +55,10 @@ class PhotoOptions:
         ),
     ] = None
     jobs: Annotated[
-        int, typer.Option("--jobs", "-j", min=1, help="Number of photos fitted in parallel.", rich_help_panel=RUN)
+        int,
+        typer.Option(
+            "--jobs", "-j", min=1, max=MOST_PROCESSES, help="Number of photos fitted in parallel.", rich_help_panel=RUN
+        ),
     ] = 1
     batch: Annotated[
         int | None,
@@ -78,6 +84,7 @@ class PhotoOptions:
         int | None,
         typer.Option(
             min=1,
+            max=MOST_PROCESSES,
             help="Number of threads of all photos together. Default: the cores that the process may use.",
             show_default=False,
             rich_help_panel=RUN,

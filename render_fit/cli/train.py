@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from render_fit.cli import checks
+from render_fit.cli.options import MOST_PROCESSES
 from render_fit.core.errors import MissingDependencyError
 from render_fit.datasets.photo_search import find_photos
 
@@ -40,7 +41,12 @@ def train(
     steps: Steps = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=0, help="Processes that generate people. Default: half of the cores.", show_default=False),
+        typer.Option(
+            min=0,
+            max=MOST_PROCESSES,
+            help="Processes that generate people. Default: half of the cores.",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
     """Train a regressor on synthetic people generated on the fly. Run it again to resume after a stop.
@@ -99,7 +105,7 @@ def finetune(
     recipe: Annotated[str, typer.Option(help=RECIPE_HELP)] = "finetune",
     mocap: Mocap = None,
     steps: Steps = None,
-    workers: Annotated[int, typer.Option(min=0, help="Processes that generate people.")] = 1,
+    workers: Annotated[int, typer.Option(min=0, max=MOST_PROCESSES, help="Processes that generate people.")] = 1,
 ) -> None:
     """Fine-tune a regressor on unlabelled photos by render-and-compare.
 

@@ -100,8 +100,9 @@ def parse_yaml(text: str, prefix: str, kind: type[R]) -> R:
     """
     try:
         data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"{prefix}: not valid YAML: {str(error).splitlines()[0]}") from error
+    except Exception as error:  # what YAML makes of dates, numbers and nested text fails in many ways
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise InputError(f"{prefix}: not valid YAML: {reason[0]}") from error
     if not isinstance(data, dict):
         raise InputError(f"{prefix}: expected a mapping of keys at the top, got {type(data).__name__}")
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -71,10 +72,20 @@ def map_in_processes(
 
 
 def _start_worker(threads: int) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     import torch
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(threads)
+
+
+def _end_with_parent() -> None:
+    """Ends this worker when its parent process has ended. A parent that was killed cannot tell, and the worker would
+    wait for tasks for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 @contextmanager

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from pydantic import BaseModel, ValidationError
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from render_fit.core.errors import InputError
 from render_fit.core.file_kinds import and_what_it_is
 from render_fit.core.files import write_bytes
 
+TWICE = 2
+"""Weights that a constructor may register per weight of the network: some layers are replaced by others."""
+
 C = TypeVar("C", bound=BaseModel)
+M = TypeVar("M", bound=nn.Module)
 
 
 def save_weights(
@@ -60,7 +67,7 @@ def read_weights(path: Path, key: str, kind: type[C], otherwise: str) -> tuple[C
         with safe_open(path, framework="pt") as file:
             header = (file.metadata() or {}).get(key)
             weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
+    except Exception as error:  # safetensors and torch refuse a table that does not belong together in many ways
         found = and_what_it_is(path) or f" ({error})"
         raise InputError(f"{path}: not a readable .safetensors file, or cut off{found}") from error
     if header is None:
@@ -68,20 +75,61 @@ def read_weights(path: Path, key: str, kind: type[C], otherwise: str) -> tuple[C
     try:
         values: Any = json.loads(header)
         return kind.model_validate(values), weights
-    except (ValidationError, ValueError) as error:
+    except (ValidationError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: made for another version of render-fit ({str(error).splitlines()[0]})") from error
 
 
-def load_into(network: nn.Module, weights: dict[str, Tensor], path: Path) -> None:
-    """Loads weights into a network.
+def read_network(make: Callable[[C], M], path: Path, key: str, kind: type[C], otherwise: str) -> M:
+    """Reads a network from a file of `save_weights`.
+
+    Args:
+        make: Constructor of the network, from its configuration.
+        path: Path of the ``.safetensors`` file.
+        key: Key of the configuration in the header.
+        kind: Class of the configuration.
+        otherwise: Error message if the header has no such key.
+
+    Returns:
+        The network in evaluation mode.
 
     Raises:
-        InputError: if the weights belong to another architecture, or are not finite.
+        InputError: if the file does not exist, is truncated, or contains another kind of network; or if its weights
+            belong to another configuration, or are not finite.
     """
+    config, weights = read_weights(path, key, kind, otherwise)
+    if not all(bool(torch.isfinite(value).all()) for value in weights.values()):
+        raise InputError(f"{path}: weights are not finite")
+    try:
+        with _at_most(TWICE * sum(value.numel() for value in weights.values())):
+            network = make(config)
+    except Exception as error:  # layers refuse sizes that they cannot have in many ways
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise InputError(
+            f"{path}: weights do not fit the configuration, or it describes no network ({reason[:300]})"
+        ) from error
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
         raise InputError(f"{path}: weights do not fit the configuration ({first})") from error
-    if not all(bool(torch.isfinite(value).all()) for value in weights.values()):
-        raise InputError(f"{path}: weights are not finite")
+    return network.eval()
+
+
+@contextmanager
+def _at_most(numbers: int) -> Iterator[None]:
+    """Networks made in the block have no more weights than this: numbers of a configuration can be of any size.
+
+    Weights are counted when a layer registers them, before it writes to their memory.
+    """
+
+    def count(_: nn.Module, name: str, weight: nn.Parameter) -> None:
+        nonlocal numbers
+        numbers -= weight.numel()
+        if numbers < 0:
+            raise ValueError(f"it has more weights than the file, in {name}")
+
+    handle = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        handle.remove()

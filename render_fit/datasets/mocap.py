@@ -6,7 +6,6 @@ It is free for all uses; the frames themselves stay out of this repository.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,6 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.spatial.transform import Rotation
 
+from render_fit.core.text_files import read_json
 from render_fit.datasets.mocap_activities import Activity, classify, trunk_tilt
 from render_fit.datasets.mocap_calibration import calibrate_knees
 from render_fit.datasets.mocap_formats import BONES, SourceMotion, read_source
@@ -83,13 +83,13 @@ def load_poses(shared_data_folder: Path, split: Split = "all") -> MocapPoses:
         Poses without broken frames and near-duplicates, with a limited share of walking.
 
     Raises:
-        FileNotFoundError: if a file is missing.
+        InputError: if a file is missing or damaged.
         ValueError: if `split` is not one of the three.
     """
     if split not in ("train", "held_out", "all"):
         raise ValueError(f"split: expected 'train', 'held_out' or 'all', got {split!r}")
     folder = Path(shared_data_folder)
-    bones = json.loads((folder / "smpl_rest_bones.json").read_text())
+    bones = read_json(folder / "smpl_rest_bones.json")
     offsets, parents = np.array(bones["offsets_m"]), bones["parents"]
     pose, subject, clip, source = [], [], [], []
     for name in FILES:

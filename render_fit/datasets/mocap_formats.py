@@ -17,6 +17,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.spatial.transform import Rotation
 
+from render_fit.core.array_files import read_arrays
+
 BONES = (
     *("root", "lhipjoint", "lfemur", "ltibia", "lfoot", "ltoes", "rhipjoint", "rfemur", "rtibia", "rfoot", "rtoes"),
     *("lowerback", "upperback", "thorax", "lowerneck", "upperneck", "head"),
@@ -63,11 +65,12 @@ def read_source(path: Path) -> SourceMotion:
         Frames about CMU's base pose. The first row of each clip of expmap files, a rest pose, is left out.
 
     Raises:
+        InputError: if the file is missing or damaged.
         ValueError: if the name belongs to none of the formats.
     """
-    with np.load(path, allow_pickle=False) as data:
-        rotvec, clip = data["rotvec"].astype(np.float64), data["clip"].astype(np.int64)
-        clip_names = tuple(str(name) for name in data["clip_names"])
+    data = read_arrays(path, ("rotvec", "clip", "clip_names"))
+    rotvec, clip = data["rotvec"].astype(np.float64), data["clip"].astype(np.int64)
+    clip_names = tuple(str(name) for name in data["clip_names"])
     if path.stem.startswith("cmu_amc"):
         rotations = _matrices(rotvec)
     elif path.stem.startswith("cmu_expmap"):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 from render_fit.core.errors import InputError
+from render_fit.core.files import PARTIAL
 from render_fit.datasets.photo_search import IMAGE_SUFFIXES, shortened
 
 OBSERVATION_ENDINGS = {
@@ -21,8 +22,8 @@ OBSERVATION_ENDINGS = {
 """Ends of the file names in ``--observations DIR``; each begins with the photo's stem. Capitals, other endings of
 images, and the photo's whole name in place of its stem are accepted too."""
 
-RESERVED = ("index.html", "summary.csv", "shards.json")
-"""Names in an output folder that no photo's folder may have."""
+RESERVED = ("index.html", "summary.csv", "shards.json", ".", "..")
+"""Names in an output folder that no photo's folder may have; ``...jpg`` has the stem ``..``."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,8 @@ def _folder_names(images: Sequence[Path], several_people: bool) -> list[str]:
     numbered = {found[1] for stem in stems if (found := re.fullmatch(r"(.*)_\d+", stem, flags=re.DOTALL))}
 
     def is_free(stem: str) -> bool:
-        return stems[stem] == 1 and stem not in RESERVED and not (several_people and stem in numbered)
+        taken = stems[stem] > 1 or stem in RESERVED or stem.endswith(PARTIAL)
+        return not taken and not (several_people and stem in numbered)
 
     return [image.stem if is_free(image.stem) else image.name for image in images]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from render_fit.core.files import write_json
+from render_fit.core.files import write_bytes, write_json
 from render_fit.export.overlays import Pixels, contact_sheet, write_image
 
 
@@ -95,10 +96,11 @@ def write_result(result: ExperimentResult, out: Path, console: Console, columns_
     rows = [person.values for person in result.people]
     write_json(out / f"{result.name}.json", {"summary": result.summary, "about": result.about, "people": rows})
     names = list(dict.fromkeys(name for row in rows for name in row))
-    with (out / f"{result.name}.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, names)
-        writer.writeheader()
-        writer.writerows(rows)
+    lines = io.StringIO(newline="")
+    writer = csv.DictWriter(lines, names)
+    writer.writeheader()
+    writer.writerows(rows)
+    write_bytes(out / f"{result.name}.csv", lines.getvalue().encode())
     shown = [(person.caption, person.pictures) for person in result.people if person.pictures]
     if shown:
         write_image(out / f"{result.name}.png", contact_sheet(shown, columns=columns_of_sheet))

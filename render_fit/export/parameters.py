@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
-import zlib
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
 from render_fit.bodies import BodyParameters
+from render_fit.core.array_files import read_arrays, write_arrays
 from render_fit.core.cameras import Camera, check_camera
 from render_fit.core.errors import InputError
-from render_fit.core.file_kinds import and_what_it_is
-from render_fit.core.files import write_bytes
+
+MOST_SIDE_PX = 1_000_000
+"""Longest side of a photo in ``params.npz``, pixels."""
+
+
+LARGEST_NUMBER = 1e5
+"""Largest number in ``params.npz`` but for K: radians, standard deviations, metres. Float32 has centimetres there."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +64,7 @@ class SavedFit:
 
 def write_params(path: Path | str, saved: SavedFit) -> Path:
     """Writes ``params.npz`` atomically (compressed; float32)."""
-    buffer = io.BytesIO()
-    arrays: dict[str, Any] = {key: np.asarray(value) for key, value in vars(saved).items() if value is not None}
-    np.savez_compressed(buffer, **arrays)
-    return write_bytes(path, buffer.getvalue())
+    return write_arrays(path, **{key: np.asarray(value) for key, value in vars(saved).items() if value is not None})
 
 
 def read_params(path: Path | str) -> SavedFit:
@@ -76,13 +75,9 @@ def read_params(path: Path | str) -> SavedFit:
     """
     path = Path(path)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; expected the params.npz of a fit") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        found = and_what_it_is(path) or f" ({error})"
-        raise InputError(f"{path}: cannot be read as a fit's params.npz{found}") from None
+        arrays = read_arrays(path)
+    except InputError as error:
+        raise InputError(f"{error}; expected the params.npz of a fit") from None
     missing = {field.name for field in fields(SavedFit) if field.default is MISSING} - arrays.keys()
     if missing:
         raise InputError(f"{path}: not the params.npz of a fit; it lacks {', '.join(sorted(missing))}")
@@ -91,8 +86,10 @@ def read_params(path: Path | str) -> SavedFit:
         height, width = (int(length) for length in arrays.pop("image_size"))
         present = [field.name for field in fields(SavedFit) if field.name in arrays]
         floats = {name: arrays[name].astype(np.float32) for name in present}
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         raise InputError(f"{path}: not the params.npz of a fit; its entries are of other types") from None
+    if not all(1 <= side <= MOST_SIDE_PX for side in (height, width)):
+        raise InputError(f"{path}: not the params.npz of a fit; image_size is {height}, {width}")
     _check(floats, path)
     saved = SavedFit(**floats, image_size=(height, width), body=body)
     check_camera(saved.camera(), str(path))
@@ -118,6 +115,8 @@ def _check(arrays: dict[str, np.ndarray], path: Path) -> None:
             raise InputError(f"{path}: not the params.npz of a fit; {name} has the shape {array.shape}")
         if not bool(np.isfinite(array).all()):
             raise InputError(f"{path}: {name} contain values that are not finite; did the fit fail?")
+        if float(np.abs(array).max(initial=0.0)) > LARGEST_NUMBER and name != "K":
+            raise InputError(f"{path}: {name} contain values up to {float(np.abs(array).max()):.3g}; no fit has those")
     if n == 0 or arrays["poses"].shape[1] % 3 or arrays["poses"].shape[1] == 0:
         raise InputError(f"{path}: not the params.npz of a fit; poses has the shape {arrays['poses'].shape}")
 

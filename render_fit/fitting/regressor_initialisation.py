@@ -15,6 +15,7 @@ from render_fit.bodies.body import Body
 from render_fit.bodies.open_body import open_body
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.core.cameras import Camera
+from render_fit.core.fingerprints import Identity, file_identity
 from render_fit.core.skeletons import SMPL_24
 from render_fit.fitting.recipe import Recipe
 from render_fit.fitting.variables import Variables
@@ -31,8 +32,7 @@ LEAST_SPREAD_M = 0.01
 
 def cached_regressor(name: str) -> Regressor:
     """Loads a regressor by name, path or hub id; loaded again only when its file has changed."""
-    path = Path(name)
-    return _read(name, path.stat().st_mtime_ns if path.is_file() else 0)
+    return _read(name, file_identity(name))
 
 
 def with_regressor(recipe: Recipe, name: str | None) -> Recipe:
@@ -54,7 +54,7 @@ def with_regressor(recipe: Recipe, name: str | None) -> Recipe:
 
 
 @lru_cache(maxsize=2)
-def _read(name: str, changed_ns: int) -> Regressor:
+def _read(name: str, _: Identity) -> Regressor:
     return load_regressor(name)
 
 

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pad
 
+from render_fit.core.fingerprints import Identity, file_identity
 from render_fit.losses.fit_state import FitState
 from render_fit.losses.priors.adversarial import load_adversarial_prior, real_target_loss
 from render_fit.losses.priors.gmm import GaussianMixturePrior, default_pose_prior
@@ -36,7 +37,7 @@ class PoseMixture:
     path: str = "default"
 
     def __call__(self, state: FitState) -> Float[Tensor, "b"]:
-        return _mixture(self.path)(state.pose_rotvec[:, BODY_JOINTS].flatten(1))
+        return _mixture(self.path, file_identity(self.path))(state.pose_rotvec[:, BODY_JOINTS].flatten(1))
 
 
 @dataclass(frozen=True)
@@ -146,5 +147,5 @@ class ShapeAdversarial:
 
 
 @lru_cache(maxsize=4)
-def _mixture(path: str) -> GaussianMixturePrior:
+def _mixture(path: str, _: Identity) -> GaussianMixturePrior:
     return default_pose_prior() if path == "default" else GaussianMixturePrior.from_file(path)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from jaxtyping import Float
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
+from render_fit.core.c_streams import quiet_c_libraries
 from render_fit.core.cameras import FULL_FRAME_DIAGONAL_MM, focal_px_from_35mm
 from render_fit.core.errors import InputError
 from render_fit.core.file_kinds import what_it_is
@@ -34,6 +35,12 @@ float image of 20,000 px takes gigabytes."""
 
 MAX_PIXELS = 500_000_000
 """Largest image that is decoded, pixels (1.5 GB as 8-bit RGB)."""
+
+MAX_BYTES = 1_200_000_000
+"""Largest decoded image, bytes: 300 megapixels in colour. With the libraries, a fit stays below 2 GB."""
+
+_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}
+"""Bytes per pixel of Pillow's modes; 4 for all others."""
 
 FULL_SCALES = (1, 100, 255, 1023, 4095, 16383, 65535)
 """Largest values of images: shares, per cent, and 8, 10, 12, 14 and 16 bits."""
@@ -106,7 +113,7 @@ def read_photo(path: str | Path, max_side_px: int = MAX_SIDE_PX) -> Photo:
             file.draft(None, (max_side_px, max_side_px))
         _load(file, path)  # before EXIF, which may stand at the end of a PNG: a damaged file fails here
         orientation, exif = _exif(file)
-        decoded = _decoded(file, path)
+        decoded = _decoded(file, max(file.size) // max_side_px)
     if max(decoded.size) > max_side_px:
         ratio = max_side_px / max(decoded.size)
         size = (max(1, round(decoded.width * ratio)), max(1, round(decoded.height * ratio)))
@@ -179,7 +186,7 @@ def _opened(path: Path) -> Image.Image:
         found = what_it_is(path)
         reason = f"is {found}" if found else "not an image in a known format (JPEG, PNG, TIFF, WebP, BMP, GIF)"
         raise InputError(f"{path}: {reason}") from error
-    except (OSError, SyntaxError, ValueError) as error:
+    except Exception as error:  # decoders fail in many ways
         raise InputError(f"{path}: cannot be read as an image ({error})") from error
     if file.size[0] * file.size[1] > MAX_PIXELS:
         file.close()
@@ -202,20 +209,47 @@ def _open_any_size(path: Path) -> Image.Image:
 
 def _load(file: Image.Image, path: Path) -> None:
     """Decodes an opened image; raises InputError if it is truncated."""
+    n_bytes = file.width * file.height * _BYTES.get(file.mode, 4)
+    if n_bytes > MAX_BYTES:
+        raise InputError(
+            f"{path}: the image is {file.width}×{file.height} px, which take {n_bytes / 1e9:.1f} GB; at most "
+            f"{MAX_BYTES / 1e9:.1f} GB are read: reduce it first, or write it as JPEG, which is reduced when read"
+        )
     try:
-        file.load()
-    except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
+        with quiet_c_libraries() if file.format == "TIFF" else nullcontext():
+            file.load()
+    except MemoryError as error:
+        raise InputError(f"{path}: {file.width}×{file.height} px take more memory than there is; reduce it") from error
+    except Exception as error:  # decoders fail in many ways
         raise InputError(f"{path}: the image is damaged or cut off ({error}); copy or download it again") from error
 
 
-def _decoded(file: Image.Image, path: Path) -> Image.Image:
-    """Decodes an image to 8-bit RGB."""
-    _load(file, path)
+def _decoded(file: Image.Image, reduction: int) -> Image.Image:
+    """8-bit RGB of a loaded image. One that is reduced twice or more is converted in strips: a copy of it in another
+    mode takes gigabytes."""
+    white = 255.0
     if file.mode.startswith(("I", "F")):
-        values = np.asarray(file, dtype=np.float64)
+        top = max((full_scale(np.asarray(strip)) for strip in _strips(file, 256)), default=0.0)
         # floating point is either in [0, 1] or in 8-bit units
-        shares = file.mode.startswith("F") and np.nanmax(values) <= 1.0
-        grey = np.nan_to_num(np.clip(values / (1.0 if shares else max(full_scale(values), 255.0)), 0.0, 1.0)) * 255.0
+        white = 1.0 if file.mode.startswith("F") and top <= 1.0 else max(top, 255.0)
+    if reduction < 2:
+        return _as_rgb(file, white)
+    reduced = Image.new("RGB", (-(-file.width // reduction), -(-file.height // reduction)))
+    for number, strip in enumerate(_strips(file, 64 * reduction)):
+        reduced.paste(_as_rgb(strip, white).reduce(reduction), (0, 64 * number))
+    return reduced
+
+
+def _strips(file: Image.Image, height: int) -> Iterator[Image.Image]:
+    """Strips of an image from top to bottom, ``height`` pixels high but for the last."""
+    for top in range(0, file.height, height):
+        yield file.crop((0, top, file.width, min(file.height, top + height)))
+
+
+def _as_rgb(file: Image.Image, white: float) -> Image.Image:
+    """An image in 8-bit RGB; ``white``: the value that stands for white in images of numbers."""
+    if file.mode.startswith(("I", "F")):
+        grey = np.nan_to_num(np.clip(np.asarray(file, dtype=np.float64) / white, 0.0, 1.0)) * 255.0
         rgb = Image.fromarray(grey.round().astype(np.uint8), "L").convert("RGB")
     elif file.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in file.info:
         rgba = file.convert("RGBA")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -216,7 +217,7 @@ def _of_image(
 def _is_about(image: str | int, name: str) -> bool:
     """Whether a file name, or the number in one, means an image."""
     stem = Path(name).stem.lower()
-    if isinstance(image, str) and not image.strip().isdigit():
+    if isinstance(image, str) and not re.fullmatch(r"\s*[0-9]{1,30}\s*", image):
         return Path(image.replace("\\", "/")).stem.lower() == stem or image.lower() == stem
     digits = stem[len(stem.rstrip("0123456789")) :]
     return digits != "" and int(digits) == int(image)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from render_fit.core.c_streams import quiet_c_libraries
 from render_fit.core.errors import MissingDependencyError
 from render_fit.core.skeletons import MEDIAPIPE_33
 from render_fit.observations.observation import Box, box_of_keypoints, box_of_mask, box_union, resample
@@ -86,7 +83,7 @@ class PoseNetwork:
         """
         crop = resample(image - PADDING_GREY, square, INPUT_SIDE_PX, INPUT_SIDE_PX) + PADDING_GREY
         pixels = (crop.permute(1, 2, 0).clamp(0, 1) * 255).round().to(torch.uint8).contiguous().numpy()
-        with _quiet():
+        with quiet_c_libraries():
             result = self._solution.process(pixels)
         if result.pose_landmarks is None:
             return None
@@ -118,7 +115,7 @@ class PoseNetwork:
 def _load_solution() -> Any:
     """Loads MediaPipe's pose solution for single images."""
     try:
-        with _quiet():
+        with quiet_c_libraries():
             from mediapipe.python.solutions.pose import Pose
 
             solution = Pose(
@@ -136,18 +133,3 @@ def _load_solution() -> Any:
             'the observer mediapipe needs mediapipe: pip install "render-fit[mediapipe]" (Python below 3.13, numpy '
             "below 2), or use the observer blazepose"
         ) from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Hides the log lines of MediaPipe's C++ code, which writes to file descriptor 2 and has no option against it."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(nowhere)

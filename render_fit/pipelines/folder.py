@@ -15,8 +15,9 @@ from typing import Any
 
 import torch
 
-from render_fit.core.errors import InputError
-from render_fit.core.files import prepare_output, remove_unfinished
+from render_fit.core.errors import InputError, of_the_system
+from render_fit.core.files import prepare_output, remove_leftovers
+from render_fit.core.memory import is_out_of_memory
 from render_fit.core.parallel import map_in_processes
 from render_fit.core.shards import Shard, parse_shard
 from render_fit.datasets.photo_folder import PhotoFiles, PhotoJob, plan_jobs, unused_observations
@@ -168,6 +169,7 @@ def fit_folder(
     paths = [Path(path) for path in ([paths] if isinstance(paths, (str, Path)) else paths)]
     observations = None if observations is None else Path(observations)
     out, emit = Path(out), on_event or (lambda event: None)
+    remove_leftovers(out)
     photos = find_photos(paths, observations)
     images, left_out = photos.images, photos.left_out
     part = None if shard is None else parse_shard(shard)
@@ -274,8 +276,7 @@ def _outcomes_of_workers(
             _fit_in_worker, batches, processes=n_workers, threads=threads, shared=(options, out), ordered=False
         )
     except BaseException as error:  # the workers have been terminated: what they were writing is removed
-        names = {job.name for jobs in batches for job in jobs}  # other machines may be writing other photos
-        remove_unfinished(out, lambda folder: belongs(folder, names, options.person == "all"))
+        remove_leftovers(out, ended=True)
         if isinstance(error, InputError):
             raise InputError(f"{error}; finished results are kept: continue with --resume") from None
         raise
@@ -303,7 +304,11 @@ def _fit(
 def _failure(job: PhotoJob, error: Exception, out: Path, components: FitComponents) -> PhotoOutcome:
     """Writes the folder of a photo that could not be fitted."""
     reason = str(error)
-    if not isinstance(error, InputError):
+    if is_out_of_memory(error):
+        reason = f"{job.image}: not enough memory"
+    elif isinstance(error, OSError) and (mistake := of_the_system(error)) is not None:
+        reason = str(mistake)
+    elif not isinstance(error, InputError):
         log.error("%s", job.image, exc_info=error)
         reason = f"{job.image}: {type(error).__name__}: {error}"
     about = {"image": str(job.image), "image_size": None, "person": 0, "people": 1}

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from render_fit.core.fingerprints import content_hash
 from render_fit.datasets.photo_folder import PhotoJob
 from render_fit.pipelines.options import FitOptions
-
-CHUNK_BYTES = 1 << 20
 
 
 def fingerprints(job: PhotoJob, options: FitOptions) -> dict[str, str]:
@@ -29,7 +26,7 @@ def fingerprints(job: PhotoJob, options: FitOptions) -> dict[str, str]:
     }
     given = {"camera": options.camera, "recipe": options.recipe, "regressor": options.regressor, "body": options.body}
     files |= {key: Path(name) for key, name in given.items() if name is not None and Path(name).is_file()}
-    return {key: found for key, path in files.items() if (found := _fingerprint(path))}
+    return {key: found for key, path in files.items() if (found := content_hash(path))}
 
 
 def changed_inputs(report: Mapping[str, Any], now: Mapping[str, str]) -> tuple[str, ...]:
@@ -38,20 +35,3 @@ def changed_inputs(report: Mapping[str, Any], now: Mapping[str, str]) -> tuple[s
     if not isinstance(before, dict):
         return ()
     return tuple(key for key in {**before, **now} if before.get(key) != now.get(key))
-
-
-def _fingerprint(path: Path) -> str:
-    try:
-        state = path.stat()
-        return _hash(path, state.st_size, state.st_mtime_ns)
-    except OSError:
-        return ""
-
-
-@lru_cache(maxsize=64)
-def _hash(path: Path, size: int, changed_ns: int) -> str:
-    found = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            found.update(chunk)
-    return found.hexdigest()

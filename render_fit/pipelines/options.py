@@ -12,6 +12,9 @@ from render_fit.core.errors import InputError
 
 Box = tuple[float, float, float, float]
 
+MOST_DIGITS = 9
+"""Digits of the largest number of a person."""
+
 
 @dataclass(frozen=True)
 class FitOptions:
@@ -63,7 +66,7 @@ class FitOptions:
             check_focal_35mm(self.focal_35mm, f"--focal-35mm {self.focal_35mm:g}")
         if self.height_m is not None:
             check_height(self.height_m, f"--height-m {self.height_m:g}")
-        if self.person not in ("largest", "all") and not self.person.isdigit():
+        if self.person not in ("largest", "all") and not _is_number(self.person):
             raise InputError(f"--person {self.person}: expected largest, all, or a number from 0")
         if self.box is not None and not (all(map(math.isfinite, self.box)) and min(self.box[2:]) > 0):
             raise InputError("--box: expected x,y,w,h in pixels, width and height above zero")
@@ -91,6 +94,11 @@ class FitOptions:
         plain, given = self.plain(), {renamed.get(key, key): value for key, value in values.items()}
         missing = object()
         return tuple(key for key in {**plain, **given} if plain.get(key, missing) != given.get(key, missing))
+
+
+def _is_number(text: str) -> bool:
+    """Whether a word is a number from 0, of digits that `int` takes; ``²`` is a digit and not one of them."""
+    return text.isdecimal() and len(text) <= MOST_DIGITS
 
 
 def check_box(box: Box | None, n_photos: int) -> None:

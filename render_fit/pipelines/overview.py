@@ -92,15 +92,14 @@ def results_of(images: Mapping[str, str], entries: Iterable[Entry]) -> dict[str,
     return found
 
 
-def belongs(folder: str, names: Container[str], several_people: bool = True) -> bool:
+def belongs(folder: str, names: Container[str]) -> bool:
     """Whether a folder of a fit may be that of one of some photos.
 
     Args:
         folder: Name of the folder.
-        names: Names of the photos' folders.
-        several_people: Whether the number of a person may follow a photo's name.
+        names: Names of the photos' folders; the number of a person may follow.
     """
-    return folder in names or (several_people and any(name in names for name in _possible_photos(folder)))
+    return folder in names or any(name in names for name in _possible_photos(folder))
 
 
 def is_complete(entries: Sequence[Entry]) -> bool:

@@ -12,7 +12,7 @@ import torch
 
 from render_fit.bodies import BodyParameters
 from render_fit.bodies.body import Body
-from render_fit.core.errors import InputError, MissingDependencyError, NoPersonError
+from render_fit.core.errors import InputError, MissingDependencyError, NoPersonError, OutputError
 from render_fit.datasets.photo_folder import PhotoFiles, PhotoJob
 from render_fit.export.fit_folder import write_failure, write_fit
 from render_fit.export.overlays import Pixels, overlay, panel
@@ -105,7 +105,7 @@ class FitComponents:
             return None
 
 
-ENDS_THE_RUN = (MissingDependencyError,)
+ENDS_THE_RUN = (MissingDependencyError, OutputError)
 """Errors that every other photo of the run would meet as well."""
 
 

@@ -15,10 +15,10 @@ class RegressorConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     body: str = "open"
-    n_joints: int = Field(default=24, gt=0)
-    n_betas: int = Field(default=10, gt=0)
-    n_clothing: int = Field(default=0, ge=0)
-    size: int = Field(default=64, gt=0, description="side of the person crop, pixels")
+    n_joints: int = Field(default=24, gt=0, le=1000)
+    n_betas: int = Field(default=10, gt=0, le=1000)
+    n_clothing: int = Field(default=0, ge=0, le=1000)
+    size: int = Field(default=64, gt=0, le=2048, description="side of the person crop, pixels")
     pictures: tuple[ImageInput, ...] = ("silhouette", "parts")
     shape_pictures: tuple[ImageInput, ...] = Field(
         default=(),
@@ -26,13 +26,13 @@ class RegressorConfig(BaseModel):
     )
     keypoints: bool = Field(default=True, description="keypoint coordinates as input, beside the images")
     depths: bool = Field(default=False, description="rough keypoint depths of an observer as input")
-    hypotheses: int = Field(default=4, gt=0)
-    width: int = Field(default=512, gt=0, description="width of the layers after the backbone")
-    depth: int = Field(default=2, ge=0, description="residual blocks after the backbone")
+    hypotheses: int = Field(default=4, gt=0, le=1000)
+    width: int = Field(default=512, gt=0, le=65536, description="width of the layers after the backbone")
+    depth: int = Field(default=2, ge=0, le=1000, description="residual blocks after the backbone")
     head: Literal["direct", "iterative"] = Field(
         default="direct", description="one linear layer, or iterative error feedback from the mean pose"
     )
-    corrections: int = Field(default=3, gt=0, description="iterations of the iterative head")
+    corrections: int = Field(default=3, gt=0, le=1000, description="iterations of the iterative head")
     heatmap_sigma: float = Field(default=0.04, gt=0, description="width of heatmaps, share of half the crop")
     backbone: dict[str, Any] = Field(
         default_factory=lambda: {

@@ -16,7 +16,8 @@ from huggingface_hub.errors import (
 from torch import nn
 
 from render_fit.core.errors import InputError
-from render_fit.core.weights import load_into, read_weights, save_weights
+from render_fit.core.files import write_bytes
+from render_fit.core.weights import read_network, save_weights
 from render_fit.regressors.config import RegressorConfig
 
 KEY = "render_fit_regressor"
@@ -82,10 +83,7 @@ def read_checkpoint(network: Callable[[RegressorConfig], M], path: Path) -> M:
     Raises:
         InputError: if the file is truncated, is not a checkpoint, or belongs to another network.
     """
-    config, weights = read_weights(path, KEY, RegressorConfig, "no regressor of render-fit")
-    regressor = network(config)
-    load_into(regressor, weights, path)
-    return regressor.eval()
+    return read_network(network, path, KEY, RegressorConfig, "no regressor of render-fit")
 
 
 class OnHub(
@@ -102,7 +100,7 @@ class OnHub(
 
     def _save_pretrained(self: Any, save_directory: Path) -> None:
         save_weights(self, self.config, save_directory / WEIGHTS, KEY)
-        (save_directory / constants.CONFIG_NAME).write_text(self.config.model_dump_json(indent=2) + "\n")
+        write_bytes(save_directory / constants.CONFIG_NAME, f"{self.config.model_dump_json(indent=2)}\n".encode())
 
     @classmethod
     def _from_pretrained(cls, *, model_id: str, config: Any = None, **options: Any) -> Any:

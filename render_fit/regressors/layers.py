@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from render_fit.core.errors import InputError
 from render_fit.core.rotations import roma
 from render_fit.regressors.resnet import ResNet, group_norm
 
@@ -15,6 +17,14 @@ FARTHEST_STEP = 2.0
 """Largest change of an output value per correction, in the unit of the value (columns of rotations, standard deviations
 of shape, logarithms): the largest difference between entries of two columns. Three corrections reach six standard
 deviations of shape."""
+
+LARGEST_NUMBER = 65536
+"""Largest number in a backbone's configuration: of channels, of pixels."""
+
+MOST_LAYERS = 1000
+"""Largest number of layers or blocks in a backbone's configuration."""
+
+_NUMBERS_OF_LAYERS = ("depths", "num_hidden_layers", "num_layers", "num_blocks")
 
 _BASIC_RESNET = {"model_type", "embedding_size", "hidden_sizes", "depths", "layer_type"}
 
@@ -30,7 +40,33 @@ def backbone_for(config: dict[str, Any], channels: int) -> tuple[nn.Module, int]
 
     Returns:
         Backbone, and the number of its output features.
+
+    Raises:
+        InputError: if the configuration describes no backbone.
     """
+    try:
+        if any(number > LARGEST_NUMBER for number in _numbers(config)):
+            raise ValueError(f"a number above {LARGEST_NUMBER}")
+        if sum(_numbers([config.get(key) for key in _NUMBERS_OF_LAYERS])) > MOST_LAYERS:
+            raise ValueError(f"more than {MOST_LAYERS} layers")
+        return _backbone(config, channels)
+    except ImportError:
+        raise
+    except Exception as error:  # torch and transformers refuse sizes and names in many ways
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise InputError(f"backbone: the configuration describes no network: {reason}") from error
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    """All numbers in nested dictionaries and lists."""
+    if isinstance(value, dict | list | tuple):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _numbers(one)
+    elif isinstance(value, int | float):
+        yield value
+
+
+def _backbone(config: dict[str, Any], channels: int) -> tuple[nn.Module, int]:
     values = {key: value for key, value in config.items() if key != "model_type"}
     if config["model_type"] == "resnet" and config.keys() == _BASIC_RESNET and config["layer_type"] == "basic":
         resnet = ResNet(channels, config["embedding_size"], config["hidden_sizes"], config["depths"])

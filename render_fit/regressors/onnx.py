@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import tempfile
 import warnings
 from dataclasses import fields
 from pathlib import Path
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from render_fit.core.errors import InputError, MissingDependencyError
+from render_fit.core.files import write_bytes
 from render_fit.core.parts import N_PARTS
 from render_fit.core.skeletons import CANONICAL_KEYPOINTS
 from render_fit.regressors.checkpoint import KEY
@@ -67,27 +69,28 @@ def export_onnx(regressor: Regressor, path: Path) -> None:
         raise MissingDependencyError(f"ONNX export needs {error.name}: pip install 'render-fit[onnx]'") from error
     config = regressor.config
     network = _ByName(copy.deepcopy(regressor).cpu().float().eval())
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        _trace(network, partial)
-        model = onnx.load(str(partial))
-        metadata = {
-            KEY: config.model_dump_json(),
-            "points": json.dumps(CANONICAL_KEYPOINTS),
-            "reference_m": str(REFERENCE_M),
-        }
-        onnx.helper.set_model_props(model, metadata)
-        onnx.save(model, str(partial))
-        session = onnxruntime.InferenceSession(str(partial), providers=["CPUExecutionProvider"])
-        _compare(session, network)
-        partial.replace(path)
+        with tempfile.TemporaryDirectory() as folder:
+            made = Path(folder) / "regressor.onnx"
+            _trace(network, made)
+            model = onnx.load(str(made))
+            metadata = {
+                KEY: config.model_dump_json(),
+                "points": json.dumps(CANONICAL_KEYPOINTS),
+                "reference_m": str(REFERENCE_M),
+            }
+            onnx.helper.set_model_props(model, metadata)
+            onnx.save(model, str(made))
+            session = onnxruntime.InferenceSession(str(made), providers=["CPUExecutionProvider"])
+            _compare(session, network)
+            write_bytes(path, made.read_bytes())
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror})") from error
     except Exception as error:  # torch and onnxruntime raise many types of errors
         backbone = config.backbone.get("model_type") if config.pictures else "none"
         raise InputError(f"{path}: not exported, backbone {backbone}: {str(error).strip().splitlines()[0]}") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 class _ByName(nn.Module):

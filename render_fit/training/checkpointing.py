@@ -10,6 +10,7 @@ import torch
 from pydantic import ValidationError
 
 from render_fit.core.errors import InputError
+from render_fit.core.files import write_file
 from render_fit.regressors.checkpoint import save_regressor
 from render_fit.regressors.network import Regressor
 from render_fit.training.recipe import TrainingRecipe
@@ -17,6 +18,10 @@ from render_fit.training.validation import Score
 
 STATE, REGRESSOR, RECIPE = "state.pt", "regressor.safetensors", "recipe.json"
 """Files of a training folder: the state, the best averaged weights so far, the recipe."""
+
+
+_ENTRIES = {"recipe", "step", "best", "model", "averaged", "optimiser", "random"}
+"""Entries of every state."""
 
 
 @runtime_checkable
@@ -55,7 +60,11 @@ class TrainingState:
         self.best: Score | None = None
 
     def save(self) -> None:
-        """Writes the state, under a temporary name first."""
+        """Writes the state, under a temporary name first.
+
+        Raises:
+            InputError: if it cannot be written: no space left.
+        """
         content = {
             "recipe": self.recipe.model_dump_json(),
             "step": self.step,
@@ -66,9 +75,7 @@ class TrainingState:
             "random": torch.get_rng_state(),
             "others": {name: other.state_dict() for name, other in self.others.items()},
         }
-        partial = self.folder / f".{STATE}.partial"
-        torch.save(content, partial)
-        partial.replace(self.folder / STATE)
+        write_file(self.folder / STATE, lambda file: torch.save(content, file))
 
     def load(self, device: torch.device) -> None:
         """Restores the state in the folder, if there is one.
@@ -83,11 +90,29 @@ class TrainingState:
             content = torch.load(path, map_location=device, weights_only=True)
         except Exception as error:  # torch reports a damaged file in many ways
             raise InputError(f"{path}: not a readable training state, or cut off; remove it to start again") from error
+        if not isinstance(content, dict) or not content.keys() >= _ENTRIES or not isinstance(content["recipe"], str):
+            raise InputError(f"{path}: not the state of a training; remove it to start again")
         differing = _differing(content["recipe"], self.recipe)
         if differing:
             raise InputError(
                 f"{self.folder}: training of another recipe ({differing}); choose another --out, or remove it"
             )
+        try:
+            self._restore(content)
+        except InputError:
+            raise
+        except Exception as error:  # torch refuses weights of other shapes and names in many ways
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(
+                f"{path}: does not belong to this training, or is damaged ({reason}); remove it to start again"
+            ) from error
+
+    def _restore(self, content: dict[str, Any]) -> None:
+        """Takes over the content of a state.
+
+        Raises:
+            InputError: if it belongs to other supervisions or other photos.
+        """
         saved = content.get("others", {})
         fits = saved.get("photos", {}).pop("fits", None)  # place of the fits before version 0.2
         saved |= {} if fits is None else {"fits": fits}
@@ -97,7 +122,7 @@ class TrainingState:
             )
         for name, other in self.others.items():
             other.load_state_dict(saved[name])
-        self.step = content["step"]
+        self.step = int(content["step"])
         self.best = None if content["best"] is None else Score(**content["best"])
         self.model.load_state_dict(content["model"])
         self.averaged.load_state_dict(content["averaged"])

@@ -83,13 +83,23 @@ class StepBatches:
                 # A process in which numba's threads have run must not fork.
                 multiprocessing_context="spawn" if workers else None,
                 prefetch_factor=4 if workers else None,
+                # else every start, so every resumed training, draws from the training's own random numbers
+                generator=torch.Generator(),
             )
             loaded = iter(loader)
             yield (self._batch(step, loaded) for step in steps)
 
     def _batch(self, step: int, loaded: Iterator[tuple[RegressorInputs, GroundTruth]]) -> StepBatch:
         numbers = self._shards_of(step, step + 1)
-        inputs, truths = zip(*(next(loaded) for _ in numbers), strict=True)
+        try:
+            inputs, truths = zip(*(next(loaded) for _ in numbers), strict=True)
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            raise InputError(
+                "a process that samples people died, probably for lack of memory: use fewer --workers, and train again "
+                "to resume"
+            ) from error
         photos = rows = None
         if self.photos is not None:
             rows = self.photos.rows(step)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import numpy as np
 import torch
 
 from render_fit.bodies.body import Body
+from render_fit.core.array_files import write_arrays
 from render_fit.core.errors import InputError
+from render_fit.core.locks import only_user_of
 from render_fit.core.metrics import soft_iou
 from render_fit.core.rotations import roma
 from render_fit.datasets.photo_search import find_photos
@@ -101,7 +104,7 @@ def finetune(
         Agreement with the photos, before and after.
 
     Raises:
-        InputError: if there is no regressor, no photo, or no person in any photo.
+        InputError: if there is no regressor, no photo, or no person in any photo, or another process trains there.
     """
     out, chosen = Path(out), load_training_recipe(recipe)
     pretrained = pretrained or chosen.pretrained or DEFAULT_REGRESSOR
@@ -128,14 +131,15 @@ def finetune(
     photos = UnlabelledPhotos.joined(list(people.values()))
     sampler = make_people_sampler(chosen, load_pose_bank(mocap))
     before = measure_agreement(first, photos, sampler, config)
-    result = train(
-        chosen,
-        out,
-        sampler,
-        photos=photos,
-        workers=workers,
-        on_step=lambda step, figures: report("training", step, chosen.steps, figures),
-    )
+    with only_user_of(out) if process_state().is_main_process else nullcontext():
+        result = train(
+            chosen,
+            out,
+            sampler,
+            photos=photos,
+            workers=workers,
+            on_step=lambda step, figures: report("training", step, chosen.steps, figures),
+        )
     if result.fits is not None:
         _write_fits(result.fits, [str(path) for path in people], sampler.body, out / FITS)
     after = measure_agreement(load_regressor(out / REGRESSOR), photos, sampler, config)
@@ -144,17 +148,14 @@ def finetune(
 
 def _write_fits(fits: BestFits, names: Sequence[str], body: Body, path: Path) -> None:
     """Writes fits as SMPL parameters in the camera axes of the photos, under a temporary name first."""
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
-        np.savez_compressed(
-            file,
-            photos=np.array(names),
-            poses=roma.rotmat_to_rotvec(fits.rotations).flatten(1).numpy(),
-            betas=fits.betas.numpy(),
-            trans=(fits.pelvis - body.rest_joints(fits.betas)[:, 0]).numpy(),
-            objective=fits.value.numpy(),
-        )
-    partial.replace(path)
+    write_arrays(
+        path,
+        photos=np.array(names),
+        poses=roma.rotmat_to_rotvec(fits.rotations).flatten(1).numpy(),
+        betas=fits.betas.numpy(),
+        trans=(fits.pelvis - body.rest_joints(fits.betas)[:, 0]).numpy(),
+        objective=fits.value.numpy(),
+    )
 
 
 @torch.no_grad()

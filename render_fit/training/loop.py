@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from torch import nn
 
 from render_fit.bodies.body import Body
 from render_fit.core.errors import InputError
+from render_fit.core.files import prepare_output, remove_leftovers, write_json
 from render_fit.regressors.checkpoint import load_regressor, save_regressor
 from render_fit.regressors.network import Regressor
 from render_fit.synthesis.people_sampler import PeopleSampler
@@ -183,11 +183,11 @@ def build_networks(recipe: TrainingRecipe, bank: PoseBank) -> tuple[RegressorWit
 def open_folder(accelerator: Accelerator, state: TrainingState) -> None:
     """Creates the folder of a training, or restores the state that it contains, and writes the recipe."""
     if accelerator.is_main_process:
-        state.folder.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(prepare_output(state.folder))
     accelerator.wait_for_everyone()
     state.load(accelerator.device)
     if accelerator.is_main_process:
-        (state.folder / RECIPE).write_text(json.dumps(state.recipe.model_dump(mode="json"), indent=2) + "\n")
+        write_json(state.folder / RECIPE, state.recipe.model_dump(mode="json"))
 
 
 def check_finite(loss: Losses, state: TrainingState) -> None:

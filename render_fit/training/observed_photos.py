@@ -15,6 +15,8 @@ from torch import Tensor
 
 from render_fit.core.cameras import Camera
 from render_fit.core.errors import InputError
+from render_fit.core.files import prepare_output, remove_leftovers, write_file
+from render_fit.core.fingerprints import content_hash
 from render_fit.core.parts import PART_SPACES, PartSpace
 from render_fit.core.skeletons import SKELETONS, Skeleton
 from render_fit.losses.targets import FitTargets
@@ -26,7 +28,7 @@ from render_fit.training.unlabelled_photos import UnlabelledPhotos
 
 OBSERVER = "blazepose"
 
-_VERSION = 3
+_VERSION = 4
 """Version of the cached files; those of another version are not used."""
 
 
@@ -56,7 +58,7 @@ def observed_people(
     """
     files = {path: folder / f"{_key(path, regressor, resolution)}.pt" for path in images}
     own = list(images)[processes.process_index :: processes.num_processes]
-    folder.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(prepare_output(folder))
     observer = None
     for number, path in enumerate(own, start=1):
         if _read(files[path]) is None:
@@ -91,24 +93,27 @@ def _observed(path: Path, observer: Observer, regressor: Regressor, resolution: 
 
 
 def _key(path: Path, regressor: Regressor, resolution: int) -> str:
-    """Name of the cached file: a hash of the photo's path, size and time, and of what is computed from it."""
-    file, config = path.stat(), regressor.config
-    parts = [str(path.absolute()), file.st_size, file.st_mtime_ns, config.size, sorted(config.input_kinds), resolution]
+    """Name of the cached file: a hash of the photo's path and content, and of what is computed from it."""
+    config = regressor.config
+    parts = [str(path.absolute()), content_hash(path), config.size, sorted(config.input_kinds), resolution]
     return hashlib.sha256(json.dumps([_VERSION, OBSERVER, *parts]).encode()).hexdigest()[:24]
 
 
 def _write(found: UnlabelledPhotos | str, path: Path) -> None:
-    partial = path.with_suffix(".partial")
-    torch.save({"reason": found} if isinstance(found, str) else _plain(found), partial)
-    partial.replace(path)
+    content = {"reason": found} if isinstance(found, str) else _plain(found)
+    write_file(path, lambda file: torch.save(content, file))
 
 
 def _read(path: Path) -> UnlabelledPhotos | str | None:
     """Content of a cached file; None if it does not exist or is damaged."""
     try:
-        content = torch.load(path, weights_only=True)
+        return _people(torch.load(path, weights_only=True))
     except Exception:  # torch reports a damaged file in many ways
         return None
+
+
+def _people(content: Any) -> UnlabelledPhotos | str:
+    """People of a cached file's content, or the reason why there are none."""
     if "reason" in content:
         return str(content["reason"])
     targets = content["targets"]

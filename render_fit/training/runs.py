@@ -8,11 +8,13 @@ from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from render_fit.bodies import load_body_or_fail
 from render_fit.bodies.clothing import clothing_basis
+from render_fit.core.array_files import write_arrays
+from render_fit.core.files import prepare_output, remove_leftovers
+from render_fit.core.locks import only_user_of
 from render_fit.core.threads import available_cores
 from render_fit.synthesis.people_sampler import PeopleSampler
 from render_fit.synthesis.poses.bank import PoseBank, load_pose_bank
@@ -64,7 +66,7 @@ def run_training(
         on_step: Called in the main process with (step, steps in all, values for the log).
 
     Raises:
-        InputError: if the recipe, the motion capture or the folder cannot be used.
+        InputError: if the recipe, the motion capture or the folder cannot be used, or another process trains there.
     """
     from torch.utils.tensorboard import SummaryWriter
 
@@ -79,6 +81,8 @@ def run_training(
     cores = available_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     count = max(1, cores // 2) if workers is None else workers
     with ExitStack() as stack:
+        if main:
+            stack.enter_context(only_user_of(prepare_output(out)))
 
         @cache
         def writer() -> SummaryWriter:  # created at the first step: the folder then belongs to this training
@@ -104,10 +108,10 @@ def write_dataset(
     if the recipe's network uses them. Existing files are kept.
 
     Raises:
-        InputError: if the recipe or the motion capture cannot be used.
+        InputError: if the recipe, the motion capture or the folder cannot be used.
     """
     sampler = make_people_sampler(load_training_recipe(name), load_pose_bank(mocap), size)
-    out.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(prepare_output(out))
     for first in range(0, count, chunk):
         n = min(chunk, count - first)
         path = out / f"people_{first // chunk:05d}.npz"
@@ -118,26 +122,23 @@ def write_dataset(
             rgb = {}
             if observed.photo is not None:
                 rgb["photo"] = (127.5 * (observed.photo + 1)).round().to(torch.uint8).numpy()
-            partial = path.with_suffix(".partial")
-            with partial.open("wb") as file:
-                np.savez_compressed(
-                    file,
-                    labels=drawn.labels.to(torch.uint8).numpy(),
-                    photographed=drawn.in_image.numpy(),
-                    silhouette_observed=observed.silhouette.to(torch.int8).numpy(),
-                    keypoints=drawn.keypoints.numpy(),
-                    keypoints_visible=drawn.visible.numpy(),
-                    keypoints_observed=observed.keypoints.numpy(),
-                    confidence_observed=observed.confidence.numpy(),
-                    depths_observed=observed.depths.numpy(),
-                    depth_confidence_observed=observed.depth_confidence.numpy(),
-                    poses=people.parameters.pose.flatten(1).numpy(),
-                    betas=people.parameters.betas.numpy(),
-                    clothing=people.clothing.numpy(),
-                    transl=people.parameters.transl.numpy(),
-                    joints=people.joints.numpy(),
-                    K=people.camera.K.numpy(),
-                    **rgb,
-                )
-            partial.replace(path)
+            write_arrays(
+                path,
+                labels=drawn.labels.to(torch.uint8).numpy(),
+                photographed=drawn.in_image.numpy(),
+                silhouette_observed=observed.silhouette.to(torch.int8).numpy(),
+                keypoints=drawn.keypoints.numpy(),
+                keypoints_visible=drawn.visible.numpy(),
+                keypoints_observed=observed.keypoints.numpy(),
+                confidence_observed=observed.confidence.numpy(),
+                depths_observed=observed.depths.numpy(),
+                depth_confidence_observed=observed.depth_confidence.numpy(),
+                poses=people.parameters.pose.flatten(1).numpy(),
+                betas=people.parameters.betas.numpy(),
+                clothing=people.clothing.numpy(),
+                transl=people.parameters.transl.numpy(),
+                joints=people.joints.numpy(),
+                K=people.camera.K.numpy(),
+                **rgb,
+            )
         yield first + n

@@ -141,3 +141,37 @@ def test_arrays_of_objects_are_an_error() -> None:
     back = read(pickle.dumps({"v": np.array([{}, "x"], dtype=object)}))
     with pytest.raises(BodyFileError, match="not an array of numbers"):
         as_array(back["v"], "model.pkl: v")
+
+
+@pytest.mark.parametrize("kind", ["csc", "csr", "coo"])
+@pytest.mark.parametrize("wrong", [10**6, -5])
+def test_sparse_matrices_whose_indices_point_elsewhere_are_refused(kind: str, wrong: int) -> None:
+    # scipy writes to where the indices point, whatever is there
+    matrix = getattr(scipy.sparse, f"{kind}_matrix")(np.eye(3))
+    if kind == "coo":
+        matrix.coords[0][:] = wrong
+    else:
+        matrix.indices[:] = wrong
+    with pytest.raises(BodyFileError, match="m: J_regressor is damaged"):
+        as_array(read(pickle.dumps({"a": matrix}))["a"], "m: J_regressor")
+
+
+@pytest.mark.parametrize(
+    "state", [{"data": np.ones(3)}, {"data": None, "indices": "x", "indptr": 3, "_shape": (2, 2)}, {}]
+)
+def test_sparse_matrices_that_lack_a_part_are_refused(state: dict) -> None:
+    matrix = scipy.sparse.csc_matrix(np.eye(3))
+    matrix.__dict__.clear()
+    matrix.__dict__.update(state)
+    with pytest.raises(BodyFileError, match="m: f is damaged"):
+        as_array(read(pickle.dumps({"a": matrix}))["a"], "m: f")
+
+
+def test_a_small_pickle_of_a_huge_matrix_is_refused() -> None:
+    with pytest.raises(BodyFileError, match="of shape"):
+        as_array(read(pickle.dumps({"a": scipy.sparse.coo_matrix((10**6, 10**6))}))["a"], "m: f")
+
+
+def test_lists_of_rows_of_different_lengths_are_refused() -> None:
+    with pytest.raises(BodyFileError, match="m: f is damaged"):
+        as_array([[1, 2], [3]], "m: f")

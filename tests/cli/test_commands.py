@@ -137,3 +137,39 @@ def test_a_photo_of_another_shape_than_the_fits_is_refused(saved, tmp_path):
     Image.new("RGB", (300, 200)).save(tmp_path / "other.png")
     result = run("render", saved, "--image", tmp_path / "other.png", "--out", tmp_path / "out")
     assert result.exit_code == 2 and "300×200 px, but the fit is of a photo of 160×240 px" in result.stderr
+
+
+def test_short_memory_is_one_line_and_no_traceback(tmp_path, monkeypatch):
+    monkeypatch.setattr("render_fit.bodies.load_body_or_fail", lambda _: np.empty(10**15))
+    result = run("body", "info")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "render-fit: not enough memory for this; a fit needs about 1 GB: end other programs, or use fewer --jobs\n"
+    )
+
+
+def test_messages_repeat_no_commands_to_the_terminal(tmp_path):
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text('name: a\n"\\e[2Jkey": 1\nstages: []\nfinal: {terms: {}}\n')
+    result = run("recipe", "show", recipe)
+    assert result.exit_code == 2
+    assert "[2Jkey" in result.stderr and "\x1b" not in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "option", ["--mask", "--keypoints", "--camera", "--observations", "--recipe", "--regressor", "--body"]
+)
+def test_names_that_the_system_refuses_are_one_line(tmp_path, option):
+    Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
+    result = run("fit", tmp_path / "a.png", "--out", tmp_path / "out", option, "x" * 3000)
+    assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1), result.output
+    assert "xxx" in result.stderr and len(result.stderr) < 1200
+
+
+@pytest.mark.parametrize("option", ["--threads", "--jobs"])
+def test_a_number_of_processes_that_no_machine_has_is_refused(tmp_path, option):
+    Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
+    result = run("fit", tmp_path / "a.png", "--out", tmp_path / "out", option, "124343292")
+    assert result.exit_code == 2
+    assert option in result.stderr and not (tmp_path / "out").exists()

@@ -1,9 +1,21 @@
 import json
+import resource
+import subprocess
+import sys
 
 import pytest
+import torch
 
-from render_fit.core.errors import InputError
-from render_fit.core.files import folder_written_whole, prepare_output, remove_unfinished, write_bytes, write_json
+from render_fit.core.errors import InputError, OutputError
+from render_fit.core.files import (
+    PARTIAL,
+    folder_written_whole,
+    prepare_output,
+    remove_leftovers,
+    write_bytes,
+    write_file,
+    write_json,
+)
 
 
 def names(folder):
@@ -70,32 +82,74 @@ def test_names_that_are_not_utf8_are_written_and_read_back(tmp_path):
         assert json.loads(path.read_text(encoding="utf-8")) == {"image": name}
 
 
-def test_a_folder_that_another_process_has_just_written_is_replaced(tmp_path):
-    with folder_written_whole(tmp_path / "fit", last="report") as working:
-        write_bytes(working / "report", b"second")
-        exists = type(tmp_path).exists
+def killed(folder, what):
+    """Lets another process begin to write into a folder, and kills it there."""
+    begin = {
+        "file": "write_file(out / 'state.pt', lambda file: (file.write(b'half'), file.flush(), wait()))",
+        "folder": "exec(\"with folder_written_whole(out / 'fit', last='report') as inner:\\n"
+        " write_bytes(inner / 'mesh', b'1'); wait()\")",
+    }[what]
+    code = (
+        "import sys; from pathlib import Path; from render_fit.core.files import *\n"
+        f"out = Path(sys.argv[1])\ndef wait(): print(flush=True); input()\n{begin}"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process.stdout.readline()
+    return process
 
-        def written_meanwhile(path):
-            found = exists(path)
-            if path == tmp_path / "fit" and not found:
-                path.mkdir()
-                write_bytes(path / "report", b"first")
-            return found
 
-        type(tmp_path).exists = written_meanwhile
-    type(tmp_path).exists = exists
+@pytest.mark.parametrize("what", ["file", "folder"])
+def test_what_a_killed_process_left_is_removed_and_what_another_writes_stays(tmp_path, what):
+    process = killed(tmp_path, what)
+    (begun,) = names(tmp_path)
+    assert begun.startswith(".") and begun.endswith(PARTIAL)
+    remove_leftovers(tmp_path)
+    assert names(tmp_path) == [begun]  # it is being written
+    process.kill()
+    process.wait()
+    remove_leftovers(tmp_path)
+    assert names(tmp_path) == []
+
+
+def test_files_of_the_user_and_of_other_machines_are_no_leftovers(tmp_path, monkeypatch):
+    monkeypatch.setattr("platform.node", lambda: "this.one")
+    for name in (".a.other.abcd1234.partial", ".mine.partial", "mine.partial", "a.this-one.abcd1234.partial"):
+        (tmp_path / name).write_bytes(b"")
+    before = names(tmp_path)
+    remove_leftovers(tmp_path)
+    assert names(tmp_path) == before
+    (tmp_path / ".a.this-one.abcd1234.partial").write_bytes(b"")
+    remove_leftovers(tmp_path)
+    assert names(tmp_path) == before
+    remove_leftovers(tmp_path / "gone")
+
+
+def test_a_full_disk_is_told_of_the_file_itself_and_leaves_nothing(tmp_path):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))  # as a disk with room for 10 kB
+    try:
+        for write in (lambda file: file.write(bytes(20_000)), lambda file: torch.save(torch.zeros(10_000), file)):
+            with pytest.raises(OutputError, match=r"out/a: cannot write there \(File too large\)"):
+                write_file(prepare_output(tmp_path / "out") / "a", write)
+        whole = folder_written_whole(tmp_path / "out" / "fit", last="report")
+        with pytest.raises(OutputError, match=r"out/fit: cannot write there"), whole as folder:
+            write_bytes(folder / "mesh", bytes(20_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert names(tmp_path / "out") == []
+
+
+def test_a_folder_that_appears_meanwhile_is_written_into(tmp_path):
+    with folder_written_whole(tmp_path / "fit", last="report") as folder:
+        write_bytes(folder / "report", b"second")
+        with folder_written_whole(tmp_path / "fit", last="report") as other:  # as another process would
+            write_bytes(other / "report", b"first")
+            write_bytes(other / "mesh", b"first")
+    assert {path.name: path.read_text() for path in (tmp_path / "fit").iterdir()} == {
+        "report": "second",
+        "mesh": "first",
+    }
     assert names(tmp_path) == ["fit"]
-    assert (tmp_path / "fit" / "report").read_bytes() == b"second"
-
-
-def test_only_ones_own_unfinished_folders_are_removed(tmp_path):
-    with pytest.raises(KeyError), folder_written_whole(tmp_path / "a", last="report") as own:
-        with folder_written_whole(tmp_path / "ab", last="report") as other:
-            remove_unfinished(tmp_path, lambda name: name == "a")
-            assert (own.exists(), other.exists()) == (False, True)
-            write_bytes(other / "report", b"")
-        raise KeyError
-    assert names(tmp_path) == ["ab"]
 
 
 def test_long_names_leave_room_for_a_random_ending(tmp_path):

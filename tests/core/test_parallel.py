@@ -2,8 +2,11 @@
 
 import multiprocessing
 import os
+import subprocess
+import sys
 import time
 import weakref
+from pathlib import Path
 
 import pytest
 import torch
@@ -61,3 +64,40 @@ def test_one_process_is_the_calling_one():
 def test_a_dead_process_is_an_input_error():
     with pytest.raises(InputError, match="fewer --jobs"):
         list(map_in_processes(describe, [1, -1], processes=2, threads=1, shared=(0,)))
+
+
+PARENT = """
+import sys
+from tests.core.test_parallel import tell_and_wait
+from render_fit.core.parallel import map_in_processes
+if __name__ == "__main__":
+    list(map_in_processes(tell_and_wait, sys.argv[1:], processes=2, threads=1))
+"""
+
+
+def tell_and_wait(path: str) -> None:
+    Path(path).write_text(str(os.getpid()))
+    time.sleep(600)
+
+
+def test_workers_end_when_their_parent_is_killed(tmp_path):
+    (tmp_path / "parent.py").write_text(PARENT)
+    told = [tmp_path / "a", tmp_path / "b"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    parent = subprocess.Popen([sys.executable, tmp_path / "parent.py", *map(str, told)], env=environment)
+    while not all(path.exists() and path.read_text() for path in told):
+        assert parent.poll() is None
+        time.sleep(0.05)
+    parent.kill()  # as the system does when memory runs out
+    parent.wait()
+    workers, end = [int(path.read_text()) for path in told], time.monotonic() + 20
+    while time.monotonic() < end and any(map(is_alive, workers)):
+        time.sleep(0.05)
+    assert not any(map(is_alive, workers))
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

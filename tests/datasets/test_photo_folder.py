@@ -69,3 +69,9 @@ def test_mistakes_about_files_are_errors(tmp_path):
         plan_jobs([Path("a.jpg")], observations=tmp_path / "gone")
     with pytest.raises(InputError, match="contains no <stem>_mask.png"):
         plan_jobs([Path("a.jpg")], observations=touch(tmp_path, "z_mask.png"))
+
+
+@pytest.mark.parametrize("name", ["...jpg", "..png", ".a.partial.png"])
+def test_no_photo_is_written_outside_of_its_folder_or_under_a_name_for_half_written_ones(name):
+    (job,) = plan_jobs([Path(name)])
+    assert job.name == name

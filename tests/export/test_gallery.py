@@ -3,6 +3,8 @@ import json
 import re
 from html.parser import HTMLParser
 
+import pytest
+
 from render_fit.export.gallery import SHOWN, read_entries, write_gallery, write_summary
 
 SORTED = {"IoU": "iou", "unexplained": "unexplained_share", "body outside": "body_outside_share", "seconds": "seconds"}
@@ -107,3 +109,24 @@ def test_of_a_report_only_what_is_used_is_kept_in_memory(tmp_path):
     assert entry.report["options"] == {"seed": 0}
     assert not {"recipe", "versions"} & entry.report.keys()
     assert read_entries(tmp_path / "nowhere") == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[]", "null", "3", "{", "[" * 100_000, '{"status": ["ok"]}', '{"status": "ok", "iou": 0.5}',
+        '{"status": "ok", "iou": {"after": "good"}}', '{"status": "ok", "image": 7}', '{"status": "ok", "people": "1"}',
+        '{"status": "ok", "options": []}', '{"status": "ok", "seconds": 3}', '{"status": "ok", "reason": {}}',
+    ],
+)  # fmt: skip
+def test_a_report_that_is_none_is_not_a_finished_fit(tmp_path, content):
+    report(tmp_path, "a")
+    report(tmp_path, "b")
+    (tmp_path / "b" / "report.json").write_text(content)
+    assert [entry.name for entry in read_entries(tmp_path)] == ["a"]
+
+
+def test_figures_that_were_not_finite_are_null_in_a_report_and_empty_in_the_summary(tmp_path):
+    report(tmp_path, "a", iou={"before": None, "after": 0.5}, beta_max=None, part_iou=None)
+    (entry,) = read_entries(tmp_path)
+    assert (entry.row()["iou_before"], entry.row()["iou"], entry.row()["beta_max"]) == ("", 0.5, "")

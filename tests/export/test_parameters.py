@@ -135,6 +135,11 @@ def test_a_pickle_inside_is_refused(tmp_path):
         ("trans", lambda a: a[0], r"trans has the shape \(3,\)"),
         ("joints", lambda a: a[0], "joints has the shape"),
         ("image_size", lambda a: np.array(5), "other types"),
+        ("image_size", lambda a: np.array([np.inf, 3]), "other types"),
+        ("image_size", lambda a: -a, "image_size is"),
+        ("image_size", lambda a: a * 10**9, "image_size is"),
+        ("poses", lambda a: a + np.float32(1e30), r"poses contain values up to 1e\+30"),
+        ("trans", lambda a: a * np.float32(1e9), "trans contain values up to"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:divide by zero", "ignore:invalid value")

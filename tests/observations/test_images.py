@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 from render_fit.core.errors import InputError
+from render_fit.observations import images
 from render_fit.observations.images import read_palette, read_photo, read_pixels
 
 ORANGE = (255, 128, 0)
@@ -267,3 +268,43 @@ def test_what_is_no_image_is_named(tmp_path, content, kind):
     for read in (read_photo, read_pixels):
         with pytest.raises(InputError, match=rf"a.jpg: is .*{kind}"):
             read(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "I;16", "1"])
+def test_a_large_image_is_converted_in_strips_to_the_same_picture(tmp_path, mode):
+    rng = np.random.default_rng(0)
+    levels = rng.integers(0, 256, (900, 400)).astype(np.uint8)
+    if mode == "I;16":
+        image = Image.fromarray(levels.astype(np.uint16) * 257)
+    else:
+        colours = np.stack([levels, levels.T.reshape(900, 400), np.full_like(levels, 9), levels], axis=2)
+        image = Image.fromarray(colours if mode == "RGBA" else colours[..., :3]).convert(mode)
+    image.save(tmp_path / "a.png")
+    whole = read_photo(tmp_path / "a.png").image
+    small = read_photo(tmp_path / "a.png", max_side_px=225).image  # a quarter: the mean of 4×4 pixels
+    assert small.shape == (3, 225, 100)
+    expected = torch.nn.functional.avg_pool2d(whole, 4)
+    torch.testing.assert_close(small, expected, atol=1.01 / 255, rtol=0)  # of 8 bits, rounded
+
+
+def test_an_image_that_would_fill_the_memory_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
+    half_and_half(200, 100).save(tmp_path / "a.png")
+    half_and_half(200, 100).convert("L").save(tmp_path / "grey.png")
+    half_and_half(200, 100).save(tmp_path / "a.jpg")
+    monkeypatch.setattr(images, "MAX_BYTES", 30_000)
+    for read in (read_photo, read_pixels):
+        with pytest.raises(InputError, match=r"a\.png: the image is 200×100 px, which take"):
+            read(tmp_path / "a.png")
+        read(tmp_path / "grey.png")
+    assert read_photo(tmp_path / "a.jpg", max_side_px=50).image.shape[1] <= 50  # reduced while it is decoded
+
+
+def test_a_damaged_tiff_is_one_error_without_the_librarys_words(tmp_path, capfd):
+    path = tmp_path / "a.tif"
+    half_and_half().save(path, compression="tiff_lzw")
+    whole = bytearray(path.read_bytes())
+    whole[8:200] = b"\xff" * 192
+    path.write_bytes(whole)
+    with pytest.raises(InputError, match="damaged or cut off"):
+        read_photo(path)
+    assert capfd.readouterr().err == ""

@@ -376,3 +376,13 @@ def test_choosing_people(three_people):
         chosen(1)
     with pytest.raises(NoPersonError, match="box 20,30,5,5: none of the 2 people"):
         chosen("all", (20.0, 30.0, 5.0, 5.0))
+
+
+@pytest.mark.parametrize("name", ["²", "٣", "9" * 5000, " 7 ", "\ud800"])
+def test_names_of_images_that_look_like_numbers_are_names(tmp_path, name):
+    entry = {"keypoints": coco_numbers(5, 10), "image_id": name}
+    path = write_json(tmp_path / "k.json", [entry, {**entry, "image_id": "other.png"}])
+    if name == " 7 ":
+        assert len(read_people(path, SIZE, "photo_7.png")) == 1
+    with pytest.raises(InputError, match=r"2 images, but none of them is photo\.png"):
+        read_people(path, SIZE, "photo.png")

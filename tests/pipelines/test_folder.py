@@ -5,9 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
-from render_fit.core.errors import InputError
+from render_fit import pipelines
+from render_fit.core import files
+from render_fit.core.errors import InputError, OutputError
+from render_fit.core.locks import release
 from render_fit.datasets.photo_folder import PhotoFiles, PhotoJob
 from render_fit.pipelines import folder, photo
 from render_fit.pipelines.folder import PhotoOutcome, PhotoProgress, RunPlanned, fit_folder
@@ -153,3 +157,47 @@ def test_errors_of_a_single_photo_are_raised(photos, options, tmp_path):
     with pytest.raises(InputError, match=r"b\.png"):
         fit_folder(photos / "b.png", options, tmp_path / "out", files=files)
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_full_disk_ends_the_run_and_keeps_what_is_finished(photos, options, tmp_path, monkeypatch):
+    write_person(photos, "b")
+    write_fit = pipelines.photo.write_fit
+
+    def until_full(path, *arguments, **others):
+        if path.name == "b":
+            raise OutputError(f"{path}: cannot write there (No space left on device); choose another --out")
+        return write_fit(path, *arguments, **others)
+
+    monkeypatch.setattr(pipelines.photo, "write_fit", until_full)
+    out = tmp_path / "out"
+    with pytest.raises(OutputError, match=r"out/b: cannot write there"):
+        fit_folder(photos, options, out, observations=photos)
+    assert sorted(path.name for path in out.iterdir()) == ["a", "index.html", "summary.csv"]
+    monkeypatch.undo()
+    assert [outcome.job.name for outcome in fit_folder(photos, options, out, observations=photos)] == ["b"]
+
+
+def test_a_photo_for_which_memory_is_short_does_not_cost_the_others(photos, options, tmp_path, monkeypatch):
+    write_person(photos, "b")
+    fit_all, big = photo.fit_all, []
+
+    def short(people, *arguments, **named):
+        if len(people) > 1:
+            big.append(people[0])
+        if any(person is big[0] for person in people):
+            torch.empty(10**15)
+        return fit_all(people, *arguments, **named)
+
+    monkeypatch.setattr(photo, "fit_all", short)
+    a, b = fit_folder(photos, options, tmp_path / "out", observations=photos)
+    assert (a.error, b.failed) == (f"{photos / 'a.png'}: not enough memory", False)
+
+
+def test_a_run_removes_what_a_killed_one_left(photos, options, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    left, held = files._temporary(out / "a", folder=True)
+    (left / "mesh.obj").write_bytes(b"half")
+    release(held)  # as the end of its process does
+    fit_folder(photos, options, out, observations=photos)
+    assert sorted(path.name for path in out.iterdir()) == ["a", "b", "index.html", "summary.csv"]

@@ -17,6 +17,8 @@ K = [[500.0, 0.0, 320.0], [0.0, 500.0, 240.0], [0.0, 0.0, 1.0]]
         ({"focal_35mm": 0.0}, "35 mm film"),
         ({"save": ("stl",)}, "obj, ply, glb, gif"),
         ({"person": "first"}, "largest, all, or a number"),
+        ({"person": "²"}, "largest, all, or a number"),
+        ({"person": "9" * 5000}, "largest, all, or a number"),
         ({"box": (0.0, 0.0, -1.0, 5.0)}, "width and height above zero"),
         ({"focal_35mm": 35.0, "camera": "c.json"}, "give one of them"),
     ],

@@ -132,9 +132,9 @@ def test_results_belong_to_the_photo_of_their_name_and_image(tmp_path):
     }  # fmt: skip
 
 
-def test_folders_of_people_belong_to_a_photo_only_where_there_may_be_several():
-    assert belongs("a_1", {"a"}) and belongs("a_b_12", {"a_b"}) and belongs("a", {"a"}, several_people=False)
-    assert not belongs("a_1", {"a"}, several_people=False) and not belongs("a_b", {"a"}) and not belongs("ab", {"a"})
+def test_folders_of_people_belong_to_their_photo():
+    assert belongs("a", {"a"}) and belongs("a_1", {"a"}) and belongs("a_b_12", {"a_b"})
+    assert not belongs("a_b", {"a"}) and not belongs("ab", {"a"})
 
 
 def test_the_summary_is_whole_while_fits_are_written(tmp_path):

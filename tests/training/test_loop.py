@@ -181,3 +181,41 @@ def test_precision_is_reduced_only_where_that_is_faster(monkeypatch, features, e
     assert mixed_precision("auto") == expected
     assert mixed_precision("bf16") == "bf16"
     assert mixed_precision("no") == "no"
+
+
+def test_resuming_draws_the_same_random_numbers(
+    recipe: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path
+) -> None:
+    run(recipe, tmp_path / "whole", synthesis)
+    for _ in range(3):
+        run(recipe, tmp_path / "stopped", synthesis, stop_after=2)
+    whole, stopped = (torch.load(tmp_path / name / STATE, weights_only=True) for name in ("whole", "stopped"))
+    assert whole["step"] == stopped["step"] == recipe.steps
+    assert torch.equal(whole["random"], stopped["random"])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda state: [state],
+        lambda state: {},
+        lambda state: {key: value for key, value in state.items() if key != "optimiser"},
+        lambda state: {**state, "recipe": None},
+        lambda state: {**state, "model": {}},
+        lambda state: {**state, "model": None},
+        lambda state: {**state, "optimiser": {"state": {}, "param_groups": []}},
+        lambda state: {**state, "best": {"pa_mpjpe": 1.0}},
+        lambda state: {**state, "step": "two"},
+        lambda state: {**state, "random": torch.zeros(3)},
+        lambda state: {**state, "others": None},
+    ],
+)
+def test_states_that_are_none_are_refused_in_one_line(
+    recipe: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path, damage
+) -> None:
+    run(recipe, tmp_path, synthesis, stop_after=2)
+    state = torch.load(tmp_path / STATE, weights_only=True)
+    torch.save(damage(state), tmp_path / STATE)
+    with pytest.raises(InputError) as error:
+        run(recipe, tmp_path, synthesis)
+    assert str(tmp_path) in str(error.value) and "\n" not in str(error.value)

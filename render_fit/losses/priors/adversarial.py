@@ -11,7 +11,8 @@ from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from render_fit.core.weights import load_into, read_weights, save_weights
+from render_fit.core.fingerprints import Identity, file_identity
+from render_fit.core.weights import read_network, save_weights
 
 KEY = "render_fit_adversarial_prior"
 
@@ -65,10 +66,8 @@ class PoseShapeDiscriminators(nn.Module):
         Raises:
             InputError: if the file is missing, cut off, or holds something else.
         """
-        config, weights = read_weights(Path(path), KEY, DiscriminatorConfig, "not an adversarial prior")
-        prior = cls(config)
-        load_into(prior, weights, Path(path))
-        return prior.requires_grad_(False).eval()
+        prior = read_network(cls, Path(path), KEY, DiscriminatorConfig, "not an adversarial prior")
+        return prior.requires_grad_(False)
 
     def save(self, path: Path, credit: str) -> None:
         """Writes weights and configuration; ``credit`` names their training data."""
@@ -133,9 +132,8 @@ def fake_target_loss(scores: Float[Tensor, "b k"]) -> Float[Tensor, "b"]:
     return scores.square().sum(dim=1)
 
 
-@lru_cache(maxsize=4)
 def load_adversarial_prior(path: str = "default") -> PoseShapeDiscriminators:
-    """Loads discriminators once, shared between callers.
+    """Loads discriminators once, again if the file changed, shared between callers.
 
     Args:
         path: ``default`` for the shipped ones, which ``render-fit prior train adversarial`` fitted to CMU motion
@@ -146,4 +144,9 @@ def load_adversarial_prior(path: str = "default") -> PoseShapeDiscriminators:
     """
     if path == "default":
         path = str(resources.files("render_fit.losses.priors") / "assets" / "pose_adversarial.safetensors")
+    return _read(path, file_identity(path))
+
+
+@lru_cache(maxsize=4)
+def _read(path: str, _: Identity) -> PoseShapeDiscriminators:
     return PoseShapeDiscriminators.from_file(path)

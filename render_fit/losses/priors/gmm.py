@@ -6,7 +6,6 @@ from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from render_fit.bodies.safe_pickle import BodyFileError, as_array, read_pickle
+from render_fit.core.array_files import read_arrays
 from render_fit.core.errors import InputError
 
 BODY_DIMENSIONS = 63
@@ -51,9 +51,14 @@ class GaussianMixturePrior(nn.Module):
         volume: float = 1.0,
     ) -> None:
         super().__init__()
+        if np.ndim(means) != 2 or np.ndim(covariances) != 3 or np.shape(weights) != np.shape(means)[:1]:
+            shapes = ", ".join(str(np.shape(array)) for array in (means, covariances, weights))
+            raise ValueError(f"pose mixture: expected means (m, d), covariances (m, d, d), weights (m), got {shapes}")
         means = np.asarray(means, dtype=np.float64)[:, :BODY_DIMENSIONS]
         covariances = np.asarray(covariances, dtype=np.float64)[:, :BODY_DIMENSIONS, :BODY_DIMENSIONS]
         weights = np.asarray(weights, dtype=np.float64)
+        if not all(bool(np.isfinite(array).all()) for array in (means, covariances, weights)) or (weights <= 0).any():
+            raise ValueError("pose mixture: expected finite numbers, and weights above zero")
         if means.shape[1] != BODY_DIMENSIONS or covariances.shape != (len(means), *2 * (BODY_DIMENSIONS,)):
             raise ValueError(
                 f"pose mixture: expected means (m, {BODY_DIMENSIONS} or more) and covariances (m, d, d), "
@@ -90,28 +95,25 @@ class GaussianMixturePrior(nn.Module):
         path = Path(path)
         if not path.is_file():
             raise InputError(f"{path}: no such file; expected a pose mixture (.npz, or SMPLify's gmm_08.pkl)")
-        if path.suffix == ".npz":
-            try:
-                with np.load(path, allow_pickle=False) as file:
-                    content: dict[str, Any] = dict(file)
-            except (ValueError, OSError, EOFError, BadZipFile) as error:
-                raise InputError(f"{path}: not a readable .npz file ({error})") from error
-        elif path.suffix == ".pkl":
-            try:
+        if path.suffix not in (".npz", ".pkl"):
+            raise InputError(f"{path}: expected a pose mixture ending in .npz or .pkl")
+        try:
+            if path.suffix == ".npz":
+                content: dict[str, Any] = read_arrays(path)
+            else:
                 with path.open("rb") as file:
                     content = read_pickle(file, path)
-            except BodyFileError as error:
-                raise InputError(str(error)) from error
-        else:
-            raise InputError(f"{path}: expected a pose mixture ending in .npz or .pkl")
-        names = ("means", "covars" if "covars" in content else "covariances", "weights")
-        missing = [name for name in names if name not in content]
-        if missing:
-            raise InputError(f"{path}: not a pose mixture: it lacks {', '.join(missing)}")
-        means, covariances, weights = (as_array(content[name], f"{path}: {name}") for name in names)
+            names = ("means", "covars" if "covars" in content else "covariances", "weights")
+            missing = [name for name in names if name not in content]
+            if missing:
+                raise InputError(f"{path}: not a pose mixture: it lacks {', '.join(missing)}")
+            means, covariances, weights = (as_array(content[name], f"{path}: {name}") for name in names)
+            volume = as_array(content.get("volume", 1.0), f"{path}: volume")
+        except BodyFileError as error:
+            raise InputError(str(error)) from error
         try:
-            return cls(means, covariances, weights, float(content.get("volume", 1.0)))
-        except (ValueError, np.linalg.LinAlgError) as error:
+            return cls(means, covariances, weights, float(volume))
+        except (TypeError, ValueError, np.linalg.LinAlgError) as error:
             raise InputError(f"{path}: not a pose mixture: {error}") from error
 
     def forward(

@@ -12,8 +12,9 @@ from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from render_fit.core.fingerprints import Identity, file_identity
 from render_fit.core.rotations import roma
-from render_fit.core.weights import load_into, read_weights, save_weights
+from render_fit.core.weights import read_network, save_weights
 
 KEY = "render_fit_pose_vae"
 N_JOINTS = 21
@@ -67,10 +68,8 @@ class PoseVAE(nn.Module):
         Raises:
             InputError: if the file is missing, cut off, or holds something else.
         """
-        config, weights = read_weights(Path(path), KEY, PoseVAEConfig, "not an autoencoder of poses")
-        vae = cls(config)
-        load_into(vae, weights, Path(path))
-        return vae.requires_grad_(False).eval()
+        vae = read_network(cls, Path(path), KEY, PoseVAEConfig, "not an autoencoder of poses")
+        return vae.requires_grad_(False)
 
     def save(self, path: Path, credit: str) -> None:
         """Writes weights and configuration; ``credit`` names their training data."""
@@ -159,9 +158,8 @@ def _layers(inputs: int, width: int, outputs: int) -> nn.Sequential:
     )
 
 
-@lru_cache(maxsize=4)
 def load_pose_vae(path: str = "default") -> PoseVAE:
-    """Loads an autoencoder once, shared between callers.
+    """Loads an autoencoder once, again if the file changed, shared between callers.
 
     Args:
         path: ``default`` for the shipped one, which ``render-fit prior train vae`` fitted to CMU motion capture, or a
@@ -172,4 +170,9 @@ def load_pose_vae(path: str = "default") -> PoseVAE:
     """
     if path == "default":
         path = str(resources.files("render_fit.losses.priors") / "assets" / "pose_vae.safetensors")
+    return _read(path, file_identity(path))
+
+
+@lru_cache(maxsize=4)
+def _read(path: str, _: Identity) -> PoseVAE:
     return PoseVAE.from_file(path)

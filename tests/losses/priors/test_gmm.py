@@ -219,6 +219,28 @@ def test_files_that_are_no_mixture_are_named(
     assert not (tmp_path / "ran.txt").exists()
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"means": np.zeros(63)},
+        {"covariances": np.eye(63)},
+        {"weights": np.ones(2)},
+        {"weights": np.float64(1)},
+        {"weights": -np.ones(1)},
+        {"means": np.full((1, 63), np.nan)},
+        {"volume": np.ones(3)},
+        {"volume": np.array("x")},
+    ],
+)
+def test_arrays_that_are_no_mixtures_are_refused(tmp_path, changed) -> None:
+    sound = {"means": np.zeros((1, 63)), "covariances": np.eye(63)[None], "weights": np.ones(1), "volume": np.ones(())}
+    np.savez(tmp_path / "prior.npz", **sound)
+    GaussianMixturePrior.from_file(tmp_path / "prior.npz")
+    np.savez(tmp_path / "prior.npz", **{**sound, **changed})
+    with pytest.raises(InputError, match=r"prior\.npz"):
+        GaussianMixturePrior.from_file(tmp_path / "prior.npz")
+
+
 def test_covariance_that_is_not_positive_is_refused(tmp_path) -> None:
     np.savez(tmp_path / "prior.npz", means=np.zeros((1, 63)), covariances=-np.eye(63)[None], weights=np.ones(1))
     with pytest.raises(InputError, match="not a pose mixture"):
