@@ -26,12 +26,12 @@ def weight_files(draw: Draw) -> FuzzInput:
     readers = ((which, ("in/weights.safetensors",)),)
     if which == "regressor":
         files, more = {"weights.safetensors": content}, ("--regressor", "in/weights.safetensors")
-        return fit_input(draw, "checkpoint", files, *more, readers=readers)
+        return fit_input("checkpoint", files, *more, readers=readers)
     recipe = (
         examples.sound_files()["quick.yaml"].decode().replace("free: [orient, position, pose, betas]", "free: [latent]")
     )
     files = {"weights.safetensors": content, "quick.yaml": f"pose_vae: in/weights.safetensors\n{recipe}".encode()}
-    return fit_input(draw, "checkpoint", files, readers=readers)
+    return fit_input("checkpoint", files, readers=readers)
 
 
 @st.composite
@@ -66,7 +66,7 @@ def body_files(draw: Draw) -> FuzzInput:
     readers = (("body", (f"in/{name}",)),)
     if draw(st.integers(0, 3)):
         return FuzzInput("body", {name: content}, ("body", "info", f"in/{name}"), readers)
-    return fit_input(draw, "body", {name: content}, "--body", f"in/{name}", readers=readers)
+    return fit_input("body", {name: content}, "--body", f"in/{name}", readers=readers)
 
 
 @st.composite
@@ -99,7 +99,7 @@ def pose_priors(draw: Draw) -> FuzzInput:
     else:
         name, content = "gmm_08.pkl", draw(pickles(examples.mixture_arrays()))
     recipe = f"pose_prior: in/{name}\n".encode() + examples.sound_files()["quick.yaml"]
-    return fit_input(draw, "pose prior", {name: content, "quick.yaml": recipe}, readers=(("mixture", (f"in/{name}",)),))
+    return fit_input("pose prior", {name: content, "quick.yaml": recipe}, readers=(("mixture", (f"in/{name}",)),))
 
 
 @st.composite

@@ -99,7 +99,7 @@ def maps(draw: Draw) -> bytes:
 @st.composite
 def photos(draw: Draw) -> FuzzInput:
     content = draw(image_files(examples.person()[0]))
-    return fit_input(draw, "photo", {"photo.png": content}, readers=(("photo", ("in/photo.png",)),))
+    return fit_input("photo", {"photo.png": content}, readers=(("photo", ("in/photo.png",)),))
 
 
 @st.composite
@@ -108,7 +108,7 @@ def masks(draw: Draw) -> FuzzInput:
     option = draw(st.sampled_from(("--mask", "--occluders")))
     name = "mask.png" if option == "--mask" else "hidden.png"
     more = () if option == "--mask" else (option, "in/hidden.png")
-    return fit_input(draw, "mask", {name: content}, *more, readers=(("mask", (f"in/{name}",)),))
+    return fit_input("mask", {name: content}, *more, readers=(("mask", (f"in/{name}",)),))
 
 
 @st.composite
@@ -118,5 +118,5 @@ def label_maps(draw: Draw) -> FuzzInput:
     more = ("--parts", "in/parts.png", "--part-labels", space)
     given = draw(st.sampled_from((GIVEN, GIVEN[2:])))
     return fit_input(
-        draw, "label map", {"parts.png": content}, *more, readers=(("labels", ("in/parts.png", space)),), given=given
+        "label map", {"parts.png": content}, *more, readers=(("labels", ("in/parts.png", space)),), given=given
     )

@@ -14,16 +14,14 @@ from tests.fuzzing.fuzz_input import FuzzInput, fit_input
 def keypoint_files(draw: Draw) -> FuzzInput:
     content = draw(damaged_json(draw(st.sampled_from(examples.keypoint_trees()))))
     more = draw(st.sampled_from(((), ("--person", "all"), ("--person", "1"), ("--parts-from-keypoints",))))
-    return fit_input(
-        draw, "keypoints", {"keypoints.json": content}, *more, readers=(("people", ("in/keypoints.json",)),)
-    )
+    return fit_input("keypoints", {"keypoints.json": content}, *more, readers=(("people", ("in/keypoints.json",)),))
 
 
 @st.composite
 def camera_files(draw: Draw) -> FuzzInput:
     content = draw(damaged_json(draw(st.sampled_from(examples.CAMERA_TREES))))
     readers = (("camera", ("in/camera.json",)),)
-    return fit_input(draw, "camera", {"camera.json": content}, "--camera", "in/camera.json", readers=readers)
+    return fit_input("camera", {"camera.json": content}, "--camera", "in/camera.json", readers=readers)
 
 
 YAML_BOMBS = (
@@ -59,7 +57,7 @@ def recipes(draw: Draw) -> FuzzInput:
     readers = (("recipe", ("in/quick.yaml",)),)
     if draw(st.booleans()):
         return FuzzInput("recipe", {"quick.yaml": content}, ("recipe", "show", "in/quick.yaml"), readers)
-    return fit_input(draw, "recipe", {"quick.yaml": content}, readers=readers)
+    return fit_input("recipe", {"quick.yaml": content}, readers=readers)
 
 
 @st.composite
