@@ -75,7 +75,7 @@ _accepted = False
 
 def prepare() -> None:
     """Lets fits stop where their inputs have been checked, and trainings before their first step."""
-    fit, train = render_fit.pipelines.photo.fit_resolved, render_fit.training.loop.train
+    fit, train = render_fit.pipelines.photo.fit_all, render_fit.training.loop.train
 
     def fit_or_stop(*arguments: Any, **options: Any) -> Any:
         global _accepted
@@ -89,7 +89,7 @@ def prepare() -> None:
         _accepted = True
         return train(*arguments, **options, stop_after=0)
 
-    render_fit.pipelines.photo.fit_resolved = fit_or_stop
+    render_fit.pipelines.photo.fit_all = fit_or_stop
     render_fit.training.runs.train = train_nothing
     render_fit.training.runs.sample_held_out = lambda *_: None
     render_fit.pipelines.folder.log.disabled = True  # tracebacks of failed photos, which only --verbose prints
