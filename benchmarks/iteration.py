@@ -24,9 +24,10 @@ from benchmarks.measure import Seconds, quotient, spread, take_turns
 from benchmarks.observed import observation_of
 from benchmarks.report import Report, arguments
 from render_fit.bodies import BodyParameters, open_body
+from render_fit.fitting.context import FitContext
 from render_fit.fitting.problem import Problem
 from render_fit.fitting.recipe import load_recipe
-from render_fit.fitting.stages import FitContext, search_and_refinement
+from render_fit.fitting.stages import search_and_refinement
 from render_fit.losses.fit_state import FitState
 from render_fit.renderers import CpuRenderer
 

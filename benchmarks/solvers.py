@@ -21,11 +21,12 @@ from render_fit.bodies import open_body
 from render_fit.bodies.clothing import clothing_basis
 from render_fit.core.cameras import camera_from_focal, default_focal_px
 from render_fit.datasets.images import read_coco
+from render_fit.fitting.context import FitContext
 from render_fit.fitting.initialisation import default_hypotheses
 from render_fit.fitting.problem import Problem
 from render_fit.fitting.recipe import Stage, load_recipe
 from render_fit.fitting.solvers import LBFGS, Adam, LevenbergMarquardt, Solver
-from render_fit.fitting.stages import FitContext, run_stage
+from render_fit.fitting.stages import run_stage
 from render_fit.fitting.variables import Variables
 from render_fit.losses.term import Objective
 from render_fit.observations import observe

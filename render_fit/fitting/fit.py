@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -19,17 +18,17 @@ from render_fit.core.cameras import Camera, check_camera
 from render_fit.core.errors import InputError
 from render_fit.core.plausibility import check_height
 from render_fit.core.threads import one_torch_thread
+from render_fit.fitting.context import FitContext
 from render_fit.fitting.initialisation import default_hypotheses
-from render_fit.fitting.known_height import about_height, of_height
-from render_fit.fitting.quality import Quality, fit_status, quality
+from render_fit.fitting.known_height import of_height
 from render_fit.fitting.recipe import Recipe, Stage, load_recipe
 from render_fit.fitting.regressor_initialisation import regressor_hypotheses
+from render_fit.fitting.report import NO_GRADIENT, result_of
 from render_fit.fitting.resolve import ResolvedRecipe, resolve
-from render_fit.fitting.result import BeforeAfter, FitReport, FitResult, versions
+from render_fit.fitting.result import FitResult
 from render_fit.fitting.solvers import Solver
 from render_fit.fitting.stages import (
     Clothing,
-    FitContext,
     StageProgress,
     StageRecord,
     keypoint_continuation,
@@ -43,8 +42,6 @@ from render_fit.observations.camera_source import ASSUMED, assumed_camera
 from render_fit.observations.observation import Observation
 from render_fit.regressors.network import Regressor
 from render_fit.renderers.base import Renderer
-
-NO_GRADIENT = "its terms have no gradient in the free variables (a renderer without gradient?)"
 
 START_JITTER_RAD = 0.1
 """Standard deviation of the random rotation added to every joint and to the body at the start."""
@@ -231,7 +228,7 @@ def fit_all(
         seconds = {record.name: round(record.seconds, 4) for record in records[i]} | {"total": round(total, 4)}
         acted = any(moved[i]) or not moved[i]
         after = found[i][best : best + 1]
-        results.append(_result(context, before[i], after, seconds, notes[i], resolved.record(), acted))
+        results.append(result_of(context, before[i], after, seconds, notes[i], resolved.record(), acted))
     return results
 
 
@@ -318,82 +315,3 @@ def _starts(context: FitContext, generator: torch.Generator) -> Variables:
 
 def _dimension(basis: ClothingBasis | None) -> int:
     return 0 if basis is None else basis.directions.shape[-1]
-
-
-def _result(
-    context: FitContext,
-    before: Variables,
-    after: Variables,
-    seconds: dict[str, float],
-    notes: list[str],
-    recipe: dict[str, Any],
-    moved: bool,
-) -> FitResult:
-    body, problem = context.body, context.final
-    was, now = quality(problem.state(before)), quality(problem.state(after))
-    status, reason = fit_status(now)
-    if not moved:
-        status, reason = "failed" if status == "failed" else "poor", f"no stage moved anything: {NO_GRADIENT}; {reason}"
-    parameters = after.detached().parameters(body, context.clothing_basis)
-    if context.height_m is not None:
-        notes.extend(about_height(body, parameters.betas, context.height_m))
-    if not all(bool(value.isfinite().all()) for value in (parameters.rotations, parameters.transl, parameters.betas)):
-        status, reason = "failed", "the fit did not stay finite"
-    worse = [name for name, a, b in _pairs(was, now) if a is not None and b is not None and _is_worse(name, a, b)]
-    if worse:
-        notes.append(f"refinement made worse: {', '.join(worse)}")
-    crop = context.observation.crop(problem.targets.camera.width, (context.recipe.crop_margin - 1) / 2)
-    assert crop.crop_box is not None
-    size_px = float(problem.targets.person_size_px[0]) * crop.crop_box[2] / crop.image_size[1]
-    keypoint_px = _before_after(was.keypoint_error, now.keypoint_error, size_px)
-    report = FitReport(
-        status=status,
-        reason=reason,
-        iou=_before_after(was.iou, now.iou),
-        part_iou=_before_after(was.part_iou, now.part_iou),
-        keypoint_error_px=keypoint_px,
-        unexplained_share=_before_after(was.unexplained_share, now.unexplained_share),
-        body_outside_share=_before_after(was.body_outside_share, now.body_outside_share),
-        looseness=None if context.looseness_scale is None else round(float(context.looseness_scale), 2),
-        losses={name: float(value[0]) for name, value in problem.breakdown(after).items()},
-        beta_max=now.beta_max,
-        seconds=seconds,
-        notes=notes,
-        sources=dict(context.observation.source),
-        recipe=recipe,
-        versions=versions(),
-    )
-    with torch.no_grad():
-        output = body(parameters)
-        unclothed = None if parameters.offsets is None else body(replace(parameters, offsets=None)).vertices
-    return FitResult(
-        parameters=parameters,
-        output=output,
-        faces=body.faces,
-        face_parts=body.face_parts,
-        body_name=body.origin,
-        camera=context.camera,
-        observation=context.observation,
-        report=report,
-        before=before.detached().parameters(body, context.clothing_basis),
-        unclothed_vertices=unclothed,
-    )
-
-
-def _pairs(was: Quality, now: Quality) -> list[tuple[str, float | None, float | None]]:
-    return [
-        ("iou", was.iou, now.iou),
-        ("part_iou", was.part_iou, now.part_iou),
-        ("keypoint_error_px", was.keypoint_error, now.keypoint_error),
-    ]
-
-
-def _is_worse(name: str, before: float, after: float) -> bool:
-    """Whether a metric became worse by more than 0.005."""
-    return (after - before if name == "keypoint_error_px" else before - after) > 0.005
-
-
-def _before_after(before: float | None, after: float | None, unit: float = 1.0) -> BeforeAfter | None:
-    if before is None or after is None:
-        return None
-    return BeforeAfter(before=round(before * unit, 4), after=round(after * unit, 4))

@@ -9,12 +9,13 @@ import torch
 from render_fit.bodies import open_body
 from render_fit.core import metrics
 from render_fit.core.skeletons import SMPL_24
+from render_fit.fitting.context import FitContext
 from render_fit.fitting.fit import fit_image
 from render_fit.fitting.landscapes import compose
 from render_fit.fitting.problem import Problem
 from render_fit.fitting.recipe import Edge, Recipe, Stage, TermSetting, load_recipe
 from render_fit.fitting.solvers import LBFGS, LevenbergMarquardt
-from render_fit.fitting.stages import FitContext, run_stage
+from render_fit.fitting.stages import run_stage
 from render_fit.fitting.variables import Variables
 from render_fit.losses.priors import PoseVAE, load_pose_vae
 from render_fit.losses.priors.vae import PoseVAEConfig

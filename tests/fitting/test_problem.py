@@ -6,12 +6,13 @@ import pytest
 import torch
 
 from render_fit.bodies import open_body
+from render_fit.bodies.clothing import clothing_basis
+from render_fit.fitting.context import FitContext
 from render_fit.fitting.landscapes import compose
 from render_fit.fitting.problem import Problem
 from render_fit.fitting.recipe import Edge, Recipe, Stage, TermSetting, load_recipe
 from render_fit.fitting.solvers import LBFGS, Status
 from render_fit.fitting.stages import (
-    FitContext,
     chosen,
     keypoint_continuation,
     propose_flips,
@@ -85,6 +86,33 @@ def test_whitening_saves_evaluations(problem, scene):
         problem.minimise(starts, ["orient", "position", "pose"], LBFGS(), 12, whiten=w)[1].loss for w in (0.0, 10.0)
     )
     assert (whitened < plain).float().mean() > 0.75 and whitened.mean() < 0.9 * plain.mean()
+
+
+@pytest.mark.parametrize("stage_name", ["search", "coarse", "fine", "clothing"])
+def test_joined_problems_are_those_of_each_person(scene, start, stage_name):
+    """Value, gradient and curvature of all terms of the default recipe, also from label maps."""
+    other = synthetic_scene(open_body(), everyday_pose("walking"), seed=5, yaw_rad=-0.4, jitter=0.005)
+    recipe = load_recipe("hybrid")
+    chosen_stage = next(stage for stage in recipe.stages if stage.name == stage_name)
+    basis = clothing_basis(open_body())
+    clothing = 0.3 * torch.randn(2, basis.directions.shape[-1])
+    body = open_body()
+    settings = [replace(setting_of(one), body=body, clothing_basis=basis) for one in (scene, other)]
+    alone = [one.problem(chosen_stage.terms, chosen_stage.resolution, chosen_stage.edge) for one in settings]
+    assert alone[0].layout == alone[1].layout
+    near = Variables.from_parameters(open_body(), other.parameters)
+    people = [start.with_values({"clothing": clothing}), near.with_values({"clothing": clothing[:1]})]
+    joined = Problem.joined(alone, [len(variables) for variables in people])
+    together = people[0].joined(people[1])
+
+    def of(problem, variables):
+        pose = variables.pose.clone().requires_grad_(True)
+        loss = problem.loss(variables.with_values({"pose": pose}))
+        (gradient,) = torch.autograd.grad(loss.sum(), pose)
+        return loss.detach(), gradient, problem.curvature(variables, chosen_stage.free)
+
+    for all_of_them, *each in zip(of(joined, together), *map(of, alone, people), strict=True):
+        torch.testing.assert_close(all_of_them, torch.cat(each), rtol=2e-3, atol=2e-3 * float(all_of_them.abs().max()))
 
 
 def test_hypotheses_do_not_couple(problem, start):

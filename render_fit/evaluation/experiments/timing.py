@@ -12,7 +12,8 @@ from render_fit.evaluation.experiments.photos_with_masks import observed_photo
 from render_fit.evaluation.experiments.runner import Row, fit_person, load_components, number
 from render_fit.evaluation.experiments.settings import ExperimentConfig
 from render_fit.evaluation.tables import ExperimentResult, Metrics, median_of, quantile_of
-from render_fit.fitting.stages import FitContext, search_and_refinement
+from render_fit.fitting.context import FitContext
+from render_fit.fitting.stages import search_and_refinement
 from render_fit.losses.fit_state import FitState
 from render_fit.observations import Observation
 
