@@ -64,8 +64,8 @@ class PhotoOptions:
         int | None,
         typer.Option(
             min=1,
-            help="Number of photos that each process fits side by side; their results are written together. Default: "
-            "up to 8.",
+            help="Number of photos that each process fits side by side; their results are written together. 1: results "
+            "do not depend, by rounding, on the other photos. Default: up to 8.",
             show_default=False,
             rich_help_panel=RUN,
         ),

@@ -114,7 +114,8 @@ def _folder(folder: Path, count: int, *more: str) -> list[str]:
     for number in range(count):
         write_person(folder / "in", f"p{number}")
     given = ["--observations", str(folder / "in"), "--recipe", str(write_recipe(folder))]
-    return ["fit", str(folder / "in"), *given, "--save", "obj", *more]
+    # side by side, rounding depends on which photos are left after a kill
+    return ["fit", str(folder / "in"), *given, "--save", "obj", "--batch", "1", *more]
 
 
 def _training(folder: Path) -> list[str]:
