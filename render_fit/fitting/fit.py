@@ -173,6 +173,8 @@ def fit_all(
     Raises:
         InputError: if nothing that can be fitted to was observed of one of them.
     """
+    if not observations:
+        return []
     clock = time.perf_counter()
     worn: Clothing = clothing if clothing is not None else resolved.recipe.clothing
     known = cameras if cameras is not None else [None] * len(observations)
