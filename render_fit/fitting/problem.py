@@ -146,8 +146,7 @@ class Problem:
         """
         if len(problems) == 1:
             return problems[0]
-        rows = torch.arange(len(problems)).repeat_interleave(torch.tensor(counts))
-        targets = FitTargets.joined([problem.targets for problem in problems])[rows]
+        targets = FitTargets.repeated([problem.targets for problem in problems], counts)
         return replace(problems[0], targets=targets, parts=tuple(zip(problems, counts, strict=True)))
 
     def _dressed(self, start: Variables, free: Sequence[str]) -> tuple[Problem, Variables]:

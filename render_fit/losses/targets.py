@@ -27,7 +27,7 @@ MASK_ERROR_M = 0.006
 
 
 def _per_image(compute: Callable[[Any], Any]) -> cached_property:
-    """A cached property with one value per image. Rows of other targets take their values from these."""
+    """A cached property with one value per image. Targets that repeat others take their values from those."""
 
     def value(targets: FitTargets) -> Any:
         if targets._origin is None:
@@ -38,17 +38,16 @@ def _per_image(compute: Callable[[Any], Any]) -> cached_property:
     return cached_property(wraps(compute)(value))
 
 
-def _rows_of(values: Sequence[Any], rows: Tensor | None) -> Any:
+def _rows_of(values: Sequence[Any], rows: Tensor) -> Any:
     """Rows of several tensors or lists one after the other, or of each member of tuples of them; None of None."""
     if values[0] is None:
         return None
     if isinstance(values[0], tuple):
         return tuple(_rows_of(members, rows) for members in zip(*values, strict=True))
     if isinstance(values[0], Tensor):
-        joined = torch.cat(list(values))
-        return joined if rows is None else joined[rows]
+        return torch.cat(list(values))[rows]
     joined = [image for value in values for image in value]
-    return joined if rows is None else [joined[row] for row in rows.tolist()]
+    return [joined[row] for row in rows.tolist()]
 
 
 @dataclass(frozen=True)
@@ -90,8 +89,8 @@ class FitTargets:
     predicted_log_prob: Float[Tensor, "n m"] | None = None
     looseness_scale: Float[Tensor, "n"] | None = None
 
-    # targets, and their rows or None for all, from which the values per image are taken
-    _origin: ClassVar[tuple[tuple[FitTargets, ...], Tensor | None] | None] = None
+    # targets, and the rows of them, from which the values per image are taken (`repeated`)
+    _origin: ClassVar[tuple[tuple[FitTargets, ...], Tensor] | None] = None
 
     def __len__(self) -> int:
         return len(self.person_size_px)
@@ -105,13 +104,7 @@ class FitTargets:
     def __getitem__(self, rows: Tensor) -> FitTargets:
         """Some of the images, in any order, repeated or not."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        taken = {name: value[rows] for name, value in values.items() if isinstance(value, (Tensor, Camera))}
-        return replace(self, **taken)._from((self,), rows)
-
-    def _from(self, sources: Sequence[FitTargets], rows: Tensor | None) -> FitTargets:
-        """These targets with the note that they are ``rows`` of the images of ``sources``."""
-        object.__setattr__(self, "_origin", (tuple(sources), rows))
-        return self
+        return replace(self, **{n: value[rows] for n, value in values.items() if isinstance(value, (Tensor, Camera))})
 
     @property
     def layout(self) -> tuple[object, ...]:
@@ -139,7 +132,20 @@ class FitTargets:
                 raise ValueError(f"targets: images differ in {f.name}, and cannot be compared with in one batch")
             else:
                 values[f.name] = found[0]
-        return FitTargets(**values)._from(parts, None)
+        return FitTargets(**values)
+
+    @staticmethod
+    def repeated(parts: Sequence[FitTargets], counts: Sequence[int]) -> FitTargets:
+        """Images one after the other, each several times; costly maps are computed once for each of ``parts``.
+
+        Args:
+            parts: Targets of one image each, of equal `layout`.
+            counts: How often each image stands in the result.
+        """
+        rows = torch.arange(len(parts)).repeat_interleave(torch.tensor(counts))
+        made = FitTargets.joined(parts)[rows]
+        object.__setattr__(made, "_origin", (tuple(parts), rows))
+        return made
 
     @_per_image
     def valid_float(self) -> Float[Tensor, "n h w"]:

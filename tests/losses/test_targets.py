@@ -39,12 +39,12 @@ def test_outline_has_at_most_300_points():
     assert len(targets(200, mask=torch.zeros(1, 200, 200)).mask_outline_px[0]) == 0
 
 
-def test_rows_and_joined_targets_take_their_maps_from_the_images(monkeypatch):
+def test_repeated_targets_take_their_maps_from_the_images(monkeypatch):
     masks = torch.zeros(2, 8, 8)
     masks[0, 2, 2], masks[1, 4:6, 4:6] = 1.0, 1.0
     images = [targets(8, mask=masks[:1]), targets(8, mask=masks[1:])]
-    rows = torch.tensor([1, 0, 1])
-    taken = FitTargets.joined(images)[rows]
+    rows = torch.tensor([0, 1, 1])
+    taken = FitTargets.repeated(images, [1, 2])
     names = ("distance_to_mask_px", "depth_in_mask_px", "mask_area", "outline_length_px")
     expected = {name: torch.cat([getattr(image, name) for image in images])[rows] for name in names}
     outlines = [images[row].mask_outline_px[0] for row in rows]
@@ -53,6 +53,14 @@ def test_rows_and_joined_targets_take_their_maps_from_the_images(monkeypatch):
     for name in names:
         torch.testing.assert_close(getattr(taken, name), expected[name])
     torch.testing.assert_close(taken.mask_outline_px, outlines)
+
+
+def test_rows_compute_maps_of_their_own_images_only(monkeypatch):
+    """A step of a training takes a few rows of thousands of photos."""
+    many, computed = FitTargets.joined([targets(8, mask=torch.ones(1, 8, 8))] * 5), []
+    transform = targets_module.ndimage.distance_transform_edt
+    monkeypatch.setattr(targets_module.ndimage, "distance_transform_edt", lambda m: computed.append(m) or transform(m))
+    assert len(many[torch.tensor([3, 1])].distance_to_mask_px) == len(computed) == 2
 
 
 def test_only_targets_of_one_layout_can_be_joined():
