@@ -222,16 +222,21 @@ def fit_all(
             moved[i].append(records[i][-1].moved)
             if not moved[i][-1]:
                 notes[i].append(f"stage {stage.name!r} moved nothing: {NO_GRADIENT}")
-    total = (time.perf_counter() - clock) / len(contexts)
+    best = [_best(context, variables) for context, variables in zip(contexts, found, strict=True)]
+    total = round((time.perf_counter() - clock) / len(contexts), 4)
     results = []
     for i, context in enumerate(contexts):
-        with torch.no_grad():
-            best = int(context.final.loss(found[i]).nan_to_num(torch.inf).argmin())
-        seconds = {record.name: round(record.seconds, 4) for record in records[i]} | {"total": round(total, 4)}
+        seconds = {record.name: round(record.seconds, 4) for record in records[i]} | {"total": total}
         acted = any(moved[i]) or not moved[i]
-        after = found[i][best : best + 1]
-        results.append(result_of(context, before[i], after, seconds, notes[i], resolved.record(), acted))
+        results.append(result_of(context, before[i], best[i], seconds, notes[i], resolved.record(), acted))
     return results
+
+
+@torch.no_grad()
+def _best(context: FitContext, variables: Variables) -> Variables:
+    """The best hypothesis under the final objective."""
+    index = int(context.final.loss(variables).nan_to_num(torch.inf).argmin())
+    return variables[index : index + 1]
 
 
 def _begun(
