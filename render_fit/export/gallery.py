@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from render_fit.core.files import write_bytes
+from render_fit.core.files import PARTIAL, write_bytes
 
 SUMMARY_COLUMNS: tuple[str, ...] = (
     "name", "image", "status", "reason", "iou_before", "iou", "part_iou_before", "part_iou",
@@ -73,7 +73,7 @@ def read_entries(folder: Path | str, wanted: Callable[[str], bool] | None = None
     except OSError:
         return []
     for name in names:
-        if name.endswith(".partial") or (wanted is not None and not wanted(name)):
+        if name.endswith(PARTIAL) or (wanted is not None and not wanted(name)):
             continue
         try:
             report = json.loads((Path(folder) / name / "report.json").read_text(encoding="utf-8"))

