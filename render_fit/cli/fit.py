@@ -11,11 +11,12 @@ from typing import Annotated
 import typer
 
 from render_fit.cli import checks
-from render_fit.cli.imports import without_collection
 from render_fit.cli.options import METHOD_OPTIONS, Out, PhotoOptions, takes_photos
+from render_fit.core.collection import without_collection
+from render_fit.core.parallel import started_early
 from render_fit.core.shards import array_task, parse_shard
-from render_fit.core.threads import prepare
-from render_fit.datasets.photo_folder import plan_jobs
+from render_fit.core.threads import prepare, threads_each
+from render_fit.datasets.photo_folder import PhotoJob, plan_jobs
 from render_fit.datasets.photo_search import find_photos
 from render_fit.pipelines.options import check_box
 
@@ -69,8 +70,8 @@ def predict(
     _run(replace(photos, fit_options=replace(photos.fit_options, recipe="predict", regressor=regressor)), out)
 
 
-def _check(photos: PhotoOptions, out: Path) -> None:
-    """Finds mistakes in names and paths before torch is imported."""
+def _check(photos: PhotoOptions, out: Path) -> list[PhotoJob]:
+    """Finds mistakes in names and paths before torch is imported; returns the photos."""
     options, images = photos.fit_options, find_photos(photos.images, photos.observations).images
     if photos.shard is not None:
         parse_shard(photos.shard)
@@ -92,30 +93,42 @@ def _check(photos: PhotoOptions, out: Path) -> None:
         checks.check_files(files.mask, files.keypoints, files.parts, files.occluders)
     checks.check_files(options.camera)
     checks.check_output(out)
+    return jobs
+
+
+def _processes(photos: PhotoOptions, jobs: list[PhotoJob], out: Path) -> int:
+    """Number of processes that will surely have photos to fit: the others would be started in vain."""
+    names = [job.name for job in jobs]
+    if photos.shard is not None:
+        names = parse_shard(photos.shard).of(names)
+    without_result = [name for name in names if not any((out / one).exists() for one in (name, f"{name}_0"))]
+    return min(photos.jobs, len(without_result))
 
 
 def _run(photos: PhotoOptions, out: Path) -> None:
     """Fits the photos and prints the run's events; exit code 1 if a photo failed."""
     if photos.verbose:
         logging.getLogger().setLevel(logging.INFO)
-    _check(photos, out)
+    jobs = _check(photos, out)
     prepare(photos.threads)
-    with without_collection():
-        from render_fit.cli.progress import FolderProgress
-        from render_fit.pipelines.folder import fit_folder
+    threads = threads_each(photos.jobs)
+    with started_early(_processes(photos, jobs, out), threads, "render_fit.pipelines.folder"):
+        with without_collection():
+            from render_fit.cli.progress import FolderProgress
+            from render_fit.pipelines.folder import fit_folder
 
-    with FolderProgress(out, photos.verbose) as progress:
-        outcomes = fit_folder(
-            photos.images,
-            photos.fit_options,
-            out,
-            files=photos.files,
-            observations=photos.observations,
-            resume=photos.resume,
-            n_workers=photos.jobs,
-            batch=photos.batch,
-            shard=photos.shard,
-            on_event=progress,
-        )
+        with FolderProgress(out, photos.verbose) as progress:
+            outcomes = fit_folder(
+                photos.images,
+                photos.fit_options,
+                out,
+                files=photos.files,
+                observations=photos.observations,
+                resume=photos.resume,
+                n_workers=photos.jobs,
+                batch=photos.batch,
+                shard=photos.shard,
+                on_event=progress,
+            )
     if any(outcome.failed for outcome in outcomes):
         raise typer.Exit(1)

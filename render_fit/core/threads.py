@@ -57,6 +57,16 @@ def prepare(threads: int | None = None) -> None:
         sys.modules["torch"].set_num_threads(threads)
 
 
+def threads_each(processes: int) -> int:
+    """Threads for each of several processes that share this one's, at least 1; without importing torch."""
+    if "torch" in sys.modules:
+        threads = sys.modules["torch"].get_num_threads()
+    else:
+        set_by_user = os.environ.get("OMP_NUM_THREADS", "")
+        threads = int(set_by_user) if set_by_user.isdecimal() else available_cores()
+    return max(1, threads // processes)
+
+
 @contextmanager
 def one_torch_thread() -> Iterator[None]:
     """Runs torch on one thread in the block, or in a decorated function, and kernels on those that it had.

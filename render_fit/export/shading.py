@@ -84,30 +84,21 @@ def shaded(
     assert drawn.face_index is not None
     face_index = drawn.face_index[0].cpu().numpy()
     rows, columns = np.nonzero(face_index >= 0)
-    rgb = np.zeros((*face_index.shape, 3), dtype=np.float32)
-    if len(rows):
-        triangles = faces.numpy()[face_index[rows, columns]]
-        corners_px = fine.project(vertices_camera[None])[0].numpy()
-        weights = _barycentric(corners_px[triangles], np.stack([columns, rows], axis=1) + 0.5)
-        if face_parts is None:
-            normals = vertex_normals(vertices_camera, faces).numpy()
-        else:
-            normals = mannequin_normals(vertices_camera, faces, face_parts)
-        normal = np.einsum("nk,nkc->nc", weights, normals[triangles])
-        normal /= np.linalg.norm(normal, axis=1, keepdims=True).clip(1e-9)
-        base = np.array(BODY_COLOUR) if colours is None else np.einsum("nk,nkc->nc", weights, colours[triangles])
-        rgb[rows, columns] = np.clip(base * _light(normal)[:, None], 0, 1)
-    covered = _block_sums((face_index >= 0).astype(np.float32), supersampling)
-    return Picture(_block_sums(rgb, supersampling) / covered.clip(1)[..., None], covered / supersampling**2)
-
-
-def _block_sums(samples: np.ndarray, side: int) -> np.ndarray:
-    """Sums over blocks of side × side pixels; four times as fast as numpy's sum over two of four axes."""
-    first, *others = (samples[row::side, column::side] for row in range(side) for column in range(side))
-    total = first.copy()
-    for other in others:
-        total += other
-    return total
+    triangles = faces.numpy()[face_index[rows, columns]]
+    corners_px = fine.project(vertices_camera[None])[0].numpy()[triangles]
+    weights = _barycentric(corners_px, np.stack([columns, rows], axis=1).astype(np.float32) + 0.5)
+    if face_parts is None:
+        normals = vertex_normals(vertices_camera, faces).numpy()
+    else:
+        normals = mannequin_normals(vertices_camera, faces, face_parts)
+    base = np.array(BODY_COLOUR) if colours is None else colours
+    lit = np.clip(base * _light(normals)[:, None], 0, 1).astype(np.float32)
+    samples = np.einsum("nk,nkc->nc", weights, lit[triangles])
+    pixels = rows // supersampling * width + columns // supersampling
+    counts = np.bincount(pixels, minlength=height * width)
+    sums = np.stack([np.bincount(pixels, channel, height * width) for channel in samples.T], axis=1)
+    rgb = sums / counts.clip(1)[:, None]
+    return Picture(rgb.reshape(height, width, 3), (counts / supersampling**2).reshape(height, width))
 
 
 def _light(normal: np.ndarray) -> np.ndarray:

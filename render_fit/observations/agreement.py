@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.nn.functional import max_pool2d
 
 from render_fit.core.errors import InputError
 from render_fit.core.skeletons import SMPL_24
@@ -171,12 +170,11 @@ def _share_inside(
     region: Bool[Tensor, "h w"], points: Float[Tensor, "k 2"], scores: Float[Tensor, "k"], room_px: float
 ) -> float:
     """Share of the scores of points inside of a region that is grown by some pixels."""
-    grown = region.float()[None, None]
-    if room_px >= 1:
-        step = max(1, min(int(room_px), 64))
-        grown = max_pool2d(grown, 2 * step + 1, stride=1, padding=step)
-    columns, rows = points.long().unbind(dim=1)
-    inside = grown[0, 0][rows.clamp(0, region.shape[0] - 1), columns.clamp(0, region.shape[1] - 1)]
+    room = min(int(room_px), 64)
+    inside = torch.zeros(len(points))
+    for k, (column, row) in enumerate(points.long().tolist()):
+        i, j = min(max(row, 0), region.shape[0] - 1), min(max(column, 0), region.shape[1] - 1)
+        inside[k] = region[max(i - room, 0) : i + room + 1, max(j - room, 0) : j + room + 1].any()
     return float((inside * scores).sum() / scores.sum())
 
 

@@ -13,13 +13,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from render_fit.core.errors import InputError, of_the_system
 from render_fit.core.files import prepare_output, remove_leftovers
 from render_fit.core.memory import is_out_of_memory
-from render_fit.core.parallel import map_in_processes
+from render_fit.core.parallel import share_with_processes
 from render_fit.core.shards import Shard, parse_shard
+from render_fit.core.threads import threads_each
 from render_fit.datasets.photo_folder import PhotoFiles, PhotoJob, plan_jobs, unused_observations
 from render_fit.datasets.photo_search import find_photos
 from render_fit.export.fit_folder import write_failure
@@ -149,7 +148,7 @@ def fit_folder(
             ``<stem>_parts.png``, ``<stem>_occluders.png``.
         resume: Whether finished results are kept. If None, those of several photos are; a single photo is fitted again.
             A result is never kept if a file that it was made from changed since.
-        n_workers: Number of processes; with 1 all fits run in this process.
+        n_workers: Number of processes, this one included.
         batch: Number of photos that a process fits side by side, which takes less time than one after the other. Their
             results are written together. If None, up to `BATCH`, as many for each process.
         shard: ``I/N`` fits the I-th of N slices of the photos, and writes no summary, so that several machines can
@@ -204,7 +203,7 @@ def fit_folder(
         n_workers = min(n_workers, len(to_do))
         batches = _batches(to_do, n_workers, batch)
         if n_workers > 1:
-            running = _outcomes_of_workers(batches, options, out, n_workers)
+            running = _outcomes_of_workers(batches, options, out, components, n_workers)
         else:
             running = (
                 _fit(jobs, out, components, lambda *step, job=jobs[0]: emit(PhotoProgress(job, *step)), raises=single)
@@ -268,12 +267,16 @@ def _finished(
 
 
 def _outcomes_of_workers(
-    batches: Sequence[tuple[PhotoJob, ...]], options: FitOptions, out: Path, n_workers: int
+    batches: Sequence[tuple[PhotoJob, ...]], options: FitOptions, out: Path, components: FitComponents, n_workers: int
 ) -> Generator[list[PhotoOutcome], None, None]:
-    threads = max(1, torch.get_num_threads() // n_workers)
     try:
-        yield from map_in_processes(
-            _fit_in_worker, batches, processes=n_workers, threads=threads, shared=(options, out), ordered=False
+        yield from share_with_processes(
+            _fit_in_worker,
+            lambda jobs: _fit(jobs, out, components),
+            batches,
+            processes=n_workers,
+            threads=threads_each(n_workers),
+            shared=(options, out),
         )
     except BaseException as error:  # the workers have been terminated: what they were writing is removed
         remove_leftovers(out, ended=True)

@@ -18,7 +18,7 @@ from render_fit.core.threads import kernel_threads
 from render_fit.renderers.base import NEAR_M, RenderOutput, RenderSettings, check_inputs, hard_normals
 from render_fit.renderers.cpu_jacobian import contour_motion
 from render_fit.renderers.kernels.contour import contour_backward, contour_forward
-from render_fit.renderers.kernels.contour_edges import Topology, topology_of
+from render_fit.renderers.kernels.contour_edges import Topology, covering_faces, topology_of
 from render_fit.renderers.kernels.grid import bin_soft_faces
 from render_fit.renderers.kernels.outline import trace_outline
 from render_fit.renderers.kernels.part_borders import borders_backward, borders_forward
@@ -86,7 +86,7 @@ class CpuRenderer:
         _set_kernel_threads()
         xy = camera.project(vertices_camera)
         z = vertices_camera[..., 2]
-        frame = _rasterize(xy, z, faces, camera, settings)
+        frame = _rasterize(xy, z, faces, camera, settings, covered_only=tuple(outputs) == ("silhouette",))
         face_index = torch.from_numpy(frame.face_index)
         drawn: dict[str, Any] = {}
         if "silhouette" in outputs or "parts" in outputs:
@@ -124,13 +124,16 @@ def _set_kernel_threads() -> None:
         torch.set_num_threads(before)
 
 
-def _rasterize(xy: Tensor, z: Tensor, faces: Tensor, camera: Camera, settings: RenderSettings) -> _Frame:
+def _rasterize(
+    xy: Tensor, z: Tensor, faces: Tensor, camera: Camera, settings: RenderSettings, covered_only: bool
+) -> _Frame:
     topology = topology_of(faces.numpy())
     if topology.n_vertices > xy.shape[1]:
         raise ValueError(f"faces: expected indices below the {xy.shape[1]} vertices, got {topology.n_vertices - 1}")
     xy_array, z_array = _array(xy), _array(z)
     orientation = orient(xy_array, z_array, topology.faces, NEAR_M)
-    face_index, inverse_depth = hard_pass(xy_array, z_array, topology.faces, orientation, camera.height, camera.width)
+    drawn = covering_faces(topology, orientation) if covered_only else orientation
+    face_index, inverse_depth = hard_pass(xy_array, z_array, topology.faces, drawn, camera.height, camera.width)
     return _Frame(xy_array, z_array, topology, orientation, face_index, inverse_depth, settings)
 
 

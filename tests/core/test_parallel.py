@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from render_fit.core.errors import InputError
-from render_fit.core.parallel import map_in_processes
+from render_fit.core.parallel import map_in_processes, share_with_processes, started_early
 
 
 def describe(task: int, offset: int) -> tuple[int, int, int, str]:
@@ -34,10 +34,46 @@ def wait_after_the_first(task: int) -> int:
 
 def test_closing_early_terminates_the_processes():
     before = set(multiprocessing.active_children())
-    results = map_in_processes(wait_after_the_first, [1, 0], processes=2, threads=1, ordered=False)
+    results = share_with_processes(wait_after_the_first, lambda task: task, [1, 0], processes=2, threads=1)
     assert next(results) == 0
     results.close()
     assert set(multiprocessing.active_children()) == before
+
+
+def test_the_calling_process_works_too_and_has_its_threads_back():
+    before = torch.get_num_threads()
+    own = lambda task: describe(task, 0)  # noqa: E731
+    results = list(share_with_processes(describe, own, range(6), processes=2, threads=3, shared=(0,)))
+    assert sorted(result[0] for result in results) == list(range(6))
+    processes = {result[1] for result in results}
+    assert os.getpid() in processes and len(processes) == 2 and {result[2] for result in results} == {3}
+    assert torch.get_num_threads() == before
+
+
+def test_of_few_tasks_every_process_gets_one():
+    own = lambda task: os.getpid()  # noqa: E731
+    results = list(share_with_processes(process_of, own, range(3), processes=3, threads=1))
+    assert len(set(results)) == 3
+
+
+def process_of(task: int) -> int:
+    time.sleep(1)  # until the others have started, so that none takes two
+    return os.getpid()
+
+
+def test_processes_that_were_started_early_are_used_and_end():
+    before = set(multiprocessing.active_children())
+    with started_early(2, 1, "render_fit.core.files"):
+        (early,) = set(multiprocessing.active_children()) - before
+        results = share_with_processes(modules_of, lambda task: (0, False), range(2), processes=2, threads=1)
+        assert (early.pid, True) in set(results)
+    with started_early(3, 1, "torch"):  # nothing is left to do
+        assert len(set(multiprocessing.active_children()) - before) == 2
+    assert set(multiprocessing.active_children()) == before
+
+
+def modules_of(task: int) -> tuple[int, bool]:
+    return os.getpid(), "render_fit.core.files" in sys.modules
 
 
 class Result:
@@ -51,7 +87,11 @@ def make_result(task: int) -> Result:
 @pytest.mark.parametrize("ordered", [True, False])
 def test_a_result_is_not_kept_once_the_next_was_taken(ordered: bool):
     # ten thousand photos' reports would fill the memory
-    results = map_in_processes(make_result, range(6), processes=2, threads=1, ordered=ordered)
+    processes = {"processes": 2, "threads": 1}
+    if ordered:
+        results = map_in_processes(make_result, range(6), **processes)
+    else:
+        results = share_with_processes(make_result, make_result, range(6), **processes)
     seen = [weakref.ref(next(results)) for _ in range(6)]
     assert [reference() for reference in seen[:-1]] == [None] * 5
     assert list(results) == []
@@ -64,6 +104,8 @@ def test_one_process_is_the_calling_one():
 def test_a_dead_process_is_an_input_error():
     with pytest.raises(InputError, match="fewer --jobs"):
         list(map_in_processes(describe, [1, -1], processes=2, threads=1, shared=(0,)))
+    with pytest.raises(InputError, match="fewer --jobs"):
+        list(share_with_processes(describe, abs, [-1, 1], processes=2, threads=1, shared=(0,)))
 
 
 PARENT = """

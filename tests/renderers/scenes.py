@@ -58,6 +58,27 @@ def _fan() -> trimesh.Trimesh:
     return trimesh.Trimesh(vertices, [[0, 1, 2], [1, 0, 3], [0, 1, 4]], process=False)
 
 
+def _crumpled() -> trimesh.Trimesh:
+    """A closed surface that cuts itself everywhere, so that its back is seen in places."""
+    ball = _ball()
+    ball.vertices += 0.25 * np.random.default_rng(5).standard_normal(ball.vertices.shape)
+    return ball
+
+
+def _inside_out() -> trimesh.Trimesh:
+    ball = _ball()
+    ball.invert()
+    return ball
+
+
+def _one_face_turned() -> trimesh.Trimesh:
+    """A closed surface one of whose faces has its outside inside."""
+    ball = _ball()
+    faces = np.array(ball.faces)
+    faces[7] = faces[7, ::-1]
+    return trimesh.Trimesh(ball.vertices, faces, process=False)
+
+
 MESHES = {
     "one ball": _ball,
     "a rod in front of a ball": lambda: _ball() + _rod(0.1, 0.05, 2.4),
@@ -66,13 +87,19 @@ MESHES = {
     "partly outside the image": lambda: _ball(0.62, 0.5) + _rod(-0.7, 0.0, 3.0, 2.5),
     "slivers and faces without area": _slivers,
     "three faces at an edge": _fan,
+    "a ball turned inside out": _inside_out,
+    "a ball with one face turned": _one_face_turned,
+    "an open bowl": lambda: trimesh.Trimesh(_ball().vertices, _ball().faces[:50], process=False),
     "partly behind the camera": lambda: _ball() + _rod(0.0, 0.1, -0.2, 0.8),
 }
+
+CUT_THEMSELVES = {"a crumpled ball": _crumpled}
+"""Surfaces in which the visible part changes where there is no edge: for silhouettes only."""
 
 
 def scene(name: str) -> Scene:
     """A mesh by name, its vertices displaced by up to 5 mm so that no two edges lie on one line."""
-    mesh = MESHES[name]()
+    mesh = (MESHES | CUT_THEMSELVES)[name]()
     generator = torch.Generator().manual_seed(3)
     vertices = torch.tensor(np.array(mesh.vertices))
     if name != "slivers and faces without area":

@@ -10,7 +10,7 @@ from render_fit.core.cameras import Camera, camera_from_focal
 from render_fit.renderers import CpuRenderer, RenderOutput, RenderSettings
 from render_fit.renderers.reference import ReferenceRenderer
 from tests.renderers.closeness import assert_close, distance
-from tests.renderers.scenes import MESHES, Scene, scene
+from tests.renderers.scenes import CUT_THEMSELVES, MESHES, Scene, scene
 
 SOFT = ("silhouette", "parts", "depth", "normals")
 
@@ -45,6 +45,15 @@ def test_same_as_reference(name: str, silhouette: str, borders: str) -> None:
     expected = gradients(reference, one.vertices)
     for image, grad in gradients(ours, one.vertices).items():
         assert_close(grad, expected[image], TOLERANCE)
+
+
+@pytest.mark.parametrize("silhouette", ["contour", "softras"])
+@pytest.mark.parametrize("name", MESHES | CUT_THEMSELVES)
+def test_a_silhouette_alone_is_the_one_drawn_with_everything_else(name: str, silhouette: str) -> None:
+    # alone it looks at fewer faces
+    one, settings = scene(name), RenderSettings(silhouette=silhouette, sigma_px=1.2)
+    alone = draw(CpuRenderer(), one, settings, outputs=("silhouette",))
+    assert_close(alone.silhouette, draw(ReferenceRenderer(), one, settings).silhouette, TOLERANCE)
 
 
 def test_a_ball_behind_a_long_slanted_face_keeps_its_share() -> None:

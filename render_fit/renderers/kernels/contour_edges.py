@@ -23,6 +23,7 @@ class Topology:
         edges: (E, 2) int32 vertex indices, lower first. An edge where k > 2 faces meet occurs ⌈k/2⌉ times.
         edge_faces: (E, 2) int32 faces at each edge, ascending, −1 where there is none.
         edge_is_crowded: (E,) bool, whether three or more faces meet there.
+        is_closed: Whether the surface has no border and its faces agree on which side is outside.
         n_vertices: One more than the highest vertex index.
     """
 
@@ -30,6 +31,7 @@ class Topology:
     edges: np.ndarray
     edge_faces: np.ndarray
     edge_is_crowded: np.ndarray
+    is_closed: bool
     n_vertices: int
 
 
@@ -62,13 +64,28 @@ def _make(faces: np.ndarray) -> Topology:
     edge_faces = np.full((len(edge_of_row), 2), -1, dtype=np.int32)
     edge_faces[:, 0] = face_of_side[first]
     edge_faces[has_second, 1] = face_of_side[first[has_second] + 1]
+    directed = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    is_closed = bool((count == 2).all()) and len(np.unique(directed, axis=0)) == len(directed)
     return Topology(
         faces=np.ascontiguousarray(faces, dtype=np.int32),
         edges=np.ascontiguousarray(edges[edge_of_row], dtype=np.int32).reshape(-1, 2),
         edge_faces=edge_faces,
         edge_is_crowded=count[edge_of_row] > 2,
+        is_closed=is_closed,
         n_vertices=int(faces.max()) + 1 if n_faces else 0,
     )
+
+
+def covering_faces(topology: Topology, orientation: np.ndarray) -> np.ndarray:
+    """Orientations with ``DROPPED`` for faces that are not needed to tell which points the mesh covers.
+
+    A line of sight enters a closed surface as often as it leaves it, also where the surface cuts itself, so the faces
+    of one orientation cover what all cover. Of an image in which a face is not rendered, all faces are needed.
+    """
+    if not topology.is_closed:
+        return orientation
+    spared = (orientation < 0) & (orientation < DROPPED).all(axis=1, keepdims=True)
+    return np.where(spared, np.int8(DROPPED), orientation)
 
 
 @kernel(inline=True)

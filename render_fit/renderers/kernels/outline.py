@@ -15,12 +15,12 @@ import numpy as np
 from numba import prange
 
 from render_fit.renderers.kernels.compiling import kernel
-from render_fit.renderers.kernels.contour_edges import contour_edges, is_drawn, sign_at
+from render_fit.renderers.kernels.contour_edges import contour_edges, covering_faces, is_drawn, sign_at
 from render_fit.renderers.kernels.grid import all_face_boxes, bin_boxes, edge_boxes, face_at
 from render_fit.renderers.kernels.parts import N_PARTS
 from render_fit.renderers.kernels.rasterize import BANDS
 
-CELL_SHARE = 0.7
+CELL_SHARE = 1.0
 # Side of the grid cells, in mean lengths of a contour edge. At hands and face a cell of 4 px has over 1,000 faces at
 # 224²; smaller cells cost more in listing than they save.
 
@@ -233,7 +233,8 @@ def trace_outline(xy, z, topology, orientation, height, width, radius, face_part
         (B,) int64 number of pieces in each image; the rest of the arrays is undefined.
     """
     n_batch = len(xy)
-    parts = np.empty(0, np.int64) if face_parts is None else face_parts
+    by_part = face_parts is not None
+    parts = face_parts if by_part else np.empty(0, np.int64)
     pad = radius + MARGIN_PX
     kept, begins, reach, ends = contour_edges(
         xy, orientation, topology.edges, topology.edge_faces, topology.edge_is_crowded, parts,
@@ -251,7 +252,8 @@ def trace_outline(xy, z, topology, orientation, height, width, radius, face_part
     box = np.empty((len(kept), 4), np.int32)
     edge_boxes(ends, left, top, cell, n_columns, n_rows, box)
     edge_lists = bin_boxes(box, first, n_columns, n_rows)
-    face_box, face_first = all_face_boxes(xy, topology.faces, orientation, left, top, cell, n_columns, n_rows, HAIR_PX)
+    covering = orientation if by_part else covering_faces(topology, orientation)
+    face_box, face_first = all_face_boxes(xy, topology.faces, covering, left, top, cell, n_columns, n_rows, HAIR_PX)
     face_lists = bin_boxes(face_box, face_first, n_columns, n_rows)
     capacity = 4 * len(kept) // BANDS + 64
     while True:

@@ -1,4 +1,4 @@
-"""Importing the library quickly."""
+"""Importing torch without garbage collection."""
 
 from __future__ import annotations
 
