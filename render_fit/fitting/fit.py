@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from render_fit.bodies.body import Body
-from render_fit.bodies.clothing import ClothingBasis, clothing_basis
 from render_fit.bodies.parameters import BodyParameters
-from render_fit.core.cameras import Camera, check_camera
-from render_fit.core.errors import InputError
-from render_fit.core.plausibility import check_height
+from render_fit.core.cameras import Camera
 from render_fit.core.threads import one_torch_thread
+from render_fit.fitting.beginning import begin, first_hypotheses
 from render_fit.fitting.context import FitContext
-from render_fit.fitting.initialisation import default_hypotheses
-from render_fit.fitting.known_height import of_height
 from render_fit.fitting.recipe import Recipe, Stage, load_recipe
-from render_fit.fitting.regressor_initialisation import regressor_hypotheses
 from render_fit.fitting.report import NO_GRADIENT, result_of
 from render_fit.fitting.resolve import ResolvedRecipe, resolve
 from render_fit.fitting.result import FitResult
@@ -38,13 +31,9 @@ from render_fit.fitting.stages import (
 from render_fit.fitting.variables import Variables
 from render_fit.losses.registry import Number
 from render_fit.losses.term import Term
-from render_fit.observations.camera_source import ASSUMED, assumed_camera
 from render_fit.observations.observation import Observation
 from render_fit.regressors.network import Regressor
 from render_fit.renderers.base import Renderer
-
-START_JITTER_RAD = 0.1
-"""Standard deviation of the random rotation added to every joint and to the body at the start."""
 
 
 def fit_image(
@@ -178,58 +167,109 @@ def fit_all(
     clock = time.perf_counter()
     worn: Clothing = clothing if clothing is not None else resolved.recipe.clothing
     known = cameras if cameras is not None else [None] * len(observations)
-    begun = [_begun(*each, resolved, height_m, worn) for each in zip(observations, known, strict=True)]
-    contexts, notes = [context for context, _ in begun], [notes for _, notes in begun]
-    people = range(len(contexts))
+    begun = [begin(*each, resolved, height_m, worn) for each in zip(observations, known, strict=True)]
     search, refinement = search_and_refinement(resolved.recipe, worn)
-    found = [_starts(context, torch.Generator().manual_seed(seed)) for context in contexts]
-    starts = [variables[:1] for variables in found]
-    records: list[list[StageRecord]] = [[] for _ in people]
+    fitted = run_stages([context for context, _ in begun], search, refinement, seed, progress, watch)
+    total = round((time.perf_counter() - clock) / len(begun), 4)
+    results = []
+    for (context, notes), one in zip(begun, fitted, strict=True):
+        notes += one.notes
+        seconds = one.seconds | {"total": total}
+        results.append(result_of(context, one.before, one.best, seconds, notes, resolved.record(), one.acted))
+    return results
+
+
+@dataclass
+class Fitted:
+    """What the stages made of one image.
+
+    Attributes:
+        found: Hypotheses that remain, best first by the last stage's objective.
+        before: The hypothesis that refinement is compared with.
+        best: The best hypothesis under the final objective.
+        records: One for each stage that was run.
+        moved: Whether each stage that led to ``found`` moved anything.
+        notes: What is to be told about the stages.
+    """
+
+    found: Variables
+    before: Variables
+    best: Variables
+    records: list[StageRecord] = field(default_factory=list)
+    moved: list[bool] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Time of each stage."""
+        return {record.name: round(record.seconds, 4) for record in self.records}
+
+    @property
+    def acted(self) -> bool:
+        """Whether a stage moved anything, or there was none."""
+        return not self.moved or any(self.moved)
+
+
+def run_stages(
+    contexts: Sequence[FitContext],
+    search: list[Stage],
+    refinement: list[Stage],
+    seed: int = 0,
+    progress: StageProgress | None = None,
+    watch: Callable[[int, str, BodyParameters], None] | None = None,
+) -> list[Fitted]:
+    """Runs stages for several images side by side, each from its own first hypotheses.
+
+    Args:
+        contexts: What the stages of each fit share; recipe and body are the same.
+        search: Stages that render nothing.
+        refinement: Stages that render.
+        seed: Seed of the starting poses of each.
+        progress: Called with (stage, iterations done, all iterations).
+        watch: Called after each stage with the image's index, the stage and the best hypothesis so far.
+    """
+    images = range(len(contexts))
+    body, found = contexts[0].body, [first_hypotheses(c, torch.Generator().manual_seed(seed)) for c in contexts]
+    fitted = [Fitted(variables, variables[:1], variables[:1]) for variables in found]
 
     def run(stage: Stage, best: list[Variables], show: bool = True) -> list[int]:
         """Runs a stage for all whom it can be run for; they are returned, and ``best`` and ``records`` updated."""
-        able = [i for i in people if contexts[i].can_run(stage)]
+        able = [i for i in images if contexts[i].can_run(stage)]
         for i in able:
             if "offsets" in stage.free and best[i].offsets is None:
-                free = torch.zeros(len(best[i]), resolved.body.n_vertices, 3)
-                best[i] = best[i].with_values({"offsets": free})
+                best[i] = best[i].with_values({"offsets": torch.zeros(len(best[i]), body.n_vertices, 3)})
         solved = run_stage_of_all(
             [contexts[i] for i in able], stage, [best[i] for i in able], progress if show else None
         )
         for i, (best[i], record) in zip(able, solved, strict=True):
-            records[i].append(record)
+            fitted[i].records.append(record)
             if watch is not None and show:
-                watch(i, stage.name, best[i][:1].detached().parameters(resolved.body, contexts[i].clothing_basis))
+                watch(i, stage.name, best[i][:1].detached().parameters(body, contexts[i].clothing_basis))
         return able
 
     for stage in search:
-        run(stage, found)
-    moved = [[record.moved for record in of_one] for of_one in records]
-    if resolved.regressor is not None:
-        before = starts
-    else:
+        for i in run(stage, found):
+            fitted[i].moved.append(fitted[i].records[-1].moved)
+    if contexts[0].predicted is None:
         # The result of keypoints alone: no rendering took part in its selection.
-        before = [records[i][-1].best if records[i] else found[i][:1] for i in people]
+        before = [one.records[-1].best if one.records else found[i][:1] for i, one in enumerate(fitted)]
         baseline = keypoint_continuation(search, refinement)
         if baseline is not None:
             run(baseline, before, show=False)
+        for one, variables in zip(fitted, before, strict=True):
+            one.before = variables
     for stage in refinement:
         able = run(stage, found)
-        for i in people:
+        for i, one in enumerate(fitted):
             if i not in able:
-                notes[i].append(f"stage {stage.name!r} skipped: nothing that its terms compare with was observed")
+                one.notes.append(f"stage {stage.name!r} skipped: nothing that its terms compare with was observed")
                 continue
-            moved[i].append(records[i][-1].moved)
-            if not moved[i][-1]:
-                notes[i].append(f"stage {stage.name!r} moved nothing: {NO_GRADIENT}")
-    best = [_best(context, variables) for context, variables in zip(contexts, found, strict=True)]
-    total = round((time.perf_counter() - clock) / len(contexts), 4)
-    results = []
-    for i, context in enumerate(contexts):
-        seconds = {record.name: round(record.seconds, 4) for record in records[i]} | {"total": total}
-        acted = any(moved[i]) or not moved[i]
-        results.append(result_of(context, before[i], best[i], seconds, notes[i], resolved.record(), acted))
-    return results
+            one.moved.append(one.records[-1].moved)
+            if not one.moved[-1]:
+                one.notes.append(f"stage {stage.name!r} moved nothing: {NO_GRADIENT}")
+    for one, context, variables in zip(fitted, contexts, found, strict=True):
+        one.found, one.best = variables, _best(context, variables)
+    return fitted
 
 
 @torch.no_grad()
@@ -237,88 +277,3 @@ def _best(context: FitContext, variables: Variables) -> Variables:
     """The best hypothesis under the final objective."""
     index = int(context.final.loss(variables).nan_to_num(torch.inf).argmin())
     return variables[index : index + 1]
-
-
-def _begun(
-    observation: Observation,
-    camera: Camera | None,
-    resolved: ResolvedRecipe,
-    height_m: float | None,
-    worn: Clothing,
-) -> tuple[FitContext, list[str]]:
-    """What the stages of one fit share, and the first of its notes."""
-    if not _has_evidence(observation):
-        raise InputError("nothing to fit to: neither mask nor keypoints were observed")
-    recipe, body, network = resolved.recipe, resolved.body, resolved.regressor
-    basis = None if worn == "none" else clothing_basis(body)
-    notes = list(observation.notes)
-    if height_m is not None:
-        check_height(height_m, f"height_m {height_m:g}")
-    if camera is not None:
-        check_camera(camera, "camera")
-    else:
-        camera, source = observation.camera, observation.source.get("camera")
-        if camera is None or source == ASSUMED:
-            camera = assumed_camera(*observation.image_size)
-            focal = float(camera.K[0, 0, 0])
-            notes.append(f"focal length is a guess: {focal:.0f} px, the image's diagonal (a 43 mm lens on 35 mm film)")
-    if height_m is None:
-        notes.append("size is a guess: no standing height given, so depth and height may be scaled together")
-    if observation.mask is not None and _is_cut_off(observation.mask):
-        notes.append("the person is cut off by the image's edge: the part outside follows from the priors alone")
-    predicted = None
-    if network is not None:
-        predicted = regressor_hypotheses(body, observation, camera, network, recipe.n_betas, _dimension(basis))
-        if height_m is not None:
-            predicted = replace(predicted, variables=of_height(body, predicted.variables, height_m))
-    own = _points_of(body, observation)
-    context = FitContext(
-        recipe, body, resolved.renderer, own, camera, basis, height_m, predicted, resolved.terms, resolved.solver
-    )
-    return context, notes
-
-
-def _points_of(body: Body, observation: Observation) -> Observation:
-    """The observation with confidence 0 for keypoints that the body does not have."""
-    if observation.skeleton is None:
-        return observation
-    has = body.supports(observation.skeleton)
-
-    def known(confidence: Tensor | None) -> Tensor | None:
-        return None if confidence is None else confidence * has.to(confidence)
-
-    return replace(
-        observation, confidence=known(observation.confidence), confidence_3d=known(observation.confidence_3d)
-    )
-
-
-def _has_evidence(observation: Observation) -> bool:
-    """Whether the mask has a pixel, or a keypoint a confidence above 0."""
-    mask, confidence = observation.mask, observation.confidence
-    return (mask is not None and bool((mask >= 0.5).any())) or (confidence is not None and bool((confidence > 0).any()))
-
-
-def _is_cut_off(mask: Float[Tensor, "h w"]) -> bool:
-    """Whether a mask touches the image's edge along more than a tenth of the square root of its area."""
-    person = mask > 0.5
-    at_edge = max(int(side.sum()) for side in (person[0], person[-1], person[:, 0], person[:, -1]))
-    return at_edge > 0.1 * float(person.sum()) ** 0.5
-
-
-def _starts(context: FitContext, generator: torch.Generator) -> Variables:
-    """Hypotheses of the regressor, then the recipe's poses and yaws with random rotations added."""
-    recipe, starts = context.recipe, context.recipe.initialisation
-    dimension = _dimension(context.clothing_basis)
-    found = [] if context.predicted is None else [context.predicted.variables]
-    if starts.yaws_deg and starts.poses and (starts.use_default_poses or not found):
-        posed = default_hypotheses(
-            context.body, context.targets(0), recipe.n_betas, starts.yaws_deg, starts.poses, dimension
-        )
-        noise = START_JITTER_RAD * torch.randn(posed.pose.shape, generator=generator)
-        turn = START_JITTER_RAD * torch.randn(posed.orient.shape, generator=generator)
-        found.append(posed.with_values({"pose": posed.pose + noise, "orient": turn}).recentred())
-    return found[0] if len(found) == 1 else found[0].joined(found[1])
-
-
-def _dimension(basis: ClothingBasis | None) -> int:
-    return 0 if basis is None else basis.directions.shape[-1]

@@ -14,7 +14,8 @@ from render_fit.core import metrics
 from render_fit.core.errors import InputError
 from render_fit.core.skeletons import H36M_17, MEDIAPIPE_33
 from render_fit.evaluation.failure_modes import LIMB_JOINTS
-from render_fit.fitting.fit import _is_cut_off, fit_all, fit_image
+from render_fit.fitting.beginning import _is_cut_off
+from render_fit.fitting.fit import fit_all, fit_image
 from render_fit.fitting.recipe import Recipe
 from render_fit.fitting.resolve import resolve
 from render_fit.fitting.result import FitResult
