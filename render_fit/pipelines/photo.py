@@ -143,7 +143,7 @@ def fit_photos(
     Raises:
         MissingDependencyError: if a package is needed that is not installed.
     """
-    seen = [_attempt(_observed, job, components) for job in jobs]
+    seen = [_attempt(observed, job, components) for job in jobs]
     people = [observation for found in seen if not isinstance(found, Exception) for observation in found]
     fitted = iter(_fitted(people, components, progress))
     results: list[list[WrittenFit] | Exception] = []
@@ -165,8 +165,12 @@ def _attempt(work: Callable[..., Result], *arguments: Any) -> Result | Exception
         return error
 
 
-def _observed(job: PhotoJob, components: FitComponents) -> list[Observation]:
-    """z(I) of the chosen people."""
+def observed(job: PhotoJob, components: FitComponents) -> list[Observation]:
+    """z(I) of the chosen people of a photo.
+
+    Raises:
+        InputError: if the photo or a file about it cannot be used, or no person is found.
+    """
     options, files = components.options, job.files
     try:
         return observe(

@@ -1,0 +1,137 @@
+"""Several images of one person: read, observe, fit with one shape and one set of clothes, write one folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from render_fit.core.errors import InputError, MissingDependencyError, of_the_system
+from render_fit.core.files import prepare_output, remove_leftovers
+from render_fit.datasets.photo_folder import PhotoFiles, PhotoJob, plan_jobs, unused_observations
+from render_fit.datasets.photo_search import find_photos
+from render_fit.export.person_folder import write_person
+from render_fit.fitting.person import PersonFit, fit_person
+from render_fit.fitting.person_report import PersonReport, image_reports, person_report
+from render_fit.observations.images import read_photo
+from render_fit.observations.observation import Observation
+from render_fit.pipelines.inputs import fingerprints
+from render_fit.pipelines.options import FitOptions, check_box
+from render_fit.pipelines.photo import FitComponents, observed
+
+OnProgress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class WrittenPerson:
+    """A person whose folder has been written.
+
+    Attributes:
+        folder: The folder.
+        report: Its report.
+        left_out: What was not taken for a photo or not used, and why; sentences.
+    """
+
+    folder: Path
+    report: PersonReport
+    left_out: tuple[str, ...] = ()
+
+
+def fit_person_in(
+    paths: Sequence[Path],
+    options: FitOptions = FitOptions(),
+    out: Path = Path("out"),
+    *,
+    files: PhotoFiles = PhotoFiles(),
+    observations: Path | None = None,
+    on_progress: OnProgress | None = None,
+) -> WrittenPerson:
+    """Fits one person in several photos and writes a folder, as ``render-fit fit-person`` does.
+
+    Args:
+        paths: Photos, or folders of photos.
+        options: Options of the fit.
+        out: Output folder.
+        files: Label space of the part maps in ``observations``; files of a single photo.
+        observations: Folder with files about the photos, as in `fit_folder`.
+        on_progress: Called with (what is done, steps done, all steps).
+
+    Returns:
+        The written person. A photo in which nobody is found is told in the report; the others go on.
+
+    Raises:
+        InputError: if nobody is found in any photo, or a path or a value cannot be used.
+        MissingDependencyError: if a package is needed that is not installed.
+    """
+    emit = on_progress or (lambda what, done, total: None)
+    remove_leftovers(out)
+    found = find_photos(list(paths), observations)
+    check_box(options.box, len(found.images))
+    jobs = plan_jobs(found.images, files=files, observations=observations)
+    left_out = found.left_out if observations is None else found.left_out + unused_observations(jobs, observations)
+    components = FitComponents(options)
+    _ = components.renderer  # an invalid recipe or a missing renderer is reported before any work
+    prepare_output(out)
+    seen, missing = _observed(jobs, components, emit)
+    if not seen:
+        raise InputError(f"no person in any of {len(jobs)} images; {next(iter(missing.values()))}")
+    resolved = components.resolved
+    fit = fit_person(
+        list(seen.values()),
+        resolved,
+        height_m=options.height_m,
+        clothing=options.clothing,
+        seed=options.seed,
+        progress=emit,
+    )
+    report = person_report(image_reports([job.name for job in jobs], missing, fit), fit, resolved.record())
+    by_name = {job.name: job for job in jobs}
+    every = _with_missing(fit, [job.name for job in jobs], missing)
+    sizes = [one.file_size or one.image_size for one in seen.values()]
+    size_of = dict(zip(seen, sizes, strict=True))
+    write_person(
+        out,
+        list(by_name),
+        every,
+        components.body,
+        components.renderer,
+        photo=lambda index: read_photo(jobs[index].image).image,
+        file_sizes=[size_of.get(name, sizes[0]) for name in by_name],
+        report={
+            **report.model_dump(mode="json"),
+            "options": options.plain(),
+            "inputs": {job.name: fingerprints(job, options) for job in jobs},
+            "image_paths": {job.name: str(job.image) for job in jobs},
+        },
+        save=[kind for kind in options.save if kind != "gif"] if options.save != FitOptions().save else (),
+        progress=lambda done, total: emit("writing", done, total),
+    )
+    return WrittenPerson(out, report, left_out)
+
+
+def _observed(
+    jobs: Sequence[PhotoJob], components: FitComponents, emit: OnProgress
+) -> tuple[dict[str, Observation], dict[str, str]]:
+    """z(I) of the person in each photo, without the photo itself, by name; and why there is none."""
+    seen: dict[str, Observation] = {}
+    missing: dict[str, str] = {}
+    for number, job in enumerate(jobs):
+        emit("observing", number, len(jobs))
+        try:
+            (seen[job.name],) = observed(job, components)
+            seen[job.name] = replace(seen[job.name], image=None)
+        except MissingDependencyError:
+            raise
+        except InputError as error:
+            missing[job.name] = str(error)
+        except OSError as error:
+            if (mistake := of_the_system(error)) is None:
+                raise
+            missing[job.name] = str(mistake)
+    return seen, missing
+
+
+def _with_missing(fit: PersonFit, names: Sequence[str], missing: dict[str, str]) -> PersonFit:
+    """The fit with None for images without an observation."""
+    results = iter(fit.results)
+    return replace(fit, results=[None if name in missing else next(results) for name in names])
