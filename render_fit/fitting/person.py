@@ -18,14 +18,14 @@ from render_fit.core.threads import one_torch_thread
 from render_fit.fitting.beginning import begin
 from render_fit.fitting.context import FitContext
 from render_fit.fitting.fit import Fitted, run_stages
-from render_fit.fitting.joint import JointProblem, with_shared
+from render_fit.fitting.joint import SHARED, JointProblem, with_shared
 from render_fit.fitting.quality import fit_status, quality
 from render_fit.fitting.recipe import Stage
 from render_fit.fitting.report import result_of
 from render_fit.fitting.resolve import ResolvedRecipe
 from render_fit.fitting.result import FitResult
 from render_fit.fitting.solvers import make_solver, moves_offsets
-from render_fit.fitting.stages import Clothing, StageProgress, search_and_refinement
+from render_fit.fitting.stages import Clothing, StageProgress, run_stage_of_all, search_and_refinement
 from render_fit.fitting.variables import SCALES, Variables
 from render_fit.observations.observation import Observation
 
@@ -124,6 +124,10 @@ def fit_person(
     chosen = [contexts[i] for i in images]
     _share_looseness(chosen)
     variables = _taken_along(reduce(Variables.joined, [alone[i].best for i in images]), betas, response, posed)
+    variables = _solved(chosen, posed, variables, progress)
+    timed(f"{posed.name}, all images")
+    variables = _posed_again(chosen, posed, variables, progress)
+    timed(f"{posed.name}, poses again")
     for stage in (posed, *dressing):
         if "offsets" in stage.free and variables.offsets is None:
             variables = replace(variables, offsets=torch.zeros(len(variables), resolved.body.n_vertices, 3))
@@ -139,6 +143,24 @@ def fit_person(
         results[i] = result_of(contexts[i], alone[i].before, found, share, notes, resolved.record(), True)
     seconds["total"] = total
     return PersonFit(results, left_out, variables.betas[0], torch.linalg.inv(told.sum(dim=0)), disagreement, seconds)
+
+
+def _posed_again(
+    contexts: Sequence[FitContext], stage: Stage, variables: Variables, progress: StageProgress | None
+) -> Variables:
+    """Poses of each image from all of the stage's hypotheses, for the shape that all images agree on.
+
+    An image alone takes a bent leg for a long one; what its length is, other images have told.
+    """
+    free = tuple(name for name in stage.free if name not in SHARED)
+    again = stage.model_copy(
+        update={"name": f"{stage.name}, poses again", "free": free, "n_hypotheses": 1, "estimate_looseness": False}
+    )
+    found = []
+    for begin, end in pairwise([*range(0, len(contexts), SIDE_BY_SIDE), len(contexts)]):
+        starts = [variables[i : i + 1] for i in range(begin, end)]
+        found += [one for one, _ in run_stage_of_all(contexts[begin:end], again, starts, progress)]
+    return reduce(Variables.joined, found)
 
 
 def _failed(contexts: Sequence[FitContext], alone: Sequence[Fitted]) -> dict[int, str]:
