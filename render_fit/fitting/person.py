@@ -18,7 +18,7 @@ from render_fit.core.threads import one_torch_thread
 from render_fit.fitting.beginning import begin
 from render_fit.fitting.context import FitContext
 from render_fit.fitting.fit import Fitted, run_stages
-from render_fit.fitting.joint import SHARED, JointProblem, with_shared
+from render_fit.fitting.joint import SHARED, Coupling, JointProblem, with_shared
 from render_fit.fitting.quality import fit_status, quality
 from render_fit.fitting.recipe import Stage
 from render_fit.fitting.report import result_of
@@ -27,6 +27,7 @@ from render_fit.fitting.result import FitResult
 from render_fit.fitting.solvers import make_solver, moves_offsets
 from render_fit.fitting.stages import Clothing, StageProgress, run_stage_of_all, search_and_refinement
 from render_fit.fitting.variables import SCALES, Variables
+from render_fit.losses.between_images import ImagesOfOne, make_between_term
 from render_fit.observations.observation import Observation
 
 SIDE_BY_SIDE = 8
@@ -70,6 +71,7 @@ def fit_person(
     cameras: Sequence[Camera | None] | None = None,
     height_m: float | None = None,
     clothing: Clothing | None = None,
+    seconds: Sequence[float] | None = None,
     seed: int = 0,
     progress: StageProgress | None = None,
 ) -> PersonFit:
@@ -86,6 +88,7 @@ def fit_person(
         cameras: Camera of each photo, or None for the observation's.
         height_m: Standing height, metres, if known.
         clothing: ``none``, ``smooth`` or ``free``; the recipe's if None.
+        seconds: Time of each image, for a video; the recipe's terms on motion need it.
         seed: Seed of the starting poses.
         progress: Called with (stage, iterations done, all iterations).
 
@@ -100,10 +103,10 @@ def fit_person(
     known = cameras if cameras is not None else [None] * len(observations)
     begun = [begin(*each, resolved, height_m, worn) for each in zip(observations, known, strict=True)]
     contexts = [context for context, _ in begun]
-    seconds: dict[str, float] = {}
+    took: dict[str, float] = {}
 
     def timed(name: str) -> None:
-        seconds[name] = round(time.perf_counter() - clock - sum(seconds.values()), 4)
+        took[name] = round(time.perf_counter() - clock - sum(took.values()), 4)
 
     alone = _each_alone(contexts, resolved, seed, progress)
     timed("each image alone")
@@ -123,15 +126,16 @@ def fit_person(
         images, told, response = [images[place] for place in kept], told[kept], response[kept]
     chosen = [contexts[i] for i in images]
     _share_looseness(chosen)
+    coupling = _coupling(resolved, None if seconds is None else [seconds[i] for i in images])
     variables = _taken_along(reduce(Variables.joined, [alone[i].best for i in images]), betas, response, posed)
-    variables = _solved(chosen, posed, variables, progress)
+    variables = _solved(chosen, posed, variables, coupling, progress)
     timed(f"{posed.name}, all images")
     variables = _posed_again(chosen, posed, variables, progress)
     timed(f"{posed.name}, poses again")
     for stage in (posed, *dressing):
         if "offsets" in stage.free and variables.offsets is None:
             variables = replace(variables, offsets=torch.zeros(len(variables), resolved.body.n_vertices, 3))
-        variables = _solved(chosen, stage, variables, progress)
+        variables = _solved(chosen, stage, variables, coupling if stage is posed else None, progress)
         timed(f"{stage.name}, all images")
     told, _ = _told(chosen, posed, variables)
     total = round(time.perf_counter() - clock, 4)
@@ -141,8 +145,8 @@ def fit_person(
         notes = [*begun[i][1], *alone[i].notes]
         found = variables[place : place + 1]
         results[i] = result_of(contexts[i], alone[i].before, found, share, notes, resolved.record(), True)
-    seconds["total"] = total
-    return PersonFit(results, left_out, variables.betas[0], torch.linalg.inv(told.sum(dim=0)), disagreement, seconds)
+    took["total"] = total
+    return PersonFit(results, left_out, variables.betas[0], torch.linalg.inv(told.sum(dim=0)), disagreement, took)
 
 
 def _posed_again(
@@ -157,9 +161,9 @@ def _posed_again(
         update={"name": f"{stage.name}, poses again", "free": free, "n_hypotheses": 1, "estimate_looseness": False}
     )
     found = []
-    for begin, end in pairwise([*range(0, len(contexts), SIDE_BY_SIDE), len(contexts)]):
-        starts = [variables[i : i + 1] for i in range(begin, end)]
-        found += [one for one, _ in run_stage_of_all(contexts[begin:end], again, starts, progress)]
+    for first, end in pairwise([*range(0, len(contexts), SIDE_BY_SIDE), len(contexts)]):
+        starts = [variables[i : i + 1] for i in range(first, end)]
+        found += [one for one, _ in run_stage_of_all(contexts[first:end], again, starts, progress)]
     return reduce(Variables.joined, found)
 
 
@@ -184,8 +188,30 @@ def _told(
     return arrow.reduced(FLOOR), arrow.response(FLOOR)
 
 
+def _coupling(resolved: ResolvedRecipe, seconds: Sequence[float] | None) -> Coupling | None:
+    """The recipe's terms between images as a function of the variables; those on motion only with times."""
+    made = [
+        (setting.weight, make_between_term(name, setting.options)) for name, setting in resolved.recipe.between.items()
+    ]
+    terms = [one for one in made if seconds is not None or not getattr(one[1], "requires_time", False)]
+    times = None if seconds is None else torch.tensor(seconds, dtype=torch.float32)
+    if not terms:
+        return None
+
+    def value(variables: Variables) -> Float[Tensor, ""]:
+        bare = replace(variables, clothing=None, offsets=None)
+        images = ImagesOfOne(resolved.body, bare.parameters(resolved.body), bare.pose_rotvec, times)
+        return torch.stack([weight * term(images) for weight, term in terms]).sum()
+
+    return value
+
+
 def _solved(
-    contexts: Sequence[FitContext], stage: Stage, variables: Variables, progress: StageProgress | None
+    contexts: Sequence[FitContext],
+    stage: Stage,
+    variables: Variables,
+    coupling: Coupling | None,
+    progress: StageProgress | None,
 ) -> Variables:
     """One stage, for all images at once."""
     solver, settings = contexts[0].solver_of(stage), stage.solver
@@ -196,7 +222,7 @@ def _solved(
         if progress is not None:
             progress(f"{stage.name}, all images", done, total)
 
-    found, _ = _joint(contexts, stage).minimise(
+    found, _ = replace(_joint(contexts, stage), coupling=coupling).minimise(
         variables, stage.free, solver, settings.iterations, settings.tolerance, settings.whiten, tell
     )
     return found

@@ -92,7 +92,11 @@ class Objective:
         return self._subset(lambda _, term: getattr(term, "skeletal", False))
 
     def shared(self, count: int) -> Objective:
-        """The objective for one of several images of a person: weights of terms ``of_shape`` are divided by ``count``."""
+        """The objective of one of several images of a person: weights of terms ``of_shape`` are divided by ``count``.
+
+        Args:
+            count: Number of images.
+        """
         share = {name: 1 / count if getattr(w.term, "of_shape", False) else 1.0 for name, w in self.terms.items()}
         return Objective({name: (w.weight * share[name], w.term) for name, w in self.terms.items()})
 
