@@ -1,0 +1,137 @@
+"""Writes a saved fit for other programs: Blender, Unity, three.js, tools for SMPL (docs/animation.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+
+from render_fit.bodies import Body
+from render_fit.core.array_files import write_arrays
+from render_fit.core.errors import InputError
+from render_fit.core.files import write_bytes
+from render_fit.export.amass import amass_arrays
+from render_fit.export.animation_kinds import ANIMATION_KINDS, check_animation_files
+from render_fit.export.bvh import bvh
+from render_fit.export.meshes import write_mesh
+from render_fit.export.motion import Motion, motion_of
+from render_fit.export.parameters import SavedFit
+from render_fit.export.pose_correctives import corrective_targets
+from render_fit.export.skinned_glb import INFLUENCES, skinned_glb
+
+
+@dataclass(frozen=True)
+class AnimationFile:
+    """A file that was written.
+
+    Attributes:
+        path: The file.
+        content: What is in it.
+        losses: What of the fit is not in it, or not everywhere read; a sentence each.
+    """
+
+    path: Path
+    content: str
+    losses: tuple[str, ...] = ()
+
+
+def write_animation_files(
+    saved: SavedFit,
+    body: Body,
+    files: Sequence[Path],
+    *,
+    fps: float | None = None,
+    ground: bool = False,
+    correctives: bool = True,
+    colours: UInt8[np.ndarray, "v 3"] | None = None,
+    frame: int = 0,
+) -> list[AnimationFile]:
+    """Writes a saved fit as ``.glb`` (skinned, animated), ``.bvh``, ``.npz`` (AMASS), ``.obj``, ``.ply``.
+
+    Args:
+        saved: Content of ``params.npz``.
+        body: The body that it was fitted with.
+        files: Files to write, each atomically, in existing folders.
+        fps: Frames a second; None: those of the fit, or `motion.DEFAULT_FPS` where it has none.
+        ground: Whether to move the motion so that its lowest point is on the ground and its first frame above the
+            origin; else the camera is at the origin. Meshes of one frame stay in camera coordinates.
+        correctives: Whether a ``.glb`` has morph targets for the body's pose correctives.
+        colours: (V, 3) sRGB 0–255 of the vertices of ``.glb``, ``.obj`` and ``.ply``.
+        frame: Frame of ``.obj`` and ``.ply``, counted from 0.
+
+    Returns:
+        What was written, in the order of ``files``.
+
+    Raises:
+        InputError: if an ending is not known, there is no such frame, or a file cannot be written.
+    """
+    check_animation_files(files)
+    if not 0 <= frame < len(saved.poses):
+        raise InputError(f"--frame {frame}: the fit has {len(saved.poses)} frames, counted from 0")
+    motion = motion_of(saved, body, fps)
+    if ground:
+        motion = motion.on_the_ground()
+    written = []
+    for file in files:
+        kind = file.suffix.lower()
+        if kind == ".glb":
+            losses = _write_glb(file, motion, correctives, colours)
+        elif kind == ".bvh":
+            write_bytes(file, bvh(motion).encode())
+            losses = ()
+        elif kind == ".npz":
+            losses = _write_amass(file, motion)
+        else:
+            with torch.no_grad():
+                vertices = body(saved.parameters()[frame]).vertices[0]
+            write_mesh(file, vertices.numpy(), body.faces.numpy(), vertex_colours=colours)
+            losses = ()
+        length = f"frame {frame}" if kind in (".obj", ".ply") else _length(motion)
+        written.append(AnimationFile(file, f"{ANIMATION_KINDS[kind]}, {length}", losses))
+    return written
+
+
+def _write_glb(
+    file: Path, motion: Motion, correctives: bool, colours: UInt8[np.ndarray, "v 3"] | None
+) -> tuple[str, ...]:
+    """Writes a GLB; what is not in it."""
+    targets, losses = corrective_targets(motion), []
+    if targets is not None and correctives:
+        losses.append(
+            f"the body's pose correctives are {len(targets.directions)} morph targets, "
+            f"at most {1000 * targets.error_m:.2f} mm off at these frames"
+        )
+    elif targets is not None:
+        losses.append(
+            f"without the body's pose correctives, which move vertices by up to {1000 * targets.left_out_m:.1f} mm"
+        )
+    most = int((motion.body.weights > 0).sum(1).max())
+    if most > INFLUENCES:
+        losses.append(
+            f"up to {most} joints move a vertex; three.js and others read {INFLUENCES}, and bend it a little otherwise"
+        )
+    write_bytes(file, skinned_glb(motion, targets if correctives else None, colours))
+    return tuple(losses)
+
+
+def _write_amass(file: Path, motion: Motion) -> tuple[str, ...]:
+    """Writes an AMASS file; what is not in it."""
+    arrays, losses = amass_arrays(motion), []
+    own = f"betas_{motion.body.name}"
+    if own in arrays:
+        losses.append(f"SMPL has another shape space: betas are zero, those of the {motion.body.name} body are {own}")
+    if motion.parameters.offsets is not None:
+        losses.append("without the clothes")
+    write_arrays(file, **arrays)
+    return tuple(losses)
+
+
+def _length(motion: Motion) -> str:
+    """Number of frames and their duration."""
+    if len(motion) == 1:
+        return "one pose"
+    return f"{len(motion):,} frames, {(len(motion) - 1) / motion.fps:.2f} s at {motion.fps:g} a second"
