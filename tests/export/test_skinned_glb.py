@@ -1,0 +1,168 @@
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import trimesh
+
+from render_fit.bodies import Body, load_body, open_body, smpl_arrays
+from render_fit.core.skeletons import SMPL_24
+from render_fit.export.motion import motion_of
+from render_fit.export.pose_correctives import corrective_targets
+from render_fit.export.skinned_glb import influences, skinned_glb
+from tests.export.gltf_reader import Gltf
+from tests.export.motions import body_with_correctives, moving_fit, seen_upright
+
+EXACT_M = 2e-5
+"""Rounding of float32 in the body and in the file, at 3 to 4 m from the origin."""
+
+FPS = 25.0
+
+
+@pytest.fixture(scope="module")
+def walk():
+    body = open_body()
+    saved = moving_fit(body, 7)
+    return saved, body, Gltf(skinned_glb(motion_of(saved, body, FPS)))
+
+
+def posed(saved, body):
+    with torch.no_grad():
+        parameters = saved.parameters()
+        return {
+            "body": body(replace(parameters, offsets=None)).vertices.numpy(),
+            "clothed": body(parameters).vertices.numpy(),
+        }
+
+
+def test_the_skeleton_moves_body_and_clothes_as_the_body_model_does(walk):
+    saved, body, gltf = walk
+    for name, expected in posed(saved, body).items():
+        for frame in range(7):
+            vertices = gltf.vertices(name, frame / FPS)
+            np.testing.assert_allclose(vertices, seen_upright(expected[frame]), atol=EXACT_M)
+        np.testing.assert_allclose(gltf.vertices(name), seen_upright(expected[0]), atol=EXACT_M)  # not animated
+    assert gltf.duration() == pytest.approx(6 / FPS)
+    assert np.abs(gltf.vertices("body", 0) - gltf.vertices("body", 3 / FPS)).max() > 0.3
+    assert np.abs(gltf.vertices("body", 0) - gltf.vertices("clothed", 0)).max() > 0.02
+
+
+def test_the_joints_have_smpls_names_and_places(walk):
+    saved, _, gltf = walk
+    joints = gltf.joints(2 / FPS)
+    assert tuple(joints) == SMPL_24.joints
+    np.testing.assert_allclose(list(joints.values()), seen_upright(saved.joints[2]), atol=EXACT_M)
+    assert joints["head"][1] > joints["pelvis"][1] > joints["left_foot"][1]  # upright: y is up
+
+
+def test_joints_turn_the_short_way_between_frames(walk):
+    _, _, gltf = walk
+    rotations = [one for one in gltf.tree["animations"][0]["channels"] if one["target"]["path"] == "rotation"]
+    assert len(rotations) == 24
+    for channel in rotations:
+        keys = gltf.array(gltf.tree["animations"][0]["samplers"][channel["sampler"]]["output"])
+        assert (np.sum(keys[1:] * keys[:-1], axis=1) >= 0).all()  # some programs interpolate the numbers as they are
+
+
+def test_the_clothed_mesh_is_shown_and_the_body_under_it_hidden(walk):
+    _, _, gltf = walk
+    material = {mesh["name"]: gltf.tree["materials"][mesh["primitives"][0]["material"]] for mesh in gltf.tree["meshes"]}
+    assert list(material) == ["body", "clothed"]
+    assert material["clothed"].get("alphaMode", "OPAQUE") == "OPAQUE"
+    assert material["body"]["alphaMode"] == "MASK"
+    assert material["body"]["pbrMetallicRoughness"]["baseColorFactor"][3] == 0
+
+
+def test_without_clothes_there_is_one_visible_mesh():
+    body = open_body()
+    saved = moving_fit(body, 2, offsets=False)
+    gltf = Gltf(skinned_glb(motion_of(saved, body)))
+    assert [mesh["name"] for mesh in gltf.tree["meshes"]] == ["body"]
+    assert "alphaMode" not in gltf.tree["materials"][0]
+
+
+def test_a_photo_is_a_pose_without_animation():
+    body = open_body()
+    saved = moving_fit(body, 1)
+    gltf = Gltf(skinned_glb(motion_of(saved, body)))
+    assert "animations" not in gltf.tree
+    np.testing.assert_allclose(gltf.vertices("clothed"), seen_upright(posed(saved, body)["clothed"][0]), atol=EXACT_M)
+
+
+def test_pose_correctives_are_morph_targets():
+    body = body_with_correctives()
+    saved = moving_fit(body, 9)
+    motion = motion_of(saved, body, FPS)
+    targets = corrective_targets(motion)
+    assert 0 < len(targets.directions) <= 9 and targets.error_m <= 0.0005 < 0.005 < targets.left_out_m
+    exact, with_targets = posed(saved, body), Gltf(skinned_glb(motion, targets))
+    without = Gltf(skinned_glb(motion))
+    for name in ("body", "clothed"):
+        error, left_out = 0.0, 0.0
+        for frame in range(9):
+            expected = seen_upright(exact[name][frame])
+            distances = np.linalg.norm(with_targets.vertices(name, frame / FPS) - expected, axis=1)
+            error = max(error, distances.max())
+            left_out = max(left_out, np.linalg.norm(without.vertices(name, frame / FPS) - expected, axis=1).max())
+        # skinning is a convex combination of rotations: it does not enlarge a displacement
+        assert error <= targets.error_m + EXACT_M
+        assert 0.005 < left_out <= targets.left_out_m + EXACT_M
+    assert with_targets.mesh("body")["extras"]["targetNames"][0] == "corrective0"
+
+
+def test_pose_correctives_of_one_pose_are_exact():
+    body = body_with_correctives()
+    saved = moving_fit(body, 1)
+    motion = motion_of(saved, body)
+    gltf = Gltf(skinned_glb(motion, corrective_targets(motion)))
+    np.testing.assert_allclose(gltf.vertices("clothed"), seen_upright(posed(saved, body)["clothed"][0]), atol=EXACT_M)
+
+
+def test_a_body_without_correctives_has_no_targets(tmp_path):
+    body = open_body()
+    assert corrective_targets(motion_of(moving_fit(body, 2), body)) is None
+    np.savez(tmp_path / "SMPL_NEUTRAL.npz", **smpl_arrays(body))  # with correctives that are all zero
+    body = load_body(tmp_path / "SMPL_NEUTRAL.npz")
+    motion = motion_of(moving_fit(body, 2), body)
+    targets = corrective_targets(motion)
+    assert len(targets.directions) == 0
+    assert "targets" not in Gltf(skinned_glb(motion, targets)).mesh("body")["primitives"][0]
+
+
+def test_influences_keep_every_weight_in_as_few_sets_as_needed():
+    weights = torch.tensor([[0.5, 0.5, 0, 0, 0, 0], [0.1, 0.2, 0.3, 0.15, 0.25, 0.0]])
+    sets = influences(weights)
+    assert len(sets) == 2
+    assert sets[0][0].tolist() == [[0, 1, 0, 0], [2, 4, 1, 3]] and sets[0][0].dtype == np.uint8
+    np.testing.assert_allclose(sets[0][1][1], [0.3, 0.25, 0.2, 0.15])
+    assert sets[1][0].tolist() == [[0, 0, 0, 0]] * 2  # unused places have joint 0 (glTF 2.0, 3.7.3.3)
+    np.testing.assert_allclose(sets[1][1], [[0, 0, 0, 0], [0.1, 0, 0, 0]])
+    assert len(influences(weights[:1])) == 1
+    assert [joints.shape for joints, _ in influences(torch.eye(3))] == [(3, 4)]
+
+
+def test_other_programs_read_the_meshes(walk):
+    saved, body, gltf = walk
+    colours = np.tile(np.array([[188, 0, 255]], dtype=np.uint8), (body.n_vertices, 1))
+    content = skinned_glb(motion_of(saved, body, FPS), colours=colours)
+    scene = trimesh.load(io.BytesIO(content), file_type="glb", process=False)
+    assert set(scene.geometry) == {"body", "clothed"}
+    # trimesh knows no skins: what it shows is the zero pose
+    rest = body.rest_vertices(torch.from_numpy(saved.betas)[None])[0].numpy()
+    np.testing.assert_allclose(scene.geometry["body"].vertices, rest, atol=1e-6)
+    np.testing.assert_array_equal(scene.geometry["clothed"].faces, body.faces.numpy())
+    # sRGB 188 is linear 0.503 (IEC 61966-2-1)
+    np.testing.assert_allclose(Gltf(content).attributes("clothed")["COLOR_0"][0], [128 / 255, 0, 1, 1], atol=1e-6)
+    normals = gltf.attributes("body")["NORMAL"]
+    np.testing.assert_allclose(np.linalg.norm(normals, axis=1), 1, atol=1e-6)
+
+
+def test_vertices_without_faces_have_a_normal():
+    plain = open_body()
+    body = Body(
+        name="open", joint_names=plain.joint_names, parents=plain.parents, v_template=plain.v_template,
+        shapedirs=plain.shapedirs, J_regressor=plain.J_regressor, weights=plain.weights, faces=plain.faces[:100],
+    )  # fmt: skip
+    normals = Gltf(skinned_glb(motion_of(moving_fit(body, 1, offsets=False), body))).attributes("body")["NORMAL"]
+    np.testing.assert_allclose(np.linalg.norm(normals, axis=1), 1, atol=1e-6)
