@@ -21,7 +21,8 @@ from render_fit.export.meshes import write_mesh
 from render_fit.export.motion import Motion, motion_of
 from render_fit.export.parameters import SavedFit
 from render_fit.export.pose_correctives import corrective_targets
-from render_fit.export.skinned_glb import INFLUENCES, skinned_glb
+from render_fit.export.skin_weights import INFLUENCES, first_set_error_m
+from render_fit.export.skinned_glb import skinned_glb
 
 
 @dataclass(frozen=True)
@@ -109,10 +110,11 @@ def _write_glb(
         losses.append(
             f"without the body's pose correctives, which move vertices by up to {1000 * targets.left_out_m:.1f} mm"
         )
-    most = int((motion.body.weights > 0).sum(1).max())
-    if most > INFLUENCES:
+    if error_m := first_set_error_m(motion):
+        most = int((motion.body.weights > 0).sum(1).max())
         losses.append(
-            f"up to {most} joints move a vertex; three.js and others read {INFLUENCES}, and bend it a little otherwise"
+            f"up to {most} joints move a vertex; programs that read {INFLUENCES} (three.js) are up to "
+            f"{1000 * error_m:.1f} mm off"
         )
     write_bytes(file, skinned_glb(motion, targets if correctives else None, colours))
     return tuple(losses)

@@ -1,7 +1,8 @@
 """Pose correctives as morph targets: what a skin alone cannot do.
 
 SMPL adds displacements that depend on the pose before it skins. Over the frames of one motion they are well described
-by a few directions with a weight for each frame: a principal component analysis without a mean.
+by their mean and a few directions with a weight for each frame: their principal components. Weights lie between 0 and
+1, because Blender clamps others.
 """
 
 from __future__ import annotations
@@ -24,13 +25,15 @@ class CorrectiveTargets:
     """Morph targets.
 
     Attributes:
-        directions: (K, V, 3) metres, in the zero pose; the first ones explain most.
-        weights: (N, K) weight of every target in every frame.
+        base: (V, 3) displacement of the mesh that the targets are added to, metres, in the zero pose.
+        directions: (K, V, 3) metres, in the zero pose; the first ones explain most. None (K = 0) for one frame.
+        weights: (N, K) weight of every target in every frame, 0 to 1.
         error_m: Largest distance from the exact displacement over all vertices and frames, metres; skinning does not
             enlarge it.
-        left_out_m: Largest displacement, metres: the error of a file without the targets.
+        left_out_m: Largest displacement, metres: the error of a file without correctives.
     """
 
+    base: Float[np.ndarray, "v 3"]
     directions: Float[np.ndarray, "k v 3"]
     weights: Float[np.ndarray, "n k"]
     error_m: float
@@ -51,11 +54,12 @@ def corrective_targets(motion: Motion, largest_error_m: float = LARGEST_ERROR_M)
     posedirs = motion.body.posedirs
     if posedirs is None:
         return None
-    rotations = motion.parameters.rotations[:, 1:].double()
-    features = (rotations - torch.eye(3, dtype=torch.float64)).flatten(1)
-    # The displacements are features @ directions. Their decomposition needs no matrix of frames by vertices.
+    # Displacements are features @ posedirs. With an orthonormal basis of posedirs, their principal components need no
+    # matrix of frames by vertices.
     basis, mix = torch.linalg.qr(posedirs.double().flatten(0, 1))
-    left, scale, right = torch.linalg.svd(features @ mix.T, full_matrices=False)
+    features = (motion.parameters.rotations[:, 1:].double() - torch.eye(3, dtype=torch.float64)).flatten(1) @ mix.T
+    mean = features.mean(0)
+    left, scale, right = torch.linalg.svd(features - mean, full_matrices=False)
     weights, directions = left * scale, right @ basis.T
     few, many = 0, len(scale)
     while few < many:  # the error falls with the number of targets
@@ -64,13 +68,14 @@ def corrective_targets(motion: Motion, largest_error_m: float = LARGEST_ERROR_M)
             many = middle
         else:
             few = middle + 1
-    # a weight of 1 is then the largest displacement of a target over the motion
-    size = weights[:, :many].abs().amax(0).clamp(min=1e-12)
+    kept, targets = weights[:, :many], directions[:many]
+    least, span = kept.amin(0), (kept.amax(0) - kept.amin(0)).clamp(min=1e-12)
     return CorrectiveTargets(
-        directions=as_array((directions[:many] * size[:, None]).unflatten(1, (-1, 3))),
-        weights=as_array(weights[:, :many] / size),
+        base=as_array((mean @ basis.T + least @ targets).unflatten(0, (-1, 3))),
+        directions=as_array((span[:, None] * targets).unflatten(1, (-1, 3))),
+        weights=as_array((kept - least) / span),
         error_m=_largest(weights[:, many:], directions[many:]),
-        left_out_m=_largest(weights, directions),
+        left_out_m=_largest(features, basis.T),
     )
 
 

@@ -15,12 +15,10 @@ from render_fit.export.gltf import ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER, GltfBuild
 from render_fit.export.meshes import DULL, linear_colours
 from render_fit.export.motion import Motion, as_array
 from render_fit.export.pose_correctives import CorrectiveTargets
+from render_fit.export.skin_weights import influences
 
 SKIN_COLOUR = (0.60, 0.36, 0.25, 1.0)
 """A neutral skin tone, linear RGBA, of the body under clothes."""
-
-INFLUENCES = 4
-"""Joints in one set of glTF's skin weights (``JOINTS_0``, ``JOINTS_1``, ...)."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +67,8 @@ def skinned_glb(
     meshes = []
     for name, vertices in shapes.items():
         visible = name == "clothed" or offsets is None
+        if correctives is not None:
+            vertices = vertices + torch.from_numpy(correctives.base)
         material = _material(gltf, name, visible=visible, coloured=colours is not None)
         mesh = _mesh(gltf, name, vertices, motion, surface, material, correctives)
         meshes.append(gltf.add("nodes", name=name, mesh=mesh, skin=skin))
@@ -115,32 +115,6 @@ def _surface(
     return _Surface(gltf.accessor(faces.reshape(-1), target=ELEMENT_ARRAY_BUFFER), attributes, targets)
 
 
-def influences(
-    weights: Float[Tensor, "v j"],
-) -> list[tuple[np.ndarray, Float[np.ndarray, "v 4"]]]:
-    """Skin weights as sets of four joints per vertex, the largest weights first.
-
-    Args:
-        weights: Skinning weights; rows sum to 1.
-
-    Returns:
-        As many sets as the vertex with most joints needs: indices of joints (V, 4), uint8 or with many joints uint16,
-        and their weights, together equal to ``weights``. Unused places have joint 0 and weight 0, as glTF wants.
-    """
-    values = as_array(weights)
-    order = np.argsort(-values, axis=1, kind="stable")
-    sorted_weights = np.take_along_axis(values, order, axis=1)
-    order[sorted_weights == 0] = 0
-    most = int((values > 0).sum(axis=1).max())
-    sets = -(-most // INFLUENCES)
-    missing = sets * INFLUENCES - values.shape[1]
-    if missing > 0:  # a body of three joints
-        order, sorted_weights = (np.pad(array, ((0, 0), (0, missing))) for array in (order, sorted_weights))
-    kind = np.uint8 if values.shape[1] <= 256 else np.uint16
-    slices = [slice(INFLUENCES * number, INFLUENCES * (number + 1)) for number in range(sets)]
-    return [(order[:, one].astype(kind), np.ascontiguousarray(sorted_weights[:, one])) for one in slices]
-
-
 def _material(gltf: GltfBuilder, name: str, *, visible: bool, coloured: bool) -> int:
     """Adds a dull material; vertex colours multiply its own."""
     colour = [1.0, 1.0, 1.0, 1.0] if coloured else list(DULL["baseColorFactor"] if visible else SKIN_COLOUR)
@@ -169,7 +143,7 @@ def _mesh(
     }
     targets = surface.targets
     primitive: dict[str, Any] = {"attributes": attributes, "indices": surface.faces, "material": material}
-    if not targets or correctives is None:
+    if correctives is None or not targets:
         return gltf.add("meshes", name=name, primitives=[primitive])
     names = [f"corrective{number}" for number in range(len(targets))]
     return gltf.add(

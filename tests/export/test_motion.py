@@ -52,6 +52,6 @@ def test_frames_a_second_are_those_asked_for_or_the_fits_or_30():
     assert motion_of(saved, body).fps == 30
     assert motion_of(saved, body, 12.5).fps == 12.5
     video = Video(**{**vars(saved), "fps": 59.94})
-    assert motion_of(video, body).fps == 59.94 and motion_of(video, body, 24).fps == 24
+    assert motion_of(video, body).fps == 59.94 and motion_of(video, body, 24.0).fps == 24
     with pytest.raises(InputError, match="frames a second"):
         motion_of(saved, body, 0.0)

@@ -10,7 +10,7 @@ from render_fit.bodies import Body, load_body, open_body, smpl_arrays
 from render_fit.core.skeletons import SMPL_24
 from render_fit.export.motion import motion_of
 from render_fit.export.pose_correctives import corrective_targets
-from render_fit.export.skinned_glb import influences, skinned_glb
+from render_fit.export.skinned_glb import skinned_glb
 from tests.export.gltf_reader import Gltf
 from tests.export.motions import body_with_correctives, moving_fit, seen_upright
 
@@ -96,6 +96,7 @@ def test_pose_correctives_are_morph_targets():
     motion = motion_of(saved, body, FPS)
     targets = corrective_targets(motion)
     assert 0 < len(targets.directions) <= 9 and targets.error_m <= 0.0005 < 0.005 < targets.left_out_m
+    assert targets.weights.min() >= 0 and targets.weights.max() <= 1 + 1e-6  # Blender clamps to this range
     exact, with_targets = posed(saved, body), Gltf(skinned_glb(motion, targets))
     without = Gltf(skinned_glb(motion))
     for name in ("body", "clothed"):
@@ -115,7 +116,9 @@ def test_pose_correctives_of_one_pose_are_exact():
     body = body_with_correctives()
     saved = moving_fit(body, 1)
     motion = motion_of(saved, body)
-    gltf = Gltf(skinned_glb(motion, corrective_targets(motion)))
+    targets = corrective_targets(motion)
+    assert len(targets.directions) == 0  # the mesh itself has them
+    gltf = Gltf(skinned_glb(motion, targets))
     np.testing.assert_allclose(gltf.vertices("clothed"), seen_upright(posed(saved, body)["clothed"][0]), atol=EXACT_M)
 
 
@@ -128,18 +131,6 @@ def test_a_body_without_correctives_has_no_targets(tmp_path):
     targets = corrective_targets(motion)
     assert len(targets.directions) == 0
     assert "targets" not in Gltf(skinned_glb(motion, targets)).mesh("body")["primitives"][0]
-
-
-def test_influences_keep_every_weight_in_as_few_sets_as_needed():
-    weights = torch.tensor([[0.5, 0.5, 0, 0, 0, 0], [0.1, 0.2, 0.3, 0.15, 0.25, 0.0]])
-    sets = influences(weights)
-    assert len(sets) == 2
-    assert sets[0][0].tolist() == [[0, 1, 0, 0], [2, 4, 1, 3]] and sets[0][0].dtype == np.uint8
-    np.testing.assert_allclose(sets[0][1][1], [0.3, 0.25, 0.2, 0.15])
-    assert sets[1][0].tolist() == [[0, 0, 0, 0]] * 2  # unused places have joint 0 (glTF 2.0, 3.7.3.3)
-    np.testing.assert_allclose(sets[1][1], [[0, 0, 0, 0], [0.1, 0, 0, 0]])
-    assert len(influences(weights[:1])) == 1
-    assert [joints.shape for joints, _ in influences(torch.eye(3))] == [(3, 4)]
 
 
 def test_other_programs_read_the_meshes(walk):
