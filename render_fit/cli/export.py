@@ -13,7 +13,7 @@ from render_fit.core.files import prepare_output
 from render_fit.core.plausibility import check_fps
 from render_fit.export.animation_kinds import check_animation_files
 
-COLOURS = ("plain", "parts")
+COLOURS = ("plain", "parts", "photo")
 
 
 def export(
@@ -35,7 +35,16 @@ def export(
     correctives: Annotated[
         bool, typer.Option(help="Pose correctives of SMPL files as morph targets of the GLB.")
     ] = True,
-    colours: Annotated[str, typer.Option(metavar="plain|parts", help="Colours of the GLB.")] = "plain",
+    colours: Annotated[
+        str, typer.Option(metavar="plain|parts|photo", help="Colours of the meshes: plain, body parts, of the photo.")
+    ] = "plain",
+    image: Annotated[
+        Path | None,
+        typer.Option(
+            help="For --colours photo: the photo, or the folder of the frames. Default: input.jpg of the fit.",
+            show_default=False,
+        ),
+    ] = None,
     frame: Annotated[int, typer.Option(help="Frame of .obj and .ply, counted from 0.")] = 0,
     body: Annotated[
         str | None, typer.Option(help="Body model: open, or a file. Default: the one named in params.npz.")
@@ -68,21 +77,28 @@ def export(
     if colours not in COLOURS:
         raise InputError(f"--colours {colours}: expected {' or '.join(COLOURS)}")
     checks.check_body(body)
+    checks.check_files(image)
     for file in files:
         prepare_output(file.parent)
     import numpy as np
 
     from render_fit.export.animation_files import write_animation_files
     from render_fit.export.parameters import read_params
+    from render_fit.export.photo_frames import colours_of_photos
     from render_fit.export.saved_body import body_of
     from render_fit.export.shading import part_colours
 
     saved = read_params(path)
     model = body_of(saved, path, body)
-    shades = np.round(255 * part_colours(model.vertex_parts)).astype(np.uint8) if colours == "parts" else None
+    shades = None
+    if colours == "parts":
+        shades = np.round(255 * part_colours(model.vertex_parts)).astype(np.uint8)
+    elif colours == "photo":
+        shades = colours_of_photos(saved, model, image or path.parent / "input.jpg")
     written = write_animation_files(
-        saved, model, files, fps=fps, ground=ground, correctives=correctives, colours=shades, frame=frame
-    )
+        saved, model, files,
+        fps=fps, ground=ground, correctives=correctives, colours=shades, lit=colours != "photo", frame=frame,
+    )  # fmt: skip
     for one in written:
         print(f"{one.path}: {one.content}")
         for loss in one.losses:

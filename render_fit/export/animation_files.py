@@ -49,6 +49,7 @@ def write_animation_files(
     ground: bool = False,
     correctives: bool = True,
     colours: UInt8[np.ndarray, "v 3"] | None = None,
+    lit: bool = True,
     frame: int = 0,
 ) -> list[AnimationFile]:
     """Writes a saved fit as ``.glb`` (skinned, animated), ``.bvh``, ``.npz`` (AMASS), ``.obj``, ``.ply``.
@@ -62,6 +63,7 @@ def write_animation_files(
             origin; else the camera is at the origin. Meshes of one frame stay in camera coordinates.
         correctives: Whether a ``.glb`` has morph targets for the body's pose correctives.
         colours: (V, 3) sRGB 0–255 of the vertices of ``.glb``, ``.obj`` and ``.ply``.
+        lit: Whether programs light a ``.glb``; colours of photos contain the light already.
         frame: Frame of ``.obj`` and ``.ply``, counted from 0.
 
     Returns:
@@ -80,7 +82,7 @@ def write_animation_files(
     for file in files:
         kind = file.suffix.lower()
         if kind == ".glb":
-            losses = _write_glb(file, motion, correctives, colours)
+            losses = _write_glb(file, motion, correctives, colours, lit)
         elif kind == ".bvh":
             write_bytes(file, bvh(motion).encode())
             losses = ()
@@ -97,7 +99,7 @@ def write_animation_files(
 
 
 def _write_glb(
-    file: Path, motion: Motion, correctives: bool, colours: UInt8[np.ndarray, "v 3"] | None
+    file: Path, motion: Motion, correctives: bool, colours: UInt8[np.ndarray, "v 3"] | None, lit: bool
 ) -> tuple[str, ...]:
     """Writes a GLB; what is not in it."""
     targets, losses = corrective_targets(motion), []
@@ -116,7 +118,7 @@ def _write_glb(
             f"up to {most} joints move a vertex; programs that read {INFLUENCES} (three.js) are up to "
             f"{1000 * error_m:.1f} mm off"
         )
-    write_bytes(file, skinned_glb(motion, targets if correctives else None, colours))
+    write_bytes(file, skinned_glb(motion, targets if correctives else None, colours, lit))
     return tuple(losses)
 
 

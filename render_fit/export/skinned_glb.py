@@ -21,6 +21,9 @@ SKIN_COLOUR = (0.60, 0.36, 0.25, 1.0)
 """A neutral skin tone, linear RGBA, of the body under clothes."""
 
 
+UNLIT = "KHR_materials_unlit"
+
+
 @dataclass(frozen=True)
 class _Surface:
     """What the body's mesh and the clothed mesh share: indices of accessors."""
@@ -34,6 +37,7 @@ def skinned_glb(
     motion: Motion,
     correctives: CorrectiveTargets | None = None,
     colours: UInt8[np.ndarray, "v 3"] | None = None,
+    lit: bool = True,
 ) -> bytes:
     """Writes a body in motion as a skinned glTF.
 
@@ -46,6 +50,8 @@ def skinned_glb(
         correctives: Morph targets for the pose correctives of the body; without them the file lacks what skinning
             cannot do.
         colours: (V, 3) sRGB 0–255 of the vertices; plain materials if None.
+        lit: Whether programs light the meshes. Colours of photos contain the light already; then the materials are
+            unlit (``KHR_materials_unlit``), and programs without that extension light them.
 
     Returns:
         Content of a ``.glb`` file.
@@ -69,7 +75,7 @@ def skinned_glb(
         visible = name == "clothed" or offsets is None
         if correctives is not None:
             vertices = vertices + torch.from_numpy(correctives.base)
-        material = _material(gltf, name, visible=visible, coloured=colours is not None)
+        material = _material(gltf, name, visible=visible, coloured=colours is not None, lit=lit)
         mesh = _mesh(gltf, name, vertices, motion, surface, material, correctives)
         meshes.append(gltf.add("nodes", name=name, mesh=mesh, skin=skin))
     if len(motion) > 1:
@@ -115,13 +121,20 @@ def _surface(
     return _Surface(gltf.accessor(faces.reshape(-1), target=ELEMENT_ARRAY_BUFFER), attributes, targets)
 
 
-def _material(gltf: GltfBuilder, name: str, *, visible: bool, coloured: bool) -> int:
+def _material(gltf: GltfBuilder, name: str, *, visible: bool, coloured: bool, lit: bool) -> int:
     """Adds a dull material; vertex colours multiply its own."""
     colour = [1.0, 1.0, 1.0, 1.0] if coloured else list(DULL["baseColorFactor"] if visible else SKIN_COLOUR)
-    hidden: dict[str, Any] = {} if visible else {"alphaMode": "MASK"}
     if not visible:
         colour[3] = 0.0
-    return gltf.add("materials", name=name, pbrMetallicRoughness={**DULL, "baseColorFactor": colour}, **hidden)
+    if not lit:
+        gltf.tree["extensionsUsed"] = [UNLIT]
+    return gltf.add(
+        "materials",
+        name=name,
+        pbrMetallicRoughness={**DULL, "baseColorFactor": colour},
+        alphaMode=None if visible else "MASK",
+        extensions=None if lit else {UNLIT: {}},
+    )
 
 
 def _mesh(

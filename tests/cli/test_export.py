@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+import trimesh
+from PIL import Image
 from typer.testing import CliRunner
 
 from render_fit.bodies import load_body, open_body, smpl_arrays
@@ -74,6 +76,19 @@ def test_on_the_ground_and_in_part_colours(walk, tmp_path):
     lowest = min(gltf.vertices("clothed", frame / 30)[:, 1].min() for frame in range(5))
     assert lowest == pytest.approx(0, abs=2e-5)
     assert len(np.unique(gltf.attributes("clothed")["COLOR_0"], axis=0)) == 24
+
+
+def test_colours_of_the_photo(tmp_path):
+    write_params(tmp_path / "params.npz", moving_fit(open_body(), 1))
+    Image.new("RGB", (400, 600), (200, 100, 50)).save(tmp_path / "input.jpg", quality=100, subsampling=0)
+    assert run(tmp_path, tmp_path / "a.ply", "--colours", "photo").exit_code == 0
+    colours = trimesh.load(tmp_path / "a.ply", process=False).visual.vertex_colors[:, :3].astype(int)
+    assert np.abs(colours - [200, 100, 50]).max() <= 2
+    (tmp_path / "input.jpg").rename(tmp_path / "photo.jpg")
+    missing = run(tmp_path, tmp_path / "b.ply", "--colours", "photo")
+    assert missing.exit_code == 2 and "input.jpg: no such file; give the fit's photo" in missing.stderr
+    image = ["--image", tmp_path / "photo.jpg"]
+    assert run(tmp_path, tmp_path / "b.ply", "--colours", "photo", *image).exit_code == 0
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def people() -> dict[str, bytes]:
     return {
         "walk": skinned_glb(motion_of(moving_fit(plain, 5), plain, FPS)),
         "photo": skinned_glb(motion_of(moving_fit(plain, 1, offsets=False), plain, FPS)),
-        "coloured": skinned_glb(motion_of(moving_fit(plain, 2), plain, FPS), colours=colours),
+        "coloured": skinned_glb(motion_of(moving_fit(plain, 2), plain, FPS), colours=colours, lit=False),
         "correctives": skinned_glb(motion, corrective_targets(motion)),
     }
 
