@@ -35,6 +35,12 @@ def export(
     correctives: Annotated[
         bool, typer.Option(help="Pose correctives of SMPL files as morph targets of the GLB.")
     ] = True,
+    four_joints: Annotated[
+        bool,
+        typer.Option(
+            "--four-joints", help="Four joints a vertex in the GLB, for three.js and others; the rest is morph targets."
+        ),
+    ] = False,
     colours: Annotated[
         str, typer.Option(metavar="plain|parts|photo", help="Colours of the meshes: plain, body parts, of the photo.")
     ] = "plain",
@@ -97,7 +103,8 @@ def export(
         shades = colours_of_photos(saved, model, image or path.parent / "input.jpg")
     written = write_animation_files(
         saved, model, files,
-        fps=fps, ground=ground, correctives=correctives, colours=shades, lit=colours != "photo", frame=frame,
+        fps=fps, ground=ground, correctives=correctives, four_joints=four_joints,
+        colours=shades, lit=colours != "photo", frame=frame,
     )  # fmt: skip
     for one in written:
         print(f"{one.path}: {one.content}")

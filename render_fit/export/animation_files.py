@@ -18,11 +18,11 @@ from render_fit.export.amass import amass_arrays
 from render_fit.export.animation_kinds import ANIMATION_KINDS, check_animation_files
 from render_fit.export.bvh import bvh
 from render_fit.export.meshes import write_mesh
+from render_fit.export.morph_targets import MorphTargets, beyond_four_joints, pose_correctives
 from render_fit.export.motion import Motion, motion_of
 from render_fit.export.parameters import SavedFit
-from render_fit.export.pose_correctives import corrective_targets
 from render_fit.export.skin_weights import INFLUENCES, first_set_error_m
-from render_fit.export.skinned_glb import skinned_glb
+from render_fit.export.skinned_glb import mesh_motions, skinned_glb
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ def write_animation_files(
     fps: float | None = None,
     ground: bool = False,
     correctives: bool = True,
+    four_joints: bool = False,
     colours: UInt8[np.ndarray, "v 3"] | None = None,
     lit: bool = True,
     frame: int = 0,
@@ -62,6 +63,7 @@ def write_animation_files(
         ground: Whether to move the motion so that its lowest point is on the ground and its first frame above the
             origin; else the camera is at the origin. Meshes of one frame stay in camera coordinates.
         correctives: Whether a ``.glb`` has morph targets for the body's pose correctives.
+        four_joints: Whether a ``.glb`` has only four joints for each vertex, and morph targets for what the others do.
         colours: (V, 3) sRGB 0–255 of the vertices of ``.glb``, ``.obj`` and ``.ply``.
         lit: Whether programs light a ``.glb``; colours of photos contain the light already.
         frame: Frame of ``.obj`` and ``.ply``, counted from 0.
@@ -82,7 +84,9 @@ def write_animation_files(
     for file in files:
         kind = file.suffix.lower()
         if kind == ".glb":
-            losses = _write_glb(file, motion, correctives, colours, lit)
+            losses = _write_glb(
+                file, motion, correctives=correctives, four_joints=four_joints, colours=colours, lit=lit
+            )
         elif kind == ".bvh":
             write_bytes(file, bvh(motion).encode())
             losses = ()
@@ -99,26 +103,43 @@ def write_animation_files(
 
 
 def _write_glb(
-    file: Path, motion: Motion, correctives: bool, colours: UInt8[np.ndarray, "v 3"] | None, lit: bool
+    file: Path,
+    motion: Motion,
+    *,
+    correctives: bool,
+    four_joints: bool,
+    colours: UInt8[np.ndarray, "v 3"] | None,
+    lit: bool,
 ) -> tuple[str, ...]:
-    """Writes a GLB; what is not in it."""
-    targets, losses = corrective_targets(motion), []
-    if targets is not None and correctives:
+    """Writes a GLB; what is not in it, and what is in it in another way."""
+    targets: dict[str, MorphTargets] = {}
+    losses = []
+
+    def count(one: MorphTargets) -> str:
+        return f"{len(one.directions)} morph targets, at most {1000 * one.error_m:.2f} mm off at these frames"
+
+    posed = pose_correctives(motion)
+    meshes = mesh_motions(motion)
+    if posed is not None and correctives:
+        targets = dict.fromkeys(meshes, posed)
+        losses.append(f"the body's pose correctives are {count(posed)}")
+    elif posed is not None:
         losses.append(
-            f"the body's pose correctives are {len(targets.directions)} morph targets, "
-            f"at most {1000 * targets.error_m:.2f} mm off at these frames"
+            f"without the body's pose correctives, which move vertices by up to {1000 * posed.left_out_m:.1f} mm"
         )
-    elif targets is not None:
-        losses.append(
-            f"without the body's pose correctives, which move vertices by up to {1000 * targets.left_out_m:.1f} mm"
-        )
-    if error_m := first_set_error_m(motion):
-        most = int((motion.body.weights > 0).sum(1).max())
+    most = int((motion.body.weights > 0).sum(1).max())
+    if four_joints and most > INFLUENCES:
+        for name, one in meshes.items():
+            beyond = beyond_four_joints(one)
+            assert beyond is not None
+            targets[name] = targets[name] + beyond if name in targets else beyond
+            losses.append(f"of the {name}, what joints beyond {INFLUENCES} a vertex do is {count(beyond)}")
+    elif most > INFLUENCES:
         losses.append(
             f"up to {most} joints move a vertex; programs that read {INFLUENCES} (three.js) are up to "
-            f"{1000 * error_m:.1f} mm off"
+            f"{1000 * first_set_error_m(motion):.1f} mm off; --four-joints helps them"
         )
-    write_bytes(file, skinned_glb(motion, targets if correctives else None, colours, lit))
+    write_bytes(file, skinned_glb(motion, targets, four_joints=four_joints, colours=colours, lit=lit))
     return tuple(losses)
 
 

@@ -34,6 +34,7 @@ class GltfBuilder:
     def __init__(self) -> None:
         self.tree: dict[str, Any] = {"asset": {"version": "2.0", "generator": f"render-fit {render_fit.__version__}"}}
         self._buffer = bytearray()
+        self._known: dict[tuple[Any, ...], int] = {}
 
     def add(self, kind: str, **entry: Any) -> int:
         """Appends an entry to a list of the tree.
@@ -52,7 +53,7 @@ class GltfBuilder:
     def accessor(
         self, array: np.ndarray, *, target: int | None = None, bounds: bool = False, normalized: bool | None = None
     ) -> int:
-        """Appends an array to the buffer, with a buffer view and an accessor of its own.
+        """Appends an array to the buffer, with an accessor; an array that is there already is not repeated.
 
         Args:
             array: (N,) scalars, (N, 2 to 4) vectors or (N, 4, 4) matrices, which are stored by columns; float32 or
@@ -64,22 +65,39 @@ class GltfBuilder:
         Returns:
             Index of the accessor.
         """
-        if array.shape[1:] == (4, 4):
-            array = np.swapaxes(array, 1, 2)
-        content = np.ascontiguousarray(array).tobytes()
+        stored = np.swapaxes(array, 1, 2) if array.shape[1:] == (4, 4) else array
+        key = (stored.tobytes(), str(array.dtype), array.shape, target, bounds, normalized)
+        if key not in self._known:
+            view = self._view(stored, target)
+            self._known[key] = self.add(
+                "accessors", bufferView=view, **_described(array, bounds), normalized=normalized
+            )
+        return self._known[key]
+
+    def sparse_accessor(self, array: np.ndarray) -> int:
+        """Appends an array that is zero in most rows; only the others are stored.
+
+        Args:
+            array: (N, 2 to 4) float32, as for morph targets, with its smallest and largest values stated.
+
+        Returns:
+            Index of the accessor.
+        """
+        rows = np.flatnonzero(array.any(axis=1)).astype(np.uint32)
+        if 2 * len(rows) > len(array) or not len(rows):  # the validator warns of sparse accessors without a row
+            return self.accessor(array, target=ARRAY_BUFFER, bounds=True)
+        indices = {"bufferView": self._view(rows, None), "componentType": _COMPONENTS["uint32"]}
+        values = {"bufferView": self._view(array[rows], None)}
+        sparse = {"count": len(rows), "indices": indices, "values": values}
+        return self.add("accessors", **_described(array, bounds=True), sparse=sparse)
+
+    def _view(self, array: np.ndarray, target: int | None) -> int:
+        """Appends bytes to the buffer, and a view of them."""
+        content = array.tobytes()
         self._buffer += bytes(-len(self._buffer) % _ALIGNMENT)
-        view = self.add("bufferViews", buffer=0, byteOffset=len(self._buffer), byteLength=len(content), target=target)
+        start = len(self._buffer)
         self._buffer += content
-        return self.add(
-            "accessors",
-            bufferView=view,
-            componentType=_COMPONENTS[str(array.dtype)],
-            count=len(array),
-            type=_TYPES[array.shape[1:]],
-            min=np.atleast_1d(array.min(axis=0)).tolist() if bounds else None,
-            max=np.atleast_1d(array.max(axis=0)).tolist() if bounds else None,
-            normalized=normalized,
-        )
+        return self.add("bufferViews", buffer=0, byteOffset=start, byteLength=len(content), target=target)
 
     def to_bytes(self) -> bytes:
         """The whole file."""
@@ -90,3 +108,14 @@ class GltfBuilder:
         header = struct.pack("<4sII", b"glTF", 2, length)
         chunks = struct.pack("<I4s", len(text), b"JSON") + text + struct.pack("<I4s", len(buffer), b"BIN\0") + buffer
         return header + chunks
+
+
+def _described(array: np.ndarray, bounds: bool) -> dict[str, Any]:
+    """An accessor's properties that follow from its array."""
+    return {
+        "componentType": _COMPONENTS[str(array.dtype)],
+        "count": len(array),
+        "type": _TYPES[array.shape[1:]],
+        "min": np.atleast_1d(array.min(axis=0)).tolist() if bounds else None,
+        "max": np.atleast_1d(array.max(axis=0)).tolist() if bounds else None,
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from render_fit.export.motion import Motion, as_array
@@ -35,9 +35,23 @@ def influences(weights: Float[Tensor, "v j"]) -> list[tuple[np.ndarray, Float[np
     return [(order[:, one].astype(kind), np.ascontiguousarray(largest[:, one])) for one in columns]
 
 
+def several_joints(weights: Float[Tensor, "v j"]) -> Int64[Tensor, "m"]:
+    """Vertices with more joints than one set holds."""
+    return torch.nonzero((weights > 0).sum(1) > INFLUENCES)[:, 0]
+
+
+def first_set(weights: Float[Tensor, "v j"]) -> Float[Tensor, "v j"]:
+    """The weights of the first set alone, scaled to sum to 1: what programs use that read only that."""
+    if weights.shape[1] <= INFLUENCES:
+        return weights
+    kept = weights.topk(INFLUENCES, dim=1)
+    first = torch.zeros_like(weights).scatter(1, kept.indices, kept.values)
+    return first / first.sum(1, keepdim=True)
+
+
 @torch.no_grad()
 def first_set_error_m(motion: Motion) -> float:
-    """Largest error of a program that reads only the first set of weights and scales it to sum to 1.
+    """Largest error of a program that reads only the first set.
 
     Args:
         motion: The motion.
@@ -45,17 +59,14 @@ def first_set_error_m(motion: Motion) -> float:
     Returns:
         Largest distance of a vertex from its place over all frames, metres; 0 if no vertex has more than four joints.
     """
-    weights, parameters = motion.body.weights, motion.parameters
-    several = torch.nonzero((weights > 0).sum(1) > INFLUENCES)[:, 0]
-    if not len(several):
+    parameters = motion.parameters
+    vertices = several_joints(motion.body.weights)
+    if not len(vertices):
         return 0.0
-    weights = weights[several]
-    kept = weights.topk(INFLUENCES, dim=1)
-    first = torch.zeros_like(weights).scatter(1, kept.indices, kept.values)
+    weights = motion.body.weights[vertices]
     offsets = None if parameters.offsets is None else parameters.offsets[:1]
-    rest = motion.body.rest_vertices(parameters.betas[:1], offsets)[0, several]
-    difference = first / first.sum(1, keepdim=True) - weights
-    largest = 0.0
+    rest = motion.body.rest_vertices(parameters.betas[:1], offsets)[0, vertices]
+    difference, largest = first_set(weights) - weights, 0.0
     for transforms in motion.body.kinematics(parameters).transforms:
         blended = difference @ transforms  # (v, 12): a rotation's rows, then the shift
         moved = (blended[:, :9].unflatten(1, (3, 3)) @ rest[..., None])[..., 0] + blended[:, 9:]

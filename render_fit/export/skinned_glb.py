@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,29 +14,21 @@ from torch import Tensor
 from render_fit.bodies.mesh_operators import vertex_normals
 from render_fit.export.gltf import ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER, GltfBuilder
 from render_fit.export.meshes import DULL, linear_colours
+from render_fit.export.morph_targets import MorphTargets
 from render_fit.export.motion import Motion, as_array
-from render_fit.export.pose_correctives import CorrectiveTargets
-from render_fit.export.skin_weights import influences
+from render_fit.export.skin_weights import first_set, influences
 
 SKIN_COLOUR = (0.60, 0.36, 0.25, 1.0)
 """A neutral skin tone, linear RGBA, of the body under clothes."""
 
-
 UNLIT = "KHR_materials_unlit"
-
-
-@dataclass(frozen=True)
-class _Surface:
-    """What the body's mesh and the clothed mesh share: indices of accessors."""
-
-    faces: int
-    attributes: dict[str, int]
-    targets: list[dict[str, int]]
 
 
 def skinned_glb(
     motion: Motion,
-    correctives: CorrectiveTargets | None = None,
+    targets: Mapping[str, MorphTargets] | None = None,
+    *,
+    four_joints: bool = False,
     colours: UInt8[np.ndarray, "v 3"] | None = None,
     lit: bool = True,
 ) -> bytes:
@@ -47,8 +40,8 @@ def skinned_glb(
 
     Args:
         motion: The motion, with y up as in glTF.
-        correctives: Morph targets for the pose correctives of the body; without them the file lacks what skinning
-            cannot do.
+        targets: Morph targets by the name of the mesh, for what skinning cannot do; none if None.
+        four_joints: Whether to write only the first four joints of a vertex; else all of them.
         colours: (V, 3) sRGB 0–255 of the vertices; plain materials if None.
         lit: Whether programs light the meshes. Colours of photos contain the light already; then the materials are
             unlit (``KHR_materials_unlit``), and programs without that extension light them.
@@ -56,7 +49,7 @@ def skinned_glb(
     Returns:
         Content of a ``.glb`` file.
     """
-    gltf = GltfBuilder()
+    gltf, targets = GltfBuilder(), targets or {}
     joints = _skeleton(gltf, motion)
     person = gltf.add("nodes", name="person", children=[joints[0]])
     rest = motion.rest_joints
@@ -65,23 +58,25 @@ def skinned_glb(
     skin = gltf.add(
         "skins", name="skeleton", joints=joints, skeleton=joints[0], inverseBindMatrices=gltf.accessor(inverse)
     )
-    surface = _surface(gltf, motion, correctives, colours)
-    betas, offsets = motion.parameters.betas[:1], motion.parameters.offsets
-    shapes = {"body": motion.body.rest_vertices(betas)[0]}
-    if offsets is not None:
-        shapes["clothed"] = motion.body.rest_vertices(betas, offsets[:1])[0]
-    meshes = []
-    for name, vertices in shapes.items():
-        visible = name == "clothed" or offsets is None
-        if correctives is not None:
-            vertices = vertices + torch.from_numpy(correctives.base)
+    weights = first_set(motion.body.weights) if four_joints else motion.body.weights
+    shared = _shared_attributes(gltf, weights, colours)
+    nodes = {}
+    for name, one in mesh_motions(motion).items():
+        visible = one.parameters.offsets is motion.parameters.offsets
         material = _material(gltf, name, visible=visible, coloured=colours is not None, lit=lit)
-        mesh = _mesh(gltf, name, vertices, motion, surface, material, correctives)
-        meshes.append(gltf.add("nodes", name=name, mesh=mesh, skin=skin))
+        mesh = _mesh(gltf, name, one, shared, material, targets.get(name))
+        nodes[name] = gltf.add("nodes", name=name, mesh=mesh, skin=skin)
     if len(motion) > 1:
-        _animation(gltf, motion, joints, meshes, correctives)
-    gltf.tree["scene"] = gltf.add("scenes", name="scene", nodes=[person, *meshes])
+        _animation(gltf, motion, joints, {nodes[name]: one for name, one in targets.items() if len(one.directions)})
+    gltf.tree["scene"] = gltf.add("scenes", name="scene", nodes=[person, *nodes.values()])
     return gltf.to_bytes()
+
+
+def mesh_motions(motion: Motion) -> dict[str, Motion]:
+    """The meshes of a file by name, each as the motion of a body: ``body``, and ``clothed`` if there are offsets."""
+    if motion.parameters.offsets is None:
+        return {"body": motion}
+    return {"body": replace(motion, parameters=replace(motion.parameters, offsets=None)), "clothed": motion}
 
 
 def _skeleton(gltf: GltfBuilder, motion: Motion) -> list[int]:
@@ -102,23 +97,17 @@ def _skeleton(gltf: GltfBuilder, motion: Motion) -> list[int]:
     return list(range(first, first + len(names)))
 
 
-def _surface(
-    gltf: GltfBuilder,
-    motion: Motion,
-    correctives: CorrectiveTargets | None,
-    colours: UInt8[np.ndarray, "v 3"] | None,
-) -> _Surface:
-    """Adds faces, skin weights, colours and morph targets."""
-    faces = motion.body.faces.cpu().numpy().astype(np.uint32)
+def _shared_attributes(
+    gltf: GltfBuilder, skin_weights: Float[Tensor, "v j"], colours: UInt8[np.ndarray, "v 3"] | None
+) -> dict[str, int]:
+    """Adds what the vertices of all meshes have in common: skin weights, colours."""
     attributes = {}
-    for number, (joints, weights) in enumerate(influences(motion.body.weights)):
+    for number, (joints, weights) in enumerate(influences(skin_weights)):
         attributes[f"JOINTS_{number}"] = gltf.accessor(joints, target=ARRAY_BUFFER)
         attributes[f"WEIGHTS_{number}"] = gltf.accessor(weights, target=ARRAY_BUFFER)
     if colours is not None:
         attributes["COLOR_0"] = gltf.accessor(linear_colours(colours), target=ARRAY_BUFFER, normalized=True)
-    directions = () if correctives is None else correctives.directions
-    targets = [{"POSITION": gltf.accessor(one, target=ARRAY_BUFFER, bounds=True)} for one in directions]
-    return _Surface(gltf.accessor(faces.reshape(-1), target=ELEMENT_ARRAY_BUFFER), attributes, targets)
+    return attributes
 
 
 def _material(gltf: GltfBuilder, name: str, *, visible: bool, coloured: bool, lit: bool) -> int:
@@ -138,51 +127,46 @@ def _material(gltf: GltfBuilder, name: str, *, visible: bool, coloured: bool, li
 
 
 def _mesh(
-    gltf: GltfBuilder,
-    name: str,
-    vertices: Float[Tensor, "v 3"],
-    motion: Motion,
-    surface: _Surface,
-    material: int,
-    correctives: CorrectiveTargets | None,
+    gltf: GltfBuilder, name: str, motion: Motion, shared: dict[str, int], material: int, targets: MorphTargets | None
 ) -> int:
     """Adds one mesh in the zero pose."""
-    normals = vertex_normals(vertices, motion.body.faces)
+    offsets = None if motion.parameters.offsets is None else motion.parameters.offsets[:1]
+    vertices, faces = motion.body.rest_vertices(motion.parameters.betas[:1], offsets)[0], motion.body.faces
+    if targets is not None:
+        vertices = vertices + torch.from_numpy(targets.base)
+    normals = vertex_normals(vertices, faces)
     normals = torch.where(normals.norm(dim=-1, keepdim=True) > 0.5, normals, normals.new_tensor([0.0, 1.0, 0.0]))
-    attributes = {
-        "POSITION": gltf.accessor(as_array(vertices), target=ARRAY_BUFFER, bounds=True),
-        "NORMAL": gltf.accessor(as_array(normals), target=ARRAY_BUFFER),
-        **surface.attributes,
+    indices = faces.cpu().numpy().astype(np.uint32).reshape(-1)
+    primitive: dict[str, Any] = {
+        "attributes": {
+            "POSITION": gltf.accessor(as_array(vertices), target=ARRAY_BUFFER, bounds=True),
+            "NORMAL": gltf.accessor(as_array(normals), target=ARRAY_BUFFER),
+            **shared,
+        },
+        "indices": gltf.accessor(indices, target=ELEMENT_ARRAY_BUFFER),
+        "material": material,
     }
-    targets = surface.targets
-    primitive: dict[str, Any] = {"attributes": attributes, "indices": surface.faces, "material": material}
-    if correctives is None or not targets:
+    if targets is None or not len(targets.directions):
         return gltf.add("meshes", name=name, primitives=[primitive])
-    names = [f"corrective{number}" for number in range(len(targets))]
-    return gltf.add(
-        "meshes",
-        name=name,
-        primitives=[{**primitive, "targets": targets}],
-        weights=correctives.weights[0].tolist(),
-        extras={"targetNames": names},
-    )
+    primitive["targets"] = [{"POSITION": gltf.sparse_accessor(one)} for one in targets.directions]
+    names = [f"corrective{number}" for number in range(len(targets.directions))]
+    weights = targets.weights[0].tolist()
+    return gltf.add("meshes", name=name, primitives=[primitive], weights=weights, extras={"targetNames": names})
 
 
-def _animation(
-    gltf: GltfBuilder, motion: Motion, joints: list[int], meshes: list[int], correctives: CorrectiveTargets | None
-) -> None:
-    """Adds the motion: rotations of all joints, positions of the root, weights of morph targets."""
+def _animation(gltf: GltfBuilder, motion: Motion, joints: list[int], targets: Mapping[int, MorphTargets]) -> None:
+    """Adds the motion: rotations of all joints, positions of the root, weights of the morph targets of nodes."""
     times = gltf.accessor((np.arange(len(motion)) / motion.fps).astype(np.float32), bounds=True)
     samplers: list[dict[str, Any]] = []
     channels: list[dict[str, Any]] = []
 
-    def keys(values: np.ndarray, path: str, *nodes: int) -> None:
+    def keys(node: int, path: str, values: np.ndarray) -> None:
         samplers.append({"input": times, "output": gltf.accessor(values), "interpolation": "LINEAR"})
-        channels.extend({"sampler": len(samplers) - 1, "target": {"node": node, "path": path}} for node in nodes)
+        channels.append({"sampler": len(samplers) - 1, "target": {"node": node, "path": path}})
 
-    keys(as_array(motion.root_positions), "translation", joints[0])
+    keys(joints[0], "translation", as_array(motion.root_positions))
     for joint, turns in zip(joints, as_array(motion.quaternions).swapaxes(0, 1), strict=True):
-        keys(turns, "rotation", joint)
-    if correctives is not None and len(correctives.directions):
-        keys(correctives.weights.reshape(-1), "weights", *meshes)
+        keys(joint, "rotation", turns)
+    for node, one in targets.items():
+        keys(node, "weights", one.weights.reshape(-1))
     gltf.add("animations", name="motion", samplers=samplers, channels=channels)

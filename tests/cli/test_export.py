@@ -69,6 +69,12 @@ def test_pose_correctives_of_a_body_file(tmp_path):
     )
 
 
+def test_four_joints(walk, tmp_path):
+    text = run(walk[0], tmp_path / "a.glb", "--four-joints").stdout
+    assert "of the body, what joints beyond 4 a vertex do is" in text and "of the clothed, what" in text
+    assert "JOINTS_1" not in Gltf((tmp_path / "a.glb").read_bytes()).attributes("clothed")
+
+
 def test_on_the_ground_and_in_part_colours(walk, tmp_path):
     folder, _ = walk
     assert run(folder, tmp_path / "a.glb", "--ground", "--colours", "parts").exit_code == 0

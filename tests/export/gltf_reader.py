@@ -30,6 +30,8 @@ class Gltf:
 
     def array(self, index: int) -> np.ndarray:
         accessor = self.tree["accessors"][index]
+        if "sparse" in accessor:
+            return self.sparse_array(accessor)
         view = self.tree["bufferViews"][accessor["bufferView"]]
         width = WIDTHS[accessor["type"]]
         start = view.get("byteOffset", 0) + accessor.get("byteOffset", 0)
@@ -37,6 +39,20 @@ class Gltf:
         array = flat if width == 1 else flat.reshape(-1, width)
         if accessor.get("normalized"):
             array = array / np.float32(np.iinfo(array.dtype).max)
+        return array
+
+    def sparse_array(self, accessor: dict) -> np.ndarray:
+        assert "bufferView" not in accessor  # zeros, but for some rows
+        sparse, width = accessor["sparse"], WIDTHS[accessor["type"]]
+        views = [self.tree["bufferViews"][sparse[part]["bufferView"]] for part in ("indices", "values")]
+        rows = np.frombuffer(
+            self.buffer, TYPES[sparse["indices"]["componentType"]], sparse["count"], views[0].get("byteOffset", 0)
+        )
+        assert (np.diff(rows.astype(int)) > 0).all() and rows.max() < accessor["count"]
+        array = np.zeros((accessor["count"], width), np.float32)
+        array[rows] = np.frombuffer(
+            self.buffer, np.float32, sparse["count"] * width, views[1].get("byteOffset", 0)
+        ).reshape(-1, width)
         return array
 
     def mesh(self, name: str) -> dict:

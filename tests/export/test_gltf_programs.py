@@ -22,10 +22,9 @@ import pytest
 from PIL import Image
 
 from render_fit.bodies import open_body
+from render_fit.export.morph_targets import beyond_four_joints, pose_correctives
 from render_fit.export.motion import motion_of
-from render_fit.export.pose_correctives import corrective_targets
-from render_fit.export.skin_weights import INFLUENCES
-from render_fit.export.skinned_glb import skinned_glb
+from render_fit.export.skinned_glb import mesh_motions, skinned_glb
 from tests.export.gltf_reader import Gltf
 from tests.export.motions import body_with_correctives, moving_fit
 
@@ -57,17 +56,21 @@ def first_program(*names: str) -> str:
 def people() -> dict[str, bytes]:
     """Files of every kind that is written."""
     plain, corrected = open_body(), body_with_correctives()
-    motion = motion_of(moving_fit(corrected, 5), corrected, FPS)
+    walk = motion_of(moving_fit(plain, 5), plain, FPS)
+    photo = motion_of(moving_fit(plain, 1, offsets=False), plain, FPS)
+    posed = motion_of(moving_fit(corrected, 5), corrected, FPS)
+    beyond = {name: beyond_four_joints(one) for name, one in mesh_motions(walk).items()}
     colours = np.random.default_rng(0).integers(0, 255, (plain.n_vertices, 3), dtype=np.uint8)
     return {
-        "walk": skinned_glb(motion_of(moving_fit(plain, 5), plain, FPS)),
-        "photo": skinned_glb(motion_of(moving_fit(plain, 1, offsets=False), plain, FPS)),
-        "coloured": skinned_glb(motion_of(moving_fit(plain, 2), plain, FPS), colours=colours, lit=False),
-        "correctives": skinned_glb(motion, corrective_targets(motion)),
+        "walk": skinned_glb(walk),
+        "photo": skinned_glb(photo),
+        "coloured": skinned_glb(walk, colours=colours, lit=False),
+        "correctives": skinned_glb(posed, dict.fromkeys(("body", "clothed"), pose_correctives(posed))),
+        "four joints": skinned_glb(walk, beyond, four_joints=True),
     }
 
 
-@pytest.mark.parametrize("name", list(people()))
+@pytest.mark.parametrize("name", ["walk", "photo", "coloured", "correctives", "four joints"])
 def test_the_khronos_validator_finds_nothing(tmp_path, name):
     node = first_program("node")
     node_module("gltf-validator")
@@ -122,18 +125,19 @@ def page(tmp_path):
     server.server_close()
 
 
-@pytest.mark.parametrize("name", ["walk", "correctives"])
+@pytest.mark.parametrize("name", ["walk", "correctives", "four joints"])
 def test_three_js_shows_a_person_who_stands_upright_and_moves(page, name):
     content = people()[name]
     gltf, pictures = Gltf(content), []
-    several = gltf.attributes("clothed")["WEIGHTS_1"].sum(1) > 0 if "JOINTS_1" in gltf.attributes("clothed") else None
-    assert several is not None and 0 < several.mean() < 0.1, f"three.js reads {INFLUENCES} joints a vertex"
+    several = gltf.attributes("clothed").get("WEIGHTS_1", np.zeros((1, 4))).sum(1) > 0
+    assert several.any() == (name != "four joints") and several.mean() < 0.1
+    compared = ~several if several.any() else slice(None)  # three.js reads four joints a vertex
     for seconds in (0.0, 0.25):
         meshes, picture = page(content, seconds)
         assert {mesh: meshes[mesh]["shown"] for mesh in meshes} == {"body": False, "clothed": True}
         for mesh in meshes:
             drawn = np.array(meshes[mesh]["vertices"])
-            assert np.abs(drawn - gltf.vertices(mesh, seconds))[~several].max() < 1e-4  # metres
+            assert np.abs(drawn - gltf.vertices(mesh, seconds))[compared].max() < 1e-4  # metres
         width, height, _ = np.ptp(meshes["clothed"]["vertices"], axis=0)
         assert height > 1.2 and height > width
         rows, columns = np.nonzero(picture < 240)  # the background is white

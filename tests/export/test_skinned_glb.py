@@ -8,9 +8,10 @@ import trimesh
 
 from render_fit.bodies import Body, load_body, open_body, smpl_arrays
 from render_fit.core.skeletons import SMPL_24
+from render_fit.export.morph_targets import beyond_four_joints, pose_correctives
 from render_fit.export.motion import motion_of
-from render_fit.export.pose_correctives import corrective_targets
-from render_fit.export.skinned_glb import skinned_glb
+from render_fit.export.skin_weights import first_set_error_m
+from render_fit.export.skinned_glb import mesh_motions, skinned_glb
 from tests.export.gltf_reader import Gltf
 from tests.export.motions import body_with_correctives, moving_fit, seen_upright
 
@@ -94,10 +95,10 @@ def test_pose_correctives_are_morph_targets():
     body = body_with_correctives()
     saved = moving_fit(body, 9)
     motion = motion_of(saved, body, FPS)
-    targets = corrective_targets(motion)
+    targets = pose_correctives(motion)
     assert 0 < len(targets.directions) <= 9 and targets.error_m <= 0.0005 < 0.005 < targets.left_out_m
     assert targets.weights.min() >= 0 and targets.weights.max() <= 1 + 1e-6  # Blender clamps to this range
-    exact, with_targets = posed(saved, body), Gltf(skinned_glb(motion, targets))
+    exact, with_targets = posed(saved, body), Gltf(skinned_glb(motion, {"body": targets, "clothed": targets}))
     without = Gltf(skinned_glb(motion))
     for name in ("body", "clothed"):
         error, left_out = 0.0, 0.0
@@ -116,21 +117,54 @@ def test_pose_correctives_of_one_pose_are_exact():
     body = body_with_correctives()
     saved = moving_fit(body, 1)
     motion = motion_of(saved, body)
-    targets = corrective_targets(motion)
+    targets = pose_correctives(motion)
     assert len(targets.directions) == 0  # the mesh itself has them
-    gltf = Gltf(skinned_glb(motion, targets))
+    gltf = Gltf(skinned_glb(motion, {"body": targets, "clothed": targets}))
     np.testing.assert_allclose(gltf.vertices("clothed"), seen_upright(posed(saved, body)["clothed"][0]), atol=EXACT_M)
 
 
 def test_a_body_without_correctives_has_no_targets(tmp_path):
     body = open_body()
-    assert corrective_targets(motion_of(moving_fit(body, 2), body)) is None
+    assert pose_correctives(motion_of(moving_fit(body, 2), body)) is None
     np.savez(tmp_path / "SMPL_NEUTRAL.npz", **smpl_arrays(body))  # with correctives that are all zero
     body = load_body(tmp_path / "SMPL_NEUTRAL.npz")
     motion = motion_of(moving_fit(body, 2), body)
-    targets = corrective_targets(motion)
+    targets = pose_correctives(motion)
     assert len(targets.directions) == 0
-    assert "targets" not in Gltf(skinned_glb(motion, targets)).mesh("body")["primitives"][0]
+    assert (
+        "targets" not in Gltf(skinned_glb(motion, {"body": targets, "clothed": targets})).mesh("body")["primitives"][0]
+    )
+
+
+@pytest.mark.parametrize("correctives", [False, True])
+def test_four_joints_a_vertex_and_morph_targets_for_the_others(correctives):
+    body = body_with_correctives() if correctives else open_body()
+    saved = moving_fit(body, 12)
+    motion, exact = motion_of(saved, body, FPS), posed(saved, body)
+    targets = {name: beyond_four_joints(one) for name, one in mesh_motions(motion).items()}
+    if correctives:
+        targets = {name: pose_correctives(motion) + one for name, one in targets.items()}
+    gltf = Gltf(skinned_glb(motion, targets, four_joints=True))
+    assert "JOINTS_1" not in gltf.attributes("body")
+    np.testing.assert_allclose(gltf.attributes("body")["WEIGHTS_0"].sum(1), 1, atol=1e-6)
+    for name, one in targets.items():
+        assert len(one.directions) > 0 and one.weights.min() >= 0 and one.weights.max() <= 1 + 1e-6
+        for frame in range(12):
+            vertices = gltf.vertices(name, frame / FPS)
+            error = np.linalg.norm(vertices - seen_upright(exact[name][frame]), axis=1).max()
+            assert error <= one.error_m + EXACT_M <= 0.001 + EXACT_M
+    # without the targets it is what programs show that read one set of weights
+    assert first_set_error_m(motion) > 0.003
+
+
+def test_the_same_array_is_stored_once_and_zeros_are_not(walk):
+    saved, body, gltf = walk
+    body_attributes, clothed = (gltf.mesh(name)["primitives"][0]["attributes"] for name in ("body", "clothed"))
+    assert body_attributes["WEIGHTS_0"] == clothed["WEIGHTS_0"] != body_attributes["WEIGHTS_1"]
+    motion = motion_of(saved, body, FPS)
+    targets = {name: beyond_four_joints(one) for name, one in mesh_motions(motion).items()}
+    larger = len(skinned_glb(motion, targets, four_joints=True)) - len(skinned_glb(motion, four_joints=True))
+    assert larger < sum(one.directions.nbytes for one in targets.values()) / 8
 
 
 def test_other_programs_read_the_meshes(walk):
