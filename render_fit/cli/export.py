@@ -58,6 +58,8 @@ def export(
 ) -> None:
     """Write a saved fit for other programs: Blender, Unity, three.js, tools for SMPL.
 
+    [bold]Files[/bold], by their endings
+
       [bold].glb[/bold]  skinned body and clothes with SMPL's skeleton and the motion; y up, metres
 
       [bold].bvh[/bold]  skeleton and motion; y up, centimetres
@@ -71,6 +73,10 @@ def export(
       render-fit export out/photo person.glb
 
       render-fit export out/walk walk.glb walk.bvh walk.npz --fps 25 --ground
+
+      render-fit export out/photo person.glb --colours photo --four-joints   [dim]# for a web page[/dim]
+
+    What of the fit a file lacks is printed, in millimetres. Exit code: 2 for a mistake in the arguments.
 
     How to open the files, and what in them is exact: docs/animation.md
     """

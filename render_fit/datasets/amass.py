@@ -45,14 +45,14 @@ def read_amass(path: Path) -> AmassMotion:
         InputError: if it is missing, damaged, or lacks an array or has one of another shape.
     """
     arrays = read_arrays(path, ("poses", "trans", "betas", "gender", *_RATES))
-    rate = next((arrays[name] for name in _RATES if name in arrays), None)
+    rates = [arrays[name] for name in _RATES if name in arrays]
     missing = [name for name in ("poses", "trans", "betas") if name not in arrays]
-    missing += [_RATES[0]] if rate is None else []
+    missing += [] if rates else [_RATES[0]]
     if missing:
         raise InputError(f"{path}: not a motion of AMASS; it lacks {', '.join(missing)}")
     try:
         poses, trans, betas = (arrays[name].astype(np.float64) for name in ("poses", "trans", "betas"))
-        fps = float(rate)
+        fps = float(rates[0])
     except (TypeError, ValueError):
         raise InputError(f"{path}: not a motion of AMASS; its entries are of other types") from None
     check_fps(fps, f"{path}: {_RATES[0]}")

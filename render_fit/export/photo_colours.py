@@ -47,8 +47,9 @@ def photo_colours(
     """
     total, weight = np.zeros((body.n_vertices, 3)), np.zeros(body.n_vertices)
     for vertices_camera, camera, image in frames:
-        seen = view_weights(vertices_camera, body.faces, camera.resize(*image.shape[1:]), renderer)
-        points = camera.resize(*image.shape[1:]).project(vertices_camera[None])[0].numpy()
+        resized = camera.resize(image.shape[1], image.shape[2])
+        seen = view_weights(vertices_camera, body.faces, resized, renderer)
+        points = resized.project(vertices_camera[None])[0].numpy()
         total += seen[:, None] * _sampled(image.numpy(), points)
         weight += seen
     if not weight.any():
@@ -78,7 +79,7 @@ def view_weights(
     assert depth is not None
     surface = depth[0].cpu().numpy()
     # the photo's border is no outline
-    inside = distance_transform_edt(np.pad(surface > 0, 1, mode="edge"))[1:-1, 1:-1]
+    inside = np.asarray(distance_transform_edt(np.pad(surface > 0, 1, mode="edge")))[1:-1, 1:-1]
     # a pixel beside an arm that hides the trunk may show the arm: the nearest surface of the neighbourhood counts
     nearest = minimum_filter(np.where(surface > 0, surface, np.inf), size=3)
     points = camera.project(vertices_camera[None])[0].numpy()

@@ -61,7 +61,8 @@ def photo_files(saved: SavedFit, images: Path) -> list[tuple[int, Path]]:
     if names is None:
         raise InputError(f"{images}: the fit does not say which images it is of; give a photo's fit and its photo")
     found = [(frame, images / Path(str(name)).name) for frame, name in enumerate(names)]
-    found = [(frame, file) for frame, file in found if file.is_file()]
+    seen = getattr(saved, "found", None)
+    found = [(frame, file) for frame, file in found if file.is_file() and (seen is None or seen[frame])]
     if not found:
         raise InputError(f"{images}: has none of the fit's images ({Path(str(names[0])).name}, ...)")
     return found

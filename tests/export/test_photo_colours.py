@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -108,6 +108,7 @@ class Frames(SavedFit):
     """A fit that names its images."""
 
     image_names: np.ndarray | None = None
+    found: np.ndarray | None = None
 
 
 def test_photos_of_frames_are_found_by_name_in_a_folder(tmp_path):
@@ -116,6 +117,8 @@ def test_photos_of_frames_are_found_by_name_in_a_folder(tmp_path):
     for name in ("a.png", "c.png", "d.png"):
         Image.new("RGB", (200, 300), (10, 200, 30)).save(tmp_path / name)
     assert photo_files(frames, tmp_path) == [(0, tmp_path / "a.png"), (2, tmp_path / "c.png")]
+    unseen = replace(frames, found=np.array([False, True, True]))  # nobody was found in the first one
+    assert photo_files(unseen, tmp_path) == [(2, tmp_path / "c.png")]
     np.testing.assert_array_equal(np.unique(colours_of_photos(frames, BODY, tmp_path), axis=0), [[10, 200, 30]])
     Image.new("RGB", (200, 200)).save(tmp_path / "c.png")
     with pytest.raises(InputError, match=r"c.png: the image is 200×200 px, but the fit is of images of 400×600 px"):
