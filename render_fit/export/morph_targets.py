@@ -8,7 +8,7 @@ clamps others.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -20,6 +20,10 @@ from render_fit.export.skin_weights import first_set, several_joints
 
 LARGEST_ERROR_M = 0.0005
 """Largest displacement that the morph targets may miss, at any vertex and frame."""
+
+LEAST_STRETCH = 0.05
+"""Joints that are turned against each other flatten what lies between them; no displacement is enlarged by more than
+the inverse of this."""
 
 
 @dataclass(frozen=True)
@@ -94,11 +98,14 @@ def beyond_four_joints(motion: Motion, largest_error_m: float = LARGEST_ERROR_M)
     transforms = body.kinematics(parameters).transforms.double()
     blended = weights @ transforms  # (n, v, 12): a rotation's rows, then the shift
     posed = (blended[..., :9].unflatten(-1, (3, 3)) @ rest[..., None])[..., 0] + blended[..., 9:]
-    # the vertex in the zero pose that four joints carry to the place to which all joints carry the true one
+    # the displacement in the zero pose that four joints turn into what is missing
     blended = first_set(weights) @ transforms
     matrices, shifts = blended[..., :9].unflatten(-1, (3, 3)), blended[..., 9:]
-    moved = torch.linalg.solve(matrices, (posed - shifts)[..., None])[..., 0]
-    return _principal((moved - rest).flatten(1), None, vertices, body.n_vertices, largest_error_m)
+    missing = posed - shifts - (matrices @ rest[..., None])[..., 0]
+    moved = (torch.linalg.pinv(matrices, rtol=LEAST_STRETCH) @ missing[..., None])[..., 0]
+    out_of_reach = float((missing - (matrices @ moved[..., None])[..., 0]).norm(dim=-1).max())
+    targets = _principal(moved.flatten(1), None, vertices, body.n_vertices, largest_error_m)
+    return replace(targets, error_m=targets.error_m + out_of_reach)
 
 
 def _pose_features(motion: Motion) -> Float[Tensor, "n p"]:
