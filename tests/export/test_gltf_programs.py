@@ -1,7 +1,8 @@
-"""What other programs say of the files: the Khronos validator, pygltflib, three.js in a browser.
+"""What other programs make of the files: the Khronos validator, pygltflib, three.js in a browser, Blender.
 
 They are no dependencies of the package. To run these tests: ``pip install pygltflib``, a browser (Debian: chromium),
 ``npm install --prefix DIR gltf-validator three``, and ``NODE_PATH=DIR/node_modules python -m pytest tests/export``.
+Blender is the program ``blender``, or a Python of another environment that has ``bpy``, named by BPY_PYTHON.
 """
 
 from __future__ import annotations
@@ -15,13 +16,16 @@ import re
 import shutil
 import subprocess
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from render_fit.bodies import open_body
+from render_fit.export.bvh import bvh
 from render_fit.export.morph_targets import beyond_four_joints, pose_correctives
 from render_fit.export.motion import motion_of
 from render_fit.export.skinned_glb import mesh_motions, skinned_glb
@@ -144,3 +148,37 @@ def test_three_js_shows_a_person_who_stands_upright_and_moves(page, name):
         assert len(rows) > 5_000 and np.ptp(rows) > np.ptp(columns)
         pictures.append(picture.astype(int))
     assert (np.abs(pictures[0] - pictures[1]) > 30).mean() > 0.02
+
+
+@pytest.mark.parametrize("name", ["walk", "correctives", "four joints"])
+def test_blender_moves_meshes_and_skeleton_as_the_body_model_does(tmp_path, name):
+    other = os.environ.get("BPY_PYTHON")
+    program = [other] if other else [first_program("blender"), "--background", "--python"]
+    body = body_with_correctives() if name == "correctives" else open_body()
+    saved = moving_fit(body, 5)
+    paths = [str(tmp_path / file) for file in ("a.glb", "a.bvh", "a.npz")]
+    Path(paths[0]).write_bytes(people()[name])
+    Path(paths[1]).write_text(bvh(motion_of(saved, body, FPS)))
+    script = str(Path(__file__).with_name("blender_reader.py"))
+    arguments = [paths[0], paths[1], str(int(FPS)), "5", paths[2]]
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    done = subprocess.run(
+        [*program, script, *([] if other else ["--"]), *arguments], env=environment, capture_output=True, text=True
+    )
+    assert Path(paths[2]).is_file(), done.stdout + done.stderr
+    with torch.no_grad():
+        clothed = body(saved.parameters())
+        unclothed = body(replace(saved.parameters(), offsets=None))
+    with np.load(paths[2]) as found:
+        order = [body.joint_names.index(joint) for joint in found["names"]]
+        for frame in range(5):
+            for mesh, output in {"body": unclothed, "clothed": clothed}.items():
+                error = np.linalg.norm(found[f"{mesh}_{frame}"] - with_z_up(output.vertices[frame].numpy()), axis=1)
+                assert error.max() < (1e-4 if name == "walk" else 1e-3)  # metres
+            joints = with_z_up(clothed.joints[frame].numpy())[order]
+            assert np.linalg.norm(found[f"joints_{frame}"] - joints, axis=1).max() < 1e-4
+
+
+def with_z_up(points):
+    """Camera coordinates in Blender's axes."""
+    return np.stack([points[..., 0], points[..., 2], -points[..., 1]], -1)
