@@ -116,7 +116,8 @@ def _write_glb(
     losses = []
 
     def count(one: MorphTargets) -> str:
-        return f"{len(one.directions)} morph targets, at most {1000 * one.error_m:.2f} mm off at these frames"
+        where = f"{len(one.directions)} morph targets" if len(one.directions) else "part of the mesh"
+        return f"{where}, at most {1000 * one.error_m:.2f} mm off at these frames"
 
     posed = pose_correctives(motion)
     meshes = mesh_motions(motion)
@@ -137,7 +138,7 @@ def _write_glb(
     elif most > INFLUENCES:
         losses.append(
             f"up to {most} joints move a vertex; programs that read {INFLUENCES} (three.js) are up to "
-            f"{1000 * first_set_error_m(motion):.1f} mm off; --four-joints helps them"
+            f"{1000 * first_set_error_m(motion):.1f} mm off: --four-joints is for those"
         )
     write_bytes(file, skinned_glb(motion, targets, four_joints=four_joints, colours=colours, lit=lit))
     return tuple(losses)

@@ -25,7 +25,7 @@ Y_UP_TO_Z_UP = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]]
 """From y up to AMASS's axes: x right, y away from the viewer, z up."""
 
 _CHUNK = 32
-"""Bodies that are posed at once: 8 MB of vertices each eight."""
+"""Bodies that are posed at once, so that memory does not grow with the frames."""
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def skinned_glb(
     shared = _shared_attributes(gltf, weights, colours)
     nodes = {}
     for name, one in mesh_motions(motion).items():
-        visible = one.parameters.offsets is motion.parameters.offsets
+        visible = one.parameters.offsets is motion.parameters.offsets  # the body under clothes is not
         material = _material(gltf, name, visible=visible, coloured=colours is not None, lit=lit)
         mesh = _mesh(gltf, name, one, shared, material, targets.get(name))
         nodes[name] = gltf.add("nodes", name=name, mesh=mesh, skin=skin)
