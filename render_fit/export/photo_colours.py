@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse
@@ -24,21 +25,38 @@ DEPTH_TOLERANCE_M = 0.02
 """How far behind the rendered surface a vertex may lie to count as seen; within a pixel the surface slopes."""
 
 EDGE_SHARE = 0.006
-"""Margin inside the rendered outline, as a share of the photo's longer side: there a small misfit would sample the
-background."""
+"""Margin inside the rendered outline and inside the mask, as a share of the photo's longer side: there a small misfit
+would sample the background."""
+
+LEAST_MASK = 0.5
+"""Share of the person in a pixel from which on it is sampled."""
 
 
-def photo_colours(
-    body: Body, frames: Iterable[tuple[Float[Tensor, "v 3"], Camera, Float[Tensor, "3 h w"]]], renderer: Renderer
-) -> UInt8[np.ndarray, "v 3"] | None:
+@dataclass(frozen=True)
+class ColourFrame:
+    """A photo of a posed body.
+
+    Attributes:
+        vertices_camera: (V, 3) camera coordinates, metres.
+        camera: One camera, of any size.
+        image: (3, H, W) RGB 0–1.
+        mask: (H, W) person mask, 0–1; None if it is not known.
+    """
+
+    vertices_camera: Float[Tensor, "v 3"]
+    camera: Camera
+    image: Float[Tensor, "3 h w"]
+    mask: Float[Tensor, "h w"] | None = None
+
+
+def photo_colours(body: Body, frames: Iterable[ColourFrame], renderer: Renderer) -> UInt8[np.ndarray, "v 3"] | None:
     """Gathers colours from photos.
 
     The light of the photo remains in the colours.
 
     Args:
         body: The body, for its faces and its left-right pairs.
-        frames: For each photo the posed vertices in camera coordinates (V, 3), metres, the camera, and the photo (3, H,
-            W), RGB 0–1, of any size; taken one after the other.
+        frames: The photos, taken one after the other.
         renderer: Renderer, any backend; only ``depth`` is used.
 
     Returns:
@@ -46,11 +64,15 @@ def photo_colours(
         mirror vertex, or else of their surroundings.
     """
     total, weight = np.zeros((body.n_vertices, 3)), np.zeros(body.n_vertices)
-    for vertices_camera, camera, image in frames:
-        resized = camera.resize(image.shape[1], image.shape[2])
-        seen = view_weights(vertices_camera, body.faces, resized, renderer)
-        points = resized.project(vertices_camera[None])[0].numpy()
-        total += seen[:, None] * _sampled(image.numpy(), points)
+    for frame in frames:
+        height, width = frame.image.shape[1:]
+        camera = frame.camera.resize(height, width)
+        seen = view_weights(frame.vertices_camera, body.faces, camera, renderer)
+        points = camera.project(frame.vertices_camera[None])[0].numpy()
+        if frame.mask is not None:
+            person = minimum_filter(frame.mask.numpy(), size=2 * round(EDGE_SHARE * max(height, width)) + 1)
+            seen = np.where(_sampled(person[None], points)[:, 0] > LEAST_MASK, seen, 0.0)
+        total += seen[:, None] * _sampled(frame.image.numpy(), points)
         weight += seen
     if not weight.any():
         return None
@@ -95,8 +117,8 @@ def view_weights(
     return np.where(seen, cosine**2, 0.0)
 
 
-def _sampled(image: Float[np.ndarray, "3 h w"], points_px: Float[np.ndarray, "v 2"]) -> Float[np.ndarray, "v 3"]:
-    """Colours at points, linear between pixel centres."""
+def _sampled(image: Float[np.ndarray, "c h w"], points_px: Float[np.ndarray, "v 2"]) -> Float[np.ndarray, "v c"]:
+    """Values at points, linear between pixel centres."""
     places = points_px[:, ::-1].T - 0.5
     return np.stack([map_coordinates(channel, places, order=1, mode="nearest") for channel in image], axis=1)
 

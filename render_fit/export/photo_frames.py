@@ -12,11 +12,12 @@ from torch import Tensor
 
 from render_fit.bodies import Body
 from render_fit.core.cameras import Camera
-from render_fit.core.errors import InputError
+from render_fit.core.errors import InputError, NoPersonError
 from render_fit.export.parameters import SavedFit
-from render_fit.export.photo_colours import photo_colours
+from render_fit.export.photo_colours import ColourFrame, photo_colours
 from render_fit.observations.image_sizes import same_shape
 from render_fit.observations.images import read_photo
+from render_fit.observations.observe import OBSERVERS
 from render_fit.renderers import make_renderer
 
 MOST_SIDE_PX = 1024
@@ -68,10 +69,8 @@ def photo_files(saved: SavedFit, images: Path) -> list[tuple[int, Path]]:
     return found
 
 
-def _frames(
-    saved: SavedFit, body: Body, files: list[tuple[int, Path]]
-) -> Iterator[tuple[Float[Tensor, "v 3"], Camera, Float[Tensor, "3 h w"]]]:
-    """Posed vertices, camera and photo of each frame, one after the other."""
+def _frames(saved: SavedFit, body: Body, files: list[tuple[int, Path]]) -> Iterator[ColourFrame]:
+    """Posed body and photo of each frame, one after the other, with the observer's mask of the person."""
     parameters, cameras = saved.parameters(), saved.camera()
     height, width = saved.image_size
     for frame, file in files:
@@ -81,6 +80,20 @@ def _frames(
                 f"{file}: the image is {image.shape[2]}×{image.shape[1]} px, but the fit is of images of "
                 f"{width}×{height} px; give those"
             )
+        camera = Camera(cameras.K[frame : frame + 1], height, width).resize(image.shape[1], image.shape[2])
         with torch.no_grad():
             vertices = body(parameters[frame]).vertices[0]
-        yield vertices, Camera(cameras.K[frame : frame + 1], height, width), image
+        yield ColourFrame(vertices, camera, image, _mask(image, camera.project(vertices[None])[0]))
+
+
+def _mask(image: Float[Tensor, "3 h w"], points_px: Float[Tensor, "v 2"]) -> Float[Tensor, "h w"] | None:
+    """The observer's mask of the person whose body covers some points; None if it sees nobody there."""
+    limits = points_px.new_tensor([image.shape[2], image.shape[1]])
+    first, last = (one.clamp(min=0).minimum(limits) for one in (points_px.amin(0), points_px.amax(0)))
+    left, top, box_width, box_height = (*first.tolist(), *(last - first).tolist())
+    if min(box_width, box_height) < 1:
+        return None
+    try:
+        return OBSERVERS[next(iter(OBSERVERS))]().observe(image, (left, top, box_width, box_height)).mask
+    except NoPersonError:
+        return None
