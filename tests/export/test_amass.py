@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 import torch
+from smplx import lbs
 
-from render_fit.bodies import Body, BodyParameters, open_body
+from render_fit.bodies import Body, open_body
 from render_fit.core.array_files import write_arrays
 from render_fit.core.errors import InputError
 from render_fit.datasets.amass import read_amass
@@ -23,12 +24,14 @@ def test_reading_gives_the_motion_with_z_up(tmp_path):
     assert read.poses.shape == (6, 52, 3) and (read.fps, read.gender) == (120.0, "neutral")
     assert not read.poses[:, 22:].any() and not read.betas.any() and read.betas.shape == (16,)
     pose = np.concatenate([read.poses[:, :22], np.zeros((6, 2, 3))], 1)
-    parameters = BodyParameters.from_rotvec(
-        torch.from_numpy(pose).float(),
-        torch.from_numpy(saved.betas).expand(6, -1),
-        torch.from_numpy(read.trans).float(),
+    # smplx poses the skeleton, apart from this package
+    shaped = body.v_template + torch.einsum("vcs,s->vc", body.shapedirs, torch.from_numpy(saved.betas))
+    joints, _ = lbs.batch_rigid_transform(
+        lbs.batch_rodrigues(torch.from_numpy(pose).float().reshape(-1, 3)).reshape(6, 24, 3, 3),
+        (body.J_regressor @ shaped).expand(6, -1, -1),
+        torch.tensor(body.parents),
     )
-    joints = body.kinematics(parameters).joints.numpy()
+    joints = joints.numpy() + read.trans[:, None]
     camera = saved.joints  # x right, y down, z forward
     expected = np.stack([camera[..., 0], camera[..., 2], -camera[..., 1]], -1)
     np.testing.assert_allclose(joints, expected, atol=1e-5)
