@@ -47,7 +47,7 @@ def export(
     image: Annotated[
         Path | None,
         typer.Option(
-            help="For --colours photo: the photo, or the folder of the frames. Default: input.jpg of the fit.",
+            help="For --colours photo: the photo, or the folder of the images. Default: those of the fit.",
             show_default=False,
         ),
     ] = None,
@@ -106,7 +106,7 @@ def export(
     if colours == "parts":
         shades = np.round(255 * part_colours(model.vertex_parts)).astype(np.uint8)
     elif colours == "photo":
-        shades = colours_of_photos(saved, model, image or path.parent / "input.jpg")
+        shades = colours_of_photos(saved, model, path.parent, image)
     written = write_animation_files(
         saved, model, files,
         fps=fps, ground=ground, correctives=correctives, four_joints=four_joints,

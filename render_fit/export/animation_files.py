@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 
 from render_fit.bodies import Body
 from render_fit.core.array_files import write_arrays
@@ -19,10 +19,13 @@ from render_fit.export.animation_kinds import ANIMATION_KINDS, check_animation_f
 from render_fit.export.bvh import bvh
 from render_fit.export.meshes import write_mesh
 from render_fit.export.morph_targets import MorphTargets, beyond_four_joints, pose_correctives
-from render_fit.export.motion import Motion, motion_of
+from render_fit.export.motion import Motion, frames_found, motion_of
 from render_fit.export.parameters import SavedFit
 from render_fit.export.skin_weights import INFLUENCES, first_set_error_m
 from render_fit.export.skinned_glb import mesh_motions, skinned_glb
+
+MESHES = (".obj", ".ply")
+"""Files of one frame."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,10 @@ def write_animation_files(
     check_animation_files(files)
     if not 0 <= frame < len(saved.poses):
         raise InputError(f"--frame {frame}: the fit has {len(saved.poses)} frames, counted from 0")
-    motion = motion_of(saved, body, fps)
+    motion, found = motion_of(saved, body, fps), frames_found(saved)
+    if not found[frame] and any(file.suffix.lower() in MESHES for file in files):
+        raise InputError(f"--frame {frame}: nobody was found there; the first frame with a person is {found.argmax()}")
+    gaps = () if found.all() else (_gaps(len(motion), found),)
     if ground:
         motion = motion.on_the_ground()
     written = []
@@ -97,8 +103,10 @@ def write_animation_files(
                 vertices = body(saved.parameters()[frame]).vertices[0]
             write_mesh(file, vertices.numpy(), body.faces.numpy(), vertex_colours=colours)
             losses = ()
-        length = f"frame {frame}" if kind in (".obj", ".ply") else _length(motion)
-        written.append(AnimationFile(file, f"{ANIMATION_KINDS[kind]}, {length}", losses))
+        if kind in MESHES:
+            written.append(AnimationFile(file, f"{ANIMATION_KINDS[kind]}, frame {frame}"))
+        else:
+            written.append(AnimationFile(file, f"{ANIMATION_KINDS[kind]}, {_length(motion)}", gaps + losses))
     return written
 
 
@@ -154,6 +162,12 @@ def _write_amass(file: Path, motion: Motion) -> tuple[str, ...]:
         losses.append("without the clothes")
     write_arrays(file, **arrays)
     return tuple(losses)
+
+
+def _gaps(n_frames: int, found: Bool[np.ndarray, "n"]) -> str:
+    """What became of the frames in which nobody was found."""
+    done = "bridged" if n_frames == len(found) else "left out"
+    return f"nobody was found in {(~found).sum():,} of {len(found):,} frames, which are {done}"
 
 
 def _length(motion: Motion) -> str:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from render_fit.bodies import Body, BodyParameters
+from render_fit.core.errors import InputError
 from render_fit.core.plausibility import check_fps
 from render_fit.core.rotations import roma
 from render_fit.export.parameters import SavedFit
@@ -105,6 +106,9 @@ class Motion:
 def motion_of(saved: SavedFit, body: Body, fps: float | None = None) -> Motion:
     """The motion of a saved fit, with y up: the camera at the origin, which looks along −z.
 
+    Frames in which nobody was found are bridged from the frames beside them. Where neither the fit nor the caller knows
+    a rate, the images are photos without an order in time; such ones are left out.
+
     Args:
         saved: Content of ``params.npz``.
         body: The body that it was fitted with.
@@ -114,12 +118,39 @@ def motion_of(saved: SavedFit, body: Body, fps: float | None = None) -> Motion:
         The motion.
 
     Raises:
-        InputError: if there is no recording with so many or few.
+        InputError: if nobody was found in any frame, or no recording has so many or few frames a second.
     """
-    known = getattr(saved, "fps", None)
-    rate = float(fps if fps is not None else known if known is not None else DEFAULT_FPS)
+    known = fps if fps is not None else getattr(saved, "fps", None)
+    rate = DEFAULT_FPS if known is None else float(known)
     check_fps(rate, "fps")
-    return Motion(body, saved.parameters(), rate).turned(CAMERA_TO_Y_UP)
+    found = frames_found(saved)
+    if not found.any():
+        raise InputError("the fit has nobody: no person was found in its images")
+    parameters = saved.parameters()
+    parameters = parameters[torch.from_numpy(found.nonzero()[0])] if known is None else _bridged(parameters, found)
+    return Motion(body, parameters, rate).turned(CAMERA_TO_Y_UP)
+
+
+def frames_found(saved: SavedFit) -> Bool[np.ndarray, "n"]:
+    """(N,) whether a frame shows the person; what a fit holds of the others is made up."""
+    found = getattr(saved, "found", None)
+    return np.ones(len(saved.poses), dtype=bool) if found is None else np.asarray(found, dtype=bool)
+
+
+def _bridged(parameters: BodyParameters, found: Bool[np.ndarray, "n"]) -> BodyParameters:
+    """Replaces the frames that were not found: between others by even rotation and motion, else by the nearest."""
+    frames = np.arange(len(found))
+    known = frames[found]
+    after = known[np.searchsorted(known, frames).clip(max=len(known) - 1)]
+    before = known[(np.searchsorted(known, frames, side="right") - 1).clip(min=0)]
+    share = torch.from_numpy((frames - before) / np.maximum(after - before, 1)).float()[:, None]
+    first, last = parameters[torch.from_numpy(before)], parameters[torch.from_numpy(after)]
+    turns = roma.rotmat_to_rotvec(first.rotations.mT @ last.rotations)
+    return replace(
+        parameters,
+        rotations=first.rotations @ roma.rotvec_to_rotmat(share[..., None] * turns),
+        transl=torch.lerp(first.transl, last.transl, share),
+    )
 
 
 def as_array(tensor: Tensor) -> Float[np.ndarray, "..."]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,8 @@ from torch import Tensor
 from render_fit.bodies import Body
 from render_fit.core.cameras import Camera
 from render_fit.core.errors import InputError, NoPersonError
+from render_fit.core.text_files import read_json
+from render_fit.export.motion import frames_found
 from render_fit.export.parameters import SavedFit
 from render_fit.export.photo_colours import ColourFrame, photo_colours
 from render_fit.observations.image_sizes import same_shape
@@ -24,13 +26,14 @@ MOST_SIDE_PX = 1024
 """Photos are reduced to this side: the vertices of a person who fills it are then two or three pixels apart."""
 
 
-def colours_of_photos(saved: SavedFit, body: Body, images: Path) -> UInt8[np.ndarray, "v 3"]:
+def colours_of_photos(saved: SavedFit, body: Body, fit: Path, images: Path | None = None) -> UInt8[np.ndarray, "v 3"]:
     """Colours of a fit's vertices from its photos.
 
     Args:
         saved: Content of ``params.npz``.
         body: The body that it was fitted with.
-        images: The photo; for several frames the folder that has the files of ``image_names``.
+        fit: The fit's folder.
+        images: The photo, or the folder of the images; None: as the fit says, see `photo_files`.
 
     Returns:
         (V, 3) sRGB 0–255.
@@ -38,47 +41,70 @@ def colours_of_photos(saved: SavedFit, body: Body, images: Path) -> UInt8[np.nda
     Raises:
         InputError: if there is no photo, one is of another shape than the fit's, or none shows the person.
     """
-    files = photo_files(saved, images)
+    files = photo_files(saved, fit, images)
     colours = photo_colours(body, _frames(saved, body, files), make_renderer("auto"))
     if colours is None:
-        raise InputError(f"{images}: shows no part of the person; give the photo of the fit")
+        raise InputError(
+            f"{next(iter(files.values()))}: shows nothing of the person; give the fit's photo with --image"
+        )
     return colours
 
 
-def photo_files(saved: SavedFit, images: Path) -> list[tuple[int, Path]]:
-    """Frames whose photos there are, and the photos.
+def photo_files(saved: SavedFit, fit: Path, images: Path | None = None) -> dict[int, Path]:
+    """The photos of the frames that show the person, by frame.
+
+    Args:
+        saved: Content of ``params.npz``.
+        fit: The fit's folder: it has the photo as ``input.jpg``, or the paths of several in ``report.json``.
+        images: The photo, or the folder of the images.
 
     Raises:
         InputError: if there are none.
     """
-    if not images.exists():
-        raise InputError(f"{images}: no such file; give the fit's photo, or the folder of its frames, with --image")
-    n_frames = len(saved.poses)
-    if images.is_file():
-        if n_frames > 1:
-            raise InputError(f"{images}: is one photo, and the fit has {n_frames} frames; give their folder")
-        return [(0, images)]
-    names = getattr(saved, "image_names", None)
+    n_frames, names = len(saved.poses), getattr(saved, "image_names", None)
     if names is None:
-        raise InputError(f"{images}: the fit does not say which images it is of; give a photo's fit and its photo")
-    found = [(frame, images / Path(str(name)).name) for frame, name in enumerate(names)]
-    seen = getattr(saved, "found", None)
-    found = [(frame, file) for frame, file in found if file.is_file() and (seen is None or seen[frame])]
+        photo = fit / "input.jpg" if images is None else images
+        if n_frames > 1:
+            raise InputError(f"{fit}: the fit has {n_frames} frames, and does not say of which images")
+        if not photo.is_file():
+            raise InputError(f"{photo}: no such file; give the fit's photo with --image")
+        return {0: photo}
+    stems = [Path(str(name)).stem for name in names]
+    if images is None:
+        known = {Path(name).stem: Path(path) for name, path in _image_paths(fit).items()}
+    elif images.is_dir():
+        known = {file.stem: file for file in sorted(images.iterdir())}
+    elif n_frames == 1:
+        known = {stems[0]: images}
+    else:
+        raise InputError(f"{images}: is one photo, and the fit has {n_frames} frames; give their folder")
+    found = {frame: known[stem] for frame, stem in enumerate(stems) if stem in known and frames_found(saved)[frame]}
+    found = {frame: file for frame, file in found.items() if file.is_file()}
     if not found:
-        raise InputError(f"{images}: has none of the fit's images ({Path(str(names[0])).name}, ...)")
+        raise InputError(
+            f"{images or fit}: has none of the fit's images ({names[0]}, ...); give their folder with --image"
+        )
     return found
 
 
-def _frames(saved: SavedFit, body: Body, files: list[tuple[int, Path]]) -> Iterator[ColourFrame]:
+def _image_paths(fit: Path) -> dict[str, str]:
+    """Paths of the images of a person by name, from the report of the fit; none without one."""
+    report = read_json(fit / "report.json") if (fit / "report.json").is_file() else {}
+    paths = report.get("image_paths") if isinstance(report, dict) else None
+    return {str(name): str(path) for name, path in paths.items()} if isinstance(paths, dict) else {}
+
+
+def _frames(saved: SavedFit, body: Body, files: Mapping[int, Path]) -> Iterator[ColourFrame]:
     """Posed body and photo of each frame, one after the other, with the observer's mask of the person."""
     parameters, cameras = saved.parameters(), saved.camera()
-    height, width = saved.image_size
-    for frame, file in files:
+    sizes = getattr(saved, "image_sizes", None)
+    for frame, file in files.items():
+        height, width = (int(side) for side in (saved.image_size if sizes is None else sizes[frame]))
         image = read_photo(file, MOST_SIDE_PX).image
-        if not same_shape((image.shape[1], image.shape[2]), saved.image_size):
+        if not same_shape((image.shape[1], image.shape[2]), (height, width)):
             raise InputError(
-                f"{file}: the image is {image.shape[2]}×{image.shape[1]} px, but the fit is of images of "
-                f"{width}×{height} px; give those"
+                f"{file}: the image is {image.shape[2]}×{image.shape[1]} px, but the fit is of an image of "
+                f"{width}×{height} px; give that"
             )
         camera = Camera(cameras.K[frame : frame + 1], height, width).resize(image.shape[1], image.shape[2])
         with torch.no_grad():

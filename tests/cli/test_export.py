@@ -92,7 +92,7 @@ def test_colours_of_the_photo(tmp_path):
     assert np.abs(colours - [200, 100, 50]).max() <= 2
     (tmp_path / "input.jpg").rename(tmp_path / "photo.jpg")
     missing = run(tmp_path, tmp_path / "b.ply", "--colours", "photo")
-    assert missing.exit_code == 2 and "input.jpg: no such file; give the fit's photo" in missing.stderr
+    assert missing.exit_code == 2 and "input.jpg: no such file; give the fit's photo with --image" in missing.stderr
     image = ["--image", tmp_path / "photo.jpg"]
     assert run(tmp_path, tmp_path / "b.ply", "--colours", "photo", *image).exit_code == 0
 

@@ -3,6 +3,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.transform import Rotation, Slerp
 
 from render_fit.bodies import open_body
 from render_fit.core.errors import InputError
@@ -16,6 +17,7 @@ class Video(SavedFit):
     """A fit of a video, with its rate."""
 
     fps: float | None = None
+    found: np.ndarray | None = None
 
 
 @pytest.mark.parametrize("axes", [CAMERA_TO_Y_UP, Y_UP_TO_Z_UP])
@@ -55,3 +57,26 @@ def test_frames_a_second_are_those_asked_for_or_the_fits_or_30():
     assert motion_of(video, body).fps == 59.94 and motion_of(video, body, 24.0).fps == 24
     with pytest.raises(InputError, match="frames a second"):
         motion_of(saved, body, 0.0)
+
+
+def test_frames_without_a_person_are_bridged_in_videos_and_left_out_among_photos():
+    body, saved = open_body(), moving_fit(open_body(), 9)
+    found = np.array([False, True, True, False, False, False, True, True, False])
+    for name in ("poses", "trans", "joints"):
+        getattr(saved, name)[~found] = 0  # as fits of several images write
+    exact = motion_of(saved, body)
+    video = motion_of(Video(**{**vars(saved), "found": found, "fps": 25.0}), body)
+    assert len(video) == 9 and video.fps == 25
+    torch.testing.assert_close(video.root_positions[found], exact.root_positions[found])
+    torch.testing.assert_close(video.parameters.rotations[found], exact.parameters.rotations[found], atol=1e-6, rtol=0)
+    # a quarter of the way from frame 2 to frame 6, and the ends held
+    between = torch.lerp(exact.root_positions[2], exact.root_positions[6], 0.25)
+    torch.testing.assert_close(video.root_positions[3], between)
+    keys = exact.parameters.rotations[[2, 6], 18].numpy()
+    middle = Slerp([2, 6], Rotation.from_matrix(keys))([4]).as_matrix()[0]
+    np.testing.assert_allclose(video.parameters.rotations[4, 18].numpy(), middle, atol=1e-5)
+    torch.testing.assert_close(video.parameters.transl[[0, 8]], exact.parameters.transl[[1, 7]])
+    photos = motion_of(Video(**{**vars(saved), "found": found}), body)
+    torch.testing.assert_close(photos.root_positions, exact.root_positions[found])
+    with pytest.raises(InputError, match="nobody"):
+        motion_of(Video(**{**vars(saved), "found": np.zeros(9, bool)}), body)

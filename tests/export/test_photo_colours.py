@@ -9,6 +9,7 @@ from render_fit.bodies import open_body
 from render_fit.bodies.mesh_operators import mirror_vertices
 from render_fit.core.cameras import camera_from_focal
 from render_fit.core.errors import InputError
+from render_fit.core.files import write_json
 from render_fit.export.parameters import SavedFit
 from render_fit.export.photo_colours import ColourFrame, photo_colours, view_weights
 from render_fit.export.photo_frames import colours_of_photos, photo_files
@@ -126,23 +127,40 @@ class Frames(SavedFit):
 
     image_names: np.ndarray | None = None
     found: np.ndarray | None = None
+    image_sizes: np.ndarray | None = None
 
 
-def test_photos_of_frames_are_found_by_name_in_a_folder(tmp_path):
+def test_photos_of_frames_are_found_by_name(tmp_path):
+    images, fit = tmp_path / "images", tmp_path / "fit"
+    images.mkdir()
+    fit.mkdir()
     saved = moving_fit(BODY, 3, offsets=False)
-    frames = Frames(**{**vars(saved), "image_names": np.array(["a.png", "gone.png", "sub/c.png"])})
-    for name in ("a.png", "c.png", "d.png"):
-        Image.new("RGB", (200, 300), (10, 200, 30)).save(tmp_path / name)
-    assert photo_files(frames, tmp_path) == [(0, tmp_path / "a.png"), (2, tmp_path / "c.png")]
+    frames = Frames(**{**vars(saved), "image_names": np.array(["a", "gone", "c"])})
+    for name in ("a.png", "c.jpg", "d.png"):
+        Image.new("RGB", (200, 300), (10, 200, 30)).save(images / name, quality=100, subsampling=0)
+    assert photo_files(frames, fit, images) == {0: images / "a.png", 2: images / "c.jpg"}
+    colours = colours_of_photos(frames, BODY, fit, images).astype(int)
+    assert np.abs(colours - [10, 200, 30]).max() <= 2
     unseen = replace(frames, found=np.array([False, True, True]))  # nobody was found in the first one
-    assert photo_files(unseen, tmp_path) == [(2, tmp_path / "c.png")]
-    np.testing.assert_array_equal(np.unique(colours_of_photos(frames, BODY, tmp_path), axis=0), [[10, 200, 30]])
-    Image.new("RGB", (200, 200)).save(tmp_path / "c.png")
-    with pytest.raises(InputError, match=r"c.png: the image is 200×200 px, but the fit is of images of 400×600 px"):
-        colours_of_photos(frames, BODY, tmp_path)
+    assert photo_files(unseen, fit, images) == {2: images / "c.jpg"}
     with pytest.raises(InputError, match="has none of the fit's images"):
-        photo_files(frames, tmp_path.parent)
-    with pytest.raises(InputError, match="does not say which images"):
-        photo_files(saved, tmp_path)
-    with pytest.raises(InputError, match="the fit has 3 frames"):
-        photo_files(frames, tmp_path / "a.png")
+        photo_files(frames, fit)
+    paths = {"a": str(images / "a.png"), "gone": str(images / "gone.png"), "c": str(images / "c.jpg")}
+    write_json(fit / "report.json", {"image_paths": paths})
+    assert photo_files(frames, fit) == {0: images / "a.png", 2: images / "c.jpg"}
+    with pytest.raises(InputError, match="has none of the fit's images"):
+        photo_files(frames, fit, fit)
+    with pytest.raises(InputError, match="the fit has 3 frames; give their folder"):
+        photo_files(frames, fit, images / "a.png")
+    with pytest.raises(InputError, match="does not say of which images"):
+        photo_files(saved, fit, images)
+
+
+def test_photos_of_other_shapes_are_refused(tmp_path):
+    frames = Frames(**{**vars(moving_fit(BODY, 2, offsets=False)), "image_names": np.array(["a", "b"])})
+    Image.new("RGB", (200, 300)).save(tmp_path / "a.png")
+    Image.new("RGB", (200, 200)).save(tmp_path / "b.png")
+    with pytest.raises(InputError, match=r"b.png: the image is 200×200 px, but the fit is of an image of 400×600 px"):
+        colours_of_photos(frames, BODY, tmp_path, tmp_path)
+    sized = replace(frames, image_sizes=np.array([[600, 400], [400, 400]]))
+    assert not colours_of_photos(sized, BODY, tmp_path, tmp_path).any()
