@@ -22,6 +22,15 @@ LEAST_SCORE = 0.05
 ASPECTS = (0.5, 2.0)
 """Ratio fy / fx of real cameras and of pictures that were stretched."""
 
+HIGHEST_FPS = 10_000.0
+"""Frames a second that no recording of a person exceeds."""
+
+
+def check_fps(fps: float, name: str) -> None:
+    """Raises InputError if a recording cannot have this number of frames a second; ``name`` begins the message."""
+    if not 0 < fps <= HIGHEST_FPS:  # not a number fails too
+        raise InputError(f"{name}: expected frames a second, above 0 and at most {HIGHEST_FPS:g}, got {fps:g}")
+
 
 def check_height(height_m: float, name: str) -> None:
     """Raises InputError if no person is that high.

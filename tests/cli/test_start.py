@@ -54,8 +54,8 @@ def test_a_fit_imports_nothing_slow_that_it_does_not_need(command: str, tmp_path
 
 
 def test_help_and_the_version_import_no_torch() -> None:
-    groups = ["fit", "predict", "summary", "render", "demo", "doctor", "train", "finetune", "synthesize", "experiment",
-              "recipe", "body", "regressor", "prior"]  # fmt: skip
+    groups = ["fit", "predict", "summary", "render", "export", "demo", "doctor", "train", "finetune", "synthesize",
+              "experiment", "recipe", "body", "regressor", "prior"]  # fmt: skip
     codes, modules = commands(["--help"], ["--version"], *([name, "--help"] for name in groups))
     assert [code for code, _ in codes] == [0] * (2 + len(groups))
     assert imported(modules, ("torch", "numba", "scipy", "numpy")) == []
@@ -96,6 +96,14 @@ MISTAKES = {
     "fit photo.png --out photo.png": "is not a folder",
     "predict photo.png --regressor liftr": "known: lifter",
     "render nowhere": "params.npz",
+    "export nowhere walk.glb": "expected the params.npz of a fit",
+    "export photo.png walk.fbx": "known are .glb, .bvh, .npz, .obj, .ply",
+    "export photo.png walk": "without an ending",
+    "export photo.png a.glb ./a.glb": "named twice",
+    "export photo.png walk.glb --fps 0": "--fps: expected frames a second",
+    "export photo.png walk.glb --colours red": "expected plain",
+    "export photo.png walk.glb --body smpl.pkl": "no body 'smpl.pkl'",
+    "export photo.png photo.png/walk.glb": "is not a folder",
     "recipe show hybird": "did you mean 'hybrid'?",
     "train liftr": "did you mean 'lifter'?",
     "finetune nowhere": "nowhere: no such file",
