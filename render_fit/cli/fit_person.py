@@ -15,7 +15,7 @@ from render_fit.core.threads import prepare
 from render_fit.datasets.photo_search import find_photos
 
 
-@takes_photos(without=("jobs", "batch", "shard", "resume", "box", "focal_35mm"))
+@takes_photos(without=("jobs", "batch", "shard", "box", "focal_35mm"))
 def fit_person(
     photos: PhotoOptions, out: Annotated[Path, typer.Option("--out", "-o", help="Output folder.")] = Path("person")
 ) -> None:
@@ -63,6 +63,7 @@ def fit_person(
             out,
             files=photos.files,
             observations=photos.observations,
+            resume=photos.resume,
             on_progress=progress.show,
         )
     print_person(written, progress.console)

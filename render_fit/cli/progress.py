@@ -193,7 +193,8 @@ def print_person(person: WrittenPerson, console: Console) -> None:
     console.print("  " + ", ".join(figure for figure in figures if figure))
     for note in report.notes:
         console.print(f"  note: {escape(note)}")
-    console.print(f"  {escape(str(person.folder))}/")
+    kept = ": already done and kept (--overwrite fits it again)" if person.kept else ""
+    console.print(f"  {escape(str(person.folder))}/{kept}")
 
 
 def _line(name: str, status: str, reason: str) -> str:

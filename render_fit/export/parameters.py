@@ -133,7 +133,8 @@ def read_params(path: Path | str) -> SavedFit:
         raise InputError(f"{path}: not the params.npz of a fit; image_size is {height}, {width}")
     _check(floats, path)
     saved = SavedFit(**floats, **others, image_size=(height, width), body=body)
-    check_camera(saved.camera(), str(path))
+    for index in range(len(saved.poses) if saved.K.ndim == 3 else 1):
+        check_camera(saved.frame(index).camera(), str(path))
     return saved
 
 

@@ -105,7 +105,7 @@ def _at_rest(fit: PersonFit, body: Body) -> tuple[Float[Tensor, "v 3"], Float[Te
 def saved_person(
     names: Sequence[str], fit: PersonFit, body: Body, file_sizes: Sequence[tuple[int, int]], fps: float | None = None
 ) -> SavedFit:
-    """Content of ``params.npz``; images without the person have zeros.
+    """Content of ``params.npz``; images without the person have zeros, and the camera of another image.
 
     Args:
         names: Names of the images.
@@ -116,8 +116,9 @@ def saved_person(
     """
     n, n_joints = len(names), len(body.joint_names)
     poses, trans = np.zeros((n, 3 * n_joints), np.float32), np.zeros((n, 3), np.float32)
-    joints, K = np.zeros((n, n_joints, 3), np.float32), np.tile(np.eye(3, dtype=np.float32), (n, 1, 1))
-    offsets = None
+    joints = np.zeros((n, n_joints, 3), np.float32)
+    known = next(result.camera for result in fit.results if result is not None)
+    K, offsets = np.tile(known.K[0].numpy(), (n, 1, 1)), None
     for index, result in enumerate(fit.results):
         if result is not None:
             parameters: BodyParameters = result.parameters

@@ -38,8 +38,12 @@ FLOOR = 1.0
 shape is measured: for directions of which it tells nothing."""
 
 
-SOMEBODY_ELSE = 40.0
-"""Squared distance of the shape that an image asks for from that of all, above which it may show somebody else."""
+UNUSUAL = 40.0
+"""Squared distance of the shape that an image asks for from that of all, above which the image has little weight in
+the mean, and its report has a note. One in sixteen images of the right person is above it."""
+
+SOMEBODY_ELSE = 60.0
+"""Squared distance above which an image is left out."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,7 @@ def fit_person(
     if not observations:
         raise InputError("no image to fit a person to")
     clock = time.perf_counter()
+    posed, dressing = joint_stages(resolved, clothing)
     worn: Clothing = clothing if clothing is not None else resolved.recipe.clothing
     known = cameras if cameras is not None else [None] * len(observations)
     begun = [begin(*each, resolved, height_m, worn) for each in zip(observations, known, strict=True)]
@@ -114,7 +119,6 @@ def fit_person(
     images = [i for i in range(len(contexts)) if i not in left_out]
     if not images:
         raise InputError(f"no image to fit a person to: {left_out[0]}")
-    posed, dressing = joint_stages(resolved, worn)
     told, response = _told([contexts[i] for i in images], posed, [alone[i].best for i in images])
     betas, distance = _fused(torch.cat([alone[i].best.betas for i in images]), told)
     disagreement = torch.zeros(len(contexts))
@@ -143,6 +147,8 @@ def fit_person(
     for place, i in enumerate(images):
         share = alone[i].seconds | {"total": round(total / len(contexts), 4)}
         notes = [*begun[i][1], *alone[i].notes]
+        if disagreement[i] > UNUSUAL:
+            notes.append("this image alone asks for another shape of the body: is it the same person?")
         found = variables[place : place + 1]
         results[i] = result_of(contexts[i], alone[i].before, found, share, notes, resolved.record(), True)
     took["total"] = total
@@ -228,13 +234,17 @@ def _solved(
     return found
 
 
-def joint_stages(resolved: ResolvedRecipe, worn: Clothing) -> tuple[Stage, list[Stage]]:
+def joint_stages(resolved: ResolvedRecipe, clothing: Clothing | None = None) -> tuple[Stage, list[Stage]]:
     """The stage that is solved for pose and shape of all images, and those for the clothes after it.
+
+    Args:
+        resolved: The recipe and its objects.
+        clothing: ``none``, ``smooth`` or ``free``; the recipe's if None.
 
     Raises:
         InputError: if no stage of the recipe that renders moves pose and shape.
     """
-    _, refinement = search_and_refinement(resolved.recipe, worn)
+    _, refinement = search_and_refinement(resolved.recipe, clothing or resolved.recipe.clothing)
     posed = [stage for stage in refinement if "betas" in stage.free]
     if not posed:
         raise InputError(f"recipe {resolved.recipe.name!r}: no stage that renders moves 'betas', so nothing is shared")
@@ -267,8 +277,7 @@ def _joint(contexts: Sequence[FitContext], stage: Stage) -> JointProblem:
 def _fused(betas: Float[Tensor, "n s"], told: Float[Tensor, "n s s"]) -> tuple[Float[Tensor, "s"], Float[Tensor, "n"]]:
     """The mean of the images' shapes, weighted by what each tells, and each one's squared distance from it.
 
-    Images far from the mean have less weight (Geman & McClure's, at `SOMEBODY_ELSE`): one of somebody else hardly
-    counts.
+    Images far from the mean have less weight (Geman & McClure's, at `UNUSUAL`): one of somebody else hardly counts.
     """
     weights, mean, distance = betas.new_ones(len(betas)), betas[0], betas.new_zeros(len(betas))
     for _ in range(20):
@@ -276,7 +285,7 @@ def _fused(betas: Float[Tensor, "n s"], told: Float[Tensor, "n s s"]) -> tuple[F
         mean = torch.linalg.lstsq(weighted.sum(dim=0), (weighted @ betas[..., None]).sum(dim=0)).solution[:, 0]
         away = betas - mean
         distance = (away[:, None] @ told @ away[..., None])[:, 0, 0]
-        weights = (1 + distance / SOMEBODY_ELSE) ** -2
+        weights = (1 + distance / UNUSUAL) ** -2
     return mean, distance
 
 

@@ -8,10 +8,12 @@ from pathlib import Path
 
 from render_fit.core.errors import InputError, MissingDependencyError, of_the_system
 from render_fit.core.files import prepare_output, remove_leftovers
+from render_fit.core.text_files import read_json
 from render_fit.datasets.photo_folder import PhotoFiles, PhotoJob, plan_jobs, unused_observations
 from render_fit.datasets.photo_search import find_photos
+from render_fit.export.fit_folder import REPORT
 from render_fit.export.person_folder import write_person
-from render_fit.fitting.person import PersonFit, fit_person
+from render_fit.fitting.person import PersonFit, fit_person, joint_stages
 from render_fit.fitting.person_report import PersonReport, image_reports, person_report
 from render_fit.observations.images import read_photo
 from render_fit.observations.observation import Observation
@@ -30,11 +32,13 @@ class WrittenPerson:
         folder: The folder.
         report: Its report.
         left_out: What was not taken for a photo or not used, and why; sentences.
+        kept: Whether it was done already and kept.
     """
 
     folder: Path
     report: PersonReport
     left_out: tuple[str, ...] = ()
+    kept: bool = False
 
 
 def fit_person_in(
@@ -44,6 +48,7 @@ def fit_person_in(
     *,
     files: PhotoFiles = PhotoFiles(),
     observations: Path | None = None,
+    resume: bool | None = None,
     on_progress: OnProgress | None = None,
 ) -> WrittenPerson:
     """Fits one person in several photos and writes a folder, as ``render-fit fit-person`` does.
@@ -54,6 +59,7 @@ def fit_person_in(
         out: Output folder.
         files: Label space of the part maps in ``observations``; files of a single photo.
         observations: Folder with files about the photos, as in `fit_folder`.
+        resume: Whether a finished result of the same files and options is kept; None: yes.
         on_progress: Called with (what is done, steps done, all steps).
 
     Returns:
@@ -69,8 +75,12 @@ def fit_person_in(
     check_box(options.box, len(found.images))
     jobs = plan_jobs(found.images, files=files, observations=observations)
     left_out = found.left_out if observations is None else found.left_out + unused_observations(jobs, observations)
+    inputs = {job.name: fingerprints(job, options) for job in jobs}
+    before = _finished(out, options, inputs) if resume is not False else None
+    if before is not None:
+        return WrittenPerson(out, before, left_out, kept=True)
     components = FitComponents(options)
-    _ = components.renderer  # an invalid recipe or a missing renderer is reported before any work
+    joint_stages(components.resolved, options.clothing)  # what the recipe lacks is told before any work
     prepare_output(out)
     seen, missing = _observed(jobs, components, emit)
     if not seen:
@@ -84,29 +94,47 @@ def fit_person_in(
         seed=options.seed,
         progress=emit,
     )
-    report = person_report(image_reports([job.name for job in jobs], missing, fit), fit, resolved.record())
-    by_name = {job.name: job for job in jobs}
-    every = _with_missing(fit, [job.name for job in jobs], missing)
+    names = [job.name for job in jobs]
+    report = person_report(image_reports(names, missing, fit), fit, resolved.record())
+    every = _with_missing(fit, names, missing)
     sizes = [one.file_size or one.image_size for one in seen.values()]
     size_of = dict(zip(seen, sizes, strict=True))
     write_person(
         out,
-        list(by_name),
+        names,
         every,
         components.body,
         components.renderer,
         photo=lambda index: read_photo(jobs[index].image).image,
-        file_sizes=[size_of.get(name, sizes[0]) for name in by_name],
+        file_sizes=[size_of.get(name, sizes[0]) for name in names],
         report={
             **report.model_dump(mode="json"),
             "options": options.plain(),
-            "inputs": {job.name: fingerprints(job, options) for job in jobs},
+            "inputs": inputs,
             "image_paths": {job.name: str(job.image) for job in jobs},
         },
         save=[kind for kind in options.save if kind != "gif"] if options.save != FitOptions().save else (),
         progress=lambda done, total: emit("writing", done, total),
     )
     return WrittenPerson(out, report, left_out)
+
+
+def _finished(out: Path, options: FitOptions, inputs: dict[str, dict[str, str]]) -> PersonReport | None:
+    """The report of a finished result that was made from these files with these options."""
+    path = out / REPORT
+    if not path.is_file():
+        return None
+    content = read_json(path, "the report of a fit")
+    if not isinstance(content, dict) or content.get("inputs") != inputs:
+        return None
+    given = content.get("options")
+    if not isinstance(given, dict) or not options.equals_plain(given):
+        return None
+    try:
+        report = PersonReport.model_validate({key: content.get(key) for key in PersonReport.model_fields})
+    except ValueError:  # the report of something else
+        return None
+    return None if report.status == "failed" else report
 
 
 def _observed(
