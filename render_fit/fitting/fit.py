@@ -16,7 +16,7 @@ from render_fit.bodies.clothing import ClothingBasis, clothing_basis
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.core.cameras import Camera, check_camera
 from render_fit.core.errors import InputError
-from render_fit.core.plausibility import check_height
+from render_fit.core.plausibility import check_height, check_weight
 from render_fit.core.threads import one_torch_thread
 from render_fit.fitting.context import FitContext
 from render_fit.fitting.initialisation import default_hypotheses
@@ -58,6 +58,7 @@ def fit_image(
     terms: Mapping[str, Number | tuple[Number, Term]] | None = None,
     camera: Camera | None = None,
     height_m: float | None = None,
+    weight_kg: float | None = None,
     clothing: Clothing | None = None,
     seed: int = 0,
     progress: StageProgress | None = None,
@@ -79,6 +80,7 @@ def fit_image(
             has what ``requires`` lists, and that render, or the term is ``skeletal`` (see ``Term``).
         camera: Camera of the photo; if None the observation's, or an assumed one if it has none.
         height_m: Standing height of the person, metres, if known: it fixes the scale.
+        weight_kg: Weight of the person, kilograms, if known: it tells how stout the body under the clothes is.
         clothing: ``none``, ``smooth`` or ``free``; the recipe's if None.
         seed: Seed of the random rotations that are added to the starting poses.
         progress: Called with (stage, iterations done, all iterations).
@@ -98,6 +100,7 @@ def fit_image(
         resolved,
         camera=camera,
         height_m=height_m,
+        weight_kg=weight_kg,
         clothing=clothing,
         seed=seed,
         progress=progress,
@@ -111,6 +114,7 @@ def fit_resolved(
     *,
     camera: Camera | None = None,
     height_m: float | None = None,
+    weight_kg: float | None = None,
     clothing: Clothing | None = None,
     seed: int = 0,
     progress: StageProgress | None = None,
@@ -123,6 +127,7 @@ def fit_resolved(
         resolved: The recipe and its objects.
         camera: Camera of the photo.
         height_m: Standing height, metres.
+        weight_kg: Weight, kilograms.
         clothing: ``none``, ``smooth`` or ``free``.
         seed: Seed of the starting poses.
         progress: Called with (stage, iterations done, all iterations).
@@ -136,8 +141,8 @@ def fit_resolved(
         if watch is not None:
             watch(stage, parameters)
 
-    options = {"height_m": height_m, "clothing": clothing, "seed": seed, "progress": progress, "watch": show}
-    return fit_all([observation], resolved, cameras=[camera], **options)[0]
+    given = {"height_m": height_m, "weight_kg": weight_kg, "clothing": clothing, "seed": seed}
+    return fit_all([observation], resolved, cameras=[camera], progress=progress, watch=show, **given)[0]
 
 
 @one_torch_thread()
@@ -147,6 +152,7 @@ def fit_all(
     *,
     cameras: Sequence[Camera | None] | None = None,
     height_m: float | None = None,
+    weight_kg: float | None = None,
     clothing: Clothing | None = None,
     seed: int = 0,
     progress: StageProgress | None = None,
@@ -162,6 +168,7 @@ def fit_all(
         resolved: The recipe and its objects.
         cameras: Camera of each photo, or None for the observation's.
         height_m: Standing height of every person, metres.
+        weight_kg: Weight of every person, kilograms.
         clothing: ``none``, ``smooth`` or ``free``.
         seed: Seed of the starting poses of each.
         progress: Called with (stage, iterations done, all iterations).
@@ -178,7 +185,7 @@ def fit_all(
     clock = time.perf_counter()
     worn: Clothing = clothing if clothing is not None else resolved.recipe.clothing
     known = cameras if cameras is not None else [None] * len(observations)
-    begun = [_begun(*each, resolved, height_m, worn) for each in zip(observations, known, strict=True)]
+    begun = [_begun(*each, resolved, height_m, weight_kg, worn) for each in zip(observations, known, strict=True)]
     contexts, notes = [context for context, _ in begun], [notes for _, notes in begun]
     people = range(len(contexts))
     search, refinement = search_and_refinement(resolved.recipe, worn)
@@ -244,6 +251,7 @@ def _begun(
     camera: Camera | None,
     resolved: ResolvedRecipe,
     height_m: float | None,
+    weight_kg: float | None,
     worn: Clothing,
 ) -> tuple[FitContext, list[str]]:
     """What the stages of one fit share, and the first of its notes."""
@@ -254,6 +262,8 @@ def _begun(
     notes = list(observation.notes)
     if height_m is not None:
         check_height(height_m, f"height_m {height_m:g}")
+    if weight_kg is not None:
+        check_weight(weight_kg, f"weight_kg {weight_kg:g}", height_m)
     if camera is not None:
         check_camera(camera, "camera")
     else:
@@ -273,8 +283,9 @@ def _begun(
             predicted = replace(predicted, variables=of_height(body, predicted.variables, height_m))
     own = _points_of(body, observation)
     context = FitContext(
-        recipe, body, resolved.renderer, own, camera, basis, height_m, predicted, resolved.terms, resolved.solver
-    )
+        recipe, body, resolved.renderer, own, camera, basis, height_m, weight_kg, predicted, resolved.terms,
+        resolved.solver,
+    )  # fmt: skip
     return context, notes
 
 

@@ -10,7 +10,6 @@ from typing import Literal
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from render_fit.core.errors import InputError
@@ -195,5 +194,22 @@ def _best_level(girth: Girth, loop_at: Callable[[float], Loop | None], span_m: f
     costs = [cost(level) for level in grid.tolist()]
     best = int(np.argmin(costs))
     bounds = float(grid[max(best - 1, 0)]), float(grid[min(best + 1, len(grid) - 1)])
-    found = minimize_scalar(cost, bounds=bounds, method="bounded", options={"xatol": LEVEL_TOLERANCE_M / span_m})
-    return float(found.x) if found.fun <= costs[best] else float(grid[best])
+    level = _golden_section(cost, *bounds, LEVEL_TOLERANCE_M / span_m)
+    return level if cost(level) <= costs[best] else float(grid[best])
+
+
+def _golden_section(cost: Callable[[float], float], low: float, high: float, tolerance: float) -> float:
+    """Where a function with one minimum between two points is smallest."""
+    share = (math.sqrt(5) - 1) / 2
+    left, right = high - share * (high - low), low + share * (high - low)
+    at_left, at_right = cost(left), cost(right)
+    while high - low > tolerance:
+        if at_left <= at_right:
+            high, right, at_right = right, left, at_left
+            left = high - share * (high - low)
+            at_left = cost(left)
+        else:
+            low, left, at_left = left, right, at_right
+            right = low + share * (high - low)
+            at_right = cost(right)
+    return (low + high) / 2
