@@ -35,6 +35,7 @@ class SavedFit:
         image_size: (height, width) of the full image, pixels.
         body: Name of the body, or the path that it was loaded from.
         offsets: (V, 3) metres, added to the rest-pose vertices before posing (SMPL+D); None without clothing.
+        betas_covariance: (B, B) covariance of the shape coefficients given the evidence of the fit; None if not known.
     """
 
     poses: Float[np.ndarray, "n p"]
@@ -45,6 +46,7 @@ class SavedFit:
     image_size: tuple[int, int]
     body: str
     offsets: Float[np.ndarray, "v 3"] | None = None
+    betas_covariance: Float[np.ndarray, "s s"] | None = None
 
     def parameters(self) -> BodyParameters:
         """Body parameters of N bodies."""
@@ -99,6 +101,7 @@ def read_params(path: Path | str) -> SavedFit:
 def _check(arrays: dict[str, np.ndarray], path: Path) -> None:
     """Raises InputError if arrays of a file do not belong together, or are not finite."""
     n = len(arrays["poses"]) if arrays["poses"].ndim else 0
+    betas = arrays["betas"].size
     expected = {
         "poses": (n, None),
         "betas": (None,),
@@ -106,6 +109,7 @@ def _check(arrays: dict[str, np.ndarray], path: Path) -> None:
         "joints": (n, None, 3),
         "K": (3, 3),
         "offsets": (None, 3),
+        "betas_covariance": (betas, betas),
     }
     for name, array in arrays.items():
         shape = expected[name]

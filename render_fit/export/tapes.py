@@ -57,14 +57,34 @@ def tape_picture(
         (h, w, 3) RGB 0–255: the body from the front with the labels, from the side and from the back.
     """
     colours = {name: np.array(PALETTE[index % len(PALETTE)]) for index, name in enumerate(lines)}
-    mesh = _with_tapes(vertices.double().numpy(), faces.numpy(), lines, colours)
-    span = float(np.ptp(vertices.numpy()[:, 1]))
-    pixels_per_m = 0.92 * height_px / span
-    pictures = []
-    for turn in (0.0, -90.0, 180.0):
-        pictures.append(_view(mesh, np.deg2rad(turn), pixels_per_m, height_px, renderer))
-    front = _labelled(pictures[0], lines, labels, colours, vertices.numpy(), pixels_per_m)
-    return np.concatenate([front, *pictures[1:]], axis=1)
+    body = vertices.double().numpy()
+    mesh = _with_tapes(body, faces.numpy(), lines, colours)
+    pixels_per_m = 0.92 * height_px / float(np.ptp(body[:, 1]))
+    front, side, back = (_view(mesh, np.deg2rad(turn), pixels_per_m, height_px, renderer) for turn in (0, 90, 180))
+    middle = (mesh[0].min(0) + mesh[0].max(0)) / 2
+    seen: dict[bool, dict[str, tuple[float, float]]] = {False: {}, True: {}}
+    for name, (points, _) in lines.items():
+        if name in labels:
+            right = points[points[:, 0].argmin()] - middle  # the end at the person's right
+            behind = bool((points[:, 2] < middle[2]).all())
+            across = -right[0] if behind else right[0]
+            seen[behind][name] = (float(pixels_per_m * across), height_px / 2 - float(pixels_per_m * right[1]))
+    size = max(9, height_px // 48)
+    widths = {behind: _text_width([labels[name] for name in seen[behind]], size) for behind in seen}
+    gap = 4 * size
+    sheet = Image.new(
+        "RGB",
+        (widths[False] + widths[True] + 2 * gap + sum(part.shape[1] for part in (front, side, back)), height_px),
+        tuple(int(255 * channel) for channel in PAPER),
+    )
+    left = widths[False] + gap
+    for part in (front, side, back):
+        sheet.paste(Image.fromarray(part), (left, 0))
+        left += part.shape[1]
+    front_middle = widths[False] + gap + front.shape[1] / 2
+    _write_labels(sheet, seen[False], front_middle, labels, colours, size, size // 2, widths[False])
+    _write_labels(sheet, seen[True], left - back.shape[1] / 2, labels, colours, size, left + gap, widths[True])
+    return np.asarray(sheet)
 
 
 def _with_tapes(
@@ -127,39 +147,49 @@ def _view(
     return to_pixels(picture.over(np.broadcast_to(PAPER, (height, width, 3)).copy()))
 
 
-def _labelled(
-    picture: Pixels,
-    lines: Lines,
+def _text_width(texts: list[str], size: int) -> int:
+    """Width of the longest text, pixels."""
+    with suppress(ImportError, OSError, ValueError):  # Pillow without FreeType, or a letter that its font lacks
+        font = ImageFont.load_default(size=size)
+        return round(max((font.getlength(text) for text in texts), default=0.0)) + size
+    return 0
+
+
+def _write_labels(
+    sheet: Image.Image,
+    places: Mapping[str, tuple[float, float]],
+    middle: float,
     labels: Mapping[str, str],
     colours: Mapping[str, np.ndarray],
-    vertices: np.ndarray,
-    pixels_per_m: float,
-) -> Pixels:
-    """The front view with a column of names on its left, each with a line to its tape."""
-    height = len(picture)
-    size = max(9, height // 48)
-    margin = round(17.5 * size)
-    sheet = Image.new("RGB", (picture.shape[1] + margin, height), tuple(int(255 * channel) for channel in PAPER))
-    sheet.paste(Image.fromarray(picture), (margin, 0))
+    size: int,
+    column: int,
+    width: int,
+) -> None:
+    """Writes a column of labels beside a view, each with a line to its tape.
+
+    Args:
+        sheet: Picture to write on.
+        places: Where each tape is seen: pixels to the right of the view's middle, and from the top.
+        middle: Middle of the view.
+        labels: Texts.
+        colours: Colours of the tapes.
+        size: Size of the letters.
+        column: Left edge of the column; right of the view's middle if it stands on its right.
+        width: Width of the column.
+    """
     draw = ImageDraw.Draw(sheet)
-    middle = (vertices.min(0) + vertices.max(0)) / 2
-    places = {}
-    for name, (points, _) in lines.items():
-        point = points[points[:, 0].argmin()]  # the end at the person's right, on the left of the picture
-        places[name] = (
-            margin + picture.shape[1] / 2 + pixels_per_m * float(point[0] - middle[0]),
-            height / 2 - pixels_per_m * float(point[1] - middle[1]),
-        )
-    order = sorted((name for name in places if name in labels), key=lambda name: places[name][1])
-    rows = _spread([places[name][1] for name in order], 1.5 * size, 0.8 * size, height - 0.8 * size)
-    with suppress(ImportError, OSError, ValueError):  # Pillow without FreeType, or a letter that its font lacks
+    order = sorted(places, key=lambda name: places[name][1])
+    rows = _spread([places[name][1] for name in order], 1.5 * size, 0.8 * size, sheet.height - 0.8 * size)
+    with suppress(ImportError, OSError, ValueError):  # as above
         font = ImageFont.load_default(size=size)
         for name, row in zip(order, rows, strict=True):
             colour = tuple(int(255 * channel) for channel in colours[name])
-            draw.text((size // 2, row), labels[name], fill=colour, font=font, anchor="lm")
-            start = size // 2 + draw.textlength(labels[name], font=font) + 4
-            draw.line([(start, row), (margin, row), places[name]], fill=colour, width=1)
-    return np.asarray(sheet)
+            draw.text((column, row), labels[name], fill=colour, font=font, anchor="lm")
+            edge, beside = column - 4.0, column - 2.0 * size
+            if column < middle:
+                edge, beside = column + font.getlength(labels[name]) + 4, column + width + size
+            across, down = places[name]
+            draw.line([(edge, row), (beside, row), (middle + across, down)], fill=colour, width=1)
 
 
 def _spread(rows: list[float], gap: float, low: float, high: float) -> list[float]:

@@ -84,7 +84,7 @@ GIRTHS: Mapping[str, Girth] = {
     "head": Girth({"head": 1.0}, {"crown": 1.0}, (0.5, 0.85), "largest", inside={"head": 0.5, "crown": 0.5}),
     "neck": Girth({"neck": 1.0}, {"head": 1.0}, (-0.1, 0.6), "smallest", tilt_deg=NECK_TILT_DEG),
     "bust": Girth(NIPPLES, NIPPLES, (0.0, 0.0), inside={"spine2": 1.0}),
-    "under_bust": Girth(NIPPLES, WAIST, (0.35, 0.35), inside={"spine2": 1.0}),
+    "under_bust": Girth(NIPPLES, WAIST, (1 / 3, 1 / 3), inside={"spine2": 1.0}),
     "waist": Girth(WAIST, WAIST, (0.0, 0.0)),
     "hip": Girth({"crotch": 1.0}, {"pelvis": 1.0}, (0.1, 0.95), "largest", inside={"pelvis": 1.0}),
     "upper_arm": Girth({"right_shoulder": 1.0}, {"right_elbow": 1.0}, (0.35, 0.65), "largest", _UPPER_ARM),
