@@ -111,7 +111,9 @@ def _check_source(name: str) -> None:
     if name in checks.BODIES or path.is_file():
         return
     if not path.is_dir():
-        raise InputError(f"{name}: no such file or folder, and no body of that name (known: {', '.join(checks.BODIES)})")
+        raise InputError(
+            f"{name}: no such file or folder, and no body of that name (known: {', '.join(checks.BODIES)})"
+        )
     if next((file for pattern in ("*", "*/*", "*/*/*") for file in path.glob(pattern) if file.is_file()), None) is None:
         raise InputError(f"{name}: an empty folder; expected a fit's, with params.npz, or a body model's")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -39,6 +39,7 @@ class Girth:
         axis: Direction of the plane's normal, or None for a horizontal plane.
         tilt_deg: Angle by which a horizontal plane is turned about the x axis, so that it is lower in front.
         inside: Point in the limb or trunk; None: the plane's origin.
+        outside: Point in another limb: levels at which the tape would go around it as well do not count.
     """
 
     start: Point
@@ -47,7 +48,8 @@ class Girth:
     which: Literal["at", "largest", "smallest"] = "at"
     axis: Point | None = None
     tilt_deg: float = 0.0
-    inside: Point | None = field(default=None)
+    inside: Point | None = None
+    outside: Point | None = None
 
     def mirrored(self) -> Girth:
         """The girth of the other side."""
@@ -57,7 +59,8 @@ class Girth:
 
         start, end = other(self.start), other(self.end)
         assert start is not None and end is not None
-        return Girth(start, end, self.levels, self.which, other(self.axis), self.tilt_deg, other(self.inside))
+        points = {name: other(getattr(self, name)) for name in ("axis", "inside", "outside")}
+        return replace(self, start=start, end=end, **points)
 
 
 NECK_TILT_DEG = 18.0
@@ -87,15 +90,21 @@ GIRTHS: Mapping[str, Girth] = {
     "under_bust": Girth(NIPPLES, WAIST, (1 / 3, 1 / 3), inside={"spine2": 1.0}),
     "waist": Girth(WAIST, WAIST, (0.0, 0.0)),
     "hip": Girth({"crotch": 1.0}, {"pelvis": 1.0}, (0.1, 0.95), "largest", inside={"pelvis": 1.0}),
-    "upper_arm": Girth({"right_shoulder": 1.0}, {"right_elbow": 1.0}, (0.35, 0.65), "largest", _UPPER_ARM),
+    "upper_arm": Girth({"right_shoulder": 1.0}, {"right_elbow": 1.0}, (0.5, 0.5), "at", _UPPER_ARM),
     "wrist": Girth({"right_elbow": 1.0}, {"right_wrist": 1.0}, (0.9, 1.02), "smallest", _FOREARM),
     "thigh": Girth(
-        {"crotch": 1.0}, {"crotch": 1.0, **_THIGH}, (0.08, 0.08), "at", _THIGH, 0.0, {"right_hip": 0.6, "right_knee": 0.4}
+        {"crotch": 1.0},
+        {"crotch": 1.0, **_THIGH},
+        (0.08, 0.4),
+        "largest",
+        _THIGH,
+        inside={"right_hip": 0.6, "right_knee": 0.4},
+        outside={"left_hip": 0.6, "left_knee": 0.4},
     ),
     "knee": Girth(
         {"right_knee": 1.0}, {"right_ankle": 1.0}, (0.08, 0.08), "at", {"right_hip": -1.0, "right_ankle": 1.0}
     ),
-    "calf": Girth({"right_knee": 1.0}, {"right_ankle": 1.0}, (0.1, 0.5), "largest", _SHIN),
+    "calf": Girth({"right_knee": 1.0}, {"right_ankle": 1.0}, (0.2, 0.5), "largest", _SHIN),
     "ankle": Girth({"right_knee": 1.0}, {"right_ankle": 1.0}, (0.7, 0.98), "smallest", _SHIN),
 }
 """Girths by name; those of limbs on the right side, as the standard has them."""
@@ -160,12 +169,18 @@ def tape_around(surface: Surface, girth: Girth) -> Tape:
     ends = start.detach().numpy(), end.detach().numpy()
     plane = normal.detach().numpy()
     inside = None if girth.inside is None else surface.point(girth.inside).detach().numpy()
+    outside = None if girth.outside is None else surface.point(girth.outside).detach().numpy()
 
     def loop_at(level: float) -> Loop | None:
         origin = ends[0] + level * (ends[1] - ends[0])
-        return surface.loop(origin, plane, origin if inside is None else inside)
+        loop = surface.loop(origin, plane, origin if inside is None else inside)
+        return None if loop is not None and outside is not None and loop.surrounds(outside) else loop
 
-    level = girth.levels[0] if girth.which == "at" else _best_level(girth, loop_at, float(np.linalg.norm(np.subtract(*ends))))
+    level = (
+        girth.levels[0]
+        if girth.which == "at"
+        else _best_level(girth, loop_at, float(np.linalg.norm(np.subtract(*ends))))
+    )
     loop = loop_at(level)
     hull = np.empty(0, int) if loop is None else loop.hull()
     if loop is None or not len(hull):

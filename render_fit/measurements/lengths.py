@@ -16,6 +16,9 @@ from render_fit.measurements.tape import on_surface, open_length, stretched
 
 BACKWARDS = (0.0, 0.0, -1.0)
 
+IN_FRONT_M = 1.0
+"""Distance in front of a joint from which the surface behind it is searched, metres."""
+
 
 def heights(upper: str, lower: str) -> Callable[[Surface], Tape]:
     """Vertical distance of two landmarks; the tape hangs from the upper one."""
@@ -53,14 +56,14 @@ def back_length(surface: Surface) -> Tape:
     return _tape_between(surface, neck, waist, sideways, surface.point({"spine2": 1.0}))
 
 
-def _back(surface: Surface, inside: Float[Tensor, "3"]) -> Float[Tensor, "3"]:
-    """The point of the back behind a point in the body."""
-    start = inside.detach().numpy()
-    face, _, _ = ray_hit(surface.vertices, surface.body.faces, start, np.array(BACKWARDS))
+def _back(surface: Surface, level: Float[Tensor, "3"]) -> Float[Tensor, "3"]:
+    """The rearmost point of the body on the line through a point from front to back."""
+    start = level.detach().numpy() - IN_FRONT_M * np.array(BACKWARDS)  # spine joints of odd shapes lie behind the back
+    face, _, _ = ray_hit(surface.vertices, surface.body.faces, start, np.array(BACKWARDS), last=True)
     if face < 0:
         raise InputError("this body cannot be measured: the mesh has no back behind its spine")
     corners = surface.body.some_vertices(surface.betas, surface.body.faces[face])
-    return on_surface(corners, inside, torch.tensor(BACKWARDS, dtype=torch.float64))
+    return on_surface(corners, level, torch.tensor(BACKWARDS, dtype=torch.float64))
 
 
 def _tape_between(surface: Surface, start: Tensor, end: Tensor, normal: Tensor, inside: Tensor) -> Tape:

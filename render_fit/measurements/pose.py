@@ -19,9 +19,9 @@ from render_fit.core.errors import InputError
 from render_fit.measurements.landmarks import NEEDED, Weights, surface_points
 
 LOWERED_DEG = 50.0
-"""Angle by which the arms are lowered from the zero pose, in which they are horizontal. The chest and the shoulders then
-are those of a standing person, and the arms do not touch the trunk. The legs stay as in SMPL's zero pose, slightly
-apart."""
+"""Angle by which the arms are lowered from the zero pose, in which they are horizontal. Chest and shoulders then are
+those of a standing person, and the arms do not touch the trunk. The legs stay as in SMPL's zero pose, slightly apart.
+"""
 
 
 @dataclass(frozen=True, eq=False)

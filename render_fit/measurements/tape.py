@@ -28,11 +28,18 @@ class Loop:
         edges: (N, 2) vertices of the cut edges, in no order.
         points: (N, 3) where the plane cuts them, metres.
         flat: (N, 2) the same points in the plane's own coordinates.
+        axes: (2, 3) axes of these coordinates.
     """
 
     edges: Int[np.ndarray, "n 2"]
     points: Float[np.ndarray, "n 3"]
     flat: Float[np.ndarray, "n 2"]
+    axes: Float[np.ndarray, "2 3"]
+
+    def surrounds(self, point: Float[np.ndarray, "3"]) -> bool:
+        """Whether a point, projected to the plane, lies in the loop's bounding box."""
+        place = self.flat[0] + self.axes @ (point - self.points[0])
+        return bool((self.flat.min(0) <= place).all() and (place <= self.flat.max(0)).all())
 
     def hull(self) -> Int[np.ndarray, "h"]:
         """The points that a tape around the loop touches, in order."""
@@ -92,7 +99,7 @@ def cut(
     flat, centre = (points - origin) @ axes.T, (inside - origin) @ axes.T
     labels = _loops(crossed, edges_of_faces, len(edges))
     members = _around(flat, labels, centre)
-    return Loop(chosen[members], points[members], flat[members])
+    return Loop(chosen[members], points[members], flat[members], axes)
 
 
 def _loops(crossed: np.ndarray, edges_of_faces: np.ndarray, n_edges: int) -> np.ndarray:

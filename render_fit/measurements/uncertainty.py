@@ -75,9 +75,7 @@ def measurement_covariance(
     return spread + torch.diag((values * density.to(values)).square())
 
 
-def intervals(
-    values: Float[Tensor, "m"], covariance: Float[Tensor, "m m"], coverage: float = 0.9
-) -> list[Interval]:
+def intervals(values: Float[Tensor, "m"], covariance: Float[Tensor, "m m"], coverage: float = 0.9) -> list[Interval]:
     """Intervals of measurements whose errors are normally distributed.
 
     Args:

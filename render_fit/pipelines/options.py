@@ -47,7 +47,9 @@ class FitOptions:
     camera: Annotated[Path | None, 'JSON file with the 3×3 intrinsics K in pixels: {"K": …}.'] = None
     focal_35mm: Annotated[float | None, "35 mm equivalent focal length, mm. Default: from EXIF."] = None
     height_m: Annotated[float | None, "Height of the person, m. It sets the scale."] = None
-    weight_kg: Annotated[float | None, "Weight of the person, kg. It tells how stout the body under the clothes is."] = None
+    weight_kg: Annotated[
+        float | None, "Weight of the person, kg. It tells how stout the body under the clothes is."
+    ] = None
     parts_from_keypoints: Annotated[bool, "If there is no part map, make one from mask and keypoints."] = False
     save: Annotated[
         tuple[str, ...],

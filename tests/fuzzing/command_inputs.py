@@ -9,10 +9,10 @@ from tests.fuzzing.damage import Draw, odd_numbers, odd_texts
 from tests.fuzzing.fuzz_input import FIT, GIVEN, FuzzInput
 
 _OPTIONS = (
-    "--height-m", "--focal-35mm", "--box", "--person", "--jobs", "--threads", "--seed", "--save", "--renderer",
-    "--recipe", "--regressor", "--body", "--clothing", "--part-labels", "--camera", "--mask", "--keypoints", "--parts",
-    "--occluders", "--observations", "--out", "--resume", "--overwrite", "--verbose", "--parts-from-keypoints",
-    "--nothing", "-x",
+    "--height-m", "--weight-kg", "--focal-35mm", "--box", "--person", "--jobs", "--threads", "--seed", "--save",
+    "--renderer", "--recipe", "--regressor", "--body", "--clothing", "--part-labels", "--camera", "--mask",
+    "--keypoints", "--parts", "--occluders", "--observations", "--out", "--resume", "--overwrite", "--verbose",
+    "--parts-from-keypoints", "--nothing", "-x",
 )  # fmt: skip
 _FLAGS = ("--resume", "--overwrite", "--verbose", "--parts-from-keypoints", "--nothing", "-x")
 _COMMANDS = (
