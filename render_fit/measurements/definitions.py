@@ -58,7 +58,7 @@ _ALL = (
     Measurement("shoulder_width", "shoulder width", "5.4.2", "between the shoulder points, across the back"),
     Measurement("shoulder_breadth", "shoulder breadth", "", "between the shoulder points, straight (biacromial)"),
     Measurement("back_length", "back neck to waist", "5.4.5", "seventh neck vertebra to the waist, along the back"),
-    Measurement("arm_length", "arm length", "5.7.8", "shoulder point to elbow to wrist"),
+    Measurement("arm_length", "arm length", "5.7.8", "shoulder point to elbow to wrist, arm hanging"),
     Measurement("volume", "volume", "", "of the closed surface", "m3"),
     Measurement("mass", "mass", "5.6.1", f"volume at {DENSITY_KG_M3:g} ± {DENSITY_SIGMA_KG_M3:g} kg/m³", "kg"),
 )

@@ -56,6 +56,20 @@ def back_length(surface: Surface) -> Tape:
     return _tape_between(surface, neck, waist, sideways, surface.point({"spine2": 1.0}))
 
 
+def arm_length(side: str) -> Callable[[Surface], Tape]:
+    """Shoulder point to elbow to wrist, of an arm that hangs straight down."""
+
+    def measured(surface: Surface) -> Tape:
+        top, shoulder = surface.landmarks[f"{side}_shoulder_point"], surface.landmarks[f"{side}_shoulder"]
+        elbow, wrist = surface.landmarks[f"{side}_elbow"], surface.landmarks[f"{side}_wrist"]
+        down = torch.tensor([0.0, -1.0, 0.0], dtype=torch.float64)
+        hanging = torch.stack([top, shoulder + (elbow - shoulder).norm() * down])
+        length = open_length(hanging) + (wrist - elbow).norm()
+        return Tape(length, torch.stack([top, elbow, wrist]), closed=False)
+
+    return measured
+
+
 def _back(surface: Surface, level: Float[Tensor, "3"]) -> Float[Tensor, "3"]:
     """The rearmost point of the body on the line through a point from front to back."""
     start = level.detach().numpy() - IN_FRONT_M * np.array(BACKWARDS)  # spine joints of odd shapes lie behind the back
@@ -89,11 +103,9 @@ LENGTHS: Mapping[str, Callable[[Surface], Tape]] = {
     "shoulder_width": shoulder_width,
     "shoulder_breadth": straight({"left_shoulder_point": 1.0}, {"right_shoulder_point": 1.0}),
     "back_length": back_length,
-    "arm_length": straight({"right_shoulder_point": 1.0}, {"right_elbow": 1.0}, {"right_wrist": 1.0}),
+    "arm_length": arm_length("right"),
 }
 """Lengths by name; the arm's on the right side."""
 
-LEFT_LENGTHS: Mapping[str, Callable[[Surface], Tape]] = {
-    "arm_length": straight({"left_shoulder_point": 1.0}, {"left_elbow": 1.0}, {"left_wrist": 1.0}),
-}
+LEFT_LENGTHS: Mapping[str, Callable[[Surface], Tape]] = {"arm_length": arm_length("left")}
 """Those that differ on the left side."""
