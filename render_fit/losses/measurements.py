@@ -22,6 +22,9 @@ from render_fit.measurements.volume import volumes
 SCALES_SIGMA_KG = 1.0
 """Standard deviation of a known weight, kilograms: clothes, meals and the hour of the day."""
 
+LARGEST_BETA = 5.0
+"""|β| beyond which measurements go on as straight lines: a solver may try shapes that no tape goes around."""
+
 
 @dataclass(frozen=True)
 class KnownWeight:
@@ -87,9 +90,9 @@ class KnownMeasurements:
 
     def __call__(self, state: FitState) -> Float[Tensor, "b"]:
         betas, wanted = state.parameters.betas, torch.tensor(list(self.values_m.values()))
+        near = betas.detach().nan_to_num(0.0).clamp(-LARGEST_BETA, LARGEST_BETA)
         # Hypotheses and differences of other variables share their shapes: each shape is measured once.
-        shapes, shape = torch.unique(betas.detach(), dim=0, return_inverse=True)
+        shapes, shape = torch.unique(near, dim=0, return_inverse=True)
         values, jacobian = values_and_jacobian(state.body, shapes, self.values_m)
-        change = (betas - betas.detach())[:, None, :]  # zero, but with the gradient
-        measured = values[shape] + (jacobian[shape] * change).sum(-1)
+        measured = values[shape] + (jacobian[shape] * (betas - near)[:, None, :]).sum(-1)
         return 0.5 * ((measured - wanted.to(betas)) / self.sigma_m).square().sum(1)

@@ -50,7 +50,7 @@ def measure(
         >>> from render_fit.bodies import open_body
         >>> values = measure(open_body(), torch.zeros(1, 10), ["stature", "waist"])
         >>> [round(100 * float(value)) for value in values.values()]  # cm
-        [170, 83]
+        [170, 86]
     """
     chosen = checked_names(names)
     check_betas(body, betas)

@@ -172,21 +172,18 @@ def stretched(
     across = side * np.array([-along[1], along[0]])
     x, y = (flat - start) @ along, (flat - start) @ across
     between = np.flatnonzero((x > 0) & (x < np.linalg.norm(end - start)) & (y > 0))
-    chain: list[int] = []
-    ends = np.array([[0.0, 0.0], [np.linalg.norm(end - start), 0.0]])
-    places = np.concatenate([np.stack([x, y], 1), ends])
+    places = np.concatenate([np.stack([x, y], 1), [[0.0, 0.0], [np.linalg.norm(end - start), 0.0]]])
     first, last = len(flat), len(flat) + 1
     path = [first]
     for index in [*between[np.argsort(x[between])].tolist(), last]:  # the upper hull, by Andrew's monotone chain
         while len(path) > 1 and _turns_left(places[path[-2]], places[path[-1]], places[index]):
             path.pop()
         path.append(index)
-    chain = path[1:-1]
-    return np.asarray(chain, dtype=int)
+    return np.asarray(path[1:-1], dtype=int)
 
 
 def _turns_left(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> bool:
-    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]) >= 0
+    return bool((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]) >= 0)
 
 
 def on_surface(corners: Float[Tensor, "3 3"], start: Float[Tensor, "3"], direction: Tensor) -> Float[Tensor, "3"]:
