@@ -94,9 +94,10 @@ class FitOptions:
         return not self.differing(values)
 
     def differing(self, values: Mapping[str, Any]) -> tuple[str, ...]:
-        """Names of the options that differ from those of a ``report.json``; names before 0.2 are understood."""
+        """Names of the options that differ from those of a ``report.json``; reports before 0.3 are understood."""
         renamed = {"make_parts": "parts_from_keypoints", "focal_mm": "focal_35mm"}
-        plain, given = self.plain(), {renamed.get(key, key): value for key, value in values.items()}
+        added = {"weight_kg": None}
+        plain, given = self.plain(), added | {renamed.get(key, key): value for key, value in values.items()}
         missing = object()
         return tuple(key for key in {**plain, **given} if plain.get(key, missing) != given.get(key, missing))
 
