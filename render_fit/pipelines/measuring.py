@@ -25,7 +25,7 @@ from render_fit.measurements.measure import tapes
 from render_fit.measurements.uncertainty import Interval, intervals, measurement_covariance, values_and_jacobian
 from render_fit.renderers.base import Renderer
 
-PARAMS = "params.npz"
+PARAMS, REPORT = "params.npz", "report.json"
 
 COVERAGE = 0.9
 """Probability of the intervals."""
@@ -93,6 +93,8 @@ def measured(source: str, body: str | None = None, betas: Sequence[float] | None
     else:
         if body is not None:
             raise InputError(f"--body: {source} is a body itself; the option is for fits")
+        if (Path(source) / REPORT).is_file():
+            raise InputError(f"{source}: the folder of a fit without {PARAMS}; did the fit fail?")
         shape = torch.tensor([0.0] if betas is None else list(betas))
         model = load_body_or_fail(source, max(len(shape), 1))
     names = list(MEASUREMENTS)

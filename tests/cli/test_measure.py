@@ -100,6 +100,8 @@ def test_a_body_is_measured_and_drawn(tmp_path):
 def test_mistakes_are_one_line(folder, tmp_path, saved):
     np.savez(tmp_path / "empty.npz")
     (tmp_path / "text.npz").write_text("no archive")
+    (tmp_path / "failed").mkdir()
+    (tmp_path / "failed/report.json").write_text("{}")
     for words, part in {
         (folder, "--betas", "1,2"): "is a fit and has its own",
         ("open", "--body", "open"): "is a body itself",
@@ -108,6 +110,7 @@ def test_mistakes_are_one_line(folder, tmp_path, saved):
         ("open", "--betas", ",".join(["0"] * 17)): "must be 1 to 16",
         (tmp_path / "empty.npz",): "lacks",
         (tmp_path / "text.npz",): "text.npz",
+        (tmp_path / "failed",): "did the fit fail?",
         (folder, "--csv", tmp_path): "is a folder",
         (folder, "--picture", "x.gif"): ".png or .jpg",
     }.items():

@@ -16,8 +16,9 @@ _OPTIONS = (
 )  # fmt: skip
 _FLAGS = ("--resume", "--overwrite", "--verbose", "--parts-from-keypoints", "--nothing", "-x")
 _COMMANDS = (
-    ("fit", "in/photo.png"), ("predict", "in/photo.png", "--out", "out"), ("render", "in"), ("recipe", "show"),
-    ("body", "info"), ("regressor", "export", "--out", "out"), ("prior", "compare"),
+    ("fit", "in/photo.png"), ("predict", "in/photo.png", "--out", "out"), ("render", "in"),
+    ("measure", "in"), ("measure", "open"), ("recipe", "show"), ("body", "info"),
+    ("regressor", "export", "--out", "out"), ("prior", "compare"),
     ("synthesize", "--count", "2", "--out", "out"), ("train", "--out", "out", "--workers", "0"),
     ("finetune", "in", "--out", "out", "--bad"), ("fit", "--out", "out"),
 )  # fmt: skip
