@@ -30,7 +30,7 @@ SHAPES = {
     "joints": ("n", None, 3),
     "K": (3, 3),
     "offsets": (None, 3),
-    "betas_covariance": (None, None),
+    "betas_covariance": ("b", "b"),
 }
 """Arrays of numbers in ``params.npz``, and their shapes; None: any length."""
 
@@ -159,8 +159,9 @@ def _about_images(arrays: dict[str, np.ndarray], n: int) -> dict[str, Any]:
 def _check(arrays: dict[str, np.ndarray], path: Path) -> None:
     """Raises InputError if arrays of a file do not belong together, or are not finite."""
     n = len(arrays["poses"]) if arrays["poses"].ndim else 0
+    lengths = {"n": n, "b": arrays["betas"].size}
     for name, array in arrays.items():
-        shape = [n if want == "n" else want for want in SHAPES[name]]
+        shape = [lengths.get(want, want) for want in SHAPES[name]]
         if name == "K" and array.ndim == 3:
             shape = [n, *shape]
         if array.ndim != len(shape) or any(

@@ -38,6 +38,9 @@ FLOOR = 1.0
 shape is measured: for directions of which it tells nothing."""
 
 
+IN_MOTION = {"iterations": 200, "tolerance": 1e-5}
+"""Limits of the solver where terms on motion join the images: their curvature is not measured beforehand."""
+
 UNUSUAL = 40.0
 """Squared distance of the shape that an image asks for from that of all, above which the image has little weight in
 the mean, and its report has a note. One in sixteen images of the right person is above it."""
@@ -74,6 +77,7 @@ def fit_person(
     *,
     cameras: Sequence[Camera | None] | None = None,
     height_m: float | None = None,
+    weight_kg: float | None = None,
     clothing: Clothing | None = None,
     seconds: Sequence[float] | None = None,
     seed: int = 0,
@@ -91,6 +95,7 @@ def fit_person(
         resolved: The recipe and its objects.
         cameras: Camera of each photo, or None for the observation's.
         height_m: Standing height, metres, if known.
+        weight_kg: Weight, kilograms, if known.
         clothing: ``none``, ``smooth`` or ``free``; the recipe's if None.
         seconds: Time of each image, for a video; the recipe's terms on motion need it.
         seed: Seed of the starting poses.
@@ -106,7 +111,7 @@ def fit_person(
     posed, dressing = joint_stages(resolved, clothing)
     worn: Clothing = clothing if clothing is not None else resolved.recipe.clothing
     known = cameras if cameras is not None else [None] * len(observations)
-    begun = [begin(*each, resolved, height_m, worn) for each in zip(observations, known, strict=True)]
+    begun = [begin(*each, resolved, height_m, weight_kg, worn) for each in zip(observations, known, strict=True)]
     contexts = [context for context, _ in begun]
     took: dict[str, float] = {}
 
@@ -132,10 +137,13 @@ def fit_person(
     _share_looseness(chosen)
     coupling = _coupling(resolved, None if seconds is None else [seconds[i] for i in images])
     variables = _taken_along(reduce(Variables.joined, [alone[i].best for i in images]), betas, response, posed)
-    variables = _solved(chosen, posed, variables, coupling, progress)
-    timed(f"{posed.name}, all images")
-    variables = _posed_again(chosen, posed, variables, progress)
-    timed(f"{posed.name}, poses again")
+    if seconds is not None and coupling is not None:  # frames depend on one another
+        posed = posed.model_copy(update={"solver": posed.solver.model_copy(update=IN_MOTION)})
+    else:
+        variables = _solved(chosen, posed, variables, coupling, progress)
+        timed(f"{posed.name}, all images")
+        variables = _posed_again(chosen, posed, variables, progress)
+        timed(f"{posed.name}, poses again")
     for stage in (posed, *dressing):
         if "offsets" in stage.free and variables.offsets is None:
             variables = replace(variables, offsets=torch.zeros(len(variables), resolved.body.n_vertices, 3))

@@ -90,6 +90,7 @@ def fit_person_in(
         list(seen.values()),
         resolved,
         height_m=options.height_m,
+        weight_kg=options.weight_kg,
         clothing=options.clothing,
         seed=options.seed,
         progress=emit,

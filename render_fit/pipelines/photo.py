@@ -213,6 +213,7 @@ def _fitted(
             people,
             components.resolved,
             height_m=options.height_m,
+            weight_kg=options.weight_kg,
             clothing=options.clothing,
             seed=options.seed,
             progress=progress,
@@ -245,9 +246,10 @@ def _written(
         else:
             errors.append(f"person {number}: {written}")
             write_failure(out / name, str(written), {**about, "image_size": None})
-    if options.height_m is not None and len(fits) > 1:
-        note = f"--height-m {options.height_m:g} was taken for each of {len(fits)} people"
-        fits[0] = replace(fits[0], about_files=(*fits[0].about_files, note))
+    for option, value in (("--height-m", options.height_m), ("--weight-kg", options.weight_kg)):
+        if value is not None and len(fits) > 1:
+            note = f"{option} {value:g} was taken for each of {len(fits)} people"
+            fits[0] = replace(fits[0], about_files=(*fits[0].about_files, note))
     if not fits:
         raise InputError(f"{job.image}: {errors[0]}")
     if errors:
