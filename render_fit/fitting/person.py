@@ -38,6 +38,10 @@ FLOOR = 1.0
 shape is measured: for directions of which it tells nothing."""
 
 
+OVERCONFIDENCE = (0.7, 2.3)
+"""The errors' variance over that which the terms assume: of one image by itself, and common to all images of a person.
+Chosen on 10 clothed synthetic people, one and four images each, for the errors of bust, waist and hip."""
+
 IN_MOTION = {"iterations": 200, "tolerance": 1e-5}
 """Limits of the solver where terms on motion join the images: their curvature is not measured beforehand."""
 
@@ -57,7 +61,7 @@ class PersonFit:
         results: Fit of each image, of equal shape and clothes; None for images that were left out.
         left_out: Why images were left out, by their index.
         betas: (S,) shape.
-        betas_covariance: (S, S) covariance of the shape, given all images; not calibrated.
+        betas_covariance: (S, S) covariance of the shape, given all images.
         disagreement: (N,) how far the shape that an image asks for is from that of all: squared Mahalanobis distance.
         seconds: Wall time of each stage, and ``total``.
     """
@@ -149,7 +153,7 @@ def fit_person(
             variables = replace(variables, offsets=torch.zeros(len(variables), resolved.body.n_vertices, 3))
         variables = _solved(chosen, stage, variables, coupling if stage is posed else None, progress)
         timed(f"{stage.name}, all images")
-    told, _ = _told(chosen, posed, variables)
+    covariance = _covariance(chosen, posed, variables)
     total = round(time.perf_counter() - clock, 4)
     results: list[FitResult | None] = [None] * len(contexts)
     for place, i in enumerate(images):
@@ -160,7 +164,7 @@ def fit_person(
         found = variables[place : place + 1]
         results[i] = result_of(contexts[i], alone[i].before, found, share, notes, resolved.record(), True)
     took["total"] = total
-    return PersonFit(results, left_out, variables.betas[0], torch.linalg.inv(told.sum(dim=0)), disagreement, took)
+    return PersonFit(results, left_out, variables.betas[0], covariance, disagreement, took)
 
 
 def _posed_again(
@@ -218,6 +222,22 @@ def _coupling(resolved: ResolvedRecipe, seconds: Sequence[float] | None) -> Coup
         return torch.stack([weight * term(images) for weight, term in terms]).sum()
 
     return value
+
+
+def _covariance(contexts: Sequence[FitContext], stage: Stage, variables: Variables) -> Float[Tensor, "s s"]:
+    """Covariance of the shape: of the priors, of known numbers, and of what the images tell, as far as it is theirs.
+
+    Clothes and errors of segmenters are alike in all images of a person, so that more of them tell ever less
+    (`OVERCONFIDENCE`).
+    """
+    problem = _joint(contexts, stage)
+    alone, common = OVERCONFIDENCE
+    parts = []
+    for wanted in (False, True):
+        own = [replace(one, objective=one.objective.of_shape(wanted)) for one in problem.problems]
+        parts.append(replace(problem, problems=tuple(own)).curvature(variables, stage.free).reduced(FLOOR).sum(dim=0))
+    images, known = parts
+    return torch.linalg.inv(known + images / (alone + common * len(contexts)))
 
 
 def _solved(

@@ -100,6 +100,10 @@ class Objective:
         share = {name: 1 / count if getattr(w.term, "of_shape", False) else 1.0 for name, w in self.terms.items()}
         return Objective({name: (w.weight * share[name], w.term) for name, w in self.terms.items()})
 
+    def of_shape(self, wanted: bool = True) -> Objective:
+        """The terms of shape, clothing coefficients and offsets only, or all others."""
+        return self._subset(lambda _, term: getattr(term, "of_shape", False) is wanted)
+
     def pictured(self) -> Objective:
         """The terms with a ``picture_curvature``."""
         return self._subset(lambda _, term: hasattr(term, "picture_curvature"))

@@ -46,7 +46,7 @@ def panel(command: str, title: str) -> str:
 def calls(monkeypatch):
     """Arguments of each call of `fit_folder`, which fits nothing, and the threads; the files do not exist."""
     seen, threads = [], []
-    monkeypatch.setattr("render_fit.cli.fit._check", lambda photos, out: None)
+    monkeypatch.setattr("render_fit.cli.fit._check", lambda photos, out: [])
     monkeypatch.setattr("render_fit.cli.fit.prepare", threads.append)
     monkeypatch.setattr(
         folder, "fit_folder", lambda *values, **named: seen.append((values, {**named, "threads": threads[-1]})) or []
