@@ -165,7 +165,8 @@ def decoded_frames(video: Video, indices: Sequence[int], *, max_side_px: int | N
         index = -1
         with _opened(video.path) as (container, stream):
             if seek:
-                container.seek(video.stamps[indices[0]], stream=stream)
+                with suppress(pyav().error.FFmpegError):
+                    container.seek(video.stamps[indices[0]], stream=stream)
             for frame in _frames(container, stream):
                 begins, index = index < 0, _index(video.stamps, frame, index)
                 if seek and begins and (index > indices[0] or video.stamps[index] != frame.pts):
