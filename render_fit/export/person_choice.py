@@ -69,7 +69,9 @@ def _drawn(pixels: Pixels, people: Sequence[Detection], chosen: int | None, numb
         draw.rectangle((left, top, left + width, top + height), outline=colour, width=line)
         if index in numbers:
             with suppress(ImportError, OSError, ValueError):  # Pillow without FreeType
-                draw.text((left + 3 * unit, top + 2 * unit), str(numbers[index]), fill=colour, font_size=12 * unit)
+                corner = (left + 3 * unit, top + 2 * unit)
+                edge = {"stroke_fill": colour, "stroke_width": unit}
+                draw.text(corner, str(numbers[index]), fill=(255, 255, 255), font_size=12 * unit, **edge)
     return np.asarray(image)
 
 

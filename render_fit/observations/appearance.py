@@ -32,8 +32,8 @@ UPPER_ROWS, LOWER_ROWS = (0.2, 0.5), (0.5, 0.9)
 
 SAME_LIGHT, OTHER_LIGHT = (6.0, 40.0), (3.9, 13.0)
 """Log odds that two people are one: the first number, less the second times the `difference` of their clothes. In one
-video, and in photos by different cameras. Logistic regression on ten synthetic clothed people in five views each, and on
-real people (38 photos); for different cameras with gammas of 0.7 to 1.4 and white balances of ±12 %."""
+video, and in photos by different cameras. By logistic regression on pairs of ten synthetic clothed people in five views
+each and, in one light, of people in 38 photos; other cameras have gammas of 0.7 to 1.4, white balances within 12 %."""
 
 LEAST_ODDS = -6.0
 """Smallest log odds by appearance: the colours of another person in front may have been counted."""
@@ -86,7 +86,7 @@ def appearance_of(person: Observation) -> Appearance:
     upper, lower = _halves(person, y, x)
     grid = (slice(None, None, stride), slice(None, None, stride))
     colours = pixels[(slice(None), *grid)]
-    found = [_histogram(colours[:, (inside & half)[grid]].numpy(), stride) for half in (upper, lower)]
+    found = [_histogram(colours[:, (inside & half)[grid]].cpu().numpy(), stride) for half in (upper, lower)]
     return Appearance(*found)
 
 

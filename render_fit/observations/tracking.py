@@ -1,8 +1,8 @@
 """Who is the same person in the frames of a video: people are linked into tracks by place and clothes.
 
 In each frame the people are assigned to the tracks so that the log odds that they are the same people are largest
-(Hungarian method). The odds compare "the same person, who moved on at constant velocity" with "somebody else, who may be
-anywhere in the image". Only boxes, keypoints and histograms are kept, no images.
+(Hungarian method). The odds compare "the same person, who moved on at constant velocity" with "somebody else, who may
+be anywhere in the image". Only boxes, keypoints and histograms are kept, no images.
 """
 
 from __future__ import annotations
@@ -108,11 +108,11 @@ class Track:
 
 def detection_of(person: Observation) -> Detection:
     """What tracking needs of an observed person: a few kilobytes, without the image."""
-    known = person.keypoints_px is not None and person.confidence is not None
+    points, confidence = person.keypoints_px, person.confidence
     return Detection(
         box=person.box,
-        keypoints_px=person.keypoints_px.numpy().copy() if known else None,  # type: ignore[union-attr]
-        confidence=person.confidence.numpy().copy() if known else None,  # type: ignore[union-attr]
+        keypoints_px=None if points is None else points.cpu().numpy().copy(),
+        confidence=None if confidence is None else confidence.cpu().numpy().copy(),
         appearance=appearance_of(person),
     )
 
@@ -213,10 +213,9 @@ def _shifts(before: Detection, after: Detection) -> Float[np.ndarray, "n 2"]:
     """Ways of the keypoints that both show, or else of two corners of the box, pixels."""
     if before.keypoints_px is not None and after.keypoints_px is not None:
         assert before.confidence is not None and after.confidence is not None
-        if len(before.confidence) == len(after.confidence):
-            common = (before.confidence >= SURE) & (after.confidence >= SURE)
-            if common.sum() >= LEAST_KEYPOINTS:
-                return (after.keypoints_px - before.keypoints_px)[common].astype(float)
+        common = (before.confidence >= SURE) & (after.confidence >= SURE)
+        if common.sum() >= LEAST_KEYPOINTS:
+            return (after.keypoints_px - before.keypoints_px)[common].astype(float)
     return _corners(after.box) - _corners(before.box)
 
 
@@ -228,8 +227,10 @@ def _learnt(known: Appearance, new: Appearance) -> Appearance:
     """What is known of the clothes after a new frame."""
     halves = []
     for old, seen in zip(known.halves, new.halves, strict=True):
-        both = old is not None and seen is not None
-        halves.append((1 - LEARNT) * old + LEARNT * seen if both else seen if old is None else old)
+        if old is None or seen is None:
+            halves.append(seen if old is None else old)
+        else:
+            halves.append((1 - LEARNT) * old + LEARNT * seen)
     return Appearance(*halves)
 
 

@@ -77,7 +77,7 @@ def test_what_is_not_seen_is_none():
 
 def test_clothes_are_alike_in_another_light_and_differ_otherwise():
     red, blue = appearance_of(person()), appearance_of(person(shirt=(0.1, 0.2, 0.8), trousers=(0.8, 0.8, 0.8)))
-    darker = appearance_of(person(shirt=tuple(0.93 * c for c in SHIRT), trousers=tuple(0.93 * c for c in TROUSERS)))
+    darker = appearance_of(person(shirt=tuple(0.95 * c for c in SHIRT), trousers=tuple(0.95 * c for c in TROUSERS)))
     half = appearance_of(person(trousers=(0.8, 0.8, 0.8)))
     assert difference(red, darker) < 0.05 < 0.4 < difference(red, half) < difference(red, blue)
     assert difference(red, blue) == difference(blue, red) == pytest.approx(1, abs=1e-5)

@@ -11,7 +11,8 @@ from tests.observations.test_tracking import clothes
 
 
 def someone(seed, height=200.0, x=0.0, rng=None):
-    return Detection((x, 0.0, height / 3, height), appearance=clothes(seed, 0.03, rng or np.random.default_rng(seed)))
+    box = (x, 0.0, height / 3, float(height))
+    return Detection(box, appearance=clothes(seed, 0.03, rng or np.random.default_rng(seed)))
 
 
 def test_the_person_of_all_photos_is_found_among_others():
