@@ -39,7 +39,7 @@ VELOCITY_S = 0.2
 STOPS_S = 1.0
 """Time after which a person who is not seen is assumed to stop, seconds."""
 
-JUMP = 1e-3
+JUMP = 1e-4
 """Share of frames between which a person is anywhere: cuts, and errors of the observer."""
 
 NEWCOMERS = 0.2
@@ -53,6 +53,9 @@ HIDDEN = 0.2
 
 LEARNT = 0.1
 """Share of a new frame in what is known of the clothes."""
+
+LEAST_ODDS_TO_LINK = math.log(3)
+"""Log odds from which people are linked: two people in one track do more harm than one person in two."""
 
 SURE_MARGIN = math.log(10)
 """Difference of log odds from the next best assignment, under which an assignment is unsure."""
@@ -236,12 +239,12 @@ def _learnt(known: Appearance, new: Appearance) -> Appearance:
 
 def _assignment(odds: Float[np.ndarray, "t d"]) -> dict[int, tuple[int, bool]]:
     """For each detection that continues a track, the track, and whether that is unsure."""
-    gains = np.maximum(odds, 0.0)
+    gains = np.maximum(odds - LEAST_ODDS_TO_LINK, 0.0)
     chosen = [(track, index) for track, index in zip(*linear_sum_assignment(-gains), strict=True)]
     best = sum(gains[pair] for pair in chosen)
     pairs = {}
     for track, index in chosen:
-        if odds[track, index] > 0:
+        if gains[track, index] > 0:
             others = gains.copy()
             others[track, index] = 0.0
             second = others[linear_sum_assignment(-others)].sum()
