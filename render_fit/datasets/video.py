@@ -1,7 +1,7 @@
 """Videos: what one is, its size, frame rate and times, and its frames one by one, upright.
 
-Read with PyAV, not through imageio: its ffmpeg plugin gives frames without their times, its PyAV plugin neither times
-nor rotations. A video is read without its sound.
+Read with PyAV, not through imageio: its ffmpeg plugin gives frames without their times, its PyAV plugin gives time and
+rotation of a frame only by seeking to it again. A video is read without its sound.
 """
 
 from __future__ import annotations
@@ -35,8 +35,6 @@ VARIABLE = 0.5
 ENDS_EARLY = 0.9
 """Share of the duration that the file names, below which its frames end early."""
 
-_DISPLAY_MATRIX = "DISPLAYMATRIX"
-
 
 @dataclass(frozen=True)
 class Video:
@@ -48,6 +46,7 @@ class Video:
         stamps: Time stamp of each frame that the file contains, ascending; not all may be decodable.
         time_base: Seconds per unit of ``stamps``.
         codec: FFmpeg's name of the codec.
+        matrix: Display matrix of the file, which turns and mirrors the stored frames; empty if it has none.
         notes: What is odd about the file, sentences.
     """
 
@@ -56,6 +55,7 @@ class Video:
     stamps: tuple[int, ...]
     time_base: Fraction
     codec: str
+    matrix: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -137,10 +137,11 @@ def read_video(path: Path | str) -> Video:
         promised_s = (container.duration or 0) / pyav().time_base
     with _opened(path) as (container, stream):
         first = next(_frames(container, stream), None)
-        size = None if first is None else _upright(first, stream, None).shape
+        matrix = () if first is None else _display_matrix(first)
+        size = None if first is None else _upright(first, stream, matrix, None).shape
     if size is None or not stamps:
         raise InputError(f"{path}: no frame can be decoded: it is empty, cut off or damaged; copy or download it again")
-    video = Video(path, (size[0], size[1]), stamps, base, codec)
+    video = Video(path, (size[0], size[1]), stamps, base, codec, matrix)
     return replace(video, notes=_notes(video, n_packets, promised, promised_s))
 
 
@@ -173,7 +174,7 @@ def decoded_frames(video: Video, indices: Sequence[int], *, max_side_px: int | N
                     index = -1  # some formats cannot seek: decoded from the start
                     break
                 if index in wanted:
-                    yield Decoded(index, times[index], _upright(frame, stream, max_side_px))
+                    yield Decoded(index, times[index], _upright(frame, stream, video.matrix, max_side_px))
                 if index >= indices[-1]:
                     break
         if index >= 0:
@@ -270,25 +271,29 @@ def _index(stamps: Sequence[int], frame: Any, before: int) -> int:
     return place if known else min(before + 1, len(stamps) - 1)
 
 
-def _upright(frame: Any, stream: Any, max_side_px: int | None) -> UInt8[np.ndarray, "h w 3"]:
-    """Pixels of a frame: reduced, square, and upright."""
-    shape = stream.sample_aspect_ratio or 1
-    height, width = float(frame.height), float(frame.width * shape)
-    scale = 1.0 if max_side_px is None else min(1.0, max_side_px / max(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    pixels = frame.reformat(width=size[0], height=size[1], format="rgb24", interpolation="AREA").to_ndarray()
-    for data in frame.side_data:
-        if str(getattr(data.type, "name", data.type)) == _DISPLAY_MATRIX:
-            pixels = _turned(pixels, np.frombuffer(bytes(data), dtype=np.int32))
-    return pixels
+def _display_matrix(frame: Any) -> tuple[int, ...]:
+    """Display matrix of a frame, nine fixed-point numbers; empty if it has none.
+
+    Asked of one frame only: frames whose side data were looked at stay in memory until Python looks for circles.
+    """
+    found = [data for data in frame.side_data if data.type.name == "DISPLAYMATRIX"]
+    return tuple(np.frombuffer(bytes(found[0]), dtype=np.int32).tolist()) if found else ()
 
 
-def _turned(pixels: UInt8[np.ndarray, "h w 3"], matrix: np.ndarray) -> UInt8[np.ndarray, "_ _ 3"]:
-    """Pixels turned by quarters and mirrored by a display matrix: x' = a x + c y, y' = b x + d y.
+def _upright(frame: Any, stream: Any, matrix: Sequence[int], max_side_px: int | None) -> UInt8[np.ndarray, "h w 3"]:
+    """Pixels of a frame: reduced, square, and upright.
+
+    A display matrix means x' = a x + c y, y' = b x + d y.
 
     Source: libavutil/display.h of FFmpeg; matrices of ISO/IEC 14496-12 (track headers).
     """
-    a, b, c, d = (float(matrix[place]) for place in (0, 1, 3, 4))
+    height, width = float(frame.height), float(frame.width * (stream.sample_aspect_ratio or 1))
+    scale = 1.0 if max_side_px is None else min(1.0, max_side_px / max(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    pixels = frame.reformat(width=size[0], height=size[1], format="rgb24", interpolation="AREA").to_ndarray()
+    if not matrix:
+        return pixels
+    a, b, c, d = (matrix[place] for place in (0, 1, 3, 4))
     if abs(b) + abs(c) > abs(a) + abs(d):
         pixels, mirrored_x, mirrored_y = pixels.swapaxes(0, 1), c < 0, b < 0
     else:

@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from render_fit.core.errors import InputError
-from render_fit.core.files import prepare_output, write_bytes, write_json
+from render_fit.core.files import prepare_output, remove_leftovers, write_bytes, write_json
 from render_fit.core.fingerprints import content_hash
 from render_fit.datasets.video import Video, decoded_frames, frame_rate, read_video, seconds_of
 
@@ -111,7 +111,7 @@ def extract_frames(
         report(planned[index], len(planned))
     for decoded in decoded_frames(read, missing, max_side_px=max_side_px):
         frame = planned[decoded.index]
-        prepare_output(frame.path.parent)
+        remove_leftovers(prepare_output(frame.path.parent))
         write_bytes(frame.path, _jpeg(decoded.pixels, mark.format(decoded.index)))
         there.add(frame.index)
         report(frame, len(planned))

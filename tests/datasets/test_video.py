@@ -1,7 +1,10 @@
 """What videos are; their frames, upright, with their true times."""
 
 import builtins
+import gc
+import os
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -210,3 +213,24 @@ def test_without_pyav_the_message_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(MissingDependencyError, match=r"pip install 'render-fit\[video\]'"):
         read_video(path)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="counts the memory of this process as Linux tells it")
+def test_frames_do_not_stay_in_memory(tmp_path):
+    def resident_mb():
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+    picture_hd = np.zeros((720, 1280, 3), np.uint8)
+    read = read_video(write_video(tmp_path / "hd.mp4", (picture_hd for _ in range(120)), 30))
+    frames = decoded_frames(read, range(120))
+    gc.disable()  # frames that are only freed by looking for circles would stay
+    try:
+        for _ in range(20):
+            next(frames)
+        before = resident_mb()
+        for _ in range(90):
+            next(frames)
+        assert resident_mb() - before < 60, "90 frames have 125 MB in YUV, 249 MB in RGB"
+    finally:
+        gc.enable()
+        frames.close()
