@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -232,7 +232,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
             raise InputError(f"{path}: contains no pictures: only sound, or the file is cut off")
         if stream.codec_context is None:
             raise InputError(f"{path}: its codec is not known to PyAV's FFmpeg; convert it to H.264 (mp4)")
-        stream.thread_type = "AUTO"
+        stream.thread_type = "SLICE"  # threads by frames lose frames around damage
         yield container, stream
 
 
@@ -251,16 +251,17 @@ def _stamps(container: Any, stream: Any) -> tuple[tuple[int, ...], int]:
 
 def _packets(container: Any, stream: Any) -> Iterator[Any]:
     """Packets of a stream, up to where the file cannot be read further."""
-    with suppress(pyav().error.FFmpegError):
+    with suppress(pyav().error.FFmpegError, IndexError):  # PyAV has no place for streams that begin in the middle
         yield from container.demux(stream)
 
 
 def _frames(container: Any, stream: Any) -> Iterator[Any]:
     """Frames that can be decoded."""
-    for packet in _packets(container, stream):
+    # None fetches the last ones, which the decoder holds back; where the file is cut, no packet says that it ends
+    for packet in chain(_packets(container, stream), [None]):
         frames = []
         with suppress(pyav().error.FFmpegError):
-            frames = packet.decode()
+            frames = stream.codec_context.decode(packet)
         yield from (frame for frame in frames if not frame.is_corrupt)
 
 

@@ -8,7 +8,11 @@ import torch
 
 from render_fit.bodies import open_body
 from render_fit.export.person_choice import CHOSEN, OTHERS, choice_sheet
+from render_fit.observations.appearance import difference
+from render_fit.observations.blazepose.observer import BlazePoseObserver
+from render_fit.observations.images import read_photo
 from render_fit.observations.observation import box_of_mask
+from render_fit.observations.same_person import same_person_in_photos
 from render_fit.observations.tracking import Track, choose_track, detection_of, track_people
 from render_fit.synthesis.clothed_people import clothed_person, photograph
 
@@ -102,3 +106,15 @@ def test_the_sheet_shows_the_chosen_person():
     nobody = Track((), (), ())
     assert choice_sheet([[]], nobody, picture, labels).shape[2] == 3
     assert choice_sheet([], nobody, picture, []).shape[2] == 3
+
+
+def test_a_man_who_turns_is_one_person(shared_data):
+    observer = BlazePoseObserver()
+    photos = [read_photo(path, 640) for path in sorted((shared_data / "octopus" / "frames").glob("*.png"))]
+    found = [[detection_of(one) for one in people] for people in observer.observe_people([p.image for p in photos])]
+    (track,) = track_people(found, [0.5 * number for number in range(8)], (640, 640))
+    (in_photos,) = same_person_in_photos(found)
+    for one in (track, in_photos):
+        assert (one.frames, one.unsure) == (tuple(range(8)), ())
+    # front and back of the same clothes
+    assert difference(track.detections[0].appearance, track.detections[4].appearance) < 0.05
