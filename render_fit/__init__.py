@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from render_fit.losses.registry import make_term
     from render_fit.losses.targets import FitTargets
     from render_fit.losses.term import Objective, Term
+    from render_fit.measurements.measure import measure
     from render_fit.observations.observation import Observation
     from render_fit.observations.observe import Observer, observe
     from render_fit.pipelines.folder import fit_folder
@@ -64,6 +65,8 @@ _HOME = {
     "bodies.parameters": ("BodyParameters", "BodyOutput"),
     "bodies": ("load_body",),
     "bodies.open_body": ("open_body",),
+    # measure
+    "measurements.measure": ("measure",),
     # render
     "renderers.base": ("Renderer", "RenderSettings", "RenderOutput"),
     "renderers.cpu": ("CpuRenderer",),

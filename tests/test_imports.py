@@ -16,6 +16,7 @@ Graph = dict[Module, set[Module]]
 LAYERS = (
     {"core"},
     {"bodies", "renderers", "observations", "datasets"},
+    {"measurements"},
     {"losses", "regressors"},
     {"fitting", "synthesis"},
     {"export", "training"},

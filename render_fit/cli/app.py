@@ -17,7 +17,10 @@ from render_fit.cli.body import body_app
 from render_fit.cli.demo import demo
 from render_fit.cli.doctor import doctor
 from render_fit.cli.experiment import experiment
+from render_fit.cli.export import export
 from render_fit.cli.fit import fit, predict
+from render_fit.cli.fit_person import fit_person
+from render_fit.cli.measure import measure
 from render_fit.cli.prior import prior_app
 from render_fit.cli.recipe import recipe_app
 from render_fit.cli.render import render
@@ -80,7 +83,9 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-for command in (fit, predict, summary, render, demo, doctor, train, finetune, synthesize, experiment):
+for command in (
+    fit, fit_person, predict, summary, render, measure, export, demo, doctor, train, finetune, synthesize, experiment,
+):  # fmt: skip
     # paragraphs as one line each: rich wraps them to the terminal, but keeps line breaks
     app.command(help=re.sub(r"(?<=\S)\n(?=\S)", " ", inspect.cleandoc(command.__doc__ or "")))(command)
 for name, commands in {"recipe": recipe_app, "body": body_app, "regressor": regressor_app, "prior": prior_app}.items():

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from render_fit.datasets.photo_search import shortened
 from render_fit.fitting.result import BeforeAfter
 from render_fit.pipelines.folder import FolderEvent, PhotoOutcome, RunPlanned
+from render_fit.pipelines.person import WrittenPerson
 from render_fit.pipelines.photo import WrittenFit
 from render_fit.renderers.kernels.compiling import watched_compilation
 
@@ -173,6 +174,27 @@ def print_fit(fit: WrittenFit, console: Console, verbose: bool = False) -> None:
             for name, value in values.items():
                 console.print(f"  {title} {escape(name)}: {value:.4g}")
     console.print(f"  {escape(str(fit.folder))}/")
+
+
+def print_person(person: WrittenPerson, console: Console) -> None:
+    """Prints the verdict on a person in several images, what is odd about some of them, and the folder."""
+    report = person.report
+    for sentence in person.left_out:
+        console.print(escape(sentence))
+    for frame in report.frames:
+        if frame.status != "ok":
+            console.print("  " + _line(frame.name, frame.status, frame.reason))
+    console.print(_line(person.folder.name, report.status, report.reason))
+    overlaps = [frame.iou for frame in report.frames if frame.iou is not None]
+    figures = [f"largest |β| {report.beta_max:.1f}" if report.beta_max is not None else ""]
+    if overlaps:
+        figures.insert(0, f"mean silhouette IoU {sum(overlaps) / len(overlaps):.3f}")
+    figures.append(f"{report.seconds['total']:.1f} s")
+    console.print("  " + ", ".join(figure for figure in figures if figure))
+    for note in report.notes:
+        console.print(f"  note: {escape(note)}")
+    kept = ": already done and kept (--overwrite fits it again)" if person.kept else ""
+    console.print(f"  {escape(str(person.folder))}/{kept}")
 
 
 def _line(name: str, status: str, reason: str) -> str:

@@ -46,11 +46,11 @@ def render(
     checks.check_renderer(renderer)
     import numpy as np
 
-    from render_fit.bodies import load_body_or_fail
     from render_fit.core.files import prepare_output
     from render_fit.export.meshes import mesh_kinds, write_mesh
     from render_fit.export.overlays import overlay, write_gif, write_image
     from render_fit.export.parameters import read_params
+    from render_fit.export.saved_body import body_of
     from render_fit.export.shading import part_colours as colours_of
     from render_fit.export.views import person_turns, person_views
     from render_fit.export.views import turntable as turned
@@ -69,17 +69,7 @@ def render(
         )
     draw = make_renderer(renderer)
     folder = prepare_output(out if out is not None else path.parent)
-    model = load_body_or_fail(body or saved.body, len(saved.betas))
-    if saved.poses.shape[1] != 3 * len(model.joint_names):
-        raise InputError(
-            f"{path}: the poses are for a body of {saved.poses.shape[1] // 3} joints, not {len(model.joint_names)}; "
-            "give the body of the fit with --body"
-        )
-    if saved.offsets is not None and len(saved.offsets) != model.n_vertices:
-        raise InputError(
-            f"{path}: the offsets are for a body of {len(saved.offsets)} vertices, not {model.n_vertices}; "
-            "give the body of the fit with --body"
-        )
+    model = body_of(saved, path, body)
     parameters = saved.parameters()
     vertices = model(parameters).vertices[0]
     meshes = {"body": vertices}

@@ -149,7 +149,7 @@ class _Pool:
         for worker in self.workers:
             worker.terminate()
         for worker in self.workers:
-            worker.join(timeout=10)
+            worker.join(timeout=60)
 
 
 def _with_threads(threads: int, work: Callable[[Task], Result], task: Task) -> Result:

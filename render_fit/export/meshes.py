@@ -124,7 +124,7 @@ def _glb(
 ) -> bytes:
     """A binary glTF of one mesh: normals, a dull material, and y up by the node's matrix."""
     trimesh = _trimesh()
-    colours = None if vertex_colours is None else _linear(vertex_colours)
+    colours = None if vertex_colours is None else linear_colours(vertex_colours)
     mesh = trimesh.Trimesh(vertices, faces, vertex_colors=colours, process=False)
     scene = trimesh.Scene()
     scene.add_geometry(mesh, node_name="person", geom_name="body", transform=UPRIGHT)
@@ -140,7 +140,7 @@ def _glb(
     return export(scene, include_normals=True, unitize_normals=True, tree_postprocessor=finish)
 
 
-def _linear(colours: Integer[np.ndarray, "v 3"]) -> UInt8[np.ndarray, "v 4"]:
+def linear_colours(colours: Integer[np.ndarray, "v 3"]) -> UInt8[np.ndarray, "v 4"]:
     """sRGB bytes as linear ones with alpha, which glTF's ``COLOR_0`` holds (IEC 61966-2-1)."""
     srgb = colours[:, :3].astype(np.float64) / 255
     linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int, Shaped
 
 from render_fit.bodies import BodyParameters
 from render_fit.core.array_files import read_arrays, write_arrays
@@ -22,6 +23,21 @@ LARGEST_NUMBER = 1e5
 """Largest number in ``params.npz`` but for K: radians, standard deviations, metres. Float32 has centimetres there."""
 
 
+SHAPES = {
+    "poses": ("n", None),
+    "betas": (None,),
+    "trans": ("n", 3),
+    "joints": ("n", None, 3),
+    "K": (3, 3),
+    "offsets": (None, 3),
+    "betas_covariance": ("b", "b"),
+}
+"""Arrays of numbers in ``params.npz``, and their shapes; None: any length."""
+
+IMAGES = ("image_names", "image_sizes", "found", "fps")
+"""What ``params.npz`` has besides for a person in several images."""
+
+
 @dataclass(frozen=True)
 class SavedFit:
     """Content of ``params.npz``; the attributes are the keys of the file.
@@ -31,20 +47,45 @@ class SavedFit:
         betas: (B,) shape coefficients of the body, shared by all frames.
         trans: (N, 3) metres, added after posing.
         joints: (N, J, 3) camera coordinates, metres.
-        K: (3, 3) intrinsics in pixels of the full image.
+        K: (3, 3) intrinsics in pixels of the full image, or (N, 3, 3) of each image.
         image_size: (height, width) of the full image, pixels.
         body: Name of the body, or the path that it was loaded from.
         offsets: (V, 3) metres, added to the rest-pose vertices before posing (SMPL+D); None without clothing.
+        betas_covariance: (B, B) covariance of the shape; None where it was not estimated.
+        image_names: (N,) names of the images, for a person in several; so are the next ones.
+        image_sizes: (N, 2) height and width of each, pixels.
+        found: (N,) whether the person was found in each; what the others contain is made up.
+        fps: Frames a second, for a video.
     """
 
     poses: Float[np.ndarray, "n p"]
     betas: Float[np.ndarray, "s"]
     trans: Float[np.ndarray, "n 3"]
     joints: Float[np.ndarray, "n j 3"]
-    K: Float[np.ndarray, "3 3"]
+    K: Float[np.ndarray, "*n 3 3"]
     image_size: tuple[int, int]
     body: str
     offsets: Float[np.ndarray, "v 3"] | None = None
+    betas_covariance: Float[np.ndarray, "s s"] | None = None
+    image_names: Shaped[np.ndarray, "n"] | None = None
+    image_sizes: Int[np.ndarray, "n 2"] | None = None
+    found: Bool[np.ndarray, "n"] | None = None
+    fps: float | None = None
+
+    def frame(self, index: int) -> SavedFit:
+        """One image of a person in several, as the fit of a photo."""
+        size = self.image_size if self.image_sizes is None else tuple(int(side) for side in self.image_sizes[index])
+        return SavedFit(
+            poses=self.poses[index : index + 1],
+            betas=self.betas,
+            trans=self.trans[index : index + 1],
+            joints=self.joints[index : index + 1],
+            K=self.K if self.K.ndim == 2 else self.K[index],
+            image_size=(size[0], size[1]),
+            body=self.body,
+            offsets=self.offsets,
+            betas_covariance=self.betas_covariance,
+        )
 
     def parameters(self) -> BodyParameters:
         """Body parameters of N bodies."""
@@ -58,8 +99,8 @@ class SavedFit:
         )
 
     def camera(self) -> Camera:
-        """Camera of the full image, repeated for each body."""
-        return Camera(torch.from_numpy(self.K)[None].expand(len(self.poses), 3, 3), *self.image_size)
+        """Camera of the full image, one for each body; of images of different sizes, see `frame`."""
+        return Camera(torch.from_numpy(self.K).expand(len(self.poses), 3, 3), *self.image_size)
 
 
 def write_params(path: Path | str, saved: SavedFit) -> Path:
@@ -84,31 +125,45 @@ def read_params(path: Path | str) -> SavedFit:
     body = str(arrays.pop("body"))
     try:
         height, width = (int(length) for length in arrays.pop("image_size"))
-        present = [field.name for field in fields(SavedFit) if field.name in arrays]
-        floats = {name: arrays[name].astype(np.float32) for name in present}
+        floats = {name: arrays[name].astype(np.float32) for name in SHAPES if name in arrays}
+        others = _about_images({name: arrays[name] for name in IMAGES if name in arrays}, len(floats["poses"]))
     except (OverflowError, TypeError, ValueError):
         raise InputError(f"{path}: not the params.npz of a fit; its entries are of other types") from None
     if not all(1 <= side <= MOST_SIDE_PX for side in (height, width)):
         raise InputError(f"{path}: not the params.npz of a fit; image_size is {height}, {width}")
     _check(floats, path)
-    saved = SavedFit(**floats, image_size=(height, width), body=body)
-    check_camera(saved.camera(), str(path))
+    saved = SavedFit(**floats, **others, image_size=(height, width), body=body)
+    for index in range(len(saved.poses) if saved.K.ndim == 3 else 1):
+        check_camera(saved.frame(index).camera(), str(path))
     return saved
+
+
+def _about_images(arrays: dict[str, np.ndarray], n: int) -> dict[str, Any]:
+    """The entries about N images.
+
+    Raises:
+        ValueError: if one of them is of another type or shape.
+    """
+    types = {"image_names": np.str_, "image_sizes": np.int64, "found": np.bool_}
+    values: dict[str, Any] = {name: arrays[name].astype(types[name]) for name in types if name in arrays}
+    for name, value in values.items():
+        if value.shape != ((n, 2) if name == "image_sizes" else (n,)):
+            raise ValueError(f"{name}: {value.shape}")
+    if "fps" in arrays:
+        values["fps"] = float(arrays["fps"])
+        if not 0 < values["fps"] < 10_000:
+            raise ValueError(f"fps: {values['fps']}")
+    return values
 
 
 def _check(arrays: dict[str, np.ndarray], path: Path) -> None:
     """Raises InputError if arrays of a file do not belong together, or are not finite."""
     n = len(arrays["poses"]) if arrays["poses"].ndim else 0
-    expected = {
-        "poses": (n, None),
-        "betas": (None,),
-        "trans": (n, 3),
-        "joints": (n, None, 3),
-        "K": (3, 3),
-        "offsets": (None, 3),
-    }
+    lengths = {"n": n, "b": arrays["betas"].size}
     for name, array in arrays.items():
-        shape = expected[name]
+        shape = [lengths.get(want, want) for want in SHAPES[name]]
+        if name == "K" and array.ndim == 3:
+            shape = [n, *shape]
         if array.ndim != len(shape) or any(
             want not in (None, has) for want, has in zip(shape, array.shape, strict=True)
         ):

@@ -12,7 +12,7 @@ from render_fit.bodies.body import Body
 from render_fit.bodies.clothing import ClothingBasis, clothing_basis
 from render_fit.core.cameras import Camera, check_camera
 from render_fit.core.errors import InputError
-from render_fit.core.plausibility import check_height
+from render_fit.core.plausibility import check_height, check_weight
 from render_fit.fitting.context import FitContext
 from render_fit.fitting.initialisation import default_hypotheses
 from render_fit.fitting.known_height import of_height
@@ -32,6 +32,7 @@ def begin(
     camera: Camera | None,
     resolved: ResolvedRecipe,
     height_m: float | None,
+    weight_kg: float | None,
     worn: Clothing,
 ) -> tuple[FitContext, list[str]]:
     """What the stages of one fit share, and the first of its notes.
@@ -41,6 +42,7 @@ def begin(
         camera: Camera of the photo; None: the observation's, or an assumed one.
         resolved: The recipe and its objects.
         height_m: Standing height, metres, if known.
+        weight_kg: Weight, kilograms, if known.
         worn: Which clothing variables the fit has.
 
     Raises:
@@ -53,6 +55,8 @@ def begin(
     notes = list(observation.notes)
     if height_m is not None:
         check_height(height_m, f"height_m {height_m:g}")
+    if weight_kg is not None:
+        check_weight(weight_kg, f"weight_kg {weight_kg:g}", height_m)
     if camera is not None:
         check_camera(camera, "camera")
     else:
@@ -72,8 +76,9 @@ def begin(
             predicted = replace(predicted, variables=of_height(body, predicted.variables, height_m))
     own = _points_of(body, observation)
     context = FitContext(
-        recipe, body, resolved.renderer, own, camera, basis, height_m, predicted, resolved.terms, resolved.solver
-    )
+        recipe, body, resolved.renderer, own, camera, basis, height_m, weight_kg, predicted, resolved.terms,
+        resolved.solver,
+    )  # fmt: skip
     return context, notes
 
 

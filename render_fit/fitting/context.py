@@ -16,6 +16,7 @@ from render_fit.fitting.problem import Problem
 from render_fit.fitting.recipe import Edge, Recipe, Stage, TermSetting
 from render_fit.fitting.regressor_initialisation import RegressorHypotheses
 from render_fit.fitting.solvers import Solver, make_solver, moves_offsets
+from render_fit.losses.measurements import KnownWeight
 from render_fit.losses.parameters import KnownHeight
 from render_fit.losses.priors.vae import PoseVAE, load_pose_vae
 from render_fit.losses.registry import is_observed, make_term
@@ -40,6 +41,7 @@ class FitContext:
         camera: Camera of the photo.
         clothing_basis: Basis of smooth offsets, or None for no clothing.
         height_m: Standing height, metres, if known.
+        weight_kg: Weight, kilograms, if known.
         predicted: Hypotheses of a regressor, or None without one.
         terms: Own terms beside the recipe's: name → (weight, term).
         solver: Own solver in place of those of the stages, or None.
@@ -53,6 +55,7 @@ class FitContext:
     camera: Camera
     clothing_basis: ClothingBasis | None = None
     height_m: float | None = None
+    weight_kg: float | None = None
     predicted: RegressorHypotheses | None = None
     terms: Mapping[str, tuple[float, Term]] = field(default_factory=dict)
     solver: Solver | None = None
@@ -79,6 +82,8 @@ class FitContext:
         targets, chosen = self.targets(resolution), self.weighted_terms(terms, resolution)
         if self.height_m is not None:
             chosen["height"] = (1.0, KnownHeight(self.height_m))
+        if self.weight_kg is not None:
+            chosen["weight"] = (1.0, KnownWeight(self.weight_kg))
         settings = RenderSettings(edge.silhouette, edge.sigma_px, edge.gamma_m)
         basis = self.clothing_basis if resolution else None  # without rendering nothing shows the clothes
         return Problem(self.body, targets, Objective(chosen), self.renderer, settings, basis, self._pose_vae)

@@ -47,6 +47,7 @@ def fit_image(
     terms: Mapping[str, Number | tuple[Number, Term]] | None = None,
     camera: Camera | None = None,
     height_m: float | None = None,
+    weight_kg: float | None = None,
     clothing: Clothing | None = None,
     seed: int = 0,
     progress: StageProgress | None = None,
@@ -68,6 +69,7 @@ def fit_image(
             has what ``requires`` lists, and that render, or the term is ``skeletal`` (see ``Term``).
         camera: Camera of the photo; if None the observation's, or an assumed one if it has none.
         height_m: Standing height of the person, metres, if known: it fixes the scale.
+        weight_kg: Weight of the person, kilograms, if known: it tells how stout the body under the clothes is.
         clothing: ``none``, ``smooth`` or ``free``; the recipe's if None.
         seed: Seed of the random rotations that are added to the starting poses.
         progress: Called with (stage, iterations done, all iterations).
@@ -87,6 +89,7 @@ def fit_image(
         resolved,
         camera=camera,
         height_m=height_m,
+        weight_kg=weight_kg,
         clothing=clothing,
         seed=seed,
         progress=progress,
@@ -100,6 +103,7 @@ def fit_resolved(
     *,
     camera: Camera | None = None,
     height_m: float | None = None,
+    weight_kg: float | None = None,
     clothing: Clothing | None = None,
     seed: int = 0,
     progress: StageProgress | None = None,
@@ -112,6 +116,7 @@ def fit_resolved(
         resolved: The recipe and its objects.
         camera: Camera of the photo.
         height_m: Standing height, metres.
+        weight_kg: Weight, kilograms.
         clothing: ``none``, ``smooth`` or ``free``.
         seed: Seed of the starting poses.
         progress: Called with (stage, iterations done, all iterations).
@@ -125,8 +130,8 @@ def fit_resolved(
         if watch is not None:
             watch(stage, parameters)
 
-    options = {"height_m": height_m, "clothing": clothing, "seed": seed, "progress": progress, "watch": show}
-    return fit_all([observation], resolved, cameras=[camera], **options)[0]
+    given = {"height_m": height_m, "weight_kg": weight_kg, "clothing": clothing, "seed": seed}
+    return fit_all([observation], resolved, cameras=[camera], progress=progress, watch=show, **given)[0]
 
 
 @one_torch_thread()
@@ -136,6 +141,7 @@ def fit_all(
     *,
     cameras: Sequence[Camera | None] | None = None,
     height_m: float | None = None,
+    weight_kg: float | None = None,
     clothing: Clothing | None = None,
     seed: int = 0,
     progress: StageProgress | None = None,
@@ -151,6 +157,7 @@ def fit_all(
         resolved: The recipe and its objects.
         cameras: Camera of each photo, or None for the observation's.
         height_m: Standing height of every person, metres.
+        weight_kg: Weight of every person, kilograms.
         clothing: ``none``, ``smooth`` or ``free``.
         seed: Seed of the starting poses of each.
         progress: Called with (stage, iterations done, all iterations).
@@ -167,7 +174,7 @@ def fit_all(
     clock = time.perf_counter()
     worn: Clothing = clothing if clothing is not None else resolved.recipe.clothing
     known = cameras if cameras is not None else [None] * len(observations)
-    begun = [begin(*each, resolved, height_m, worn) for each in zip(observations, known, strict=True)]
+    begun = [begin(*each, resolved, height_m, weight_kg, worn) for each in zip(observations, known, strict=True)]
     search, refinement = search_and_refinement(resolved.recipe, worn)
     fitted = run_stages([context for context, _ in begun], search, refinement, seed, progress, watch)
     total = round((time.perf_counter() - clock) / len(begun), 4)

@@ -16,6 +16,7 @@ from render_fit.core.config import StrictModel, nearest, parse_yaml, shipped_rec
 from render_fit.core.errors import InputError
 from render_fit.core.text_files import read_text
 from render_fit.fitting.solvers import make_solver, moves_offsets
+from render_fit.losses.between_images import make_between_term
 from render_fit.losses.registry import make_term
 
 FreeVariable = Literal["orient", "position", "pose", "latent", "betas", "clothing", "offsets"]
@@ -43,6 +44,15 @@ def _check_terms(terms: dict[str, TermSetting]) -> dict[str, TermSetting]:
 
 
 TermSettings = Annotated[dict[str, TermSetting], AfterValidator(_check_terms)]
+
+
+def _check_between(terms: dict[str, TermSetting]) -> dict[str, TermSetting]:
+    for name, setting in terms.items():
+        make_between_term(name, setting.options)
+    return terms
+
+
+BetweenSettings = Annotated[dict[str, TermSetting], AfterValidator(_check_between)]
 
 
 class SolverSetting(StrictModel):
@@ -170,6 +180,11 @@ class Recipe(StrictModel):
         description="none: the fit is the initial hypothesis with the lowest `final` objective"
     )
     final: Final
+    between: BetweenSettings = Field(
+        default_factory=dict,
+        description="terms between the images of one person (fit-person): held_pose; in videos smooth_motion, "
+        "standing_feet",
+    )
 
     @model_validator(mode="after")
     def _ranking_stages_exist(self) -> Recipe:

@@ -9,6 +9,7 @@ import torch
 
 from render_fit.fitting.context import FitContext
 from render_fit.fitting.known_height import about_height
+from render_fit.fitting.known_weight import about_weight
 from render_fit.fitting.quality import Quality, fit_status, quality
 from render_fit.fitting.result import BeforeAfter, FitReport, FitResult, versions
 from render_fit.fitting.variables import Variables
@@ -44,6 +45,8 @@ def result_of(
     parameters = after.detached().parameters(body, context.clothing_basis)
     if context.height_m is not None:
         notes.extend(about_height(body, parameters.betas, context.height_m))
+    if context.weight_kg is not None:
+        notes.extend(about_weight(body, parameters.betas, context.weight_kg))
     if not all(bool(value.isfinite().all()) for value in (parameters.rotations, parameters.transl, parameters.betas)):
         status, reason = "failed", "the fit did not stay finite"
     worse = [name for name, a, b in _pairs(was, now) if a is not None and b is not None and _is_worse(name, a, b)]

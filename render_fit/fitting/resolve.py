@@ -95,7 +95,7 @@ def resolve(
     if solver is not None:
         objects["solver"] = _described(solver)
     own = weighted_terms(terms or {})
-    taken = {"height", *recipe.final.terms, *(name for stage in recipe.stages for name in stage.terms)}
+    taken = {"height", "weight", *recipe.final.terms, *(name for stage in recipe.stages for name in stage.terms)}
     for name, (weight, term) in own.items():
         if name in taken:
             raise InputError(f"terms: the recipe has a term {name!r} already; choose another name")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -35,6 +36,8 @@ class ClothingCoefficients:
         the displacement beyond the bound.
     """
 
+    of_shape: ClassVar[bool] = True
+
     sigma: float = 2.0
     inward: float = 10.0
     beyond: float = 0.0
@@ -65,6 +68,8 @@ class ClothingCoefficients:
 class OffsetSize:
     """Mean squared free per-vertex offset in units of ``sigma_m`` (metres)."""
 
+    of_shape: ClassVar[bool] = True
+
     sigma_m: float = 0.02
 
     def __call__(self, state: FitState) -> Float[Tensor, "b"]:
@@ -77,6 +82,8 @@ class OffsetLaplacian:
 
     Source: the Laplacian term of Alldieck et al., Video Based Reconstruction of 3D People Models, CVPR 2018.
     """
+
+    of_shape: ClassVar[bool] = True
 
     sigma_m: float = 0.002
 
@@ -94,6 +101,8 @@ class OffsetSymmetry:
 
     Source: the symmetry term of Alldieck et al., CVPR 2018.
     """
+
+    of_shape: ClassVar[bool] = True
 
     sigma_m: float = 0.02
 

@@ -27,6 +27,7 @@ class ShapePrior:
     """
 
     skeletal: ClassVar[bool] = True
+    of_shape: ClassVar[bool] = True
 
     wall: float = 2.0
     steepness: float = 10.0
@@ -57,6 +58,7 @@ class KnownHeight:
     """
 
     skeletal: ClassVar[bool] = True
+    of_shape: ClassVar[bool] = True
 
     height_m: float
     sigma_m: float = 0.01

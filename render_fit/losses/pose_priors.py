@@ -137,6 +137,7 @@ class ShapeAdversarial:
     """
 
     skeletal: ClassVar[bool] = True
+    of_shape: ClassVar[bool] = True
 
     path: str = "default"
 

@@ -13,6 +13,7 @@ from render_fit.losses.balance import Balance
 from render_fit.losses.clothed_parts import ClothedParts
 from render_fit.losses.clothed_silhouette import ClothedSilhouette
 from render_fit.losses.keypoints import BoneDirections, KeypointReprojection, RegressedJoints
+from render_fit.losses.measurements import KnownMeasurements, KnownWeight
 from render_fit.losses.offsets import ClothingCoefficients, OffsetLaplacian, OffsetSize, OffsetSymmetry
 from render_fit.losses.parameters import KnownHeight, PosePrior, ShapePrior, TorsoTilt
 from render_fit.losses.pixels import PartLikelihood, SilhouetteDistance, SilhouetteIoU, SilhouetteL2
@@ -50,6 +51,8 @@ _OWN: Mapping[str, type] = {
     "torso_tilt": TorsoTilt,
     "balance": Balance,
     "height": KnownHeight,
+    "weight": KnownWeight,
+    "measurement": KnownMeasurements,
     "clothing": ClothingCoefficients,
     "offset_size": OffsetSize,
     "offset_laplacian": OffsetLaplacian,

@@ -24,6 +24,8 @@ class Term(Protocol):
       ``("mask",)``. Where one was not observed, the term is left out.
     - ``skeletal: ClassVar[bool]``: True for a term of pose, shape, position and keypoints only, never of the mesh or
       its rendering. It can be evaluated in stages that render nothing, and its curvature is measured beforehand.
+    - ``of_shape: ClassVar[bool]``: True for a term of shape, clothing coefficients and offsets only. Where images share
+      these, the term counts once, not once per image.
     - ``picture_curvature(state, motion)``, for terms of the silhouette or parts: second derivative along each row of
       ``motion``, (N,), ≥ 0.
     - ``clothing_curvature(state, directions)``, for terms of the clothing: second derivative in the coefficients,
@@ -88,6 +90,15 @@ class Objective:
     def skeletal(self) -> Objective:
         """The terms that need no mesh."""
         return self._subset(lambda _, term: getattr(term, "skeletal", False))
+
+    def shared(self, count: int) -> Objective:
+        """The objective of one of several images of a person: weights of terms ``of_shape`` are divided by ``count``.
+
+        Args:
+            count: Number of images.
+        """
+        share = {name: 1 / count if getattr(w.term, "of_shape", False) else 1.0 for name, w in self.terms.items()}
+        return Objective({name: (w.weight * share[name], w.term) for name, w in self.terms.items()})
 
     def pictured(self) -> Objective:
         """The terms with a ``picture_curvature``."""

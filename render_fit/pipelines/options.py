@@ -47,6 +47,9 @@ class FitOptions:
     camera: Annotated[Path | None, 'JSON file with the 3×3 intrinsics K in pixels: {"K": …}.'] = None
     focal_35mm: Annotated[float | None, "35 mm equivalent focal length, mm. Default: from EXIF."] = None
     height_m: Annotated[float | None, "Height of the person, m. It sets the scale."] = None
+    weight_kg: Annotated[
+        float | None, "Weight of the person, kg. It tells how stout the body under the clothes is."
+    ] = None
     parts_from_keypoints: Annotated[bool, "If there is no part map, make one from mask and keypoints."] = False
     save: Annotated[
         tuple[str, ...],
@@ -56,7 +59,7 @@ class FitOptions:
 
     def __post_init__(self) -> None:
         # here, so that --help imports neither trimesh nor torch
-        from render_fit.core.plausibility import check_focal_35mm, check_height
+        from render_fit.core.plausibility import check_focal_35mm, check_height, check_weight
         from render_fit.export.meshes import mesh_kinds
 
         object.__setattr__(self, "save", mesh_kinds(self.save, also=("gif",)))
@@ -66,6 +69,8 @@ class FitOptions:
             check_focal_35mm(self.focal_35mm, f"--focal-35mm {self.focal_35mm:g}")
         if self.height_m is not None:
             check_height(self.height_m, f"--height-m {self.height_m:g}")
+        if self.weight_kg is not None:
+            check_weight(self.weight_kg, f"--weight-kg {self.weight_kg:g}", self.height_m)
         if self.person not in ("largest", "all") and not _is_number(self.person):
             raise InputError(f"--person {self.person}: expected largest, all, or a number from 0")
         if self.box is not None and not (all(map(math.isfinite, self.box)) and min(self.box[2:]) > 0):
@@ -89,9 +94,10 @@ class FitOptions:
         return not self.differing(values)
 
     def differing(self, values: Mapping[str, Any]) -> tuple[str, ...]:
-        """Names of the options that differ from those of a ``report.json``; names before 0.2 are understood."""
+        """Names of the options that differ from those of a ``report.json``; reports before 0.3 are understood."""
         renamed = {"make_parts": "parts_from_keypoints", "focal_mm": "focal_35mm"}
-        plain, given = self.plain(), {renamed.get(key, key): value for key, value in values.items()}
+        added = {"weight_kg": None}
+        plain, given = self.plain(), added | {renamed.get(key, key): value for key, value in values.items()}
         missing = object()
         return tuple(key for key in {**plain, **given} if plain.get(key, missing) != given.get(key, missing))
 

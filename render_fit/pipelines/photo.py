@@ -143,7 +143,7 @@ def fit_photos(
     Raises:
         MissingDependencyError: if a package is needed that is not installed.
     """
-    seen = [_attempt(_observed, job, components) for job in jobs]
+    seen = [_attempt(observed, job, components) for job in jobs]
     people = [observation for found in seen if not isinstance(found, Exception) for observation in found]
     fitted = iter(_fitted(people, components, progress))
     results: list[list[WrittenFit] | Exception] = []
@@ -165,8 +165,12 @@ def _attempt(work: Callable[..., Result], *arguments: Any) -> Result | Exception
         return error
 
 
-def _observed(job: PhotoJob, components: FitComponents) -> list[Observation]:
-    """z(I) of the chosen people."""
+def observed(job: PhotoJob, components: FitComponents) -> list[Observation]:
+    """z(I) of the chosen people of a photo.
+
+    Raises:
+        InputError: if the photo or a file about it cannot be used, or no person is found.
+    """
     options, files = components.options, job.files
     try:
         return observe(
@@ -209,6 +213,7 @@ def _fitted(
             people,
             components.resolved,
             height_m=options.height_m,
+            weight_kg=options.weight_kg,
             clothing=options.clothing,
             seed=options.seed,
             progress=progress,
@@ -241,9 +246,10 @@ def _written(
         else:
             errors.append(f"person {number}: {written}")
             write_failure(out / name, str(written), {**about, "image_size": None})
-    if options.height_m is not None and len(fits) > 1:
-        note = f"--height-m {options.height_m:g} was taken for each of {len(fits)} people"
-        fits[0] = replace(fits[0], about_files=(*fits[0].about_files, note))
+    for option, value in (("--height-m", options.height_m), ("--weight-kg", options.weight_kg)):
+        if value is not None and len(fits) > 1:
+            note = f"{option} {value:g} was taken for each of {len(fits)} people"
+            fits[0] = replace(fits[0], about_files=(*fits[0].about_files, note))
     if not fits:
         raise InputError(f"{job.image}: {errors[0]}")
     if errors:

@@ -13,6 +13,7 @@ from typing import Any
 import llvmlite.binding
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs
 from torch import nn
 
@@ -86,6 +87,7 @@ def train(
         InputError: if the folder contains the training of another recipe, its state cannot be read, or a loss is not
             finite. In that case the last saved state is kept.
     """
+    AcceleratorState._reset_state()  # accelerate keeps the precision of the first training in a process for all
     accelerator = Accelerator(
         mixed_precision=mixed_precision(recipe.precision),
         kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],

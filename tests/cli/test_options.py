@@ -20,13 +20,14 @@ PHOTO_AND_RUN = {
     "box": (1.0, 2.0, 30.0, 40.0),
     "focal_35mm": 35.0,
     "height_m": 1.7,
+    "weight_kg": 70.0,
     "parts_from_keypoints": True,
     "save": ("ply", "gif"),
 }
 SHARED = (
     "a.png b --mask m.png --keypoints k.json --parts p.png --part-labels atr --occluders o.png --observations obs "
-    "--person 1 --box 1,2,30,40 --focal-35mm 35 --height-m 1.7 --parts-from-keypoints --save ply,gif --overwrite "
-    "--jobs 3 --batch 4 --shard 2/5 --threads 2 --verbose"
+    "--person 1 --box 1,2,30,40 --focal-35mm 35 --height-m 1.7 --weight-kg 70 --parts-from-keypoints --save ply,gif "
+    "--overwrite --jobs 3 --batch 4 --shard 2/5 --threads 2 --verbose"
 )
 
 

@@ -54,8 +54,9 @@ def test_a_fit_imports_nothing_slow_that_it_does_not_need(command: str, tmp_path
 
 
 def test_help_and_the_version_import_no_torch() -> None:
-    groups = ["fit", "predict", "summary", "render", "demo", "doctor", "train", "finetune", "synthesize", "experiment",
-              "recipe", "body", "regressor", "prior"]  # fmt: skip
+    groups = ["fit", "fit-person", "predict", "summary", "render", "measure", "export", "demo", "doctor", "train",
+              "finetune", "synthesize",
+              "experiment", "recipe", "body", "regressor", "prior"]  # fmt: skip
     codes, modules = commands(["--help"], ["--version"], *([name, "--help"] for name in groups))
     assert [code for code, _ in codes] == [0] * (2 + len(groups))
     assert imported(modules, ("torch", "numba", "scipy", "numpy")) == []
@@ -79,6 +80,14 @@ MISTAKES = {
     "fit photo.png --person nobody": "expected largest",
     "fit photo.png --box 1,2": "x,y,w,h",
     "fit photo.png --height-m 178": "metres",
+    "fit photo.png --weight-kg 0.5": "weight in kilograms",
+    "fit photo.png --height-m 1.78 --weight-kg 7.5": "nobody of 1.78 m",
+    "measure nowhere": "no such file or folder",
+    "measure empty": "empty folder",
+    "measure open --betas a,b": "expected numbers",
+    "measure open --picture tapes.stl": "ends with .png",
+    "measure open --csv nowhere/people.csv": "there is no folder nowhere",
+    "measure open photo.png --picture tapes.png": "for one result",
     "fit photo.png --camera k.json --focal-35mm 28": "one of them",
     "fit photo.png photo2.png --box 1,2,3,4": "one photo",
     "fit nowhere.png": "nowhere.png: no such file",
@@ -96,6 +105,14 @@ MISTAKES = {
     "fit photo.png --out photo.png": "is not a folder",
     "predict photo.png --regressor liftr": "known: lifter",
     "render nowhere": "params.npz",
+    "export nowhere walk.glb": "expected the params.npz of a fit",
+    "export photo.png walk.fbx": "known are .glb, .bvh, .npz, .obj, .ply",
+    "export photo.png walk": "without an ending",
+    "export photo.png a.glb ./a.glb": "named twice",
+    "export photo.png walk.glb --fps 0": "--fps: expected frames a second",
+    "export photo.png walk.glb --colours red": "expected plain",
+    "export photo.png walk.glb --body smpl.pkl": "no body 'smpl.pkl'",
+    "export photo.png photo.png/walk.glb": "is not a folder",
     "recipe show hybird": "did you mean 'hybrid'?",
     "train liftr": "did you mean 'lifter'?",
     "finetune nowhere": "nowhere: no such file",

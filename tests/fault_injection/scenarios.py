@@ -97,7 +97,7 @@ def differing(found: Any, expected: Any, where: str = "") -> list[str]:
     if isinstance(expected, list | tuple) and isinstance(found, list | tuple) and len(expected) == len(found):
         pairs = enumerate(zip(found, expected, strict=True))
         return [place for number, (a, b) in pairs for place in differing(a, b, f"{where}/{number}")]
-    if isinstance(expected, torch.Tensor | np.ndarray):
+    if isinstance(expected, torch.Tensor | np.ndarray) or isinstance(found, torch.Tensor | np.ndarray):
         same = np.array_equal(np.asarray(found), np.asarray(expected))
     else:
         same = found == expected

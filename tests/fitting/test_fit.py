@@ -19,6 +19,8 @@ from render_fit.fitting.fit import fit_all, fit_image
 from render_fit.fitting.recipe import Recipe
 from render_fit.fitting.resolve import resolve
 from render_fit.fitting.result import FitResult
+from render_fit.losses.measurements import KnownMeasurements, KnownWeight
+from render_fit.measurements.measure import measure
 from render_fit.observations.observation import Observation
 from render_fit.renderers import CpuRenderer, RenderSettings
 from render_fit.synthesis import SyntheticScene, everyday_pose, synthetic_scene
@@ -307,6 +309,30 @@ def test_known_height_is_kept(scene):
         rest = body.rest_vertices(result.parameters.betas)[0, :, 1]
         assert (rest.amax() - rest.amin()).item() == pytest.approx(height, abs=0.01)
         assert not any("size is a guess" in note for note in result.report.notes)
+
+
+def test_known_weight_is_kept(scene):
+    for weight_kg in (65.0, 90.0):
+        result = bare(scene.observation(parts=False), height_m=1.75, weight_kg=weight_kg)
+        values = measure(open_body(), result.parameters.betas, ["stature", "mass"])
+        assert float(values["mass"][0]) == pytest.approx(weight_kg, abs=2 * KnownWeight(weight_kg).sigma)
+        assert float(values["stature"][0]) == pytest.approx(1.75, abs=0.02)
+        assert not any("weight" in note for note in result.report.notes)
+
+
+def test_a_known_waist_is_a_term_of_the_users(scene):
+    waists = {}
+    for waist_m in (0.75, 1.0):
+        terms = {"tape": (1.0, KnownMeasurements({"waist": waist_m}))}
+        result = bare(scene.observation(parts=False), height_m=1.75, terms=terms)
+        waists[waist_m] = float(measure(open_body(), result.parameters.betas, ["waist"])["waist"][0])
+    # the silhouette speaks against the one or the other; the tape's centimetre leads
+    assert waists[0.75] == pytest.approx(0.75, abs=0.04) and waists[1.0] == pytest.approx(1.0, abs=0.04)
+
+
+def test_a_weight_that_nobody_of_the_height_has_is_refused(scene):
+    with pytest.raises(InputError, match="weight_kg 9: nobody of 1.75 m weighs so much"):
+        bare(scene.observation(parts=False), height_m=1.75, weight_kg=9.0)
 
 
 def test_unknown_camera_is_said(scene):

@@ -125,7 +125,10 @@ def results(draw: Draw) -> FuzzInput:
     if photo != "none":
         sound = examples.sound_files()["photo.png"]
         files["fit/input.jpg"] = sound if photo == "sound" else draw(damaged_bytes(sound))
-    command = ("render", "in/fit", "--out", "out", "--save", draw(st.sampled_from(("", "obj", "ply", "glb"))))
+    rendered = ("render", "in/fit", "--out", "out", "--save", draw(st.sampled_from(("", "obj", "ply", "glb"))))
+    colours = draw(st.sampled_from(("plain", "photo")))
+    exported = ("export", "in/fit", "out/a.glb", "out/a.bvh", "out/a.npz", "--four-joints", "--colours", colours)
+    command = draw(st.sampled_from((rendered, exported)))
     return FuzzInput("result", files, command, (("params", ("in/fit/params.npz",)),))
 
 

@@ -9,15 +9,16 @@ from tests.fuzzing.damage import Draw, odd_numbers, odd_texts
 from tests.fuzzing.fuzz_input import FIT, GIVEN, FuzzInput
 
 _OPTIONS = (
-    "--height-m", "--focal-35mm", "--box", "--person", "--jobs", "--threads", "--seed", "--save", "--renderer",
-    "--recipe", "--regressor", "--body", "--clothing", "--part-labels", "--camera", "--mask", "--keypoints", "--parts",
-    "--occluders", "--observations", "--out", "--resume", "--overwrite", "--verbose", "--parts-from-keypoints",
-    "--nothing", "-x",
+    "--height-m", "--weight-kg", "--focal-35mm", "--box", "--person", "--jobs", "--threads", "--seed", "--save",
+    "--renderer", "--recipe", "--regressor", "--body", "--clothing", "--part-labels", "--camera", "--mask",
+    "--keypoints", "--parts", "--occluders", "--observations", "--out", "--resume", "--overwrite", "--verbose",
+    "--parts-from-keypoints", "--nothing", "-x",
 )  # fmt: skip
 _FLAGS = ("--resume", "--overwrite", "--verbose", "--parts-from-keypoints", "--nothing", "-x")
 _COMMANDS = (
-    ("fit", "in/photo.png"), ("predict", "in/photo.png", "--out", "out"), ("render", "in"), ("recipe", "show"),
-    ("body", "info"), ("regressor", "export", "--out", "out"), ("prior", "compare"),
+    ("fit", "in/photo.png"), ("predict", "in/photo.png", "--out", "out"), ("render", "in"),
+    ("measure", "in"), ("measure", "open"), ("recipe", "show"), ("body", "info"),
+    ("regressor", "export", "--out", "out"), ("prior", "compare"),
     ("synthesize", "--count", "2", "--out", "out"), ("train", "--out", "out", "--workers", "0"),
     ("finetune", "in", "--out", "out", "--bad"), ("fit", "--out", "out"),
 )  # fmt: skip

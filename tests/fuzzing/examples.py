@@ -218,9 +218,24 @@ def motion_capture() -> tuple[dict[str, dict[str, np.ndarray]], dict[str, Any]]:
     return files, {"offsets_m": offsets, "parents": parents}
 
 
+def compile_kernels() -> None:
+    """Fits the example once: on a machine whose kernels are not compiled yet, an input would take the blame."""
+    from render_fit.datasets.photo_folder import PhotoFiles
+    from render_fit.pipelines.folder import fit_folder
+    from render_fit.pipelines.options import FitOptions
+    from tests.photos import write_recipe
+
+    with tempfile.TemporaryDirectory() as folder:
+        photo, recipe = write_person(Path(folder)), write_recipe(Path(folder))
+        mask, keypoints = (photo.with_name(f"person_{name}") for name in ("mask.png", "keypoints.json"))
+        options = FitOptions(recipe=str(recipe), save=())
+        fit_folder(photo, options, Path(folder) / "out", files=PhotoFiles(mask, keypoints))
+
+
 @cache
 def make_all() -> None:
     """Makes all examples."""
+    compile_kernels()
     for make in (
         sound_files, keypoint_trees, recipe_texts, checkpoints, body_arrays, params_arrays, report_tree, mixture_arrays,
         training_state, motion_capture,

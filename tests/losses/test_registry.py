@@ -12,9 +12,15 @@ from render_fit.losses.registry import TERMS, is_observed, make_term, weighted_t
 from render_fit.losses.term import Term
 from tests.losses.factories import SIZE, seen, targets
 
+NEEDED_OPTIONS = {
+    "height": {"height_m": 1.7},
+    "weight": {"weight_kg": 70.0},
+    "measurement": {"values_m": {"waist": 0.8}},
+}
+
 
 def made(name: str) -> Term:
-    return make_term(name, {"height_m": 1.7} if name == "height" else {})
+    return make_term(name, NEEDED_OPTIONS.get(name, {}))
 
 
 @pytest.mark.parametrize("name", TERMS)

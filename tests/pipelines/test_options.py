@@ -14,6 +14,10 @@ K = [[500.0, 0.0, 320.0], [0.0, 500.0, 240.0], [0.0, 0.0, 1.0]]
     ("values", "message"),
     [
         ({"height_m": 178.0}, "height in metres"),
+        ({"weight_kg": 0.2}, "weight in kilograms"),
+        ({"weight_kg": 700.0}, "weight in kilograms"),
+        ({"weight_kg": float("nan")}, "weight in kilograms"),
+        ({"weight_kg": 178.0, "height_m": 0.7}, "nobody of 0.7 m"),
         ({"focal_35mm": 0.0}, "35 mm film"),
         ({"save": ("stl",)}, "obj, ply, glb, gif"),
         ({"person": "first"}, "largest, all, or a number"),

@@ -65,6 +65,14 @@ def test_a_training_that_was_stopped_ends_bit_for_bit_the_same(
         assert torch.equal(value, stopped[name]), name
 
 
+def test_trainings_of_different_precision_follow_each_other_in_one_process(
+    recipe: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path
+) -> None:
+    for precision in ("bf16", "no"):
+        changed = recipe.model_copy(update={"precision": precision})
+        assert run(changed, tmp_path / precision, synthesis, stop_after=1).steps == 1
+
+
 def test_an_unusable_state_is_refused(recipe: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path) -> None:
     run(recipe, tmp_path, synthesis, stop_after=2)
     written = (tmp_path / RECIPE).read_text()

@@ -178,6 +178,12 @@ EXPERIMENTS: dict[str, Experiment] = {
         {"limit": 8},
         sheet_columns=2,
     ),
+    "known-numbers": Experiment(
+        "200 clothed synthetic people, given mask, keypoints and labels: with known height, weight and waist.",
+        "known_numbers",
+        REFINE,
+        {"limit": 4},
+    ),
     "street-photos": Experiment(
         "30 street photos, from the image alone and with human labels: knees, clothing, body, clothes in the labels.",
         "street_photos",

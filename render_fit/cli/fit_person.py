@@ -1,0 +1,69 @@
+"""``render-fit fit-person``: several images of one person in, one folder out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from render_fit.cli import checks
+from render_fit.cli.options import PhotoOptions, takes_photos
+from render_fit.core.collection import without_collection
+from render_fit.core.errors import InputError
+from render_fit.core.threads import prepare
+from render_fit.datasets.photo_search import find_photos
+
+
+@takes_photos(without=("jobs", "batch", "shard", "box", "focal_35mm"))
+def fit_person(
+    photos: PhotoOptions, out: Annotated[Path, typer.Option("--out", "-o", help="Output folder.")] = Path("person")
+) -> None:
+    """Fit one body, and one set of clothes, to several images of a person.
+
+    Shape and clothes are shared; pose, position and camera are those of each image. The more images, the better
+    the shape.
+
+    [bold]Examples[/bold]
+
+      render-fit fit-person front.jpg side.jpg back.jpg --out anna
+
+      render-fit fit-person photos/ --out anna --height-m 1.78 --clothing free
+
+      render-fit fit-person frames/ --observations keypoints_and_masks/ --out anna
+
+    OUT gets params.npz (poses, trans, K of each image; betas and offsets of the person), body.obj and clothed.obj at
+    rest, turntable.gif, images.jpg, frames/<image>/overlay.png and report.json. Images in which the person is not
+    found, or that show somebody else, are left out; the report says so.
+
+    Exit code: 0 if the person is ok or poor, 1 if the fit failed, 2 for a mistake in the arguments.
+    """
+    options = photos.fit_options
+    images = find_photos(photos.images, photos.observations).images
+    if options.person == "all":
+        raise InputError("--person all: fit-person fits one person; fit the others one by one, with --person 1, 2, …")
+    if not images:
+        raise InputError("no images given")
+    checks.check_recipe(options.recipe)
+    checks.check_regressor(options.regressor)
+    checks.check_renderer(options.renderer)
+    checks.check_body(options.body)
+    checks.check_part_labels(photos.files.part_labels)
+    checks.check_files(options.camera)
+    checks.check_output(out)
+    prepare(photos.threads)
+    with without_collection():
+        from render_fit.cli.progress import ProgressBar, print_person
+        from render_fit.pipelines.person import fit_person_in
+
+    with ProgressBar(lines=True) as progress:
+        written = fit_person_in(
+            photos.images,
+            options,
+            out,
+            files=photos.files,
+            observations=photos.observations,
+            resume=photos.resume,
+            on_progress=progress.show,
+        )
+    print_person(written, progress.console)

@@ -1,0 +1,143 @@
+"""Output folder of a person in several images: parameters, meshes at rest, an overlay of each image, the report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from render_fit.bodies.body import Body
+from render_fit.bodies.parameters import BodyParameters
+from render_fit.core.files import folder_written_whole, write_json
+from render_fit.core.threads import one_torch_thread
+from render_fit.export.fit_folder import REPORT
+from render_fit.export.meshes import write_mesh
+from render_fit.export.overlays import contact_sheet, fitted, overlay, to_pixels, write_gif, write_image
+from render_fit.export.parameters import SavedFit, write_params
+from render_fit.export.views import person_turns, side_view, turntable
+from render_fit.fitting.person import PersonFit
+from render_fit.renderers.base import Renderer
+
+OWNED = (REPORT, "params.npz", "body.obj", "clothed.obj", "turntable.gif", "images.jpg")
+"""Every file that this package writes into the folder of a person, beside ``frames/``."""
+
+SHEET_PX = 256
+"""Height of an image on the sheet of all images."""
+
+
+@one_torch_thread()
+def write_person(
+    path: Path,
+    names: Sequence[str],
+    fit: PersonFit,
+    body: Body,
+    renderer: Renderer,
+    *,
+    photo: Callable[[int], Float[Tensor, "3 h w"]],
+    file_sizes: Sequence[tuple[int, int]],
+    report: Mapping[str, Any],
+    fps: float | None = None,
+    save: Sequence[str] = (),
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Writes the output folder of a person. ``report.json`` appears last.
+
+    Args:
+        path: Output folder.
+        names: Name of each image's folder in ``frames/``.
+        fit: The person.
+        body: Body model.
+        renderer: Renderer for the images.
+        photo: Image by index, as it was fitted; read when it is drawn, so that memory does not grow.
+        file_sizes: (H, W) of each photo's file, pixels; K and sizes are written for these.
+        report: Content of the report.
+        fps: Frames a second, for a video.
+        save: Mesh formats of the posed mesh in every image.
+        progress: Called with (images drawn, all images).
+
+    Raises:
+        OutputError: if the folder cannot be written.
+    """
+    sheet = []
+    for index, (name, result) in enumerate(zip(names, fit.results, strict=True)):
+        if result is not None:
+            image, parts = photo(index), result.face_parts
+            vertices = result.output.vertices[0]
+            over = overlay(image, vertices, result.faces, result.camera, renderer, face_parts=parts)
+            turn = person_turns(result.parameters.rotations[0, 0])["side"]
+            side = side_view(vertices, result.faces, renderer, size_px=SHEET_PX, turn=turn, face_parts=parts)
+            with folder_written_whole(path / "frames" / name, last="overlay.png") as folder:
+                for kind in save:
+                    write_mesh(folder / f"mesh.{kind}", vertices.numpy(), result.faces.numpy())
+                write_image(folder / "overlay.png", over)
+            sheet.append((name, [to_pixels(fitted(image, 2 * SHEET_PX)), over, side]))
+        if progress is not None:
+            progress(index + 1, len(names))
+    rest, clothed = _at_rest(fit, body)
+    with folder_written_whole(path, last=REPORT, owned=OWNED) as folder:
+        write_params(folder / "params.npz", saved_person(names, fit, body, file_sizes, fps))
+        write_mesh(folder / "body.obj", rest.numpy(), body.faces.numpy())
+        if clothed is not None:
+            write_mesh(folder / "clothed.obj", clothed.numpy(), body.faces.numpy())
+        shown = rest if clothed is None else clothed
+        upright = shown * torch.tensor([1.0, -1.0, -1.0])  # y down, facing the camera
+        write_gif(folder / "turntable.gif", turntable(upright, body.faces, renderer, face_parts=body.face_parts))
+        write_image(folder / "images.jpg", contact_sheet(sheet, height_px=SHEET_PX, columns=3))
+        write_json(folder / REPORT, dict(report))
+    return path
+
+
+@torch.no_grad()
+def _at_rest(fit: PersonFit, body: Body) -> tuple[Float[Tensor, "v 3"], Float[Tensor, "v 3"] | None]:
+    """The body in the zero pose, y up, and with its clothes if it has some."""
+    offsets = next(result for result in fit.results if result is not None).parameters.offsets
+    rest = replace(body.zero_parameters(), betas=fit.betas[None])
+    bare = body(rest).vertices[0]
+    return bare, None if offsets is None else body(replace(rest, offsets=offsets)).vertices[0]
+
+
+def saved_person(
+    names: Sequence[str], fit: PersonFit, body: Body, file_sizes: Sequence[tuple[int, int]], fps: float | None = None
+) -> SavedFit:
+    """Content of ``params.npz``; images without the person have zeros, and the camera of another image.
+
+    Args:
+        names: Names of the images.
+        fit: The person.
+        body: Body model.
+        file_sizes: (H, W) of each photo's file, pixels.
+        fps: Frames a second, for a video.
+    """
+    n, n_joints = len(names), len(body.joint_names)
+    poses, trans = np.zeros((n, 3 * n_joints), np.float32), np.zeros((n, 3), np.float32)
+    joints = np.zeros((n, n_joints, 3), np.float32)
+    known = next(result.camera for result in fit.results if result is not None)
+    K, offsets = np.tile(known.K[0].numpy(), (n, 1, 1)), None
+    for index, result in enumerate(fit.results):
+        if result is not None:
+            parameters: BodyParameters = result.parameters
+            poses[index] = parameters.pose.flatten(1)[0].numpy()
+            trans[index], joints[index] = parameters.transl[0].numpy(), result.output.joints[0].numpy()
+            K[index] = result.camera.resize(*file_sizes[index]).K[0].numpy()
+            offsets = None if parameters.offsets is None else parameters.offsets[0].numpy()
+    return SavedFit(
+        poses=poses,
+        betas=fit.betas.numpy(),
+        trans=trans,
+        joints=joints,
+        K=K,
+        image_size=file_sizes[0],
+        body=body.origin,
+        offsets=offsets,
+        betas_covariance=fit.betas_covariance.numpy(),
+        image_names=np.array(names),
+        image_sizes=np.array(file_sizes, dtype=np.int64),
+        found=np.array([result is not None for result in fit.results]),
+        fps=fps,
+    )

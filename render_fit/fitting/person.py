@@ -1,0 +1,311 @@
+"""Fit one person in several images: shape and clothes are shared, pose and position are those of each image."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from itertools import pairwise
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from render_fit.core.cameras import Camera
+from render_fit.core.errors import InputError
+from render_fit.core.threads import one_torch_thread
+from render_fit.fitting.beginning import begin
+from render_fit.fitting.context import FitContext
+from render_fit.fitting.fit import Fitted, run_stages
+from render_fit.fitting.joint import SHARED, Coupling, JointProblem, with_shared
+from render_fit.fitting.quality import fit_status, quality
+from render_fit.fitting.recipe import Stage
+from render_fit.fitting.report import result_of
+from render_fit.fitting.resolve import ResolvedRecipe
+from render_fit.fitting.result import FitResult
+from render_fit.fitting.solvers import make_solver, moves_offsets
+from render_fit.fitting.stages import Clothing, StageProgress, run_stage_of_all, search_and_refinement
+from render_fit.fitting.variables import SCALES, Variables
+from render_fit.losses.between_images import ImagesOfOne, make_between_term
+from render_fit.observations.observation import Observation
+
+SIDE_BY_SIDE = 8
+"""Images that are fitted side by side before the joint fit."""
+
+FLOOR = 1.0
+"""Curvature of the variables of an image, nats per squared scale, that is added where what an image tells about the
+shape is measured: for directions of which it tells nothing."""
+
+
+IN_MOTION = {"iterations": 200, "tolerance": 1e-5}
+"""Limits of the solver where terms on motion join the images: their curvature is not measured beforehand."""
+
+UNUSUAL = 40.0
+"""Squared distance of the shape that an image asks for from that of all, above which the image has little weight in
+the mean, and its report has a note. One in sixteen images of the right person is above it."""
+
+SOMEBODY_ELSE = 60.0
+"""Squared distance above which an image is left out."""
+
+
+@dataclass(frozen=True)
+class PersonFit:
+    """A person in several images.
+
+    Attributes:
+        results: Fit of each image, of equal shape and clothes; None for images that were left out.
+        left_out: Why images were left out, by their index.
+        betas: (S,) shape.
+        betas_covariance: (S, S) covariance of the shape, given all images; not calibrated.
+        disagreement: (N,) how far the shape that an image asks for is from that of all: squared Mahalanobis distance.
+        seconds: Wall time of each stage, and ``total``.
+    """
+
+    results: list[FitResult | None]
+    left_out: dict[int, str]
+    betas: Float[Tensor, "s"]
+    betas_covariance: Float[Tensor, "s s"]
+    disagreement: Float[Tensor, "n"]
+    seconds: dict[str, float]
+
+
+@one_torch_thread()
+def fit_person(
+    observations: Sequence[Observation],
+    resolved: ResolvedRecipe,
+    *,
+    cameras: Sequence[Camera | None] | None = None,
+    height_m: float | None = None,
+    weight_kg: float | None = None,
+    clothing: Clothing | None = None,
+    seconds: Sequence[float] | None = None,
+    seed: int = 0,
+    progress: StageProgress | None = None,
+) -> PersonFit:
+    """Recovers one person from several images.
+
+    Each image is fitted alone first, without clothes. Images whose fit failed are left out, and so are those whose
+    shape is far from that of the others. The shape to begin with is the mean of the images' shapes, weighted by what
+    each image tells about it. Then the recipe's last stage that moves pose and shape is solved for
+    all images at once with one shape, and after it the stages of the clothes with one set of clothes.
+
+    Args:
+        observations: One for each image, as in ``fit_image``.
+        resolved: The recipe and its objects.
+        cameras: Camera of each photo, or None for the observation's.
+        height_m: Standing height, metres, if known.
+        weight_kg: Weight, kilograms, if known.
+        clothing: ``none``, ``smooth`` or ``free``; the recipe's if None.
+        seconds: Time of each image, for a video; the recipe's terms on motion need it.
+        seed: Seed of the starting poses.
+        progress: Called with (stage, iterations done, all iterations).
+
+    Raises:
+        InputError: if there is no image, or nothing that can be fitted to was observed in one of them, or the recipe
+            has no stage that moves pose and shape.
+    """
+    if not observations:
+        raise InputError("no image to fit a person to")
+    clock = time.perf_counter()
+    posed, dressing = joint_stages(resolved, clothing)
+    worn: Clothing = clothing if clothing is not None else resolved.recipe.clothing
+    known = cameras if cameras is not None else [None] * len(observations)
+    begun = [begin(*each, resolved, height_m, weight_kg, worn) for each in zip(observations, known, strict=True)]
+    contexts = [context for context, _ in begun]
+    took: dict[str, float] = {}
+
+    def timed(name: str) -> None:
+        took[name] = round(time.perf_counter() - clock - sum(took.values()), 4)
+
+    alone = _each_alone(contexts, resolved, seed, progress)
+    timed("each image alone")
+    left_out = _failed(contexts, alone)
+    images = [i for i in range(len(contexts)) if i not in left_out]
+    if not images:
+        raise InputError(f"no image to fit a person to: {left_out[0]}")
+    told, response = _told([contexts[i] for i in images], posed, [alone[i].best for i in images])
+    betas, distance = _fused(torch.cat([alone[i].best.betas for i in images]), told)
+    disagreement = torch.zeros(len(contexts))
+    disagreement[images] = distance
+    others = [place for place, far in enumerate((distance > SOMEBODY_ELSE).tolist()) if far]
+    if 0 < 2 * len(others) < len(images):
+        left_out |= {images[place]: "the body's shape is another one than in the other images" for place in others}
+        kept = [place for place in range(len(images)) if place not in others]
+        images, told, response = [images[place] for place in kept], told[kept], response[kept]
+    chosen = [contexts[i] for i in images]
+    _share_looseness(chosen)
+    coupling = _coupling(resolved, None if seconds is None else [seconds[i] for i in images])
+    variables = _taken_along(reduce(Variables.joined, [alone[i].best for i in images]), betas, response, posed)
+    if seconds is not None and coupling is not None:  # frames depend on one another
+        posed = posed.model_copy(update={"solver": posed.solver.model_copy(update=IN_MOTION)})
+    else:
+        variables = _solved(chosen, posed, variables, coupling, progress)
+        timed(f"{posed.name}, all images")
+        variables = _posed_again(chosen, posed, variables, progress)
+        timed(f"{posed.name}, poses again")
+    for stage in (posed, *dressing):
+        if "offsets" in stage.free and variables.offsets is None:
+            variables = replace(variables, offsets=torch.zeros(len(variables), resolved.body.n_vertices, 3))
+        variables = _solved(chosen, stage, variables, coupling if stage is posed else None, progress)
+        timed(f"{stage.name}, all images")
+    told, _ = _told(chosen, posed, variables)
+    total = round(time.perf_counter() - clock, 4)
+    results: list[FitResult | None] = [None] * len(contexts)
+    for place, i in enumerate(images):
+        share = alone[i].seconds | {"total": round(total / len(contexts), 4)}
+        notes = [*begun[i][1], *alone[i].notes]
+        if disagreement[i] > UNUSUAL:
+            notes.append("this image alone asks for another shape of the body: is it the same person?")
+        found = variables[place : place + 1]
+        results[i] = result_of(contexts[i], alone[i].before, found, share, notes, resolved.record(), True)
+    took["total"] = total
+    return PersonFit(results, left_out, variables.betas[0], torch.linalg.inv(told.sum(dim=0)), disagreement, took)
+
+
+def _posed_again(
+    contexts: Sequence[FitContext], stage: Stage, variables: Variables, progress: StageProgress | None
+) -> Variables:
+    """Poses of each image from all of the stage's hypotheses, for the shape that all images agree on.
+
+    An image alone takes a bent leg for a long one; what its length is, other images have told.
+    """
+    free = tuple(name for name in stage.free if name not in SHARED)
+    again = stage.model_copy(
+        update={"name": f"{stage.name}, poses again", "free": free, "n_hypotheses": 1, "estimate_looseness": False}
+    )
+    found = []
+    for first, end in pairwise([*range(0, len(contexts), SIDE_BY_SIDE), len(contexts)]):
+        starts = [variables[i : i + 1] for i in range(first, end)]
+        found += [one for one, _ in run_stage_of_all(contexts[first:end], again, starts, progress)]
+    return reduce(Variables.joined, found)
+
+
+def _failed(contexts: Sequence[FitContext], alone: Sequence[Fitted]) -> dict[int, str]:
+    """Images whose fit failed, and why."""
+    found = {}
+    for index, (context, one) in enumerate(zip(contexts, alone, strict=True)):
+        with torch.no_grad():
+            status, reason = fit_status(quality(context.final.state(one.best)))
+        if status == "failed":
+            found[index] = reason
+    return found
+
+
+def _told(
+    contexts: Sequence[FitContext], stage: Stage, variables: Variables | Sequence[Variables]
+) -> tuple[Float[Tensor, "n s s"], Float[Tensor, "n d s"]]:
+    """What each image tells about the shape (a matrix of information), and how its variables follow the shape."""
+    if not isinstance(variables, Variables):
+        variables = reduce(Variables.joined, variables)
+    arrow = _joint(contexts, stage).curvature(variables, stage.free)
+    return arrow.reduced(FLOOR), arrow.response(FLOOR)
+
+
+def _coupling(resolved: ResolvedRecipe, seconds: Sequence[float] | None) -> Coupling | None:
+    """The recipe's terms between images as a function of the variables; those on motion only with times."""
+    made = [
+        (setting.weight, make_between_term(name, setting.options)) for name, setting in resolved.recipe.between.items()
+    ]
+    terms = [one for one in made if seconds is not None or not getattr(one[1], "requires_time", False)]
+    times = None if seconds is None else torch.tensor(seconds, dtype=torch.float32)
+    if not terms:
+        return None
+
+    def value(variables: Variables) -> Float[Tensor, ""]:
+        bare = replace(variables, clothing=None, offsets=None)
+        images = ImagesOfOne(resolved.body, bare.parameters(resolved.body), bare.pose_rotvec, times)
+        return torch.stack([weight * term(images) for weight, term in terms]).sum()
+
+    return value
+
+
+def _solved(
+    contexts: Sequence[FitContext],
+    stage: Stage,
+    variables: Variables,
+    coupling: Coupling | None,
+    progress: StageProgress | None,
+) -> Variables:
+    """One stage, for all images at once."""
+    solver, settings = contexts[0].solver_of(stage), stage.solver
+    if not moves_offsets(solver):  # it needs the curvature of single images
+        solver = make_solver("lbfgs", {})
+
+    def tell(done: int, total: int) -> None:
+        if progress is not None:
+            progress(f"{stage.name}, all images", done, total)
+
+    found, _ = replace(_joint(contexts, stage), coupling=coupling).minimise(
+        variables, stage.free, solver, settings.iterations, settings.tolerance, settings.whiten, tell
+    )
+    return found
+
+
+def joint_stages(resolved: ResolvedRecipe, clothing: Clothing | None = None) -> tuple[Stage, list[Stage]]:
+    """The stage that is solved for pose and shape of all images, and those for the clothes after it.
+
+    Args:
+        resolved: The recipe and its objects.
+        clothing: ``none``, ``smooth`` or ``free``; the recipe's if None.
+
+    Raises:
+        InputError: if no stage of the recipe that renders moves pose and shape.
+    """
+    _, refinement = search_and_refinement(resolved.recipe, clothing or resolved.recipe.clothing)
+    posed = [stage for stage in refinement if "betas" in stage.free]
+    if not posed:
+        raise InputError(f"recipe {resolved.recipe.name!r}: no stage that renders moves 'betas', so nothing is shared")
+    return posed[-1], [stage for stage in refinement if not {"betas", "pose", "orient", "position"} & set(stage.free)]
+
+
+def _each_alone(
+    contexts: Sequence[FitContext], resolved: ResolvedRecipe, seed: int, progress: StageProgress | None
+) -> list[Fitted]:
+    """Fits of each image alone, without clothes."""
+    search, refinement = search_and_refinement(resolved.recipe, "none")
+    ends = [*range(0, len(contexts), SIDE_BY_SIDE), len(contexts)]
+    batches = [contexts[begin:end] for begin, end in pairwise(ends)]
+    return [one for batch in batches for one in run_stages(batch, search, refinement, seed, progress)]
+
+
+def _share_looseness(contexts: Sequence[FitContext]) -> None:
+    """The clothes of a person are equally loose in all images: the median of the estimates."""
+    found = [context.looseness_scale for context in contexts if context.looseness_scale is not None]
+    if found:
+        median = torch.stack(found).median(dim=0).values
+        for context in contexts:
+            context.looseness_scale = median
+
+
+def _joint(contexts: Sequence[FitContext], stage: Stage) -> JointProblem:
+    return JointProblem.of([context.problem(stage.terms, stage.resolution, stage.edge) for context in contexts])
+
+
+def _fused(betas: Float[Tensor, "n s"], told: Float[Tensor, "n s s"]) -> tuple[Float[Tensor, "s"], Float[Tensor, "n"]]:
+    """The mean of the images' shapes, weighted by what each tells, and each one's squared distance from it.
+
+    Images far from the mean have less weight (Geman & McClure's, at `UNUSUAL`): one of somebody else hardly counts.
+    """
+    weights, mean, distance = betas.new_ones(len(betas)), betas[0], betas.new_zeros(len(betas))
+    for _ in range(20):
+        weighted = weights[:, None, None] * told
+        mean = torch.linalg.lstsq(weighted.sum(dim=0), (weighted @ betas[..., None]).sum(dim=0)).solution[:, 0]
+        away = betas - mean
+        distance = (away[:, None] @ told @ away[..., None])[:, 0, 0]
+        weights = (1 + distance / UNUSUAL) ** -2
+    return mean, distance
+
+
+def _taken_along(
+    variables: Variables, betas: Float[Tensor, "s"], response: Float[Tensor, "n d s"], stage: Stage
+) -> Variables:
+    """Variables with another shape, and poses and positions that follow the change."""
+    change = (response @ (betas - variables.betas)[..., None])[..., 0]
+    values, begin = {"betas": betas.expand_as(variables.betas).contiguous()}, 0
+    for name in sorted((name for name in stage.free if name != "betas"), key=list(SCALES).index):
+        value = getattr(variables, name)
+        size = value[0].numel()
+        values[name] = value + SCALES[name] * change[:, begin : begin + size].reshape(value.shape)
+        begin += size
+    return with_shared(variables.with_values(values), variables.with_values(values))
