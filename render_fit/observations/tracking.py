@@ -48,6 +48,9 @@ NEWCOMERS = 0.2
 LEAST_KEYPOINTS = 4
 """Common keypoints from which people are compared by them, not by their boxes."""
 
+SEEN_ONCE_S, SEEN_ONCE_FRAMES = 2.0, 3
+"""Seconds and frames after which a person who was seen in one frame only is forgotten."""
+
 HIDDEN = 0.2
 """IoU with another person's box from which the clothes are not learnt: the other's may have been counted."""
 
@@ -59,6 +62,9 @@ LEAST_ODDS_TO_LINK = math.log(3)
 
 SURE_MARGIN = math.log(10)
 """Difference of log odds from the next best assignment, under which an assignment is unsure."""
+
+NAMED = 4
+"""Images that a note names before it counts the rest."""
 
 
 @dataclass(frozen=True)
@@ -137,13 +143,14 @@ def track_people(
     """
     live: list[_Live] = []
     for number, (people, time_s) in enumerate(zip(frames, times_s, strict=True)):
-        odds = np.array([[track.log_odds(one, time_s, image_size) for one in people] for track in live])
-        pairs = _assignment(odds) if live and people else {}
+        open_to = [track for track in live if track.may_go_on(number, time_s)]
+        odds = np.array([[track.log_odds(one, time_s, image_size) for one in people] for track in open_to])
+        pairs = _assignment(odds) if open_to and people else {}
         for index, one in enumerate(people):
             alone = all(box_overlap(one.box, other.box) < HIDDEN for other in people if other is not one)
             if index in pairs:
                 track, unsure = pairs[index]
-                live[track].go_on(number, index, one, time_s, alone=alone, unsure=unsure)
+                open_to[track].go_on(number, index, one, time_s, alone=alone, unsure=unsure)
             else:
                 live.append(_Live(number, index, one, time_s))
     tracks = [Track(tuple(one.frames), tuple(one.people), tuple(one.seen), tuple(one.unsure)) for one in live]
@@ -172,12 +179,31 @@ def choose_track(tracks: Sequence[Track], person: Literal["largest"] | int = "la
     return tracks[number]
 
 
+def unsure_note(track: Track, names: Sequence[str]) -> str | None:
+    """A sentence about the images in which a track may show somebody else; None if there are none.
+
+    Args:
+        track: The chosen track.
+        names: Name of each image.
+    """
+    if not track.unsure:
+        return None
+    first = ", ".join(names[frame] for frame in track.unsure[:NAMED])
+    more = f" and {len(track.unsure) - NAMED} more" if len(track.unsure) > NAMED else ""
+    return f"unsure whether {first}{more} show{'s' if len(track.unsure) == 1 else ''} the same person"
+
+
 class _Live:
     """A track that is being made."""
 
     def __init__(self, frame: int, index: int, one: Detection, time_s: float) -> None:
         self.frames, self.people, self.seen, self.unsure = [frame], [index], [one], []
         self._time_s, self._velocity, self._appearance = time_s, np.zeros(2), one.appearance
+
+    def may_go_on(self, frame: int, time_s: float) -> bool:
+        """Whether people are still compared: not for long with one who was seen once, most often an error."""
+        recent = time_s - self._time_s <= SEEN_ONCE_S or frame - self.frames[-1] <= SEEN_ONCE_FRAMES
+        return len(self.seen) > 1 or recent
 
     def log_odds(self, one: Detection, time_s: float, image_size: tuple[int, int]) -> float:
         """Log odds that a detection is this person, not somebody else."""
@@ -186,9 +212,11 @@ class _Live:
         moved = self._velocity * STOPS_S * (1 - math.exp(-gap_s / STOPS_S))
         shifts = _shifts(before, one) - moved
         speed = FIRST_SPEED if len(self.seen) == 1 else SPEED_CHANGE
-        variance = (before.size_px**2) * (PLACE_NOISE**2 + (speed * gap_s) ** 2)
+        area = image_size[0] * image_size[1]
+        variance = before.size_px**2 * (PLACE_NOISE**2 + (speed * gap_s) ** 2)
+        variance = min(variance, area / (2 * math.pi))  # nobody leaves the image
         density = math.exp(-float((shifts**2).sum(axis=1).mean()) / (2 * variance)) / (2 * math.pi * variance)
-        place = math.log((1 - JUMP) * density * image_size[0] * image_size[1] + JUMP)
+        place = math.log((1 - JUMP) * density * area + JUMP)
         there_before = max(0.0, -math.log(NEWCOMERS * gap_s))
         clothes = max(
             same_person_log_odds(known, one.appearance, same_light=True)
@@ -240,6 +268,8 @@ def _learnt(known: Appearance, new: Appearance) -> Appearance:
 def _assignment(odds: Float[np.ndarray, "t d"]) -> dict[int, tuple[int, bool]]:
     """For each detection that continues a track, the track, and whether that is unsure."""
     gains = np.maximum(odds - LEAST_ODDS_TO_LINK, 0.0)
+    fit = np.flatnonzero(gains.max(axis=1) > 0)  # in a long video most tracks have ended
+    gains = gains[fit]
     chosen = [(track, index) for track, index in zip(*linear_sum_assignment(-gains), strict=True)]
     best = sum(gains[pair] for pair in chosen)
     pairs = {}
@@ -248,5 +278,5 @@ def _assignment(odds: Float[np.ndarray, "t d"]) -> dict[int, tuple[int, bool]]:
             others = gains.copy()
             others[track, index] = 0.0
             second = others[linear_sum_assignment(-others)].sum()
-            pairs[int(index)] = (int(track), bool(best - second < SURE_MARGIN))
+            pairs[int(index)] = (int(fit[track]), bool(best - second < SURE_MARGIN))
     return pairs

@@ -4,6 +4,7 @@ import builtins
 import gc
 import os
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -141,6 +142,30 @@ def test_a_damaged_frame_costs_the_frames_that_need_it_only(tmp_path):
     read = read_video(tmp_path / "damaged.mp4")
     found = [frame.index for frame in decoded_frames(read, range(35))]
     assert read.n_frames == 35 and 15 < len(found) <= 35 and found == sorted(set(found))
+
+
+@pytest.mark.parametrize(
+    "name, codec", [("a.mp4", "libx264"), ("a.mkv", "libx264"), ("a.avi", "mpeg4"), ("a.ts", "libx264")]
+)
+def test_any_damage_gives_frames_or_a_message(tmp_path, name, codec):
+    sound = timed_video(tmp_path / name, [i / 30 for i in range(12)], codec, size=(48, 64)).read_bytes()
+    rng, path, n_read = np.random.default_rng(0), tmp_path / f"damaged_{name}", 0
+    for _ in range(25):
+        content = bytearray(sound)
+        for place in rng.integers(0, len(content), rng.integers(1, 20)):
+            content[place] = rng.integers(256)
+        cut = len(content) if rng.random() < 0.7 else rng.integers(len(content) // 2, len(content))
+        path.write_bytes(content[:cut])
+        try:
+            read = read_video(path)
+            found = [frame.index for frame in decoded_frames(read, range(read.n_frames))]
+        except InputError as error:
+            assert str(error).startswith(str(path))
+        else:
+            n_read += 1
+            assert found == sorted(set(found)) and set(found) <= set(range(read.n_frames))
+            assert all(later > earlier for earlier, later in pairwise(read.times_s))
+    assert n_read > 3
 
 
 def test_a_file_cut_in_its_header_is_told(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 from render_fit.core.errors import InputError, NoPersonError
 from render_fit.observations.appearance import Appearance, difference
-from render_fit.observations.tracking import Detection, Track, choose_track, track_people
+from render_fit.observations.tracking import Detection, Track, choose_track, track_people, unsure_note
 
 SIZE = (480, 854)
 FPS = 30.0
@@ -116,6 +116,15 @@ def test_who_comes_back_after_long_is_known_by_the_clothes_only():
     # nothing known of the clothes, and so long after: no reason to think that it is the same person
     unknown = [[(name, Detection(one.box, one.keypoints_px, one.confidence)) for name, one in f] for f in back]
     assert len(tracked(unknown, times)[0]) == 2
+
+
+@pytest.mark.parametrize("n_seen", [1, 2])
+def test_who_was_seen_once_only_is_forgotten_after_a_while(n_seen):
+    times = [*np.arange(10) / FPS, 1.0, 20.0]
+    a, b = Walker(1, 200, 0), Walker(2, 600, 0)
+    frames = [[("b", b.at(t))] + ([("a", a.at(t))] if i < n_seen or i == 11 else []) for i, t in enumerate(times)]
+    found, _ = tracked(frames, times)
+    assert sorted(len(track) for track in found) == ([1, 1, 12] if n_seen == 1 else [3, 12])
 
 
 def test_a_newcomer_gets_a_track_even_if_dressed_alike():
@@ -231,3 +240,11 @@ def test_the_order_of_people_does_not_matter():
         mixed = [[people[i] for i in order] for people in frames]
         found = track_people(mixed, times.tolist(), SIZE)
         assert {frozenset(id(one) for one in track.detections) for track in found} == expected
+
+
+def test_a_note_names_the_unsure_images():
+    names = [f"{i:03d}" for i in range(9)]
+    assert unsure_note(Track((0, 1), (0, 0), ()), names) is None
+    assert unsure_note(Track((0, 1), (0, 0), (), (1,)), names) == "unsure whether 001 shows the same person"
+    several = unsure_note(Track((), (), (), tuple(range(2, 8))), names)
+    assert several == "unsure whether 002, 003, 004, 005 and 2 more show the same person"
