@@ -22,6 +22,7 @@ REQUIRED = (
 OPTIONAL = {
     "mediapipe": 'observer to compare with: pip install "render-fit[mediapipe]"',
     "scikit-image": 'photo of the demo: pip install "render-fit[photo]"',
+    "av": 'videos: pip install "render-fit[video]"',
     "pytorch3d": "renderer for CUDA: built from source, see docs/rendering.md",
     "accelerate": 'training of regressors: pip install "render-fit[train]"',
     "tensorboard": 'plots of a training: pip install "render-fit[train]"',

@@ -6,6 +6,14 @@ from pathlib import Path
 
 HEAD_BYTES = 512
 
+A_VIDEO = "a video: take a picture out of it"
+"""What `what_it_is` says of videos."""
+
+VIDEO_SUFFIXES = (
+    ".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".mts", ".m2ts",
+)  # fmt: skip
+"""Endings of videos, in small letters."""
+
 _SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"\xff\xd8\xff", "a JPEG image"),
     (b"\x89PNG\r\n\x1a\n", "a PNG image"),
@@ -30,6 +38,10 @@ _SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"<?xml", "an XML file"),
     (b"MATLAB", "a MATLAB file"),
     (b"Kaydara FBX", "an FBX file"),
+    (b"\x1a\x45\xdf\xa3", A_VIDEO),  # Matroska, WebM
+    (b"FLV\x01", A_VIDEO),
+    (b"\0\0\x01\xba", A_VIDEO),  # MPEG
+    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", A_VIDEO),  # Windows Media
 )
 _BRANDS = {
     "HEIC photo, which is not read: convert it to JPEG or PNG": (
@@ -37,6 +49,7 @@ _BRANDS = {
     ),
     "AVIF image": ("avif", "avis"),
     "raw photo of a camera, which is not read: develop it to JPEG or PNG": ("crx ",),
+    "sound file": ("M4A ", "M4B ", "M4P "),
 }  # fmt: skip
 """Major brands of ISO media files (``ftyp`` boxes): ISO/IEC 23008-12, and Canon's CR3."""
 
@@ -62,10 +75,16 @@ def what_it_is(path: Path) -> str:
         return "a web page (HTML), not the file itself: a download without a login leaves one"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "a WebP image"
+    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+        return A_VIDEO
     if head[4:8] == b"ftyp":
         brand = head[8:12].decode("latin-1")
         known = next((name for name, brands in _BRANDS.items() if brand in brands), None)
-        return f"a{'n' if known == 'AVIF image' else ''} {known}" if known else "a video: take a picture out of it"
+        return f"a{'n' if known == 'AVIF image' else ''} {known}" if known else A_VIDEO
+    if head[4:8] in (b"moov", b"mdat", b"wide"):  # QuickTime without a ``ftyp`` box
+        return A_VIDEO
+    if head[:1] == head[188:189] == head[376:377] == b"G" or head[4:5] == head[196:197] == head[388:389] == b"G":
+        return A_VIDEO  # packets of an MPEG transport stream, also with time codes (AVCHD)
     found = next((name for signature, name in _SIGNATURES if head.startswith(signature)), "")
     if not found and not any(head):
         return "only zero bytes: copy or download it again"

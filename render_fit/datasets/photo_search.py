@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from render_fit.core.errors import InputError
-from render_fit.core.file_kinds import what_it_is
+from render_fit.core.file_kinds import VIDEO_SUFFIXES, what_it_is
 
 IMAGE_SUFFIXES = (
     ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".jfif", ".jpe", ".jif", ".pjpeg", ".pjp",
@@ -37,7 +37,7 @@ _NOT_READ = {
     "raw photos are not read: develop them to JPEG or PNG": (
         ".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2", ".pef", ".srw",
     ),
-    "videos are not read: take pictures out of them": (".mp4", ".mov", ".avi", ".mkv", ".m4v", ".webm"),
+    "videos are not read: take pictures out of them": VIDEO_SUFFIXES,
     "not read: convert them to JPEG or PNG": (".psd", ".svg", ".pdf", ".jxl", ".eps", ".exr", ".avif"),
 }  # fmt: skip
 
