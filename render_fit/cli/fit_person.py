@@ -14,12 +14,28 @@ from render_fit.core.errors import InputError
 from render_fit.core.threads import prepare
 from render_fit.datasets.photo_search import find_photos
 
+VIDEO = "Video"
+
 
 @takes_photos(without=("jobs", "batch", "shard", "box", "focal_35mm"))
 def fit_person(
-    photos: PhotoOptions, out: Annotated[Path, typer.Option("--out", "-o", help="Output folder.")] = Path("person")
+    photos: PhotoOptions,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Output folder.")] = Path("person"),
+    every: Annotated[int, typer.Option(min=1, help="Of a video, one of so many frames.", rich_help_panel=VIDEO)] = 1,
+    start: Annotated[
+        str | None, typer.Option(help="Beginning in a video: seconds or mm:ss.", rich_help_panel=VIDEO)
+    ] = None,
+    end: Annotated[str | None, typer.Option(help="End in a video: seconds or mm:ss.", rich_help_panel=VIDEO)] = None,
+    static_camera: Annotated[
+        bool,
+        typer.Option(
+            "--static-camera",
+            help="The camera of the video stands still: feet that stand do not slide.",
+            rich_help_panel=VIDEO,
+        ),
+    ] = False,
 ) -> None:
-    """Fit one body, and one set of clothes, to several images of a person.
+    """Fit one body, and one set of clothes, to several images or a video of a person.
 
     Shape and clothes are shared; pose, position and camera are those of each image. The more images, the better
     the shape.
@@ -32,18 +48,22 @@ def fit_person(
 
       render-fit fit-person frames/ --observations keypoints_and_masks/ --out anna
 
+      render-fit fit-person walk.mp4 --every 2 --end 0:10 --static-camera --out walk
+
     OUT gets params.npz (poses, trans, K of each image; betas and offsets of the person), body.obj and clothed.obj at
-    rest, turntable.gif, images.jpg, frames/<image>/overlay.png and report.json. Images in which the person is not
-    found, or that show somebody else, are left out; the report says so.
+    rest, turntable.gif, images.jpg, frames/<image>/overlay.png and report.json; of a video also overlay.mp4. Images in
+    which the person is not found, or that show somebody else, are left out; the report says so. people.jpg shows who
+    was chosen among several people; --person 1, 2, … chooses another one.
 
     Exit code: 0 if the person is ok or poor, 1 if the fit failed, 2 for a mistake in the arguments.
     """
     options = photos.fit_options
-    images = find_photos(photos.images, photos.observations).images
+    from render_fit.datasets.video import is_video
+
+    if not any(path.is_file() and is_video(path) for path in photos.images):
+        _ = find_photos(photos.images, photos.observations)
     if options.person == "all":
         raise InputError("--person all: fit-person fits one person; fit the others one by one, with --person 1, 2, …")
-    if not images:
-        raise InputError("no images given")
     checks.check_recipe(options.recipe)
     checks.check_regressor(options.regressor)
     checks.check_renderer(options.renderer)
@@ -55,6 +75,7 @@ def fit_person(
     with without_collection():
         from render_fit.cli.progress import ProgressBar, print_person
         from render_fit.pipelines.person import fit_person_in
+        from render_fit.pipelines.person_images import VideoRange
 
     with ProgressBar(lines=True) as progress:
         written = fit_person_in(
@@ -63,6 +84,8 @@ def fit_person(
             out,
             files=photos.files,
             observations=photos.observations,
+            taken=VideoRange(every, start, end),
+            still_camera=static_camera,
             resume=photos.resume,
             on_progress=progress.show,
         )

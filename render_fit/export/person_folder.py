@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
+from PIL import Image
 from torch import Tensor
 
 from render_fit.bodies.body import Body
@@ -18,17 +19,27 @@ from render_fit.core.files import folder_written_whole, write_json
 from render_fit.core.threads import one_torch_thread
 from render_fit.export.fit_folder import REPORT
 from render_fit.export.meshes import write_mesh
-from render_fit.export.overlays import contact_sheet, fitted, overlay, to_pixels, write_gif, write_image
+from render_fit.export.overlays import Pixels, contact_sheet, fitted, overlay, to_pixels, write_gif, write_image
 from render_fit.export.parameters import SavedFit, write_params
+from render_fit.export.video import write_video
 from render_fit.export.views import person_turns, side_view, turntable
 from render_fit.fitting.person import PersonFit
 from render_fit.renderers.base import Renderer
 
-OWNED = (REPORT, "params.npz", "body.obj", "clothed.obj", "turntable.gif", "images.jpg")
+OWNED = (
+    REPORT, "params.npz", "body.obj", "clothed.obj", "images.jpg", "people.jpg", "turntable.gif", "turntable.mp4",
+    "overlay.mp4",
+)  # fmt: skip
 """Every file that this package writes into the folder of a person, beside ``frames/``."""
 
 SHEET_PX = 256
 """Height of an image on the sheet of all images."""
+
+MOST_SHOWN = 60
+"""Images on that sheet."""
+
+TURNTABLE_FPS = 12
+"""Frames a second of the turntable."""
 
 
 @one_torch_thread()
@@ -43,6 +54,7 @@ def write_person(
     file_sizes: Sequence[tuple[int, int]],
     report: Mapping[str, Any],
     fps: float | None = None,
+    choice: Pixels | None = None,
     save: Sequence[str] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
@@ -57,7 +69,8 @@ def write_person(
         photo: Image by index, as it was fitted; read when it is drawn, so that memory does not grow.
         file_sizes: (H, W) of each photo's file, pixels; K and sizes are written for these.
         report: Content of the report.
-        fps: Frames a second, for a video.
+        fps: Frames a second, for a video; overlay and turntable are written as videos.
+        choice: Picture of who was chosen among several people.
         save: Mesh formats of the posed mesh in every image.
         progress: Called with (images drawn, all images).
 
@@ -76,7 +89,8 @@ def write_person(
                 for kind in save:
                     write_mesh(folder / f"mesh.{kind}", vertices.numpy(), result.faces.numpy())
                 write_image(folder / "overlay.png", over)
-            sheet.append((name, [to_pixels(fitted(image, 2 * SHEET_PX)), over, side]))
+            if len(sheet) < MOST_SHOWN:
+                sheet.append((name, [to_pixels(fitted(image, 2 * SHEET_PX)), over, side]))
         if progress is not None:
             progress(index + 1, len(names))
     rest, clothed = _at_rest(fit, body)
@@ -85,12 +99,26 @@ def write_person(
         write_mesh(folder / "body.obj", rest.numpy(), body.faces.numpy())
         if clothed is not None:
             write_mesh(folder / "clothed.obj", clothed.numpy(), body.faces.numpy())
-        shown = rest if clothed is None else clothed
-        upright = shown * torch.tensor([1.0, -1.0, -1.0])  # y down, facing the camera
-        write_gif(folder / "turntable.gif", turntable(upright, body.faces, renderer, face_parts=body.face_parts))
+        upright = (rest if clothed is None else clothed) * torch.tensor([1.0, -1.0, -1.0])  # y down, facing the camera
+        around = turntable(upright, body.faces, renderer, face_parts=body.face_parts)
+        if fps is None:
+            write_gif(folder / "turntable.gif", around)
+        else:
+            write_video(folder / "turntable.mp4", around, TURNTABLE_FPS)
+            write_video(folder / "overlay.mp4", (_overlay(path, name) for name in names), fps)
+        if choice is not None:
+            write_image(folder / "people.jpg", choice)
         write_image(folder / "images.jpg", contact_sheet(sheet, height_px=SHEET_PX, columns=3))
         write_json(folder / REPORT, dict(report))
     return path
+
+
+def _overlay(path: Path, name: str) -> Pixels:
+    """The overlay of a frame, or the frame itself where there is none."""
+    folder = path / "frames" / name
+    file = folder / "overlay.png"
+    with Image.open(file if file.exists() else folder / "input.jpg") as image:
+        return np.asarray(image.convert("RGB"))
 
 
 @torch.no_grad()

@@ -84,6 +84,7 @@ def fit_person(
     weight_kg: float | None = None,
     clothing: Clothing | None = None,
     seconds: Sequence[float] | None = None,
+    still_camera: bool = False,
     seed: int = 0,
     progress: StageProgress | None = None,
 ) -> PersonFit:
@@ -102,6 +103,7 @@ def fit_person(
         weight_kg: Weight, kilograms, if known.
         clothing: ``none``, ``smooth`` or ``free``; the recipe's if None.
         seconds: Time of each image, for a video; the recipe's terms on motion need it.
+        still_camera: Whether the camera of a video stands still; terms on standing feet need it.
         seed: Seed of the starting poses.
         progress: Called with (stage, iterations done, all iterations).
 
@@ -139,7 +141,7 @@ def fit_person(
         images, told, response = [images[place] for place in kept], told[kept], response[kept]
     chosen = [contexts[i] for i in images]
     _share_looseness(chosen)
-    coupling = _coupling(resolved, None if seconds is None else [seconds[i] for i in images])
+    coupling = _coupling(resolved, None if seconds is None else [seconds[i] for i in images], still_camera)
     variables = _taken_along(reduce(Variables.joined, [alone[i].best for i in images]), betas, response, posed)
     if seconds is not None and coupling is not None:  # frames depend on one another
         posed = posed.model_copy(update={"solver": posed.solver.model_copy(update=IN_MOTION)})
@@ -206,12 +208,15 @@ def _told(
     return arrow.reduced(FLOOR), arrow.response(FLOOR)
 
 
-def _coupling(resolved: ResolvedRecipe, seconds: Sequence[float] | None) -> Coupling | None:
-    """The recipe's terms between images as a function of the variables; those on motion only with times."""
+def _coupling(resolved: ResolvedRecipe, seconds: Sequence[float] | None, still_camera: bool) -> Coupling | None:
+    """The recipe's terms between images as a function of the variables, as far as what they require is known."""
     made = [
         (setting.weight, make_between_term(name, setting.options)) for name, setting in resolved.recipe.between.items()
     ]
-    terms = [one for one in made if seconds is not None or not getattr(one[1], "requires_time", False)]
+    lacks = {"requires_time": seconds is None, "requires_still_camera": not still_camera}
+    terms = [
+        one for one in made if not any(lacking and getattr(one[1], what, False) for what, lacking in lacks.items())
+    ]
     times = None if seconds is None else torch.tensor(seconds, dtype=torch.float32)
     if not terms:
         return None

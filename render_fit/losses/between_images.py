@@ -50,7 +50,11 @@ class ImagesOfOne:
 
 @runtime_checkable
 class BetweenTerm(Protocol):
-    """A term between images. ``requires_time: ClassVar[bool]`` is True for one that makes sense in a video only."""
+    """A term between images.
+
+    Optional attributes: ``requires_time: ClassVar[bool]``, True for one that makes sense in a video only, and
+    ``requires_still_camera``, for one that takes the camera for standing still.
+    """
 
     def __call__(self, images: ImagesOfOne) -> Float[Tensor, ""]: ...
 
@@ -118,6 +122,7 @@ class StandingFeet:
     """
 
     requires_time: ClassVar[bool] = True
+    requires_still_camera: ClassVar[bool] = True
 
     sigma_m_s: float = 0.15
     moving_m_s: float = 0.4

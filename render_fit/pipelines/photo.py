@@ -165,8 +165,8 @@ def _attempt(work: Callable[..., Result], *arguments: Any) -> Result | Exception
         return error
 
 
-def observed(job: PhotoJob, components: FitComponents) -> list[Observation]:
-    """z(I) of the chosen people of a photo.
+def observed(job: PhotoJob, components: FitComponents, everybody: bool = False) -> list[Observation]:
+    """z(I) of the chosen people of a photo, or of everybody in it.
 
     Raises:
         InputError: if the photo or a file about it cannot be used, or no person is found.
@@ -180,7 +180,7 @@ def observed(job: PhotoJob, components: FitComponents) -> list[Observation]:
             parts=files.parts,
             part_space=files.part_labels,
             occluders=files.occluders,
-            person=options.person_choice,
+            person="all" if everybody else options.person_choice,
             box=options.box,
             camera=options.camera,
             focal_35mm=options.focal_35mm,
