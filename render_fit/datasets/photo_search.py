@@ -37,7 +37,7 @@ _NOT_READ = {
     "raw photos are not read: develop them to JPEG or PNG": (
         ".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2", ".pef", ".srw",
     ),
-    "videos are not read: take pictures out of them": VIDEO_SUFFIXES,
+    "videos are not read here: take pictures out of them, or fit one with fit-person": VIDEO_SUFFIXES,
     "not read: convert them to JPEG or PNG": (".psd", ".svg", ".pdf", ".jxl", ".eps", ".exr", ".avif"),
 }  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -191,8 +192,12 @@ def _split(free: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _chunks(problems: Sequence[Problem]) -> list[tuple[slice, Problem]]:
-    """Rows of neighbouring images, and the problem that joins them."""
-    slices = [slice(begin, min(begin + CHUNK, len(problems))) for begin in range(0, len(problems), CHUNK)]
+    """Rows of neighbouring images that were observed in the same way, and the problem that joins them."""
+    begins = [0]
+    for index, (before, problem) in enumerate(pairwise(problems), start=1):
+        if index - begins[-1] == CHUNK or problem.layout != before.layout:
+            begins.append(index)
+    slices = [slice(begin, end) for begin, end in pairwise([*begins, len(problems)])]
     return [(rows, Problem.joined(problems[rows], [1] * (rows.stop - rows.start))) for rows in slices]
 
 

@@ -18,36 +18,24 @@ from render_fit.core.threads import one_torch_thread
 from render_fit.fitting.beginning import begin
 from render_fit.fitting.context import FitContext
 from render_fit.fitting.fit import Fitted, run_stages
-from render_fit.fitting.joint import SHARED, Coupling, JointProblem, with_shared
+from render_fit.fitting.joint import SHARED, Coupling
 from render_fit.fitting.quality import fit_status, quality
 from render_fit.fitting.recipe import Stage
 from render_fit.fitting.report import result_of
 from render_fit.fitting.resolve import ResolvedRecipe
 from render_fit.fitting.result import FitResult
+from render_fit.fitting.shared_shape import UNUSUAL, fused, joint_problem, shape_covariance, taken_along, told_by
 from render_fit.fitting.solvers import make_solver, moves_offsets
 from render_fit.fitting.stages import Clothing, StageProgress, run_stage_of_all, search_and_refinement
-from render_fit.fitting.variables import SCALES, Variables
+from render_fit.fitting.variables import Variables
 from render_fit.losses.between_images import ImagesOfOne, make_between_term
 from render_fit.observations.observation import Observation
 
 SIDE_BY_SIDE = 8
 """Images that are fitted side by side before the joint fit."""
 
-FLOOR = 1.0
-"""Curvature of the variables of an image, nats per squared scale, that is added where what an image tells about the
-shape is measured: for directions of which it tells nothing."""
-
-
-OVERCONFIDENCE = (0.7, 2.3)
-"""The errors' variance over that which the terms assume: of one image by itself, and common to all images of a person.
-Chosen on 10 clothed synthetic people, one and four images each, for the errors of bust, waist and hip."""
-
 IN_MOTION = {"iterations": 200, "tolerance": 1e-5}
 """Limits of the solver where terms on motion join the images: their curvature is not measured beforehand."""
-
-UNUSUAL = 40.0
-"""Squared distance of the shape that an image asks for from that of all, above which the image has little weight in
-the mean, and its report has a note. One in sixteen images of the right person is above it."""
 
 SOMEBODY_ELSE = 60.0
 """Squared distance above which an image is left out."""
@@ -130,8 +118,8 @@ def fit_person(
     images = [i for i in range(len(contexts)) if i not in left_out]
     if not images:
         raise InputError(f"no image to fit a person to: {left_out[0]}")
-    told, response = _told([contexts[i] for i in images], posed, [alone[i].best for i in images])
-    betas, distance = _fused(torch.cat([alone[i].best.betas for i in images]), told)
+    told, response = told_by([contexts[i] for i in images], posed, [alone[i].best for i in images])
+    betas, distance = fused(torch.cat([alone[i].best.betas for i in images]), told)
     disagreement = torch.zeros(len(contexts))
     disagreement[images] = distance
     others = [place for place, far in enumerate((distance > SOMEBODY_ELSE).tolist()) if far]
@@ -142,7 +130,7 @@ def fit_person(
     chosen = [contexts[i] for i in images]
     _share_looseness(chosen)
     coupling = _coupling(resolved, None if seconds is None else [seconds[i] for i in images], still_camera)
-    variables = _taken_along(reduce(Variables.joined, [alone[i].best for i in images]), betas, response, posed)
+    variables = taken_along(reduce(Variables.joined, [alone[i].best for i in images]), betas, response, posed)
     if seconds is not None and coupling is not None:  # frames depend on one another
         posed = posed.model_copy(update={"solver": posed.solver.model_copy(update=IN_MOTION)})
     else:
@@ -155,7 +143,7 @@ def fit_person(
             variables = replace(variables, offsets=torch.zeros(len(variables), resolved.body.n_vertices, 3))
         variables = _solved(chosen, stage, variables, coupling if stage is posed else None, progress)
         timed(f"{stage.name}, all images")
-    covariance = _covariance(chosen, posed, variables)
+    covariance = shape_covariance(chosen, posed, variables)
     total = round(time.perf_counter() - clock, 4)
     results: list[FitResult | None] = [None] * len(contexts)
     for place, i in enumerate(images):
@@ -198,16 +186,6 @@ def _failed(contexts: Sequence[FitContext], alone: Sequence[Fitted]) -> dict[int
     return found
 
 
-def _told(
-    contexts: Sequence[FitContext], stage: Stage, variables: Variables | Sequence[Variables]
-) -> tuple[Float[Tensor, "n s s"], Float[Tensor, "n d s"]]:
-    """What each image tells about the shape (a matrix of information), and how its variables follow the shape."""
-    if not isinstance(variables, Variables):
-        variables = reduce(Variables.joined, variables)
-    arrow = _joint(contexts, stage).curvature(variables, stage.free)
-    return arrow.reduced(FLOOR), arrow.response(FLOOR)
-
-
 def _coupling(resolved: ResolvedRecipe, seconds: Sequence[float] | None, still_camera: bool) -> Coupling | None:
     """The recipe's terms between images as a function of the variables, as far as what they require is known."""
     made = [
@@ -229,22 +207,6 @@ def _coupling(resolved: ResolvedRecipe, seconds: Sequence[float] | None, still_c
     return value
 
 
-def _covariance(contexts: Sequence[FitContext], stage: Stage, variables: Variables) -> Float[Tensor, "s s"]:
-    """Covariance of the shape: of the priors, of known numbers, and of what the images tell, as far as it is theirs.
-
-    Clothes and errors of segmenters are alike in all images of a person, so that more of them tell ever less
-    (`OVERCONFIDENCE`).
-    """
-    problem = _joint(contexts, stage)
-    alone, common = OVERCONFIDENCE
-    parts = []
-    for wanted in (False, True):
-        own = [replace(one, objective=one.objective.of_shape(wanted)) for one in problem.problems]
-        parts.append(replace(problem, problems=tuple(own)).curvature(variables, stage.free).reduced(FLOOR).sum(dim=0))
-    images, known = parts
-    return torch.linalg.inv(known + images / (alone + common * len(contexts)))
-
-
 def _solved(
     contexts: Sequence[FitContext],
     stage: Stage,
@@ -261,7 +223,7 @@ def _solved(
         if progress is not None:
             progress(f"{stage.name}, all images", done, total)
 
-    found, _ = replace(_joint(contexts, stage), coupling=coupling).minimise(
+    found, _ = replace(joint_problem(contexts, stage), coupling=coupling).minimise(
         variables, stage.free, solver, settings.iterations, settings.tolerance, settings.whiten, tell
     )
     return found
@@ -301,36 +263,3 @@ def _share_looseness(contexts: Sequence[FitContext]) -> None:
         median = torch.stack(found).median(dim=0).values
         for context in contexts:
             context.looseness_scale = median
-
-
-def _joint(contexts: Sequence[FitContext], stage: Stage) -> JointProblem:
-    return JointProblem.of([context.problem(stage.terms, stage.resolution, stage.edge) for context in contexts])
-
-
-def _fused(betas: Float[Tensor, "n s"], told: Float[Tensor, "n s s"]) -> tuple[Float[Tensor, "s"], Float[Tensor, "n"]]:
-    """The mean of the images' shapes, weighted by what each tells, and each one's squared distance from it.
-
-    Images far from the mean have less weight (Geman & McClure's, at `UNUSUAL`): one of somebody else hardly counts.
-    """
-    weights, mean, distance = betas.new_ones(len(betas)), betas[0], betas.new_zeros(len(betas))
-    for _ in range(20):
-        weighted = weights[:, None, None] * told
-        mean = torch.linalg.lstsq(weighted.sum(dim=0), (weighted @ betas[..., None]).sum(dim=0)).solution[:, 0]
-        away = betas - mean
-        distance = (away[:, None] @ told @ away[..., None])[:, 0, 0]
-        weights = (1 + distance / UNUSUAL) ** -2
-    return mean, distance
-
-
-def _taken_along(
-    variables: Variables, betas: Float[Tensor, "s"], response: Float[Tensor, "n d s"], stage: Stage
-) -> Variables:
-    """Variables with another shape, and poses and positions that follow the change."""
-    change = (response @ (betas - variables.betas)[..., None])[..., 0]
-    values, begin = {"betas": betas.expand_as(variables.betas).contiguous()}, 0
-    for name in sorted((name for name in stage.free if name != "betas"), key=list(SCALES).index):
-        value = getattr(variables, name)
-        size = value[0].numel()
-        values[name] = value + SCALES[name] * change[:, begin : begin + size].reshape(value.shape)
-        begin += size
-    return with_shared(variables.with_values(values), variables.with_values(values))

@@ -146,6 +146,16 @@ def test_a_coupling_pulls_the_images_together(several):
     assert float(held.pose.var(dim=0).sum()) < 0.05 * float(apart.pose.var(dim=0).sum())
 
 
+def test_images_that_were_observed_in_different_ways_are_joined(several):
+    problems, start, _ = several
+    masked = [
+        replace(problem, targets=replace(problem.targets, mask=torch.ones(1, 256, 256))) if i in (0, 4, 5) else problem
+        for i, problem in enumerate(problems)
+    ]
+    losses, expected = (JointProblem.of(given).losses(start) for given in (masked, problems))
+    torch.testing.assert_close(losses, expected)
+
+
 def test_terms_of_the_shape_count_once(several):
     problems, start, _ = several
     moved = with_shared(start, replace(start, betas=start.betas + 1))

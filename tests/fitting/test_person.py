@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from render_fit.core.errors import InputError
-from render_fit.fitting.person import UNUSUAL, _fused, fit_person
+from render_fit.fitting.person import fit_person
 from render_fit.fitting.person_report import image_reports, person_report
 from render_fit.fitting.recipe import load_recipe
 from render_fit.fitting.resolve import ResolvedRecipe, resolve
+from render_fit.fitting.shared_shape import UNUSUAL, fused
 from render_fit.observations import Observation
 from render_fit.synthesis.clothed_people import clothed_person
 from render_fit.synthesis.poses.named import everyday_pose
@@ -87,14 +88,14 @@ def test_the_report_has_one_verdict_and_every_image(person, resolved):
 
 def test_the_mean_of_shapes_is_weighted_by_what_each_image_tells():
     told = torch.stack([torch.diag(torch.tensor([9.0, 1.0])), torch.diag(torch.tensor([1.0, 9.0]))])
-    mean, _ = _fused(torch.tensor([[1.0, 0.0], [0.0, 1.0]]), told)
+    mean, _ = fused(torch.tensor([[1.0, 0.0], [0.0, 1.0]]), told)
     assert mean.tolist() == pytest.approx([0.9, 0.9], abs=0.03)
 
 
 def test_somebody_else_hardly_counts_in_the_mean():
     told = 40 * torch.eye(3).expand(5, 3, 3)
     betas = torch.tensor([[0.1, 0.0, 0.0], [0.0, 0.1, 0.0], [0.0, 0.0, 0.1], [0.0, 0.0, 0.0], [3.0, -3.0, 2.0]])
-    mean, distance = _fused(betas, told)
+    mean, distance = fused(betas, told)
     assert float(mean.abs().max()) < 0.1
     assert float(distance[4]) > 10 * UNUSUAL and float(distance[:4].max()) < 10
 
