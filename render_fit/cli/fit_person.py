@@ -55,7 +55,7 @@ def fit_person(
     which the person is not found, or that show somebody else, are left out; the report says so. people.jpg shows who
     was chosen among several people; --person 1, 2, … chooses another one.
 
-    Exit code: 0 if the person is ok or poor, 1 if the fit failed, 2 for a mistake in the arguments.
+    Exit code: 0 if the person was found, 2 for a mistake in the arguments, 130 after Ctrl-C.
     """
     options = photos.fit_options
     from render_fit.datasets.video import is_video
