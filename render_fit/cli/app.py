@@ -26,7 +26,7 @@ from render_fit.cli.recipe import recipe_app
 from render_fit.cli.render import render
 from render_fit.cli.summary import summary
 from render_fit.cli.train import finetune, regressor_app, synthesize, train
-from render_fit.core.errors import InputError, MissingDependencyError, of_the_system
+from render_fit.core.errors import InputError, MissingDependencyError, is_interruption, of_the_system
 from render_fit.core.memory import is_out_of_memory
 
 FAILED = 1
@@ -61,6 +61,9 @@ class Commands(TyperGroup):
             _tell("interrupted")
             ctx.exit(INTERRUPTED)
         except Exception as error:
+            if is_interruption(error):
+                _tell("interrupted")
+                ctx.exit(INTERRUPTED)
             if isinstance(error, OSError) and (mistake := of_the_system(error)) is not None:
                 _tell(str(mistake))
                 ctx.exit(USER_MISTAKE)

@@ -45,3 +45,12 @@ class NoPersonError(InputError):
 
 class MissingDependencyError(ImportError):
     """An optional dependency is not installed; the message contains the command that installs it."""
+
+
+def is_interruption(error: BaseException | None) -> bool:
+    """Whether an error is Ctrl-C, or what became of it: a compiled kernel that it reaches raises a SystemError."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -12,7 +12,7 @@ import torch
 
 from render_fit.bodies import BodyParameters
 from render_fit.bodies.body import Body
-from render_fit.core.errors import InputError, MissingDependencyError, NoPersonError, OutputError
+from render_fit.core.errors import InputError, MissingDependencyError, NoPersonError, OutputError, is_interruption
 from render_fit.datasets.photo_folder import PhotoFiles, PhotoJob
 from render_fit.export.fit_folder import write_failure, write_fit
 from render_fit.export.overlays import Pixels, overlay, panel
@@ -162,6 +162,8 @@ def _attempt(work: Callable[..., Result], *arguments: Any) -> Result | Exception
     except Exception as error:  # one photo's bug must not cost the other photos their results
         if isinstance(error, ENDS_THE_RUN):
             raise
+        if is_interruption(error):
+            raise KeyboardInterrupt from error
         return error
 
 
