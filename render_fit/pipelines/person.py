@@ -72,10 +72,12 @@ def fit_person_in(
         MissingDependencyError: if a package is needed that is not installed.
     """
     emit = on_progress or (lambda what, done, total: None)
-    remove_leftovers(out)
+    for folder in (out, out / "frames"):
+        remove_leftovers(folder)
     components = FitComponents(options)
     joint_stages(components.resolved, options.clothing)  # what the recipe lacks is told before any work
-    images = find_images(paths, prepare_output(out), files, observations, taken, emit)
+    images = find_images(paths, out, files, observations, taken, emit)
+    prepare_output(out)
     jobs, names = images.jobs, [job.name for job in images.jobs]
     check_box(options.box, len(jobs))
     made_from = {

@@ -13,6 +13,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from render_fit.cli import app
+from render_fit.core.files import _temporary
+from render_fit.core.locks import release
 from render_fit.export.parameters import read_params
 from tests.photos import QUICK_RECIPE, write_person, write_recipe
 
@@ -122,6 +124,17 @@ def test_a_mistake_is_one_line(folder, tmp_path, arguments, words):
     given = [photo if word == "PHOTO" else word for word in arguments]
     result = run(*given, "--observations", folder, "--out", tmp_path / "out")
     assert result.exit_code == 2 and words in result.output and len(result.output.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_a_killed_run_left_is_removed(folder, tmp_path):
+    recipe = write_recipe(tmp_path, RECIPE)
+    command = (folder / "a.png", "--observations", folder, "--recipe", recipe, "--out", tmp_path / "one")
+    assert run(*command).exit_code == 0
+    begun, held = _temporary(tmp_path / "one" / "frames" / "b", folder=True)
+    release(held)  # as the system does when a process ends
+    assert run(*command, "--overwrite").exit_code == 0
+    assert not begun.exists()
 
 
 def test_nobody_in_any_image_is_a_mistake(folder, tmp_path):
