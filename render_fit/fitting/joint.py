@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
 from itertools import pairwise
 from typing import Any
 
@@ -204,6 +203,9 @@ def _chunks(problems: Sequence[Problem]) -> list[tuple[slice, Problem]]:
 def _dressed(
     problems: Sequence[Problem], start: Variables, free: Sequence[str]
 ) -> tuple[tuple[Problem, ...], Variables]:
-    """`Problem._dressed` of all images, whose clothes are the same."""
-    dressed = [problem._dressed(start[i : i + 1], free) for i, problem in enumerate(problems)]
-    return tuple(problem for problem, _ in dressed), reduce(Variables.joined, [variables for _, variables in dressed])
+    """`Problem._dressed` of all images, whose clothes are the same and are computed once."""
+    first, dressed = problems[0]._dressed(start[:1], free)
+    if first is problems[0] or dressed.offsets is None:
+        return tuple(problems), start
+    offsets = dressed.offsets.expand(len(start), -1, -1)
+    return tuple(replace(problem, clothing_basis=None) for problem in problems), replace(start, offsets=offsets)

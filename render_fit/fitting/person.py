@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
-from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -38,7 +37,7 @@ IN_MOTION = {"iterations": 200, "tolerance": 1e-5}
 """Limits of the solver where terms on motion join the images: their curvature is not measured beforehand."""
 
 SOMEBODY_ELSE = 60.0
-"""Squared distance above which an image is left out."""
+"""Squared distance above which an image is left out; 16 images of the right person had at most 51."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +79,9 @@ def fit_person(
 
     Each image is fitted alone first, without clothes. Images whose fit failed are left out, and so are those whose
     shape is far from that of the others. The shape to begin with is the mean of the images' shapes, weighted by what
-    each image tells about it. Then the recipe's last stage that moves pose and shape is solved for
-    all images at once with one shape, and after it the stages of the clothes with one set of clothes.
+    each image tells about it. Then the recipe's last stage that moves pose and shape is solved for all images at once
+    with one shape, before and after every image has searched its pose again for that shape; in a motion, whose frames
+    depend on one another, only once. After it come the stages of the clothes, with one set of clothes.
 
     Args:
         observations: One for each image, as in ``fit_image``.
@@ -169,9 +169,9 @@ def _posed_again(
         update={"name": f"{stage.name}, poses again", "free": free, "n_hypotheses": 1, "estimate_looseness": False}
     )
     found = []
-    for first, end in pairwise([*range(0, len(contexts), SIDE_BY_SIDE), len(contexts)]):
-        starts = [variables[i : i + 1] for i in range(first, end)]
-        found += [one for one, _ in run_stage_of_all(contexts[first:end], again, starts, progress)]
+    for rows in _batches(len(contexts)):
+        starts = list(variables[rows].split([1] * len(contexts[rows])))
+        found += [one for one, _ in run_stage_of_all(contexts[rows], again, starts, progress)]
     return reduce(Variables.joined, found)
 
 
@@ -251,9 +251,13 @@ def _each_alone(
 ) -> list[Fitted]:
     """Fits of each image alone, without clothes."""
     search, refinement = search_and_refinement(resolved.recipe, "none")
-    ends = [*range(0, len(contexts), SIDE_BY_SIDE), len(contexts)]
-    batches = [contexts[begin:end] for begin, end in pairwise(ends)]
+    batches = [contexts[rows] for rows in _batches(len(contexts))]
     return [one for batch in batches for one in run_stages(batch, search, refinement, seed, progress)]
+
+
+def _batches(count: int) -> list[slice]:
+    """Images that are fitted side by side."""
+    return [slice(begin, min(begin + SIDE_BY_SIDE, count)) for begin in range(0, count, SIDE_BY_SIDE)]
 
 
 def _share_looseness(contexts: Sequence[FitContext]) -> None:

@@ -11,7 +11,7 @@ from render_fit.fitting.person import PersonFit
 from render_fit.fitting.result import versions
 
 OK_SHARE = 0.8
-"""Share of the images whose fits have to be ``ok`` for a person who is ``ok``."""
+"""Share of the images whose fits have to be ``ok`` for a person who is ``ok``; set by hand."""
 
 
 class ImageReport(BaseModel):

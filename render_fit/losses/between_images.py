@@ -82,6 +82,8 @@ class HeldPose:
 class SmoothMotion:
     """Accelerations of the joints, and of the rotations of the limbs, between three frames in a row.
 
+    The usual accelerations are set by hand.
+
     Large accelerations cost less than their square (Charbonnier's penalty), so that a jump stays a jump.
 
     Args:
@@ -111,6 +113,8 @@ class SmoothMotion:
 @dataclass(frozen=True)
 class StandingFeet:
     """Slow motion of the feet, which stand still or move: for a camera that stands still.
+
+    Both speeds are set by hand.
 
     Args:
         sigma_m_s: Speed that errors of the fit give a standing foot, m/s.

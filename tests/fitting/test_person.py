@@ -67,8 +67,8 @@ def test_the_images_fit_and_the_shape_is_nearer_the_truth_than_the_mean_is(perso
 
 
 def test_an_image_that_cannot_be_fitted_does_not_cost_the_others(person):
-    kept = [result is not None for result in person.results]
-    assert kept[:3] == [True] * 3 and (kept[3] is False) == (3 in person.left_out)
+    assert [result is not None for result in person.results] == [True, True, True, False]
+    assert list(person.left_out) == [3] and person.left_out[3]
 
 
 def test_the_covariance_is_one(person):
