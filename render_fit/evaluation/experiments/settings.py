@@ -184,6 +184,24 @@ EXPERIMENTS: dict[str, Experiment] = {
         REFINE,
         {"limit": 4},
     ),
+    "shared-shape": Experiment(
+        "20 synthetic people in 1, 2, 4 and 8 unrelated images, mask and keypoints: shape of all images together.",
+        "shared_shape",
+        (*FIT, "jobs"),
+        {"limit": 2},
+    ),
+    "turning-people": Experiment(
+        "20 clothed synthetic people who turn in an A-pose, 1, 2, 4 and 8 images: their outer surface at rest.",
+        "turning_people",
+        (*FIT, "jobs", "clothing"),
+        {"limit": 2},
+    ),
+    "measurement-intervals": Experiment(
+        "100 clothed synthetic people: errors of measurements, and how often 90 % intervals contain the truth.",
+        "measurement_intervals",
+        (*FIT, "jobs"),
+        {"limit": 4},
+    ),
     "street-photos": Experiment(
         "30 street photos, from the image alone and with human labels: knees, clothing, body, clothes in the labels.",
         "street_photos",

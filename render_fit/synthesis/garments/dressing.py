@@ -25,6 +25,9 @@ from render_fit.synthesis.garments.outfits import Layers, pose_garment, pose_lay
 from render_fit.synthesis.garments.sheets import PosedBody, Sheet
 from render_fit.synthesis.garments.wardrobe import Clothes
 
+TIGHT_M = 0.012
+"""Largest distance of tight shirts and trousers from the body, metres."""
+
 HIDDEN_M = 0.12
 """The body is left out where a closed skirt covers it further than this from its edges, metres."""
 
@@ -129,8 +132,11 @@ def _garments(
     if clothes.bottom in ("trousers", "shorts"):
         length = rng.uniform(0.6, 1.0) if clothes.bottom == "shorts" else rng.choice([1.8, 2.0, 2.0])
         wide = rng.uniform(0.025, 0.06) if clothes.wide else 0.0
-        layers.append(trousers(rest, float(length), rng.uniform(0.006, 0.03), seed, wide))
-        outside, below = rng.random() < 0.5, float(rng.uniform(-0.12, -0.05))
+        away = float(rng.uniform(0.006, 0.03))
+        if clothes.tight:
+            away, looseness = min(away, TIGHT_M), min(looseness, TIGHT_M)
+        layers.append(trousers(rest, float(length), away, seed, wide))
+        outside, below = rng.random() < 0.5 and not clothes.tight, float(rng.uniform(-0.12, -0.05))
         layers.append(shirt(rest, sleeve, looseness, seed + 1, layers[0], below_hips_m=-0.03 if outside else below,
                             neckline_m=rng.uniform(0, 0.08)))  # fmt: skip
         if outside:

@@ -82,6 +82,7 @@ class Clothes:
         scarf: Whether a scarf is worn.
         bag: Kind of bag.
         heel_m: Height of the heels, metres; 0 for flat shoes.
+        tight: Whether shirt and trousers lie close to the body; with trousers or shorts.
         seed: Seed of the measures.
     """
 
@@ -94,6 +95,7 @@ class Clothes:
     scarf: bool = False
     bag: Bag = "none"
     heel_m: float = 0.0
+    tight: bool = False
     seed: int = 0
 
 
