@@ -16,7 +16,7 @@ from render_fit.fitting.person import fit_person
 
 N_PEOPLE = 20
 
-SEEN = {"unclothed": "unclothed", "changing": "other clothes in every image", "same": "the same clothes"}
+SEEN = {"unclothed": "unclothed", "changing": "other clothes in every image"}
 """How the person is seen; suffixes of the columns."""
 
 FIGURES = {"pve_t_sc": "PVE-T-SC, mm", "pve_t": "PVE of the rest pose, mm"}
@@ -38,7 +38,7 @@ def shared_shape(config: ExperimentConfig) -> ExperimentResult:
                     "mean": {count: mean_of(people, column, 2) for count, column in columns.items()},
                     "median": {count: median_of(people, column, 2) for count, column in columns.items()},
                 }
-    columns = ("number", *(f"pve_t_sc_{made}_{count}_changing" for made in MADE for count in COUNTS))
+    columns = ("number", *(f"pve_t_sc_{made}_{count}_unclothed" for made in MADE for count in COUNTS))
     return ExperimentResult("shared-shape", people, summary, columns)
 
 
