@@ -20,7 +20,8 @@ from render_fit.renderers.image_jacobian import Motion
 class ClothedSilhouette:
     """Negative log-likelihood of the mask, if clothes, hair and carried things stand off the body by unknown amounts.
 
-    A rendered pixel outside of the mask contradicts it: nothing explains it but the mask's own error. A pixel of the
+    A rendered pixel outside of the mask contradicts it: nothing explains it but the mask's own error, or far from the
+    mask something that hides the person. A pixel of the
     mask outside of the body is explained by clothes, the worse the thicker they are, up to a limit: a coat that hangs
     15 cm away says as little about the body as one at 8 cm. The cost of a gap t between outline and body is
     ∫₀ᵗ (1 + (u / loose_m)²)⁻² du / (tight_m · correlation_m) per metre of outline, which grows like t / tight_m for
@@ -38,6 +39,8 @@ class ClothedSilhouette:
         correlation_m: Length of outline along which errors and clothes are alike, metres: pixels are not independent.
         body_correlation_m: The same for labels of the body, which are not bent by clothes, metres.
         by_label: Whether ℓ is used; without it, tight_m and loose_m hold everywhere.
+        occluded_m: Distance outside of the mask from which on a pixel of the body is rather hidden by something in
+            front of the person than an error, metres (`FitState.unoccluded`); 0: never.
 
     Returns:
         (B,) nats.
@@ -56,6 +59,7 @@ class ClothedSilhouette:
     correlation_m: float = 0.12
     body_correlation_m: float = 0.03
     by_label: bool = True
+    occluded_m: float = 0.0
 
     def __call__(self, state: FitState) -> Float[Tensor, "b"]:
         difference = state.render("silhouette") - state.targets.seen_mask
@@ -69,6 +73,8 @@ class ClothedSilhouette:
         gap = targets.depth_in_mask_px * size_m / loose_m
         inside = (1 + gap.square()).reciprocal().square() / tight_m
         mask = targets.seen_mask
+        if self.occluded_m > 0:
+            outside = outside * state.unoccluded(self.occluded_m)
         density = mask * inside + (1 - mask) * outside
         of_body = self.by_label and targets.part_space is not None and targets.part_space.is_of_body
         correlation_m = self.body_correlation_m if of_body else self.correlation_m
