@@ -40,7 +40,7 @@ class ClothedSilhouette:
         body_correlation_m: The same for labels of the body, which are not bent by clothes, metres.
         by_label: Whether ℓ is used; without it, tight_m and loose_m hold everywhere.
         occluded_m: Distance outside of the mask from which on a pixel of the body is rather hidden by something in
-            front of the person than an error, metres (`FitState.unoccluded`); 0: never.
+            front of the person than an error, metres; 0: never.
 
     Returns:
         (B,) nats.
@@ -74,11 +74,19 @@ class ClothedSilhouette:
         inside = (1 + gap.square()).reciprocal().square() / tight_m
         mask = targets.seen_mask
         if self.occluded_m > 0:
-            outside = outside * state.unoccluded(self.occluded_m)
+            outside = outside * self._unoccluded(targets.distance_to_mask_px * size_m)
         density = mask * inside + (1 - mask) * outside
         of_body = self.by_label and targets.part_space is not None and targets.part_space.is_of_body
         correlation_m = self.body_correlation_m if of_body else self.correlation_m
         return targets.valid_float * density * size_m.square() / correlation_m
+
+    def _unoccluded(self, away_m: Float[Tensor, "b h w"]) -> Float[Tensor, "b h w"]:
+        """Weight of a pixel as evidence that the body is not there, by its distance from the mask, metres.
+
+        A mask's outline is wrong by millimetres. Where keypoints and priors want the body centimetres outside of it, a
+        bag, a table or somebody else hides it. The weight is that of Geman & McClure's estimator.
+        """
+        return (1 + (away_m / self.occluded_m).square()).reciprocal().square()
 
     def _law(self, targets: FitTargets) -> tuple[Tensor | float, Tensor | float, Tensor | float]:
         """tight_m, loose_m, and the cost of a pixel outside of the mask, 1 / m, for every pixel or for all."""

@@ -97,21 +97,6 @@ class FitState:
         """Side of a pixel of the crop at the person's distance, metres; without gradient."""
         return (self.parameters.transl[:, 2].detach() / self.targets.camera.K[:, 0, 0]).clamp(min=1e-4)
 
-    def unoccluded(self, occluded_m: float) -> Float[Tensor, "b h w"]:
-        """Weight of a pixel outside of the mask as evidence that the body is not there; without gradient.
-
-        The outline of a mask is wrong by millimetres. A body that reaches centimetres out of it, where keypoints and
-        priors want it, is rather hidden by a bag, a table or somebody else that the mask leaves out.
-
-        Args:
-            occluded_m: Distance from the mask at which the weight is a quarter, metres.
-
-        Returns:
-            (B, H, W) the weight of Geman & McClure's estimator, (1 + (distance / occluded_m)²)⁻²; 1 in the mask.
-        """
-        away = self.targets.distance_to_mask_px * self.pixel_size_m[:, None, None] / occluded_m
-        return (1 + away.square()).reciprocal().square()
-
     def render(self, what: str) -> Tensor:
         """A rendering of the body: ``silhouette`` (B, H, W), ``parts`` (B, 24, H, W), ``depth`` or ``normals``."""
         if self.renderer is None:

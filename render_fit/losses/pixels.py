@@ -47,11 +47,9 @@ class SilhouetteL2:
         noise: Usual difference between a good mask and a good fit, as such a fraction; 0: no robust weighting. The
             noise of a mask is not known beforehand: that of an unclothed synthetic body is exact, that of a coat is far
             from the body. With ``noise`` it is estimated jointly: the larger the difference, the smaller its weight.
-        occluded_m: Distance outside of the mask from which on a pixel of the body is rather hidden by something in
-            front of the person than an error, metres (`FitState.unoccluded`); 0: never.
 
     Returns:
-        (B,) e = Σ w difference² / Σ mask, where w is 1, or falls outside of the mask with ``occluded_m``; with ``noise`` n, n log(1 + e / n), which is e for e ≪ n.
+        (B,) e = Σ difference² / Σ mask; with ``noise`` n, n log(1 + e / n), which is e for e ≪ n.
 
     Differentiability: smooth in the silhouette.
     Source: a normal likelihood with its variance integrated out under an inverse-gamma prior gives the logarithm
@@ -61,22 +59,15 @@ class SilhouetteL2:
     requires: ClassVar[tuple[str, ...]] = ("mask",)
 
     noise: float = 0.0
-    occluded_m: float = 0.0
 
     def __call__(self, state: FitState) -> Float[Tensor, "b"]:
         error = self._error(state)
         return error if self.noise == 0 else self.noise * torch.log1p(error / self.noise)
 
-    def _error(self, state: FitState) -> Float[Tensor, "b"]:
+    @staticmethod
+    def _error(state: FitState) -> Float[Tensor, "b"]:
         difference = state.render("silhouette") - state.targets.seen_mask
-        return (self._weights(state) * difference.square()).sum(dim=(1, 2)) / state.targets.mask_area
-
-    def _weights(self, state: FitState) -> Float[Tensor, "b h w"]:
-        targets = state.targets
-        if self.occluded_m == 0:
-            return targets.valid_float
-        mask = targets.seen_mask
-        return targets.valid_float * (mask + (1 - mask) * state.unoccluded(self.occluded_m))
+        return (state.targets.valid_float * difference.square()).sum(dim=(1, 2)) / state.targets.mask_area
 
     def picture_curvature(self, state: FitState, motion: Motion) -> Float[Tensor, "n"]:
         """Second derivative along each row; that of the logarithm, which couples all pixels, is omitted (IRLS)."""
@@ -84,11 +75,10 @@ class SilhouetteL2:
         weight = 2 / targets.mask_area
         if self.noise > 0:
             weight = weight / (1 + self._error(state) / self.noise)
-        weight = weight.expand(len(state.parameters))[motion.image]
-        weights, change = self._weights(state), motion.silhouette
+        weight = weight.expand(len(state.parameters))[motion.image] * motion.values(targets.valid_float)
+        change = motion.silhouette
         difference = motion.values(state.render("silhouette")) - motion.beside(targets.seen_mask)
-        pulls = motion.beside(weights) * change * difference
-        return weight * motion.curvature(pulls, motion.values(weights) * change.square())
+        return weight * motion.curvature(change * difference, change.square())
 
 
 @dataclass(frozen=True)
