@@ -146,7 +146,7 @@ def saved_person(
     poses, trans = np.zeros((n, 3 * n_joints), np.float32), np.zeros((n, 3), np.float32)
     joints = np.zeros((n, n_joints, 3), np.float32)
     known = next(result.camera for result in fit.results if result is not None)
-    K, offsets = np.tile(known.K[0].numpy(), (n, 1, 1)), None
+    K, offsets, covariance = np.tile(known.K[0].numpy(), (n, 1, 1)), None, np.zeros((n, n_joints, 3, 3), np.float32)
     for index, result in enumerate(fit.results):
         if result is not None:
             parameters: BodyParameters = result.parameters
@@ -154,6 +154,8 @@ def saved_person(
             trans[index], joints[index] = parameters.transl[0].numpy(), result.output.joints[0].numpy()
             K[index] = result.camera.resize(*file_sizes[index]).K[0].numpy()
             offsets = None if parameters.offsets is None else parameters.offsets[0].numpy()
+            if result.joints_covariance is not None:
+                covariance[index] = result.joints_covariance[0].numpy()
     return SavedFit(
         poses=poses,
         betas=fit.betas.numpy(),
@@ -164,6 +166,7 @@ def saved_person(
         body=body.origin,
         offsets=offsets,
         betas_covariance=fit.betas_covariance.numpy(),
+        joints_covariance=covariance,
         image_names=np.array(names),
         image_sizes=np.array(file_sizes, dtype=np.int64),
         found=np.array([result is not None for result in fit.results]),
