@@ -53,8 +53,8 @@ class SavedFit:
         body: Name of the body, or the path that it was loaded from.
         offsets: (V, 3) metres, added to the rest-pose vertices before posing (SMPL+D); None without clothing.
         betas_covariance: (B, B) covariance of the shape; None where it was not estimated.
-        joints_covariance: (N, J, 3, 3) covariance of each joint's position relative to the pelvis, in the axes of the
-            camera, squared metres; zeros for the pelvis. None where it was not estimated.
+        joints_covariance: (N, J, 3, 3) covariance of the pelvis in camera coordinates, and of each other joint's
+            position relative to the pelvis, in the axes of the camera; squared metres. None where it was not estimated.
         image_names: (N,) names of the images, for a person in several; so are the next ones.
         image_sizes: (N, 2) height and width of each, pixels.
         found: (N,) whether the person was found in each; what the others contain is made up.

@@ -85,8 +85,8 @@ class FitResult:
         before: The parameters before refinement through the renderer.
         unclothed_vertices: (1, V, 3) the posed mesh without clothing offsets; None where the fit has none.
         betas_covariance: (S, S) covariance of the shape; None where no stage moved it, as the next one.
-        joints_covariance: (1, J, 3, 3) covariance of each joint's position relative to the pelvis, in the axes of the
-            camera, squared metres.
+        joints_covariance: (1, J, 3, 3) covariance of the pelvis in camera coordinates, and of each other joint's
+            position relative to the pelvis, in the axes of the camera; squared metres.
     """
 
     parameters: BodyParameters

@@ -1,4 +1,4 @@
-"""How sure a fit is: covariance of the shape, and of the joints relative to the pelvis.
+"""How sure a fit is: covariances of the shape, of the pelvis, and of the other joints relative to it.
 
 The posterior of pose and shape is taken as a sum of Gaussians, one about each pose of nearly equal objective. Their
 common width is the inverse of the curvature at the end of the fit; their weights follow from the objective of the stage
@@ -22,8 +22,8 @@ from render_fit.fitting.recipe import Stage
 from render_fit.fitting.shared_shape import FLOOR, shape_covariance, told_apart
 from render_fit.fitting.variables import SCALES, SKELETAL, Variables
 
-TEMPERATURE = 3.0
-"""Nats of the objective that count as one. Chosen on 100 clothed synthetic people with mask and keypoints, so that the
+TEMPERATURE = 3.5
+"""Nats of the objective that count as one. Chosen on 176 clothed synthetic people with mask and keypoints, so that the
 90 % ellipsoids of the joints contain 90 % of the true ones."""
 
 
@@ -46,7 +46,8 @@ class Uncertainty:
 
     Attributes:
         betas: (S, S) of the shape, squared standard deviations.
-        joints: (N, J, 3, 3) of the body's joints relative to the pelvis, in the axes of the camera, squared metres.
+        joints: (N, J, 3, 3) of the pelvis in camera coordinates, and of each other joint's position relative to the
+            pelvis, in the axes of the camera; squared metres.
     """
 
     betas: Float[Tensor, "s s"]
@@ -84,7 +85,7 @@ def uncertainty(
 
 
 def joint_jacobian(body: Body, variables: Variables, free: Sequence[str]) -> Float[Tensor, "j 3 d"]:
-    """Change of the joints, relative to the pelvis, by differences.
+    """Change of the pelvis, and of the other joints relative to it, by differences.
 
     Args:
         body: Body model M.
@@ -100,7 +101,7 @@ def joint_jacobian(body: Body, variables: Variables, free: Sequence[str]) -> Flo
     rows = torch.zeros(size + 1, dtype=torch.long)
     offsets = PICTURE_STEP * torch.eye(size + 1, size)  # the last row is the state itself
     unpack = Whitened({name: value[rows] for name, value in moving.items()}, SCALES, None).unpack
-    joints = _from_pelvis(body, variables[rows].with_values(unpack(offsets)))
+    joints = _positions(body, variables[rows].with_values(unpack(offsets)))
     return ((joints[:-1] - joints[-1:]) / PICTURE_STEP).permute(1, 2, 0)
 
 
@@ -113,14 +114,18 @@ def spread_of_rivals(body: Body, variables: Variables, rivals: Rivals) -> Float[
         rivals: Hypotheses.
     """
     weights = torch.softmax(-rivals.losses.nan_to_num(torch.inf) / TEMPERATURE, dim=0)
-    away = _from_pelvis(body, rivals.variables.detached()) - _from_pelvis(body, variables)
+    away = _positions(body, rivals.variables.detached()) - _positions(body, variables)
     return torch.einsum("h,hja,hjb->jab", weights, away, away)
 
 
-def _from_pelvis(body: Body, variables: Variables) -> Float[Tensor, "b j 3"]:
-    """Joints relative to the pelvis, metres."""
-    joints = body.kinematics(variables.parameters(body)).joints
-    return joints - joints[:, :1]
+def from_pelvis(joints: Float[Tensor, "*b j 3"]) -> Float[Tensor, "*b j 3"]:
+    """The pelvis, which is the first joint, as it is, and the others relative to it."""
+    return torch.cat([joints[..., :1, :], joints[..., 1:, :] - joints[..., :1, :]], dim=-2)
+
+
+def _positions(body: Body, variables: Variables) -> Float[Tensor, "b j 3"]:
+    """`from_pelvis` of the joints of some states, metres."""
+    return from_pelvis(body.kinematics(variables.parameters(body)).joints)
 
 
 def joint_sigma_mm(joints: Float[Tensor, "1 j 3"], uncertainty: Uncertainty) -> dict[str, float]:
