@@ -92,6 +92,20 @@ class SavedFit:
             joints_covariance=None if self.joints_covariance is None else self.joints_covariance[index : index + 1],
         )
 
+    def index_of(self, name: str | None, path: Path | str) -> int:
+        """Place of an image of a person in several; of the first one with the person if None.
+
+        Raises:
+            InputError: if there is no image of that name, or the person was not found in it.
+        """
+        names = [] if self.image_names is None else [str(one) for one in self.image_names]
+        found = [one for index, one in enumerate(names) if self.found is None or self.found[index]]
+        chosen = found[0] if name is None and found else name
+        if chosen not in found:
+            shown = ", ".join(found[:8]) + (", …" if len(found) > 8 else "")
+            raise InputError(f"{path}: no image {chosen!r} with the person; there are {shown or 'none'}")
+        return names.index(chosen)
+
     def parameters(self) -> BodyParameters:
         """Body parameters of N bodies."""
         n = len(self.poses)

@@ -16,6 +16,7 @@ from torch import Tensor
 from render_fit.bodies.body import Body
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.core.files import folder_written_whole, write_json
+from render_fit.core.text_files import read_json
 from render_fit.core.threads import one_torch_thread
 from render_fit.export.fit_folder import REPORT
 from render_fit.export.meshes import write_mesh
@@ -111,6 +112,20 @@ def write_person(
         write_image(folder / "images.jpg", contact_sheet(sheet, height_px=SHEET_PX, columns=3))
         write_json(folder / REPORT, dict(report))
     return path
+
+
+def photo_of(path: Path, name: str) -> Path | None:
+    """File of an image, by the report in the person's folder; None if it says none, or the file is gone.
+
+    Raises:
+        InputError: if the report cannot be read.
+    """
+    if not (path / REPORT).is_file():
+        return None
+    content = read_json(path / REPORT, "the report of a fit")
+    paths = content.get("image_paths") if isinstance(content, dict) else None
+    file = paths.get(name) if isinstance(paths, dict) else None
+    return Path(file) if isinstance(file, str) and Path(file).is_file() else None
 
 
 def _overlay(path: Path, name: str) -> Pixels:
