@@ -27,7 +27,7 @@ def test_projected_covariance_is_that_of_projected_samples():
 
 def test_nine_of_ten_samples_are_inside_and_the_pelvis_is_not_drawn():
     paper = np.full((200, 300, 3), 255, dtype=np.uint8)
-    places = torch.tensor([[40.5, 40.5], [150.5, 100.5], [250.5, 100.5]]  # centres of pixels)
+    places = torch.tensor([[40.5, 40.5], [150.5, 100.5], [250.5, 100.5]])  # centres of pixels
     covariance = torch.tensor([[[90.0, 0.0], [0.0, 90.0]], [[900.0, 200.0], [200.0, 300.0]], [[1.0, 0.0], [0.0, 1.0]]])
     drawn = with_ellipses(paper, places, covariance, NAMES)
     changed = (drawn != 255).any(axis=2)
