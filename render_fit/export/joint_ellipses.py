@@ -136,7 +136,7 @@ def with_ellipses(
     values, vectors = torch.linalg.eigh(covariance.double())
     outlines = places.double()[..., None] + vectors @ (values.clamp(min=0).sqrt()[..., None] * circle)
     areas = values.clamp(min=0).prod(dim=-1)
-    for joint in areas.argsort(descending=True).tolist():  # small ones lie on top
+    for joint in map(int, areas.argsort(descending=True)):  # small ones lie on top
         if joint == 0:
             continue
         colour = next(colour for side, colour in COLOURS.items() if joint_names[joint].startswith(side))
