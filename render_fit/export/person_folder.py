@@ -16,6 +16,7 @@ from torch import Tensor
 from render_fit.bodies.body import Body
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.core.files import folder_written_whole, write_json
+from render_fit.core.text_files import read_json
 from render_fit.core.threads import one_torch_thread
 from render_fit.export.fit_folder import REPORT
 from render_fit.export.meshes import write_mesh
@@ -113,6 +114,20 @@ def write_person(
     return path
 
 
+def photo_of(path: Path, name: str) -> Path | None:
+    """File of an image, by the report in the person's folder; None if it says none, or the file is gone.
+
+    Raises:
+        InputError: if the report cannot be read.
+    """
+    if not (path / REPORT).is_file():
+        return None
+    content = read_json(path / REPORT, "the report of a fit")
+    paths = content.get("image_paths") if isinstance(content, dict) else None
+    file = paths.get(name) if isinstance(paths, dict) else None
+    return Path(file) if isinstance(file, str) and Path(file).is_file() else None
+
+
 def _overlay(path: Path, name: str) -> Pixels:
     """The overlay of a frame, or the frame itself where there is none."""
     folder = path / "frames" / name
@@ -146,7 +161,7 @@ def saved_person(
     poses, trans = np.zeros((n, 3 * n_joints), np.float32), np.zeros((n, 3), np.float32)
     joints = np.zeros((n, n_joints, 3), np.float32)
     known = next(result.camera for result in fit.results if result is not None)
-    K, offsets = np.tile(known.K[0].numpy(), (n, 1, 1)), None
+    K, offsets, covariance = np.tile(known.K[0].numpy(), (n, 1, 1)), None, np.zeros((n, n_joints, 3, 3), np.float32)
     for index, result in enumerate(fit.results):
         if result is not None:
             parameters: BodyParameters = result.parameters
@@ -154,6 +169,8 @@ def saved_person(
             trans[index], joints[index] = parameters.transl[0].numpy(), result.output.joints[0].numpy()
             K[index] = result.camera.resize(*file_sizes[index]).K[0].numpy()
             offsets = None if parameters.offsets is None else parameters.offsets[0].numpy()
+            if result.joints_covariance is not None:
+                covariance[index] = result.joints_covariance[0].numpy()
     return SavedFit(
         poses=poses,
         betas=fit.betas.numpy(),
@@ -164,6 +181,7 @@ def saved_person(
         body=body.origin,
         offsets=offsets,
         betas_covariance=fit.betas_covariance.numpy(),
+        joints_covariance=covariance,
         image_names=np.array(names),
         image_sizes=np.array(file_sizes, dtype=np.int64),
         found=np.array([result is not None for result in fit.results]),

@@ -67,7 +67,7 @@ def person_turns(rotation: Float[Tensor, "3 3"]) -> dict[str, Float[Tensor, "3 3
     up, forward = axes[:, 1], axes[:, 2]
     if abs(float(up[1])) >= LYING:
         yaw = front_yaw(rotation)
-        return {"front": _about_y(yaw), "side": _about_y(yaw + math.pi / 2)}
+        return {"front": about_y(yaw), "side": about_y(yaw + math.pi / 2)}
     # the frame of the person with its head to the left: columns are the axes that become x, y and z
     along = -up
     towards = forward - (forward @ up) * up
@@ -105,10 +105,21 @@ def side_view(
     Returns:
         (size, size, 3) RGB 0–255, on `PAPER`.
     """
-    turned = _turned(vertices_camera, _about_y(yaw_rad) if turn is None else turn)
-    centred = turned - (turned.amin(dim=0) + turned.amax(dim=0)) / 2
-    pixels_per_m = (1 - MARGIN) * size_px / (2 * float(centred.norm(dim=1).max().clamp(min=1e-3)))
-    return _seen(centred, faces, renderer, size_px, size_px, pixels_per_m, colours, face_parts)
+    turned = _turned(vertices_camera, about_y(yaw_rad) if turn is None else turn)
+    centre, pixels_per_m = framing(turned, size_px)
+    return _seen(turned - centre, faces, renderer, size_px, size_px, pixels_per_m, colours, face_parts)
+
+
+def framing(turned: Float[Tensor, "v 3"], size_px: int) -> tuple[Float[Tensor, "3"], float]:
+    """The point in the middle of `side_view`, and its pixels per metre.
+
+    Args:
+        turned: (V, 3) the mesh after the rotation, metres.
+        size_px: Side of the square image.
+    """
+    centre = (turned.amin(dim=0) + turned.amax(dim=0)) / 2
+    farthest = float((turned - centre).norm(dim=1).max().clamp(min=1e-3))
+    return centre, (1 - MARGIN) * size_px / (2 * farthest)
 
 
 def turntable(
@@ -169,7 +180,8 @@ def person_views(
     return panel(pictures, height_px=height, captions=[f"{mesh}, {name}" for mesh, name in turned])
 
 
-def _about_y(yaw_rad: float) -> Float[Tensor, "3 3"]:
+def about_y(yaw_rad: float) -> Float[Tensor, "3 3"]:
+    """Rotation about the image's vertical axis; a quarter turn brings the depth to the right."""
     cos, sin = math.cos(yaw_rad), math.sin(yaw_rad)
     return torch.tensor([[cos, 0.0, sin], [0.0, 1.0, 0.0], [-sin, 0.0, cos]])
 

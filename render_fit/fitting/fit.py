@@ -28,6 +28,7 @@ from render_fit.fitting.stages import (
     run_stage_of_all,
     search_and_refinement,
 )
+from render_fit.fitting.uncertainty import Rivals, Uncertainty, uncertainty
 from render_fit.fitting.variables import Variables
 from render_fit.losses.registry import Number
 from render_fit.losses.term import Term
@@ -182,7 +183,8 @@ def fit_all(
     for (context, notes), one in zip(begun, fitted, strict=True):
         notes += one.notes
         seconds = one.seconds | {"total": total}
-        results.append(result_of(context, one.before, one.best, seconds, notes, resolved.record(), one.acted))
+        unsure = one.uncertainty(context)
+        results.append(result_of(context, one.before, one.best, seconds, notes, resolved.record(), one.acted, unsure))
     return results
 
 
@@ -215,6 +217,24 @@ class Fitted:
     def acted(self) -> bool:
         """Whether a stage moved anything, or there was none."""
         return not self.moved or any(self.moved)
+
+    @property
+    def shaping(self) -> list[StageRecord]:
+        """Records of the stages that move the shape, and with it the pose."""
+        return [record for record in self.records if "betas" in record.stage.free]
+
+    @property
+    def rivals(self) -> Rivals:
+        """The hypotheses of that stage among `shaping` which solved most of them: if any renders, of those that do."""
+        last = max(reversed(self.shaping), key=lambda record: (record.stage.resolution > 0, record.hypotheses))
+        return Rivals(last.solved, last.losses)
+
+    def uncertainty(self, context: FitContext) -> Uncertainty | None:
+        """Covariances of the best hypothesis; None if no stage moved the shape, or they are not finite."""
+        if not self.shaping:
+            return None
+        found = uncertainty([context], self.shaping[-1].stage, self.best, [self.rivals])
+        return found if bool(found.joints.isfinite().all() & found.betas.isfinite().all()) else None
 
 
 def run_stages(

@@ -23,9 +23,10 @@ from render_fit.fitting.recipe import Stage
 from render_fit.fitting.report import result_of
 from render_fit.fitting.resolve import ResolvedRecipe
 from render_fit.fitting.result import FitResult
-from render_fit.fitting.shared_shape import UNUSUAL, fused, joint_problem, shape_covariance, taken_along, told_by
+from render_fit.fitting.shared_shape import UNUSUAL, fused, joint_problem, taken_along, told_by
 from render_fit.fitting.solvers import make_solver, moves_offsets
 from render_fit.fitting.stages import Clothing, StageProgress, run_stage_of_all, search_and_refinement
+from render_fit.fitting.uncertainty import Uncertainty, uncertainty
 from render_fit.fitting.variables import Variables
 from render_fit.losses.between_images import ImagesOfOne, make_between_term
 from render_fit.observations.observation import Observation
@@ -143,7 +144,7 @@ def fit_person(
             variables = replace(variables, offsets=torch.zeros(len(variables), resolved.body.n_vertices, 3))
         variables = _solved(chosen, stage, variables, coupling if stage is posed else None, progress)
         timed(f"{stage.name}, all images")
-    covariance = shape_covariance(chosen, posed, variables)
+    unsure = uncertainty(chosen, posed, variables, [alone[i].rivals for i in images])
     total = round(time.perf_counter() - clock, 4)
     results: list[FitResult | None] = [None] * len(contexts)
     for place, i in enumerate(images):
@@ -152,9 +153,10 @@ def fit_person(
         if disagreement[i] > UNUSUAL:
             notes.append("this image alone asks for another shape of the body: is it the same person?")
         found = variables[place : place + 1]
-        results[i] = result_of(contexts[i], alone[i].before, found, share, notes, resolved.record(), True)
+        own = Uncertainty(unsure.betas, unsure.joints[place : place + 1])
+        results[i] = result_of(contexts[i], alone[i].before, found, share, notes, resolved.record(), True, own)
     took["total"] = total
-    return PersonFit(results, left_out, variables.betas[0], covariance, disagreement, took)
+    return PersonFit(results, left_out, variables.betas[0], unsure.betas, disagreement, took)
 
 
 def _posed_again(

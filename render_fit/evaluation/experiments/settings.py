@@ -202,6 +202,12 @@ EXPERIMENTS: dict[str, Experiment] = {
         (*FIT, "jobs"),
         {"limit": 4},
     ),
+    "joint-uncertainty": Experiment(
+        "200 clothed synthetic people: how often 90 % regions of joints contain the true ones, by joint and direction.",
+        "joint_uncertainty",
+        (*REFINE, "clothing"),
+        {"limit": 4},
+    ),
     "street-photos": Experiment(
         "30 street photos, from the image alone and with human labels: knees, clothing, body, clothes in the labels.",
         "street_photos",
