@@ -1,4 +1,4 @@
-"""Colours of the vertices from the photos: the mean over the frames that see a vertex; others are filled in."""
+"""Colours of the surface from photos: of each point those of the photos that show it best; the rest is filled in."""
 
 from __future__ import annotations
 
@@ -7,29 +7,45 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse
-import scipy.sparse.linalg
 import torch
-from jaxtyping import Bool, Float, Int64, UInt8
-from scipy.ndimage import distance_transform_edt, map_coordinates, minimum_filter
+from jaxtyping import Float, UInt8
+from scipy.ndimage import distance_transform_edt, map_coordinates, maximum_filter, minimum_filter
 from torch import Tensor
 
 from render_fit.bodies import Body
-from render_fit.bodies.mesh_operators import mirror_vertices, uniform_laplacian, vertex_normals
+from render_fit.bodies.mesh_operators import mirror_vertices, vertex_normals
 from render_fit.core.cameras import Camera
+from render_fit.export.atlas import Atlas, body_atlas
+from render_fit.export.colour_fill import filled
+from render_fit.export.surface_colours import SurfaceColours
 from render_fit.renderers.base import Renderer, RenderSettings
 
 LEAST_COSINE = 0.25
-"""A vertex whose normal is further than 75° from the direction to the camera is not sampled: it is seen too flatly."""
+"""A point whose normal is further than 75° from the direction to the camera is not sampled: it is seen too flatly."""
 
 DEPTH_TOLERANCE_M = 0.02
-"""How far behind the rendered surface a vertex may lie to count as seen; within a pixel the surface slopes."""
+"""How far behind the rendered surface a point may lie to count as seen; within a pixel the surface slopes."""
 
-EDGE_SHARE = 0.006
-"""Margin inside the rendered outline and inside the mask, as a share of the photo's longer side: there a small misfit
-would sample the background."""
+DEPTH_STEP_M = 0.05
+"""Step of the depth between neighbouring pixels from which on there is an outline between them: that of the person, or
+of an arm before the trunk."""
 
-LEAST_MASK = 0.5
-"""Share of the person in a pixel from which on it is sampled."""
+MARGIN = 0.004
+"""Distance from outlines and from the border of the mask under which nothing is sampled, in heights of the person in
+the photo: there a small misfit would sample what is beside."""
+
+RAMP = 0.02
+"""Distance beyond the margin over which a photo gains weight, in heights of the person."""
+
+BEST_VIEW = 4.0
+"""Power of the weights when photos are mixed. So one photo decides nearly everywhere, and a feature that two photos show
+at places a little apart is not seen twice; where two are equally good, they blend."""
+
+OUTLIER = 0.15
+"""Distance from the median of the photos, in RGB 0–1, at which a colour has lost 40 % of its weight (a Gaussian)."""
+
+SURE = 0.02
+"""Weight of the best photo of a point under which its colour is mixed with the filled-in one."""
 
 
 @dataclass(frozen=True)
@@ -49,100 +65,150 @@ class ColourFrame:
     mask: Float[Tensor, "h w"] | None = None
 
 
-def photo_colours(body: Body, frames: Iterable[ColourFrame], renderer: Renderer) -> UInt8[np.ndarray, "v 3"] | None:
-    """Gathers colours from photos.
+def photo_colours(body: Body, frames: Iterable[ColourFrame], renderer: Renderer) -> SurfaceColours | None:
+    """Gathers colours of the surface from photos.
 
-    The light of the photo remains in the colours.
+    A photo has more weight where it shows the surface squarely and far from outlines, of the person as of limbs before
+    each other. Colours far from the median of the photos lose weight, as where a misfit shows the background. What no
+    photo shows is filled in from the mirror side and the surroundings (`filled`). The light of the photos remains.
 
     Args:
-        body: The body, for its faces and its left-right pairs.
+        body: The body, for its surface and its left-right pairs.
         frames: The photos, taken one after the other.
         renderer: Renderer, any backend; only ``depth`` is used.
 
     Returns:
-        (V, 3) sRGB 0–255; None if no photo shows any vertex. Vertices that no photo shows have the colour of their
-        mirror vertex, or else of their surroundings.
+        The colours; None if no photo shows any of the surface.
     """
-    total, weight = np.zeros((body.n_vertices, 3)), np.zeros(body.n_vertices)
-    for frame in frames:
-        height, width = frame.image.shape[1:]
-        camera = frame.camera.resize(height, width)
-        seen = view_weights(frame.vertices_camera, body.faces, camera, renderer)
-        points = camera.project(frame.vertices_camera[None])[0].numpy()
-        if frame.mask is not None:
-            person = minimum_filter(frame.mask.numpy(), size=2 * round(EDGE_SHARE * max(height, width)) + 1)
-            seen = np.where(_sampled(person[None], points)[:, 0] > LEAST_MASK, seen, 0.0)
-        total += seen[:, None] * _sampled(frame.image.numpy(), points)
-        weight += seen
-    if not weight.any():
+    atlas = body_atlas(body)
+    seen_by = [_sampled_frame(frame, body, atlas, renderer) for frame in frames]
+    weights = np.stack([weight for _, weight in seen_by]).astype(np.float32)
+    samples = np.stack([colours for colours, _ in seen_by])
+    if not weights.any():
         return None
-    colours = total / np.where(weight > 0, weight, 1)[:, None]
-    filled = _filled(colours, weight > 0, body.faces, mirror_vertices(body.v_template))
-    return np.round(255 * filled.clip(0, 1)).astype(np.uint8)
+    around = _vertex_means(atlas, body.n_vertices)
+    reference = _interpolated(_median_at_vertices(samples, weights, around), atlas)
+    best = weights.max(axis=0)
+    total, colours = np.zeros_like(best), np.zeros_like(reference)
+    for sample, weight in zip(samples, weights, strict=True):
+        off = ((sample / 255.0 - reference) ** 2).sum(axis=1) / OUTLIER**2
+        share = (weight / best.clip(1e-6)) ** BEST_VIEW * np.exp(-off / 2).clip(1e-6)
+        total += share
+        colours += share[:, None] * (sample / 255.0)
+    colours /= total.clip(1e-12)[:, None]
+    sure = (best / SURE).clip(0, 1)
+    mass = around @ sure
+    seen = mass > 0.25 * np.asarray(around.sum(axis=1)).ravel()
+    means = (around @ (sure[:, None] * colours)) / mass.clip(1e-6)[:, None]
+    vertices = filled(means, seen, body.faces, mirror_vertices(body.v_template))
+    colours = sure[:, None] * colours + (1 - sure[:, None]) * _interpolated(vertices, atlas)
+    texture = np.zeros((atlas.side_px, atlas.side_px, 3))
+    texture[atlas.covered] = colours
+    rows, columns = distance_transform_edt(~atlas.covered, return_distances=False, return_indices=True)
+    return SurfaceColours(atlas, _bytes(texture[rows, columns]), _bytes(vertices), seen)
 
 
 @torch.no_grad()
 def view_weights(
-    vertices_camera: Float[Tensor, "v 3"], faces: Int64[Tensor, "f 3"], camera: Camera, renderer: Renderer
-) -> Float[np.ndarray, "v"]:
-    """How well a photo shows each vertex.
+    vertices_camera: Float[Tensor, "v 3"],
+    body: Body,
+    atlas: Atlas,
+    camera: Camera,
+    renderer: Renderer,
+    mask: Float[np.ndarray, "h w"] | None = None,
+) -> Float[np.ndarray, "p"]:
+    """How well a photo shows each texel of an atlas.
 
     Args:
         vertices_camera: (V, 3) metres.
-        faces: (F, 3) vertex indices.
+        body: The body, for its faces.
+        atlas: Its atlas.
         camera: One camera, of the photo's size.
         renderer: Renderer, any backend.
+        mask: Person mask of the photo, 0–1; None if it is not known.
 
     Returns:
-        (V,) squared cosine between normal and direction to the camera; 0 where the vertex is hidden, outside of the
-        photo, seen too flatly, or within `EDGE_SHARE` of the outline.
+        (P,) 0–1: squared cosine between normal and direction to the camera, less near to outlines and to the border of
+        the mask; 0 where the texel is hidden, outside of the photo or seen too flatly.
     """
-    depth = renderer(vertices_camera[None], faces, camera, RenderSettings(), outputs=("depth",)).depth
+    depth = renderer(vertices_camera[None], body.faces, camera, RenderSettings(), outputs=("depth",)).depth
     assert depth is not None
     surface = depth[0].cpu().numpy()
-    # the photo's border is no outline
-    inside = np.asarray(distance_transform_edt(np.pad(surface > 0, 1, mode="edge")))[1:-1, 1:-1]
-    # a pixel beside an arm that hides the trunk may show the arm: the nearest surface of the neighbourhood counts
-    nearest = minimum_filter(np.where(surface > 0, surface, np.inf), size=3)
-    points = camera.project(vertices_camera[None])[0].numpy()
+    surface = np.where(surface > 0, surface, np.inf)
+    points_camera = _interpolated(vertices_camera.numpy(), atlas)
+    points = camera.project(torch.from_numpy(points_camera).float()[None])[0].numpy()
     columns, rows = np.floor(points).astype(int).T
     within = (rows >= 0) & (rows < camera.height) & (columns >= 0) & (columns < camera.width)
     rows, columns = rows.clip(0, camera.height - 1), columns.clip(0, camera.width - 1)
-    normals = vertex_normals(vertices_camera, faces)
-    cosine = -(normals * torch.nn.functional.normalize(vertices_camera, dim=-1)).sum(-1).numpy()
-    margin = EDGE_SHARE * max(camera.height, camera.width)
-    seen = within & (vertices_camera[:, 2].numpy() > 0) & (cosine > LEAST_COSINE)
-    seen &= vertices_camera[:, 2].numpy() <= nearest[rows, columns] + DEPTH_TOLERANCE_M
-    seen &= inside[rows, columns] > margin
-    return np.where(seen, cosine**2, 0.0)
+    normals = _interpolated(vertex_normals(vertices_camera, body.faces).numpy(), atlas)
+    cosine = -_unit(normals, points_camera)
+    # a pixel beside an arm that hides the trunk may show the arm: the nearest surface of the neighbourhood counts
+    nearest = minimum_filter(surface, size=3)
+    seen = within & (points_camera[:, 2] > 0) & (cosine > LEAST_COSINE)
+    seen &= points_camera[:, 2] <= nearest[rows, columns] + DEPTH_TOLERANCE_M
+    far = maximum_filter(np.where(np.isfinite(surface), surface, 1e6), size=3)
+    known = (far - nearest < DEPTH_STEP_M) & np.isfinite(surface)
+    if mask is not None:
+        known &= mask > 0.5
+    # the photo's border is no outline
+    inside = np.asarray(distance_transform_edt(np.pad(known, 1, mode="edge")))[1:-1, 1:-1]
+    person_px = float(np.ptp(camera.project(vertices_camera[None])[0].numpy(), axis=0).max())
+    ramp = ((inside[rows, columns] / person_px - MARGIN) / RAMP).clip(0, 1)
+    return np.where(seen, ramp * cosine**2, 0.0)
 
 
-def _sampled(image: Float[np.ndarray, "c h w"], points_px: Float[np.ndarray, "v 2"]) -> Float[np.ndarray, "v c"]:
-    """Values at points, linear between pixel centres."""
-    places = points_px[:, ::-1].T - 0.5
-    return np.stack([map_coordinates(channel, places, order=1, mode="nearest") for channel in image], axis=1)
+def _sampled_frame(
+    frame: ColourFrame, body: Body, atlas: Atlas, renderer: Renderer
+) -> tuple[UInt8[np.ndarray, "p 3"], Float[np.ndarray, "p"]]:
+    """Colours (P, 3) of the texels in one photo, and how well it shows them."""
+    height, width = frame.image.shape[1:]
+    camera = frame.camera.resize(height, width)
+    mask = None if frame.mask is None else frame.mask.numpy()
+    weights = view_weights(frame.vertices_camera, body, atlas, camera, renderer, mask)
+    seen = np.flatnonzero(weights)
+    points = camera.project(frame.vertices_camera[None])[0].numpy()
+    # texels are small, so that perspective within a face does not matter
+    places = _interpolated(points, atlas)[seen, ::-1].T - 0.5
+    colours = np.zeros((len(weights), 3), dtype=np.uint8)
+    colours[seen] = _bytes(
+        np.stack([map_coordinates(channel, places, order=1, mode="nearest") for channel in frame.image.numpy()], 1)
+    )
+    return colours, weights
 
 
-def _filled(
-    colours: Float[np.ndarray, "v 3"],
-    seen: Bool[np.ndarray, "v"],
-    faces: Int64[Tensor, "f 3"],
-    mirror: Int64[Tensor, "v"],
+def _vertex_means(atlas: Atlas, n_vertices: int) -> scipy.sparse.csr_matrix:
+    """(V, P) share of each texel in the vertices around it."""
+    texels = np.repeat(np.arange(len(atlas.corners)), 3)
+    return scipy.sparse.csr_matrix(
+        (atlas.weights.ravel(), (atlas.corners.ravel(), texels)), (n_vertices, len(atlas.corners))
+    )
+
+
+def _median_at_vertices(
+    samples: UInt8[np.ndarray, "n p 3"], weights: Float[np.ndarray, "n p"], around: scipy.sparse.csr_matrix
 ) -> Float[np.ndarray, "v 3"]:
-    """Colours of all vertices: of the mirror vertex if that is seen, else smooth between those that are known."""
-    other = mirror.numpy()
-    mirrored = ~seen & seen[other]
-    colours = np.where(mirrored[:, None], colours[other], colours)
-    known = seen | mirrored
-    if known.all():
-        return colours
-    sparse = uniform_laplacian(faces, len(colours))
-    laplacian = scipy.sparse.csr_matrix((sparse.values().numpy(), sparse.indices().numpy()), sparse.shape)
-    free = laplacian[~known]
-    # pieces of the surface without a known vertex, such as eyes, get the mean
-    pull = 1e-6
-    system = (free[:, ~known] + pull * scipy.sparse.identity((~known).sum())).tocsc()
-    right = pull * colours[known].mean(axis=0) - free[:, known] @ colours[known]
-    colours = colours.copy()
-    colours[~known] = scipy.sparse.linalg.spsolve(system, right).reshape(-1, 3)
-    return colours
+    """Weighted median over the photos of the mean colour around each vertex, per channel; RGB 0–1."""
+    mass = np.stack([around @ weight for weight in weights])
+    means = np.stack(
+        [around @ (weight[:, None] * sample) for sample, weight in zip(samples, weights, strict=True)]
+    ) / (255 * mass.clip(1e-6)[..., None])
+    order = means.argsort(axis=0)
+    reached = np.take_along_axis(np.broadcast_to(mass[..., None], means.shape), order, axis=0).cumsum(axis=0)
+    middle = (reached >= reached[-1:] / 2).argmax(axis=0)
+    return np.take_along_axis(np.take_along_axis(means, order, axis=0), middle[None], axis=0)[0]
+
+
+def _interpolated(values: Float[np.ndarray, "v k"], atlas: Atlas) -> Float[np.ndarray, "p k"]:
+    """Values of vertices at the texels."""
+    return np.einsum("pc,pck->pk", atlas.weights, values[atlas.corners])
+
+
+def _unit(normals: Float[np.ndarray, "p 3"], towards: Float[np.ndarray, "p 3"]) -> Float[np.ndarray, "p"]:
+    """Cosine between vectors."""
+    lengths = np.linalg.norm(normals, axis=1) * np.linalg.norm(towards, axis=1)
+    return (normals * towards).sum(axis=1) / lengths.clip(1e-12)
+
+
+def _bytes(colours: Float[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]:
+    """RGB 0–1 as bytes."""
+    return np.round(255 * colours.clip(0, 1)).astype(np.uint8)

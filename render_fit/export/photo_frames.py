@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
 from render_fit.bodies import Body
@@ -16,7 +15,7 @@ from render_fit.core.errors import InputError, NoPersonError
 from render_fit.core.text_files import read_json
 from render_fit.export.motion import frames_found
 from render_fit.export.parameters import SavedFit
-from render_fit.export.photo_colours import ColourFrame, photo_colours
+from render_fit.export.photo_colours import ColourFrame, SurfaceColours, photo_colours
 from render_fit.observations.image_sizes import same_shape
 from render_fit.observations.images import read_photo
 from render_fit.observations.observe import OBSERVERS
@@ -26,7 +25,7 @@ MOST_SIDE_PX = 1024
 """Photos are reduced to this side: the vertices of a person who fills it are then two or three pixels apart."""
 
 
-def colours_of_photos(saved: SavedFit, body: Body, fit: Path, images: Path | None = None) -> UInt8[np.ndarray, "v 3"]:
+def colours_of_photos(saved: SavedFit, body: Body, fit: Path, images: Path | None = None) -> SurfaceColours:
     """Colours of a fit's vertices from its photos.
 
     Args:
