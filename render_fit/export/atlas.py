@@ -52,6 +52,16 @@ class Atlas:
     corners: Int64[np.ndarray, "p 3"]
     weights: Float[np.ndarray, "p 3"]
 
+    def interpolated(self, values: Float[np.ndarray, "v k"]) -> Float[np.ndarray, "p k"]:
+        """Values of the body's vertices at the covered texels."""
+        return np.einsum("pc,pck->pk", self.weights, values[self.corners])
+
+    def around_vertices(self) -> scipy.sparse.csr_matrix:
+        """(V, P) share of each covered texel in the body's vertices around it."""
+        texels = np.repeat(np.arange(len(self.corners)), 3)
+        shape = (int(self.vertices.max()) + 1, len(self.corners))
+        return scipy.sparse.csr_matrix((self.weights.ravel(), (self.corners.ravel(), texels)), shape)
+
 
 def body_atlas(body: Body, side_px: int = SIDE_PX) -> Atlas:
     """Makes an atlas of a body; equal bodies have equal atlases, so it need not be stored.

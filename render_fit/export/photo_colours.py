@@ -11,10 +11,12 @@ import torch
 from jaxtyping import Float, UInt8
 from scipy.ndimage import distance_transform_edt, map_coordinates, maximum_filter, minimum_filter
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from render_fit.bodies import Body
 from render_fit.bodies.mesh_operators import mirror_vertices, vertex_normals
 from render_fit.core.cameras import Camera
+from render_fit.core.skeletons import SMPL_24
 from render_fit.export.atlas import Atlas, body_atlas
 from render_fit.export.colour_fill import filled
 from render_fit.export.surface_colours import SurfaceColours
@@ -46,6 +48,16 @@ OUTLIER = 0.15
 
 SURE = 0.02
 """Weight of the best photo of a point under which its colour is mixed with the filled-in one."""
+
+
+LEAST_SEEN = 0.25
+"""Share of the texels around a vertex that a photo must show; else the vertex is filled in."""
+
+FINGERS = [SMPL_24.index(joint) for joint in ("left_hand", "right_hand")]
+"""Parts that are not sampled: no fit moves fingers, so photos show them elsewhere. They continue the palms."""
+
+MOST_SIDE_PX = 1200
+"""Longest side of a person in a photo, pixels; larger ones are reduced. A texel is about as large as such a pixel."""
 
 
 @dataclass(frozen=True)
@@ -81,75 +93,67 @@ def photo_colours(body: Body, frames: Iterable[ColourFrame], renderer: Renderer)
         The colours; None if no photo shows any of the surface.
     """
     atlas = body_atlas(body)
-    seen_by = [_sampled_frame(frame, body, atlas, renderer) for frame in frames]
+    seen_by = [_sampled(frame, body, atlas, renderer) for frame in frames]
     weights = np.stack([weight for _, weight in seen_by]).astype(np.float32)
     samples = np.stack([colours for colours, _ in seen_by])
     if not weights.any():
         return None
-    around = _vertex_means(atlas, body.n_vertices)
-    reference = _interpolated(_median_at_vertices(samples, weights, around), atlas)
+    around = atlas.around_vertices()
+    reference = atlas.interpolated(_median_at_vertices(samples, weights, around))
     best = weights.max(axis=0)
     total, colours = np.zeros_like(best), np.zeros_like(reference)
     for sample, weight in zip(samples, weights, strict=True):
-        off = ((sample / 255.0 - reference) ** 2).sum(axis=1) / OUTLIER**2
+        off = ((sample / 255 - reference) ** 2).sum(axis=1) / OUTLIER**2
         share = (weight / best.clip(1e-6)) ** BEST_VIEW * np.exp(-off / 2).clip(1e-6)
         total += share
-        colours += share[:, None] * (sample / 255.0)
+        colours += share[:, None] * (sample / 255)
     colours /= total.clip(1e-12)[:, None]
     sure = (best / SURE).clip(0, 1)
     mass = around @ sure
-    seen = mass > 0.25 * np.asarray(around.sum(axis=1)).ravel()
+    seen = mass > LEAST_SEEN * np.asarray(around.sum(axis=1)).ravel()
     means = (around @ (sure[:, None] * colours)) / mass.clip(1e-6)[:, None]
-    vertices = filled(means, seen, body.faces, mirror_vertices(body.v_template))
-    colours = sure[:, None] * colours + (1 - sure[:, None]) * _interpolated(vertices, atlas)
-    texture = np.zeros((atlas.side_px, atlas.side_px, 3))
-    texture[atlas.covered] = colours
+    complete = filled(means, seen, body.faces, mirror_vertices(body.v_template))
+    texture = np.zeros((atlas.side_px, atlas.side_px, 3), dtype=np.uint8)
+    texture[atlas.covered] = _bytes(sure[:, None] * colours + (1 - sure[:, None]) * atlas.interpolated(complete))
     rows, columns = distance_transform_edt(~atlas.covered, return_distances=False, return_indices=True)
-    return SurfaceColours(atlas, _bytes(texture[rows, columns]), _bytes(vertices), seen)
+    return SurfaceColours(atlas, texture[rows, columns])
 
 
 @torch.no_grad()
-def view_weights(
-    vertices_camera: Float[Tensor, "v 3"],
-    body: Body,
-    atlas: Atlas,
-    camera: Camera,
-    renderer: Renderer,
-    mask: Float[np.ndarray, "h w"] | None = None,
-) -> Float[np.ndarray, "p"]:
+def view_weights(frame: ColourFrame, body: Body, atlas: Atlas, renderer: Renderer) -> Float[np.ndarray, "p"]:
     """How well a photo shows each texel of an atlas.
 
     Args:
-        vertices_camera: (V, 3) metres.
-        body: The body, for its faces.
+        frame: The photo; the camera has its size.
+        body: The body.
         atlas: Its atlas.
-        camera: One camera, of the photo's size.
         renderer: Renderer, any backend.
-        mask: Person mask of the photo, 0–1; None if it is not known.
 
     Returns:
         (P,) 0–1: squared cosine between normal and direction to the camera, less near to outlines and to the border of
-        the mask; 0 where the texel is hidden, outside of the photo or seen too flatly.
+        the mask; 0 where the texel is hidden, outside of the photo, seen too flatly, or on fingers.
     """
+    vertices_camera, camera = frame.vertices_camera, frame.camera
     depth = renderer(vertices_camera[None], body.faces, camera, RenderSettings(), outputs=("depth",)).depth
     assert depth is not None
     surface = depth[0].cpu().numpy()
     surface = np.where(surface > 0, surface, np.inf)
-    points_camera = _interpolated(vertices_camera.numpy(), atlas)
+    points_camera = atlas.interpolated(vertices_camera.numpy())
     points = camera.project(torch.from_numpy(points_camera).float()[None])[0].numpy()
     columns, rows = np.floor(points).astype(int).T
     within = (rows >= 0) & (rows < camera.height) & (columns >= 0) & (columns < camera.width)
     rows, columns = rows.clip(0, camera.height - 1), columns.clip(0, camera.width - 1)
-    normals = _interpolated(vertex_normals(vertices_camera, body.faces).numpy(), atlas)
+    normals = atlas.interpolated(vertex_normals(vertices_camera, body.faces).numpy())
     cosine = -_unit(normals, points_camera)
     # a pixel beside an arm that hides the trunk may show the arm: the nearest surface of the neighbourhood counts
     nearest = minimum_filter(surface, size=3)
     seen = within & (points_camera[:, 2] > 0) & (cosine > LEAST_COSINE)
     seen &= points_camera[:, 2] <= nearest[rows, columns] + DEPTH_TOLERANCE_M
+    seen &= ~np.isin(body.vertex_parts.numpy()[atlas.corners], FINGERS).any(axis=1)
     far = maximum_filter(np.where(np.isfinite(surface), surface, 1e6), size=3)
     known = (far - nearest < DEPTH_STEP_M) & np.isfinite(surface)
-    if mask is not None:
-        known &= mask > 0.5
+    if frame.mask is not None:
+        known &= frame.mask.numpy() > 0.5
     # the photo's border is no outline
     inside = np.asarray(distance_transform_edt(np.pad(known, 1, mode="edge")))[1:-1, 1:-1]
     person_px = float(np.ptp(camera.project(vertices_camera[None])[0].numpy(), axis=0).max())
@@ -157,31 +161,45 @@ def view_weights(
     return np.where(seen, ramp * cosine**2, 0.0)
 
 
-def _sampled_frame(
+def _sampled(
     frame: ColourFrame, body: Body, atlas: Atlas, renderer: Renderer
 ) -> tuple[UInt8[np.ndarray, "p 3"], Float[np.ndarray, "p"]]:
     """Colours (P, 3) of the texels in one photo, and how well it shows them."""
-    height, width = frame.image.shape[1:]
-    camera = frame.camera.resize(height, width)
-    mask = None if frame.mask is None else frame.mask.numpy()
-    weights = view_weights(frame.vertices_camera, body, atlas, camera, renderer, mask)
+    around = _around_person(frame)
+    if around is None:
+        return np.zeros((len(atlas.corners), 3), dtype=np.uint8), np.zeros(len(atlas.corners))
+    weights = view_weights(around, body, atlas, renderer)
     seen = np.flatnonzero(weights)
-    points = camera.project(frame.vertices_camera[None])[0].numpy()
     # texels are small, so that perspective within a face does not matter
-    places = _interpolated(points, atlas)[seen, ::-1].T - 0.5
+    points = atlas.interpolated(around.camera.project(frame.vertices_camera[None])[0].numpy())
+    places = points[seen, ::-1].T - 0.5
     colours = np.zeros((len(weights), 3), dtype=np.uint8)
     colours[seen] = _bytes(
-        np.stack([map_coordinates(channel, places, order=1, mode="nearest") for channel in frame.image.numpy()], 1)
+        np.stack([map_coordinates(channel, places, order=1, mode="nearest") for channel in around.image.numpy()], 1)
     )
     return colours, weights
 
 
-def _vertex_means(atlas: Atlas, n_vertices: int) -> scipy.sparse.csr_matrix:
-    """(V, P) share of each texel in the vertices around it."""
-    texels = np.repeat(np.arange(len(atlas.corners)), 3)
-    return scipy.sparse.csr_matrix(
-        (atlas.weights.ravel(), (atlas.corners.ravel(), texels)), (n_vertices, len(atlas.corners))
-    )
+def _around_person(frame: ColourFrame) -> ColourFrame | None:
+    """The part of a photo that shows the person, reduced to `MOST_SIDE_PX`; None if the person is outside of it."""
+    height, width = frame.image.shape[1:]
+    camera = frame.camera.resize(height, width)
+    points = camera.project(frame.vertices_camera[None])[0]
+    first, last = points.amin(0), points.amax(0)
+    room = 0.05 * float((last - first).max()) + 2
+    left, top = (int(one) for one in (first - room).clamp(min=0))
+    right, bottom = (min(int(one), side) for one, side in zip(last + room, (width, height), strict=True))
+    if right - left < 8 or bottom - top < 8:
+        return None
+    scale = min(1.0, MOST_SIDE_PX / max(right - left, bottom - top))
+    size = (max(1, round(scale * (bottom - top))), max(1, round(scale * (right - left))))
+    box = torch.tensor([[left, top, right - left, bottom - top]], dtype=torch.float32)
+
+    def cut(pixels: Float[Tensor, "c h w"]) -> Float[Tensor, "c _ _"]:
+        return interpolate(pixels[None, :, top:bottom, left:right].float(), size, mode="area")[0]
+
+    mask = None if frame.mask is None else cut(frame.mask[None])[0]
+    return ColourFrame(frame.vertices_camera, camera.crop(box, *size), cut(frame.image), mask)
 
 
 def _median_at_vertices(
@@ -196,11 +214,6 @@ def _median_at_vertices(
     reached = np.take_along_axis(np.broadcast_to(mass[..., None], means.shape), order, axis=0).cumsum(axis=0)
     middle = (reached >= reached[-1:] / 2).argmax(axis=0)
     return np.take_along_axis(np.take_along_axis(means, order, axis=0), middle[None], axis=0)[0]
-
-
-def _interpolated(values: Float[np.ndarray, "v k"], atlas: Atlas) -> Float[np.ndarray, "p k"]:
-    """Values of vertices at the texels."""
-    return np.einsum("pc,pck->pk", atlas.weights, values[atlas.corners])
 
 
 def _unit(normals: Float[np.ndarray, "p 3"], towards: Float[np.ndarray, "p 3"]) -> Float[np.ndarray, "p"]:

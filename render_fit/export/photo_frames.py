@@ -21,12 +21,12 @@ from render_fit.observations.images import read_photo
 from render_fit.observations.observe import OBSERVERS
 from render_fit.renderers import make_renderer
 
-MOST_SIDE_PX = 1024
-"""Photos are reduced to this side: the vertices of a person who fills it are then two or three pixels apart."""
+MOST_SIDE_PX = 2048
+"""Photos are reduced to this side while they are read."""
 
 
 def colours_of_photos(saved: SavedFit, body: Body, fit: Path, images: Path | None = None) -> SurfaceColours:
-    """Colours of a fit's vertices from its photos.
+    """Colours of a fit's surface from its photos.
 
     Args:
         saved: Content of ``params.npz``.
@@ -35,7 +35,7 @@ def colours_of_photos(saved: SavedFit, body: Body, fit: Path, images: Path | Non
         images: The photo, or the folder of the images; None: as the fit says, see `photo_files`.
 
     Returns:
-        (V, 3) sRGB 0–255.
+        A texture.
 
     Raises:
         InputError: if there is no photo, one is of another shape than the fit's, or none shows the person.

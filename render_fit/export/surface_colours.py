@@ -1,11 +1,11 @@
-"""Colours of a body's surface: a texture, and the same for vertices."""
+"""Colours of a body's surface."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int64, UInt8
+from jaxtyping import Float, Int64, UInt8
 from scipy.ndimage import map_coordinates
 
 from render_fit.export.atlas import Atlas
@@ -13,19 +13,22 @@ from render_fit.export.atlas import Atlas
 
 @dataclass(frozen=True)
 class SurfaceColours:
-    """Colours of a body's surface.
+    """A texture of a body.
 
     Attributes:
         atlas: Where the surface lies in the texture.
         texture: (side, side, 3) sRGB 0–255; texels beside the charts continue them.
-        vertices: (V, 3) sRGB 0–255, means of the texture around each vertex.
-        seen: (V,) whether a photo shows the vertex.
     """
 
     atlas: Atlas
     texture: UInt8[np.ndarray, "side side 3"]
-    vertices: UInt8[np.ndarray, "v 3"]
-    seen: Bool[np.ndarray, "v"]
+
+    @property
+    def vertices(self) -> UInt8[np.ndarray, "v 3"]:
+        """(V, 3) sRGB 0–255: the mean of the texture around each vertex."""
+        around = self.atlas.around_vertices()
+        total = around @ self.texture[self.atlas.covered].astype(np.float64)
+        return np.round(total / np.asarray(around.sum(axis=1)).clip(1e-6)).astype(np.uint8)
 
     def at(self, faces: Int64[np.ndarray, "n"], weights: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
         """The texture at points of the surface, linear between texels.
