@@ -53,8 +53,8 @@ SURE = 0.02
 LEAST_SEEN = 0.25
 """Share of the texels around a vertex that a photo must show; else the vertex is filled in."""
 
-FINGERS = [SMPL_24.index(joint) for joint in ("left_hand", "right_hand")]
-"""Parts that are not sampled: no fit moves fingers, so photos show them elsewhere. They continue the palms."""
+HANDS = [SMPL_24.index(joint) for joint in ("left_hand", "right_hand")]
+"""Parts of one colour: no fit moves fingers, so what photos show there is often something else."""
 
 MOST_SIDE_PX = 1200
 """Longest side of a person in a photo, pixels; larger ones are reduced. A texel is about as large as such a pixel."""
@@ -81,8 +81,8 @@ def photo_colours(body: Body, frames: Iterable[ColourFrame], renderer: Renderer)
     """Gathers colours of the surface from photos.
 
     A photo has more weight where it shows the surface squarely and far from outlines, of the person as of limbs before
-    each other. Colours far from the median of the photos lose weight, as where a misfit shows the background. What no
-    photo shows is filled in from the mirror side and the surroundings (`filled`). The light of the photos remains.
+    each other. Colours far from the median of the photos lose weight, as where a misfit shows the background; in `HANDS` those
+    far from the median of all of the hands. What no photo shows is filled in from the mirror side and the surroundings (`filled`). The light of the photos remains.
 
     Args:
         body: The body, for its surface and its left-right pairs.
@@ -98,13 +98,14 @@ def photo_colours(body: Body, frames: Iterable[ColourFrame], renderer: Renderer)
     samples = np.stack([colours for colours, _ in seen_by])
     if not weights.any():
         return None
+    hands = np.isin(body.vertex_parts.numpy()[atlas.corners], HANDS).any(axis=1)
+    weights[:, hands] *= _of_one_colour(samples[:, hands], weights[:, hands])
     around = atlas.around_vertices()
     reference = atlas.interpolated(_median_at_vertices(samples, weights, around))
     best = weights.max(axis=0)
     total, colours = np.zeros_like(best), np.zeros_like(reference)
     for sample, weight in zip(samples, weights, strict=True):
-        off = ((sample / 255 - reference) ** 2).sum(axis=1) / OUTLIER**2
-        share = (weight / best.clip(1e-6)) ** BEST_VIEW * np.exp(-off / 2).clip(1e-6)
+        share = (weight / best.clip(1e-6)) ** BEST_VIEW * _inlier(sample, reference).clip(1e-6)
         total += share
         colours += share[:, None] * (sample / 255)
     colours /= total.clip(1e-12)[:, None]
@@ -131,7 +132,7 @@ def view_weights(frame: ColourFrame, body: Body, atlas: Atlas, renderer: Rendere
 
     Returns:
         (P,) 0–1: squared cosine between normal and direction to the camera, less near to outlines and to the border of
-        the mask; 0 where the texel is hidden, outside of the photo, seen too flatly, or on fingers.
+        the mask; 0 where the texel is hidden, outside of the photo or seen too flatly.
     """
     vertices_camera, camera = frame.vertices_camera, frame.camera
     depth = renderer(vertices_camera[None], body.faces, camera, RenderSettings(), outputs=("depth",)).depth
@@ -149,13 +150,14 @@ def view_weights(frame: ColourFrame, body: Body, atlas: Atlas, renderer: Rendere
     nearest = minimum_filter(surface, size=3)
     seen = within & (points_camera[:, 2] > 0) & (cosine > LEAST_COSINE)
     seen &= points_camera[:, 2] <= nearest[rows, columns] + DEPTH_TOLERANCE_M
-    seen &= ~np.isin(body.vertex_parts.numpy()[atlas.corners], FINGERS).any(axis=1)
     far = maximum_filter(np.where(np.isfinite(surface), surface, 1e6), size=3)
     known = (far - nearest < DEPTH_STEP_M) & np.isfinite(surface)
     if frame.mask is not None:
         known &= frame.mask.numpy() > 0.5
     # the photo's border is no outline
-    inside = np.asarray(distance_transform_edt(np.pad(known, 1, mode="edge")))[1:-1, 1:-1]
+    known = np.pad(known, 1, mode="edge")
+    inside = np.full(known.shape, np.inf) if known.all() else np.asarray(distance_transform_edt(known))
+    inside = inside[1:-1, 1:-1]
     person_px = float(np.ptp(camera.project(vertices_camera[None])[0].numpy(), axis=0).max())
     ramp = ((inside[rows, columns] / person_px - MARGIN) / RAMP).clip(0, 1)
     return np.where(seen, ramp * cosine**2, 0.0)
@@ -200,6 +202,19 @@ def _around_person(frame: ColourFrame) -> ColourFrame | None:
 
     mask = None if frame.mask is None else cut(frame.mask[None])[0]
     return ColourFrame(frame.vertices_camera, camera.crop(box, *size), cut(frame.image), mask)
+
+
+def _of_one_colour(
+    samples: UInt8[np.ndarray, "n p 3"], weights: Float[np.ndarray, "n p"]
+) -> Float[np.ndarray, "n p"]:
+    """How near samples of several texels are to the median of them all."""
+    chosen = samples[weights > 0.25 * weights.max(initial=0)]
+    return _inlier(samples, np.median(chosen, axis=0) / 255) if len(chosen) else np.ones_like(weights)
+
+
+def _inlier(samples: UInt8[np.ndarray, "*n 3"], reference: Float[np.ndarray, "*p 3"]) -> Float[np.ndarray, "*n"]:
+    """1 where a colour is the reference, falling to 0 far from it."""
+    return np.exp(-((samples / 255 - reference) ** 2).sum(axis=-1) / (2 * OUTLIER**2))
 
 
 def _median_at_vertices(
