@@ -110,7 +110,7 @@ def export(
     written = write_animation_files(
         saved, model, files,
         fps=fps, ground=ground, correctives=correctives, four_joints=four_joints,
-        colours=shades, lit=colours != "photo", frame=frame,
+        colours=shades, frame=frame,
     )  # fmt: skip
     for one in written:
         print(f"{one.path}: {one.content}")
