@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse
 import torch
 from jaxtyping import Float, UInt8
-from scipy.ndimage import distance_transform_edt, map_coordinates, maximum_filter, minimum_filter
+from scipy.ndimage import distance_transform_edt, grey_closing, map_coordinates, maximum_filter, minimum_filter
 from torch import Tensor
 from torch.nn.functional import interpolate
 
@@ -152,13 +152,13 @@ def view_weights(frame: ColourFrame, body: Body, atlas: Atlas, renderer: Rendere
     seen &= points_camera[:, 2] <= nearest[rows, columns] + DEPTH_TOLERANCE_M
     far = maximum_filter(np.where(np.isfinite(surface), surface, 1e6), size=3)
     known = (far - nearest < DEPTH_STEP_M) & np.isfinite(surface)
-    if frame.mask is not None:
-        known &= frame.mask.numpy() > 0.5
+    person_px = float(np.ptp(camera.project(vertices_camera[None])[0].numpy(), axis=0).max())
+    if frame.mask is not None:  # without cracks, as between the parts of a label map
+        known &= grey_closing(frame.mask.numpy(), size=2 * round(MARGIN * person_px) + 1) > 0.5
     # the photo's border is no outline
     known = np.pad(known, 1, mode="edge")
     inside = np.full(known.shape, np.inf) if known.all() else np.asarray(distance_transform_edt(known))
     inside = inside[1:-1, 1:-1]
-    person_px = float(np.ptp(camera.project(vertices_camera[None])[0].numpy(), axis=0).max())
     ramp = ((inside[rows, columns] / person_px - MARGIN) / RAMP).clip(0, 1)
     return np.where(seen, ramp * cosine**2, 0.0)
 
