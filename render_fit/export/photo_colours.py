@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse
 import torch
 from jaxtyping import Float, UInt8
-from scipy.ndimage import distance_transform_edt, grey_closing, map_coordinates, maximum_filter, minimum_filter
+from scipy.ndimage import distance_transform_edt, map_coordinates, maximum_filter, median_filter, minimum_filter
 from torch import Tensor
 from torch.nn.functional import interpolate
 
@@ -94,10 +94,10 @@ def photo_colours(body: Body, frames: Iterable[ColourFrame], renderer: Renderer)
     """
     atlas = body_atlas(body)
     seen_by = [_sampled(frame, body, atlas, renderer) for frame in frames]
+    if not any(weight.any() for _, weight in seen_by):
+        return None
     weights = np.stack([weight for _, weight in seen_by]).astype(np.float32)
     samples = np.stack([colours for colours, _ in seen_by])
-    if not weights.any():
-        return None
     hands = np.isin(body.vertex_parts.numpy()[atlas.corners], HANDS).any(axis=1)
     weights[:, hands] *= _of_one_colour(samples[:, hands], weights[:, hands])
     around = atlas.around_vertices()
@@ -153,8 +153,8 @@ def view_weights(frame: ColourFrame, body: Body, atlas: Atlas, renderer: Rendere
     far = maximum_filter(np.where(np.isfinite(surface), surface, 1e6), size=3)
     known = (far - nearest < DEPTH_STEP_M) & np.isfinite(surface)
     person_px = float(np.ptp(camera.project(vertices_camera[None])[0].numpy(), axis=0).max())
-    if frame.mask is not None:  # without cracks, as between the parts of a label map
-        known &= grey_closing(frame.mask.numpy(), size=2 * round(MARGIN * person_px) + 1) > 0.5
+    if frame.mask is not None:  # without lines of a pixel, as between the parts of some label maps
+        known &= median_filter(frame.mask.numpy(), size=3) > 0.5
     # the photo's border is no outline
     known = np.pad(known, 1, mode="edge")
     inside = np.full(known.shape, np.inf) if known.all() else np.asarray(distance_transform_edt(known))

@@ -68,7 +68,7 @@ def people() -> dict[str, bytes]:
     return {
         "walk": skinned_glb(walk),
         "photo": skinned_glb(photo),
-        "coloured": skinned_glb(walk, colours=colours, lit=False),
+        "coloured": skinned_glb(walk, colours=colours),
         "correctives": skinned_glb(posed, dict.fromkeys(("body", "clothed"), pose_correctives(posed))),
         "four joints": skinned_glb(walk, beyond, four_joints=True),
     }
