@@ -21,7 +21,7 @@ SIDE_PX = 1024
 """Side of the image: on an adult of 1.9 m² a texel is about 2 mm wide, as a pixel of a photo whose person is 1,000 px
 high."""
 
-GUTTER_PX = 2
+GUTTER_PX = 3
 """Texels around each chart, so that interpolation between texels stays within the chart's colours."""
 
 STEEPEST = 0.2
@@ -36,6 +36,7 @@ class Atlas:
 
     Attributes:
         side_px: Side of the square, texels.
+        n_vertices: Number of the body's vertices.
         vertices: (U,) vertex of the body that each vertex of the atlas is; those on the border of charts repeat.
         faces: (F, 3) the body's faces as vertices of the atlas.
         uv_px: (U, 2) place of each in the square, texels; x to the right, y down, (0, 0) the corner of the first texel.
@@ -45,6 +46,7 @@ class Atlas:
     """
 
     side_px: int
+    n_vertices: int
     vertices: Int64[np.ndarray, "u"]
     faces: Int64[np.ndarray, "f 3"]
     uv_px: Float[np.ndarray, "u 2"]
@@ -59,7 +61,7 @@ class Atlas:
     def around_vertices(self) -> scipy.sparse.csr_matrix:
         """(V, P) share of each covered texel in the body's vertices around it."""
         texels = np.repeat(np.arange(len(self.corners)), 3)
-        shape = (int(self.vertices.max()) + 1, len(self.corners))
+        shape = (self.n_vertices, len(self.corners))
         return scipy.sparse.csr_matrix((self.weights.ravel(), (self.corners.ravel(), texels)), shape)
 
 
@@ -166,7 +168,7 @@ def _packed(
     a, b, c = uv[faces].swapaxes(0, 1)
     area = np.abs(np.linalg.det(np.stack([b - a, c - a], axis=1))) / 2
     shown = np.bincount(face, minlength=len(faces)) >= 0.5 * area - 2
-    atlas = Atlas(side_px, vertices, faces, uv, face_index >= 0, triangles[face], weights)
+    atlas = Atlas(side_px, len(points), vertices, faces, uv, face_index >= 0, triangles[face], weights)
     return atlas, shown
 
 

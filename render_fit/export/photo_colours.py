@@ -114,10 +114,8 @@ def photo_colours(body: Body, frames: Iterable[ColourFrame], renderer: Renderer)
     seen = mass > LEAST_SEEN * np.asarray(around.sum(axis=1)).ravel()
     means = (around @ (sure[:, None] * colours)) / mass.clip(1e-6)[:, None]
     complete = filled(means, seen, body.faces, mirror_vertices(body.v_template))
-    texture = np.zeros((atlas.side_px, atlas.side_px, 3), dtype=np.uint8)
-    texture[atlas.covered] = _bytes(sure[:, None] * colours + (1 - sure[:, None]) * atlas.interpolated(complete))
-    rows, columns = distance_transform_edt(~atlas.covered, return_distances=False, return_indices=True)
-    return SurfaceColours(atlas, texture[rows, columns])
+    colours = sure[:, None] * colours + (1 - sure[:, None]) * atlas.interpolated(complete)
+    return SurfaceColours.of_texels(atlas, _bytes(colours))
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int64, UInt8
-from scipy.ndimage import map_coordinates
+from scipy.ndimage import distance_transform_edt, map_coordinates
 
 from render_fit.export.atlas import Atlas
 
@@ -17,11 +17,19 @@ class SurfaceColours:
 
     Attributes:
         atlas: Where the surface lies in the texture.
-        texture: (side, side, 3) sRGB 0–255; texels beside the charts continue them.
+        texture: (side, side, 3) sRGB 0–255.
     """
 
     atlas: Atlas
     texture: UInt8[np.ndarray, "side side 3"]
+
+    @classmethod
+    def of_texels(cls, atlas: Atlas, colours: UInt8[np.ndarray, "p 3"]) -> SurfaceColours:
+        """The texture with (P, 3) sRGB colours of the covered texels; all others continue the nearest one."""
+        texture = np.zeros((*atlas.covered.shape, 3), dtype=np.uint8)
+        texture[atlas.covered] = colours
+        rows, columns = distance_transform_edt(~atlas.covered, return_distances=False, return_indices=True)
+        return cls(atlas, texture[rows, columns])
 
     @property
     def vertices(self) -> UInt8[np.ndarray, "v 3"]:
