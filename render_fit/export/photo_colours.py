@@ -40,8 +40,8 @@ RAMP = 0.02
 """Distance beyond the margin over which a photo gains weight, in heights of the person."""
 
 BEST_VIEW = 4.0
-"""Power of the weights when photos are mixed. So one photo decides nearly everywhere, and a feature that two photos show
-at places a little apart is not seen twice; where two are equally good, they blend."""
+"""Power of the weights when photos are mixed. So one photo decides nearly everywhere, and a feature that two photos
+show at places a little apart is not seen twice; where two are equally good, they blend."""
 
 OUTLIER = 0.15
 """Distance from the median of the photos, in RGB 0–1, at which a colour has lost 40 % of its weight (a Gaussian)."""
@@ -81,8 +81,9 @@ def photo_colours(body: Body, frames: Iterable[ColourFrame], renderer: Renderer)
     """Gathers colours of the surface from photos.
 
     A photo has more weight where it shows the surface squarely and far from outlines, of the person as of limbs before
-    each other. Colours far from the median of the photos lose weight, as where a misfit shows the background; in `HANDS` those
-    far from the median of all of the hands. What no photo shows is filled in from the mirror side and the surroundings (`filled`). The light of the photos remains.
+    each other. Colours far from the median of the photos lose weight, as where a misfit shows the background; on hands
+    those far from the median of both hands. What no photo shows is filled in from the mirror side and the surroundings
+    (`filled`). The light of the photos remains.
 
     Args:
         body: The body, for its surface and its left-right pairs.
@@ -202,9 +203,7 @@ def _around_person(frame: ColourFrame) -> ColourFrame | None:
     return ColourFrame(frame.vertices_camera, camera.crop(box, *size), cut(frame.image), mask)
 
 
-def _of_one_colour(
-    samples: UInt8[np.ndarray, "n p 3"], weights: Float[np.ndarray, "n p"]
-) -> Float[np.ndarray, "n p"]:
+def _of_one_colour(samples: UInt8[np.ndarray, "n p 3"], weights: Float[np.ndarray, "n p"]) -> Float[np.ndarray, "n p"]:
     """How near samples of several texels are to the median of them all."""
     chosen = samples[weights > 0.25 * weights.max(initial=0)]
     return _inlier(samples, np.median(chosen, axis=0) / 255) if len(chosen) else np.ones_like(weights)
@@ -220,9 +219,9 @@ def _median_at_vertices(
 ) -> Float[np.ndarray, "v 3"]:
     """Weighted median over the photos of the mean colour around each vertex, per channel; RGB 0–1."""
     mass = np.stack([around @ weight for weight in weights])
-    means = np.stack(
-        [around @ (weight[:, None] * sample) for sample, weight in zip(samples, weights, strict=True)]
-    ) / (255 * mass.clip(1e-6)[..., None])
+    means = np.stack([around @ (weight[:, None] * sample) for sample, weight in zip(samples, weights, strict=True)]) / (
+        255 * mass.clip(1e-6)[..., None]
+    )
     order = means.argsort(axis=0)
     reached = np.take_along_axis(np.broadcast_to(mass[..., None], means.shape), order, axis=0).cumsum(axis=0)
     middle = (reached >= reached[-1:] / 2).argmax(axis=0)

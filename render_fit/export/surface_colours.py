@@ -28,8 +28,8 @@ class SurfaceColours:
         """The texture with (P, 3) sRGB colours of the covered texels; all others continue the nearest one."""
         texture = np.zeros((*atlas.covered.shape, 3), dtype=np.uint8)
         texture[atlas.covered] = colours
-        rows, columns = distance_transform_edt(~atlas.covered, return_distances=False, return_indices=True)
-        return cls(atlas, texture[rows, columns])
+        nearest = np.asarray(distance_transform_edt(~atlas.covered, return_distances=False, return_indices=True))
+        return cls(atlas, texture[tuple(nearest)])
 
     @property
     def vertices(self) -> UInt8[np.ndarray, "v 3"]:
@@ -49,6 +49,5 @@ class SurfaceColours:
             (N, 3) RGB 0–1.
         """
         places = np.einsum("nk,nkc->nc", weights, self.atlas.uv_px[self.atlas.faces[faces]])[:, ::-1].T - 0.5
-        return np.stack(
-            [map_coordinates(self.texture[..., channel] / 255, places, order=1, mode="nearest") for channel in range(3)], 1
-        )
+        channels = (self.texture[..., channel] / 255 for channel in range(3))
+        return np.stack([map_coordinates(channel, places, order=1, mode="nearest") for channel in channels], axis=1)

@@ -37,13 +37,17 @@ def write_textured_obj(path: Path, vertices: Float[np.ndarray, "v 3"], colours: 
     atlas, picture, material = colours.atlas, path.with_suffix(".png"), path.with_suffix(".mtl")
     corners, places = atlas.vertices[atlas.faces] + 1, atlas.faces + 1
     uv = atlas.uv_px / atlas.side_px * [1, -1] + [0, 1]  # OBJ counts from below
+    rows = zip(vertices, colours.vertices / 255, strict=True)
     lines = [
         "# render-fit: metres",
         f"mtllib {material.name}",
         "usemtl photos",
-        *("v %.8f %.8f %.8f %.4f %.4f %.4f" % (*v, *c) for v, c in zip(vertices, colours.vertices / 255, strict=True)),
-        *("vt %.6f %.6f" % (u, v) for u, v in uv),
-        *("f %d/%d %d/%d %d/%d" % tuple(row) for row in np.stack([corners, places], axis=2).reshape(-1, 6)),
+        *(f"v {x:.8f} {y:.8f} {z:.8f} {r:.4f} {g:.4f} {b:.4f}" for (x, y, z), (r, g, b) in rows),
+        *(f"vt {u:.6f} {v:.6f}" for u, v in uv),
+        *(
+            "f " + " ".join(f"{v}/{vt}" for v, vt in zip(*face, strict=True))
+            for face in zip(corners, places, strict=True)
+        ),
     ]
     write_image(picture, colours.texture)
     write_bytes(material, MATERIAL.format(picture=picture.name).encode())
