@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from render_fit.bodies import Body
-from render_fit.bodies.mesh_operators import mirror_vertices, vertex_normals
+from render_fit.bodies.mesh_operators import vertex_normals
 from render_fit.core.cameras import Camera
 from render_fit.core.skeletons import SMPL_24
 from render_fit.export.atlas import Atlas, body_atlas
@@ -114,7 +114,7 @@ def photo_colours(body: Body, frames: Iterable[ColourFrame], renderer: Renderer)
     mass = around @ sure
     seen = mass > LEAST_SEEN * np.asarray(around.sum(axis=1)).ravel()
     means = (around @ (sure[:, None] * colours)) / mass.clip(1e-6)[:, None]
-    complete = filled(means, seen, body.faces, mirror_vertices(body.v_template))
+    complete = filled(means, seen, body)
     colours = sure[:, None] * colours + (1 - sure[:, None]) * atlas.interpolated(complete)
     return SurfaceColours.of_texels(atlas, _bytes(colours))
 
