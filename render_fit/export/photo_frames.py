@@ -16,6 +16,7 @@ from render_fit.core.text_files import read_json
 from render_fit.export.motion import frames_found
 from render_fit.export.parameters import SavedFit
 from render_fit.export.photo_colours import ColourFrame, SurfaceColours, photo_colours
+from render_fit.export.textured_obj import written_colours
 from render_fit.observations.image_sizes import same_shape
 from render_fit.observations.images import read_photo
 from render_fit.observations.observe import OBSERVERS
@@ -26,13 +27,14 @@ MOST_SIDE_PX = 2048
 
 
 def colours_of_photos(saved: SavedFit, body: Body, fit: Path, images: Path | None = None) -> SurfaceColours:
-    """Colours of a fit's surface from its photos.
+    """Colours of a fit's surface from its photos, or those that the fit of a person has written with its mesh.
 
     Args:
         saved: Content of ``params.npz``.
         body: The body that it was fitted with.
         fit: The fit's folder.
-        images: The photo, or the folder of the images; None: as the fit says, see `photo_files`.
+        images: The photo, or the folder of the images; None: what the fit has written, or else the photos as it says,
+            see `photo_files`.
 
     Returns:
         A texture.
@@ -40,6 +42,10 @@ def colours_of_photos(saved: SavedFit, body: Body, fit: Path, images: Path | Non
     Raises:
         InputError: if there is no photo, one is of another shape than the fit's, or none shows the person.
     """
+    mesh = fit / ("body.obj" if saved.offsets is None else "clothed.obj")
+    written = written_colours(mesh, body) if images is None else None
+    if written is not None:
+        return written
     files = photo_files(saved, fit, images)
     colours = photo_colours(body, _frames(saved, body, files), make_renderer("auto"))
     if colours is None:

@@ -77,6 +77,12 @@ def test_the_mesh_has_the_colours_of_the_person_in_the_photos(folder, fitted):
     assert len(colours) == open_body().n_vertices
     low, high = np.quantile(person, 0.01, axis=0), np.quantile(person, 0.99, axis=0)
     assert ((colours >= low - 10) & (colours <= high + 10)).all(axis=1).mean() > 0.95
+    # what is exported has the same texture, also without the photos
+    exported = CliRunner().invoke(app, ["export", str(out), str(out.parent / "a.glb"), "--colours", "photo"])
+    assert exported.exit_code == 0, exported.output
+    mesh = trimesh.load(out.parent / "a.glb").geometry["body"]
+    texture = np.asarray(mesh.visual.material.baseColorTexture.convert("RGB"))
+    np.testing.assert_array_equal(texture, np.asarray(Image.open(out / "body.png")))
 
 
 def test_images_without_the_person_are_told_and_the_rest_goes_on(fitted):

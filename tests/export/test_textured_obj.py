@@ -1,10 +1,12 @@
 import numpy as np
+import pytest
 import trimesh
 from PIL import Image
 
 from render_fit.bodies import open_body
+from render_fit.core.errors import InputError
 from render_fit.export.meshes import read_mesh
-from render_fit.export.textured_obj import write_textured_obj
+from render_fit.export.textured_obj import write_textured_obj, written_colours
 from tests.export.motions import striped
 
 BODY = open_body()
@@ -44,8 +46,24 @@ def test_the_texture_is_read_at_points_of_the_surface():
     assert (np.abs(found - np.array([200, 30, 20]) / 255).max(1) < 1e-6).mean() > 0.9  # small ones lie between texels
 
 
-def test_the_texture_is_saved_as_it_is(tmp_path):
+def test_what_was_written_is_read(tmp_path):
     colours = striped(BODY)
-    write_textured_obj(tmp_path / "a.obj", VERTICES, colours)
-    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "a.png")), colours.texture)
-    np.testing.assert_allclose(np.sort(read_mesh(tmp_path / "a.obj")[0], 0)[-1], VERTICES.max(0), atol=1e-6)
+    path = write_textured_obj(tmp_path / "a.obj", VERTICES, colours)
+    found = written_colours(path, BODY)
+    np.testing.assert_array_equal(found.texture, colours.texture)
+    np.testing.assert_array_equal(found.atlas.uv_px, colours.atlas.uv_px)
+    np.testing.assert_allclose(np.sort(read_mesh(path)[0], 0)[-1], VERTICES.max(0), atol=1e-6)
+
+
+def test_a_texture_that_is_laid_out_in_another_way_is_not_used(tmp_path):
+    path = write_textured_obj(tmp_path / "a.obj", VERTICES, striped(BODY))
+    assert written_colours(tmp_path / "b.obj", BODY) is None
+    text = path.read_text()
+    path.write_text(text.replace("\nvt 0.", "\nvt 1.", 1))
+    assert written_colours(path, BODY) is None
+    path.write_text(text)
+    Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
+    assert written_colours(path, BODY) is None
+    (tmp_path / "a.png").write_bytes(b"broken")
+    with pytest.raises(InputError, match="a.png"):
+        written_colours(path, BODY)
