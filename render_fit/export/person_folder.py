@@ -21,7 +21,8 @@ from render_fit.export.fit_folder import REPORT
 from render_fit.export.meshes import write_mesh
 from render_fit.export.overlays import Pixels, contact_sheet, fitted, overlay, to_pixels, write_gif, write_image
 from render_fit.export.parameters import SavedFit, write_params
-from render_fit.export.photo_colours import ColourFrame, photo_colours
+from render_fit.export.photo_colours import photo_colours
+from render_fit.export.photo_samples import ColourFrame
 from render_fit.export.textured_obj import write_textured_obj
 from render_fit.export.video import write_video
 from render_fit.export.views import person_turns, side_view, turntable

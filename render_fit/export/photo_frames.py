@@ -15,7 +15,9 @@ from render_fit.core.errors import InputError, NoPersonError
 from render_fit.core.text_files import read_json
 from render_fit.export.motion import frames_found
 from render_fit.export.parameters import SavedFit
-from render_fit.export.photo_colours import ColourFrame, SurfaceColours, photo_colours
+from render_fit.export.photo_colours import photo_colours
+from render_fit.export.photo_samples import ColourFrame
+from render_fit.export.surface_colours import SurfaceColours
 from render_fit.export.textured_obj import written_colours
 from render_fit.observations.image_sizes import same_shape
 from render_fit.observations.images import read_photo

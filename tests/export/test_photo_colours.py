@@ -12,8 +12,9 @@ from render_fit.core.errors import InputError
 from render_fit.core.files import write_json
 from render_fit.export.atlas import body_atlas
 from render_fit.export.parameters import SavedFit
-from render_fit.export.photo_colours import SURE, ColourFrame, photo_colours, view_weights
+from render_fit.export.photo_colours import SURE, photo_colours
 from render_fit.export.photo_frames import colours_of_photos, photo_files
+from render_fit.export.photo_samples import ColourFrame, view_weights
 from render_fit.renderers import make_renderer
 from render_fit.synthesis.independent_rasterizer import rasterize
 from tests.export.motions import moving_fit
@@ -80,6 +81,20 @@ def test_an_outlier_of_one_photo_is_left_out():
     alone = photo_colours(BODY, [replace(frames[0], image=stained)], RENDERER)
     changed = [np.abs(texels(one) - texels(clean)).max(axis=1) > 0.15 for one in (spoiled, alone)]
     assert changed[1].mean() > 0.005 and changed[0].sum() < 0.02 * changed[1].sum()
+
+
+def test_photos_of_different_exposure_and_white_balance_agree():
+    true, errors = body_atlas(BODY).interpolated(paint()), []
+    frames = [ColourFrame(one, CAMERA, photo(one)) for one in map(standing, np.arange(0, 2 * np.pi, np.pi / 3))]
+    seen = seen_texels(frames) > SURE
+    factors = torch.tensor([[1.0, 1.0, 1.0], [0.7, 0.8, 0.7], [1.1, 1.0, 1.2], [0.8, 0.8, 0.9], [1, 1, 1], [0.9, 1, 1]])
+    for changed in (1.0, factors):
+        lit = [replace(frame, image=(frame.image * one[:, None, None]).clamp(0, 1))
+               for frame, one in zip(frames, torch.ones(6, 3) * changed, strict=True)]  # fmt: skip
+        found = texels(photo_colours(BODY, lit, RENDERER))[seen]
+        common = (found * true[seen]).sum(0) / (true[seen] ** 2).sum(0)  # what brightness is right, no photo tells
+        errors.append(np.abs(found / common - true[seen]).mean())
+    assert errors[0] < 0.01 and errors[1] < 0.02  # without the factors 0.056
 
 
 def test_what_one_side_hides_comes_from_the_other():
