@@ -47,7 +47,8 @@ def export(
     image: Annotated[
         Path | None,
         typer.Option(
-            help="For --colours photo: the photo, or the folder of the images. Default: those of the fit.",
+            help="For --colours photo: the photo, or the folder of the images. Default: the colours that fit-person "
+            "wrote, or else the images of the fit.",
             show_default=False,
         ),
     ] = None,

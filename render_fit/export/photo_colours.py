@@ -29,11 +29,12 @@ SURE = 0.02
 LEAST_SEEN = 0.25
 """Share of the texels around a vertex that a photo must show; else the vertex is filled in."""
 
-GAIN_STEPS = 8
+GAIN_STEPS = 30
 """Iterations for the factors of the photos."""
 
-GAIN_PRIOR = 0.001
-"""Pull of a photo's factors to 1: as much as its share of the vertices would with this squared brightness."""
+GAIN_PRIOR = 0.01
+"""Pull of a photo's factors to 1, in shares of all that an average photo shows: two photos that have little in common,
+as of front and back, do not tell them."""
 
 HANDS = [SMPL_24.index(joint) for joint in ("left_hand", "right_hand")]
 """Parts of one colour: no fit moves fingers, so what photos show there is often something else."""
@@ -91,9 +92,11 @@ def _of_one_colour(samples: UInt8[np.ndarray, "n p 3"], weights: Float[np.ndarra
     return _inlier(samples / 255, np.median(chosen, axis=0) / 255) if len(chosen) else np.ones_like(weights)
 
 
-def _inlier(colours: Float[np.ndarray, "*n 3"], reference: Float[np.ndarray, "*p 3"]) -> Float[np.ndarray, "*n"]:
+def _inlier(
+    colours: Float[np.ndarray, "*n 3"], reference: Float[np.ndarray, "*p 3"], width: float = OUTLIER
+) -> Float[np.ndarray, "*n"]:
     """1 where a colour is the reference, falling to 0 far from it."""
-    return np.exp(-((colours - reference) ** 2).sum(axis=-1) / (2 * OUTLIER**2))
+    return np.exp(-((colours - reference) ** 2).sum(axis=-1) / (2 * width**2))
 
 
 def _gains(means: Float[np.ndarray, "n v 3"], mass: Float[np.ndarray, "n v"]) -> Float[np.ndarray, "n 3"]:
@@ -102,12 +105,12 @@ def _gains(means: Float[np.ndarray, "n v 3"], mass: Float[np.ndarray, "n v"]) ->
     They undo exposure and white balance. A vertex that one photo shows says nothing about them.
     """
     shared = mass * ((mass > 0).sum(axis=0) > 1)
-    pull = GAIN_PRIOR * shared.sum() / len(means) + 1e-6
+    pull = GAIN_PRIOR * (mass[..., None] * means**2).sum(axis=(0, 1)) / len(means) + 1e-6
     gains = np.ones((len(means), 3))
     for _ in range(GAIN_STEPS):
         balanced = gains[:, None] * means
-        reference = _weighted_median(balanced, shared)
-        inlying = (shared * _inlier(balanced, reference))[..., None]
+        reference = (shared[..., None] * balanced).sum(axis=0) / shared.sum(axis=0).clip(1e-6)[:, None]
+        inlying = (shared * _inlier(balanced, reference, 2 * OUTLIER))[..., None]
         gains = ((inlying * reference * means).sum(axis=1) + pull) / ((inlying * means**2).sum(axis=1) + pull)
         gains /= np.exp(np.log(gains).mean(axis=0))
     return gains
