@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,9 @@ from render_fit.export.fit_folder import REPORT
 from render_fit.export.meshes import write_mesh
 from render_fit.export.overlays import Pixels, contact_sheet, fitted, overlay, to_pixels, write_gif, write_image
 from render_fit.export.parameters import SavedFit, write_params
+from render_fit.export.photo_colours import photo_colours
+from render_fit.export.photo_samples import ColourFrame
+from render_fit.export.textured_obj import write_textured_obj
 from render_fit.export.video import write_video
 from render_fit.export.views import person_turns, side_view, turntable
 from render_fit.fitting.person import PersonFit
@@ -29,7 +32,7 @@ from render_fit.renderers.base import Renderer
 
 OWNED = (
     REPORT, "params.npz", "body.obj", "clothed.obj", "images.jpg", "people.jpg", "turntable.gif", "turntable.mp4",
-    "overlay.mp4",
+    "overlay.mp4", "body.mtl", "body.png", "clothed.mtl", "clothed.png",
 )  # fmt: skip
 """Every file that this package writes into the folder of a person, beside ``frames/``."""
 
@@ -41,6 +44,9 @@ MOST_SHOWN = 60
 
 TURNTABLE_FPS = 12
 """Frames a second of the turntable."""
+
+MOST_COLOURED = 32
+"""Images, evenly among all, that the colours are gathered from; their samples are in memory, 3 MB each."""
 
 
 @one_torch_thread()
@@ -95,13 +101,21 @@ def write_person(
         if progress is not None:
             progress(index + 1, len(names))
     rest, clothed = _at_rest(fit, body)
+    colours = photo_colours(body, _coloured(fit, photo), renderer)
     with folder_written_whole(path, last=REPORT, owned=OWNED) as folder:
         write_params(folder / "params.npz", saved_person(names, fit, body, file_sizes, fps))
-        write_mesh(folder / "body.obj", rest.numpy(), body.faces.numpy())
-        if clothed is not None:
+        outer = rest if clothed is None else clothed
+        if clothed is not None or colours is None:
+            write_mesh(folder / "body.obj", rest.numpy(), body.faces.numpy())
+        if colours is not None:
+            write_textured_obj(folder / f"{'body' if clothed is None else 'clothed'}.obj", outer.numpy(), colours)
+        elif clothed is not None:
             write_mesh(folder / "clothed.obj", clothed.numpy(), body.faces.numpy())
-        upright = (rest if clothed is None else clothed) * torch.tensor([1.0, -1.0, -1.0])  # y down, facing the camera
+        upright = outer * torch.tensor([1.0, -1.0, -1.0])  # y down, facing the camera
         around = turntable(upright, body.faces, renderer, face_parts=body.face_parts)
+        if colours is not None:
+            coloured = turntable(upright, body.faces, renderer, colours=colours)
+            around = [np.concatenate(pair, axis=1) for pair in zip(around, coloured, strict=True)]
         if fps is None:
             write_gif(folder / "turntable.gif", around)
         else:
@@ -126,6 +140,16 @@ def photo_of(path: Path, name: str) -> Path | None:
     paths = content.get("image_paths") if isinstance(content, dict) else None
     file = paths.get(name) if isinstance(paths, dict) else None
     return Path(file) if isinstance(file, str) and Path(file).is_file() else None
+
+
+def _coloured(fit: PersonFit, photo: Callable[[int], Float[Tensor, "3 h w"]]) -> Iterator[ColourFrame]:
+    """Images to gather colours from, with what was observed of the person in them."""
+    known = [(index, result) for index, result in enumerate(fit.results) if result is not None]
+    for place in np.unique(np.linspace(0, len(known) - 1, MOST_COLOURED).round().astype(int)):
+        index, result = known[place]
+        seen, mask = result.observation, result.observation.mask
+        shown = None if mask is None else mask * seen.valid
+        yield ColourFrame(result.output.vertices[0], result.camera, photo(index), shown)
 
 
 def _overlay(path: Path, name: str) -> Pixels:

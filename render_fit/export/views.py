@@ -13,6 +13,7 @@ from torch import Tensor
 from render_fit.core.cameras import camera_from_focal
 from render_fit.export.overlays import PAPER, Pixels, panel, to_pixels
 from render_fit.export.shading import shaded
+from render_fit.export.surface_colours import SurfaceColours
 from render_fit.renderers.base import Renderer
 
 DISTANCE = 40.0
@@ -86,7 +87,7 @@ def side_view(
     size_px: int = 512,
     yaw_rad: float = math.pi / 2,
     turn: Float[Tensor, "3 3"] | None = None,
-    colours: Float[np.ndarray, "v 3"] | None = None,
+    colours: Float[np.ndarray, "v 3"] | SurfaceColours | None = None,
     face_parts: Int64[Tensor, "f"] | None = None,
 ) -> Pixels:
     """Renders the body alone, with a distant camera, after a rotation about the image's vertical axis.
@@ -99,7 +100,7 @@ def side_view(
         yaw_rad: Rotation of the body: 0 is the view of the photo; at π/2 the left of the image was nearer the camera.
             The person's own side is π/2 more than `front_yaw`.
         turn: Rotation in place of that by ``yaw_rad``, e.g. ``person_turns(...)["side"]``.
-        colours: (V, 3) RGB 0–1 per vertex; light blue if not given.
+        colours: (V, 3) RGB 0–1 per vertex, or those of photos; light blue if not given.
         face_parts: (F,) SMPL part of each face, to shade a body as a mannequin.
 
     Returns:
@@ -129,7 +130,7 @@ def turntable(
     *,
     n_frames: int = 24,
     size_px: int = 384,
-    colours: Float[np.ndarray, "v 3"] | None = None,
+    colours: Float[np.ndarray, "v 3"] | SurfaceColours | None = None,
     face_parts: Int64[Tensor, "f"] | None = None,
 ) -> list[Pixels]:
     """Renders ``n_frames`` side views around the body, starting with the view of the photo."""
@@ -145,7 +146,7 @@ def person_views(
     turns: Mapping[str, Float[Tensor, "3 3"]],
     *,
     height_px: int = 512,
-    colours: Float[np.ndarray, "v 3"] | None = None,
+    colours: Float[np.ndarray, "v 3"] | SurfaceColours | None = None,
     face_parts: Int64[Tensor, "f"] | None = None,
 ) -> Pixels:
     """Renders the front and the side of one person, as one or several meshes, in a row.
@@ -159,7 +160,7 @@ def person_views(
         renderer: Renderer, any backend.
         turns: Rotations that show the front and the side, `person_turns`.
         height_px: Height of the highest possible view; people who lie get lower ones.
-        colours: (V, 3) RGB 0–1 per vertex; light blue if not given.
+        colours: (V, 3) RGB 0–1 per vertex, or those of photos; light blue if not given.
         face_parts: (F,) SMPL part of each face, to shade the bodies as mannequins.
 
     Returns:
@@ -197,7 +198,7 @@ def _seen(
     height: int,
     width: int,
     pixels_per_m: float,
-    colours: Float[np.ndarray, "v 3"] | None,
+    colours: Float[np.ndarray, "v 3"] | SurfaceColours | None,
     face_parts: Int64[Tensor, "f"] | None,
 ) -> Pixels:
     """The mesh, with its centre in the middle of the image, by a distant camera."""
