@@ -82,7 +82,7 @@ def _person(person: PosedPerson, config: ExperimentConfig) -> Metrics:
                 moved = factor * (vertices - joints.mean(dim=1)) + true.mean(dim=1)
                 return moved[0].detach().double().numpy(), body.faces.numpy()
 
-            ious = [one.report.iou.after for one in fit.results if one is not None]
+            ious = [one.report.iou.after for one in fit.results if one is not None and one.report.iou is not None]
             values |= {
                 f"outer_sc_{count}_{seen}": number(1000 * surface_distance(*placed(worn, scale), *outer_true), 2),
                 f"outer_{count}_{seen}": number(1000 * surface_distance(*placed(worn, 1.0), *outer_true), 2),
