@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from render_fit.bodies.parameters import BodyParameters
 from render_fit.core.cameras import Camera
 from render_fit.core.errors import InputError
 from render_fit.core.threads import one_torch_thread
@@ -50,6 +51,7 @@ class PersonFit:
         betas: (S,) shape.
         betas_covariance: (S, S) covariance of the shape, given all images.
         disagreement: (N,) how far the shape that an image asks for is from that of all: squared Mahalanobis distance.
+        alone: (N) bodies of the images fitted alone, from which the joint fit began.
         seconds: Wall time of each stage, and ``total``.
     """
 
@@ -58,6 +60,7 @@ class PersonFit:
     betas: Float[Tensor, "s"]
     betas_covariance: Float[Tensor, "s s"]
     disagreement: Float[Tensor, "n"]
+    alone: BodyParameters
     seconds: dict[str, float]
 
 
@@ -154,7 +157,8 @@ def fit_person(
         found = variables[place : place + 1]
         results[i] = result_of(contexts[i], alone[i].before, found, share, notes, resolved.record(), True)
     took["total"] = total
-    return PersonFit(results, left_out, variables.betas[0], covariance, disagreement, took)
+    each = reduce(Variables.joined, [one.best for one in alone]).detached().parameters(resolved.body)
+    return PersonFit(results, left_out, variables.betas[0], covariance, disagreement, each, took)
 
 
 def _posed_again(
