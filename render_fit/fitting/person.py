@@ -14,6 +14,7 @@ from torch import Tensor
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.core.cameras import Camera
 from render_fit.core.errors import InputError
+from render_fit.core.skeletons import SMPL_24
 from render_fit.core.threads import one_torch_thread
 from render_fit.fitting.beginning import begin
 from render_fit.fitting.context import FitContext
@@ -24,6 +25,7 @@ from render_fit.fitting.recipe import Stage
 from render_fit.fitting.report import result_of
 from render_fit.fitting.resolve import ResolvedRecipe
 from render_fit.fitting.result import FitResult
+from render_fit.fitting.sequence import likeliest_sequence
 from render_fit.fitting.shared_shape import UNUSUAL, fused, joint_problem, shape_covariance, taken_along, told_by
 from render_fit.fitting.solvers import make_solver, moves_offsets
 from render_fit.fitting.stages import Clothing, StageProgress, run_stage_of_all, search_and_refinement
@@ -115,7 +117,7 @@ def fit_person(
     def timed(name: str) -> None:
         took[name] = round(time.perf_counter() - clock - sum(took.values()), 4)
 
-    alone = _each_alone(contexts, resolved, seed, progress)
+    alone = _each_alone(contexts, resolved, seconds, seed, progress)
     timed("each image alone")
     left_out = _failed(contexts, alone)
     images = [i for i in range(len(contexts)) if i not in left_out]
@@ -251,12 +253,38 @@ def joint_stages(resolved: ResolvedRecipe, clothing: Clothing | None = None) -> 
 
 
 def _each_alone(
-    contexts: Sequence[FitContext], resolved: ResolvedRecipe, seed: int, progress: StageProgress | None
+    contexts: Sequence[FitContext],
+    resolved: ResolvedRecipe,
+    seconds: Sequence[float] | None,
+    seed: int,
+    progress: StageProgress | None,
 ) -> list[Fitted]:
-    """Fits of each image alone, without clothes."""
+    """Fits of each image alone, without clothes.
+
+    In a video the first stage that renders keeps all its hypotheses, and those of the likeliest sequence go on.
+    """
     search, refinement = search_and_refinement(resolved.recipe, "none")
-    batches = [contexts[rows] for rows in _batches(len(contexts))]
-    return [one for batch in batches for one in run_stages(batch, search, refinement, seed, progress)]
+    batches = _batches(len(contexts))
+    if seconds is None or len(refinement) < 2:
+        return [one for rows in batches for one in run_stages(contexts[rows], search, refinement, seed, progress)]
+    first = refinement[0].model_copy(update={"n_hypotheses": 0})
+    begun = [one for rows in batches for one in run_stages(contexts[rows], search, [first], seed, progress)]
+    _keep_sequence(contexts, first, begun, seconds)
+    rest = refinement[1:]
+    return [one for rows in batches for one in run_stages(contexts[rows], [], rest, seed, progress, begun=begun[rows])]
+
+
+@torch.no_grad()
+def _keep_sequence(
+    contexts: Sequence[FitContext], stage: Stage, fitted: Sequence[Fitted], seconds: Sequence[float]
+) -> None:
+    """Keeps one hypothesis of each frame: those that are likeliest as a sequence."""
+    losses, joints = [], []
+    for context, one in zip(contexts, fitted, strict=True):
+        losses.append(context.problem(stage.terms, stage.resolution, stage.edge).loss(one.found))
+        joints.append(context.body.keypoints(one.found.parameters(context.body), SMPL_24))
+    for one, index in zip(fitted, likeliest_sequence(losses, joints, seconds), strict=True):
+        one.found = one.found[index : index + 1]
 
 
 def _batches(count: int) -> list[slice]:
