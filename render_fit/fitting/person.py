@@ -89,7 +89,8 @@ def fit_person(
     depend on one another, only once. After it come the stages of the clothes, with one set of clothes.
 
     Args:
-        observations: One for each image, as in ``fit_image``.
+        observations: One for each image, as in ``fit_image``. They are read one after the other, and only the crops
+            that the stages compare with are kept, so that `PackedObservations` bound the memory.
         resolved: The recipe and its objects.
         cameras: Camera of each photo, or None for the observation's.
         height_m: Standing height, metres, if known.
@@ -110,7 +111,12 @@ def fit_person(
     posed, dressing = joint_stages(resolved, clothing)
     worn: Clothing = clothing if clothing is not None else resolved.recipe.clothing
     known = cameras if cameras is not None else [None] * len(observations)
-    begun = [begin(*each, resolved, height_m, weight_kg, worn) for each in zip(observations, known, strict=True)]
+    final = resolved.recipe.final.resolution
+    every = {final, *(stage.resolution for stage in resolved.recipe.stages)}
+    begun = []
+    for observation, camera in zip(observations, known, strict=True):
+        begun.append(begin(observation, camera, resolved, height_m, weight_kg, worn))
+        begun[-1][0].keep_only(every)
     contexts = [context for context, _ in begun]
     took: dict[str, float] = {}
 
@@ -119,6 +125,8 @@ def fit_person(
 
     alone = _each_alone(contexts, resolved, seconds, seed, progress)
     timed("each image alone")
+    for context in contexts:
+        context.keep_only({final, *(stage.resolution for stage in (posed, *dressing))})
     left_out = _failed(contexts, alone)
     images = [i for i in range(len(contexts)) if i not in left_out]
     if not images:
