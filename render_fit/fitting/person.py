@@ -36,7 +36,7 @@ from render_fit.observations.observation import Observation
 SIDE_BY_SIDE = 8
 """Images that are fitted side by side before the joint fit."""
 
-IN_MOTION = {"iterations": 200, "tolerance": 1e-5}
+IN_MOTION = {"iterations": 100, "tolerance": 1e-5}
 """Limits of the solver where terms on motion join the images: their curvature is not measured beforehand."""
 
 SOMEBODY_ELSE = 60.0

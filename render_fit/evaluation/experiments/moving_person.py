@@ -113,7 +113,7 @@ def _clip(clip: Clip, config: ExperimentConfig) -> Metrics:
     frames = [person.frame(body, index) for index in range(len(person))]
     observations = [frame.observation(body, clothed=clip.clothed) for frame in frames]
     some = range(0, len(frames), PICTURED)
-    masks = {
+    masks: dict[str, dict[int, Tensor]] = {
         "iou": {i: _mask_of(observations[i]) for i in some},
         "iou_body": {i: torch.from_numpy(frames[i].mask_unclothed).float() for i in some},
     }
@@ -132,11 +132,7 @@ def _clip(clip: Clip, config: ExperimentConfig) -> Metrics:
         if len(parameters) != len(person):
             continue  # without some of the frames it cannot be compared
         values |= {f"{name}_{which}": value for name, value in errors(body, parameters, person).items()}
-        for name, own in masks.items():
-            ious = [
-                silhouette_iou(body, parameters[i : i + 1], person.camera, m) for i, m in zip(some, own, strict=True)
-            ]
-            values[f"{name}_{which}"] = number(np.mean(ious), 3)
+        values |= {f"{name}_{which}": _mean_iou(body, parameters, person, own) for name, own in masks.items()}
         values[f"seconds_{which}"] = number(seconds[which] / len(person), 2)
     values |= {f"{name}_true": value for name, value in errors(body, person.parameters, person).items()}
     values["iou_true"] = _mean_iou(body, person.parameters, person, masks["iou"])
@@ -170,7 +166,7 @@ def errors(body: Body, parameters: BodyParameters, person: MovingPerson) -> dict
         "acceleration": 1000 * (_differences(joints, 2) - _differences(true, 2)).norm(dim=-1).mean(),
         "jitter": FPS**3 * _differences(joints, 3).norm(dim=-1).mean(),
         "sliding": 1000 * steps[standing].mean(),
-        "flipped": np.mean([count > 0 for count in flips]),
+        "flipped": sum(count > 0 for count in flips) / len(flips),
         "pve_t": 1000 * (centred - centred_true).norm(dim=-1).mean(),
         "pve_t_sc": 1000 * metrics.pve_t_sc(rest, rest_true).mean(),
         "height": 1000 * height.mean(),
@@ -183,7 +179,7 @@ def _mean_iou(
 ) -> float:
     """Mean IoU of some frames with their masks."""
     found = [silhouette_iou(body, parameters[i : i + 1], person.camera, mask) for i, mask in masks.items()]
-    return number(np.mean(found), 3)
+    return number(float(np.mean(found)), 3)
 
 
 def _mask_of(observation: Observation) -> Float[Tensor, "h w"]:
