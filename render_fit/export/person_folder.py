@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from PIL import Image
 from torch import Tensor
 
@@ -19,6 +19,7 @@ from render_fit.core.files import folder_written_whole, write_json
 from render_fit.core.text_files import read_json
 from render_fit.core.threads import one_torch_thread
 from render_fit.export.fit_folder import REPORT
+from render_fit.export.gaps import bridged
 from render_fit.export.meshes import write_mesh
 from render_fit.export.overlays import Pixels, contact_sheet, fitted, overlay, to_pixels, write_gif, write_image
 from render_fit.export.parameters import SavedFit, write_params
@@ -172,7 +173,9 @@ def _at_rest(fit: PersonFit, body: Body) -> tuple[Float[Tensor, "v 3"], Float[Te
 def saved_person(
     names: Sequence[str], fit: PersonFit, body: Body, file_sizes: Sequence[tuple[int, int]], fps: float | None = None
 ) -> SavedFit:
-    """Content of ``params.npz``; images without the person have zeros, and the camera of another image.
+    """Content of ``params.npz``. Images without the person have the camera of another image.
+
+    In a video they have the pose and place of the frames beside them (`bridged`), else zeros.
 
     Args:
         names: Names of the images.
@@ -195,6 +198,9 @@ def saved_person(
             offsets = None if parameters.offsets is None else parameters.offsets[0].numpy()
             if result.joints_covariance is not None:
                 covariance[index] = result.joints_covariance[0].numpy()
+    found = np.array([result is not None for result in fit.results])
+    if fps is not None and not found.all():
+        _fill(poses, trans, joints, found, fit.betas, body)
     return SavedFit(
         poses=poses,
         betas=fit.betas.numpy(),
@@ -208,6 +214,23 @@ def saved_person(
         joints_covariance=covariance,
         image_names=np.array(names),
         image_sizes=np.array(file_sizes, dtype=np.int64),
-        found=np.array([result is not None for result in fit.results]),
+        found=found,
         fps=fps,
     )
+
+
+@torch.no_grad()
+def _fill(
+    poses: Float[np.ndarray, "n p"],
+    trans: Float[np.ndarray, "n 3"],
+    joints: Float[np.ndarray, "n j 3"],
+    found: Bool[np.ndarray, "n"],
+    betas: Float[Tensor, "s"],
+    body: Body,
+) -> None:
+    """Writes into the rows that were not found what bridges them."""
+    rotvec = torch.from_numpy(poses).reshape(len(poses), -1, 3)
+    given = BodyParameters.from_rotvec(rotvec, betas[None].expand(len(poses), -1), torch.from_numpy(trans))
+    made = bridged(given, found)[torch.from_numpy(np.flatnonzero(~found))]
+    poses[~found], trans[~found] = made.pose.flatten(1).numpy(), made.transl.numpy()
+    joints[~found] = body.kinematics(made).joints.numpy()

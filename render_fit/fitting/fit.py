@@ -244,6 +244,7 @@ def run_stages(
     seed: int = 0,
     progress: StageProgress | None = None,
     watch: Callable[[int, str, BodyParameters], None] | None = None,
+    begun: Sequence[Fitted] = (),
 ) -> list[Fitted]:
     """Runs stages for several images side by side, each from its own first hypotheses.
 
@@ -254,10 +255,14 @@ def run_stages(
         seed: Seed of the starting poses of each.
         progress: Called with (stage, iterations done, all iterations).
         watch: Called after each stage with the image's index, the stage and the best hypothesis so far.
+        begun: What earlier stages made of each image, to go on from; their records and notes are added to.
     """
-    images = range(len(contexts))
-    body, found = contexts[0].body, [first_hypotheses(c, torch.Generator().manual_seed(seed)) for c in contexts]
-    fitted = [Fitted(variables, variables[:1], variables[:1]) for variables in found]
+    images, body = range(len(contexts)), contexts[0].body
+    fitted = list(begun)
+    if not fitted:
+        starts = [first_hypotheses(context, torch.Generator().manual_seed(seed)) for context in contexts]
+        fitted = [Fitted(variables, variables[:1], variables[:1]) for variables in starts]
+    found = [one.found for one in fitted]
 
     def run(stage: Stage, best: list[Variables], show: bool = True) -> list[int]:
         """Runs a stage for all whom it can be run for; they are returned, and ``best`` and ``records`` updated."""
@@ -277,7 +282,7 @@ def run_stages(
     for stage in search:
         for i in run(stage, found):
             fitted[i].moved.append(fitted[i].records[-1].moved)
-    if contexts[0].predicted is None:
+    if contexts[0].predicted is None and not begun:
         # The result of keypoints alone: no rendering took part in its selection.
         before = [one.records[-1].best if one.records else found[i][:1] for i, one in enumerate(fitted)]
         baseline = keypoint_continuation(search, refinement)
