@@ -1,7 +1,8 @@
-"""params.npz of a person in several images: frames of a video in which nobody was found."""
+"""The folder of a person in several images: frames in which nobody was found, and what colours are gathered from."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from unittest.mock import Mock
 
@@ -11,8 +12,9 @@ import torch
 
 from render_fit.bodies import BodyParameters, open_body
 from render_fit.core.cameras import camera_from_focal
-from render_fit.export.person_folder import saved_person
+from render_fit.export.person_folder import _coloured, saved_person
 from render_fit.fitting.person import PersonFit
+from render_fit.observations.observation import Observation
 
 FOUND = [False, True, False, False, False, True, True, False]
 
@@ -64,3 +66,15 @@ def test_photos_without_the_person_are_zeros(made):
     missing = ~np.array(FOUND)
     assert not photos.poses[missing].any() and not photos.trans[missing].any() and not photos.joints[missing].any()
     assert photos.trans[~missing, 2].min() > 2
+
+
+def test_colours_are_gathered_inside_of_what_was_observed(made):
+    _, _, fit = made
+    mask = (torch.rand(480, 360, generator=torch.Generator().manual_seed(0)) > 0.5).float()
+    valid = torch.ones(480, 360, dtype=torch.bool)
+    valid[:100] = False
+    image = torch.zeros(3, 480, 360)
+    seen = replace(Observation.of(image, mask=mask), valid=valid)
+    frames = list(_coloured(fit, lambda index: image, lambda index: seen))
+    assert len(frames) == sum(FOUND)
+    assert all(torch.equal(frame.mask, mask * valid) for frame in frames)
