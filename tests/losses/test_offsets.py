@@ -1,5 +1,7 @@
 """Terms on clothing: values by hand on the open body's surface."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -63,6 +65,35 @@ def test_clothing_by_hand():
     # averaged over area; over vertices it is less, since those lie densest on hands and face, which stay still.
     assert one.item() == pytest.approx(0.5, abs=0.05)
     assert 4.0 < other.item() < 10.5
+
+
+def test_learned_clothing_is_a_gaussian_about_the_mean():
+    """In place of N(0, sigma²) and of the outward bound; inward displacements cost as before."""
+    basis = clothing_basis(open_body())
+    mean = torch.zeros(1, 48)
+    mean[0, 0] = 8.0  # beyond the bound
+    precision = torch.diag(torch.arange(1.0, 49.0))[None]
+    known = replace(targets(), clothing_mean=mean, clothing_precision=precision)
+    term = ClothingCoefficients(inward=0.0, beyond=100.0, widening=2.0)
+    away = torch.zeros(1, 48)
+    away[0, 3] = 1.0
+    for coefficients, expected in ((mean, 0.0), (mean + away, 0.25 * 4)):
+        state = worn(basis(coefficients), coefficients)
+        assert term(state).item() > 10.0
+        state.targets = known
+        assert term(state).item() == pytest.approx(expected, abs=1e-6)
+        torch.testing.assert_close(term.clothing_curvature(state, basis.directions), 0.5 * precision)
+    inside = worn(basis(-mean), -mean)
+    inside.targets = known
+    assert ClothingCoefficients(inward=10.0)(inside) > 10.0 + ClothingCoefficients(inward=0.0)(inside)
+
+
+def test_free_offsets_are_counted_from_the_clothing_if_asked_for():
+    free, total = everywhere(0.0, 0.02, 0.0), everywhere(0.0, 0.04, 0.0)
+    state = worn(total)
+    state.free_offsets = free
+    assert OffsetSize()(state).item() == pytest.approx(4.0)
+    assert OffsetSize(from_clothing=True)(state).item() == pytest.approx(1.0)
 
 
 def test_inward_is_what_lies_inside_the_surface():
