@@ -17,6 +17,9 @@ from render_fit.losses.fit_state import FitState
 BOUND = 2.0
 """Outward bound of clothing offsets in units of the usual looseness of a part."""
 
+BOUND_OF_LEARNED = 3.0
+"""The same where the clothes that are seen tell how far they usually are from the body."""
+
 
 @dataclass(frozen=True)
 class ClothingCoefficients:
@@ -36,7 +39,7 @@ class ClothingCoefficients:
         (B,) ½ Σ (c / sigma)² + inward · mean over vertices of (inward displacement / sigma)² + beyond · the same of
         the displacement beyond the bound. If a Gaussian of the coefficients was learned of what is seen of the clothes
         (`FitTargets.clothing_mean`), half the squared Mahalanobis distance from its mean takes the place of the first
-        sum, and there is no outward bound.
+        sum, and the bound is `BOUND_OF_LEARNED` times the usual distance.
     """
 
     of_shape: ClassVar[bool] = True
@@ -55,8 +58,7 @@ class ClothingCoefficients:
         if state.parameters.offsets is None:
             return size
         inward_cm, beyond_cm = (100 * excess / self.sigma for excess in _excess(state))
-        beyond = self._beyond(state)
-        return size + self.inward * inward_cm.square().mean(dim=-1) + beyond * beyond_cm.square().mean(dim=-1)
+        return size + self.inward * inward_cm.square().mean(dim=-1) + self.beyond * beyond_cm.square().mean(dim=-1)
 
     def clothing_curvature(self, state: FitState, directions: Float[Tensor, "v 3 m"]) -> Float[Tensor, "b m m"]:
         """Second derivative in the coefficients; ``directions`` are the offsets' change per coefficient, metres."""
@@ -66,7 +68,7 @@ class ClothingCoefficients:
         normals = _normals(state.body.v_template, state.body.faces)
         slopes = (100 / self.sigma) * (directions * normals[..., None]).sum(dim=1)
         inward, beyond = ((excess != 0).to(slopes) for excess in _excess(state))
-        weights = self.inward * inward + self._beyond(state) * beyond
+        weights = self.inward * inward + self.beyond * beyond
         pulls = torch.stack([slopes.mT @ (row[:, None] * slopes) for row in weights])
         return own + 2 / len(slopes) * pulls
 
@@ -78,10 +80,6 @@ class ClothingCoefficients:
             own = torch.eye(state.clothing.shape[1]).to(state.clothing) / self.sigma**2
             return torch.zeros_like(own[:1]), own[None]
         return mean, precision / self.widening
-
-    def _beyond(self, state: FitState) -> float:
-        """Weight of displacements beyond the outward bound."""
-        return self.beyond if state.targets.clothing_mean is None else 0.0
 
 
 @dataclass(frozen=True)
@@ -144,7 +142,8 @@ class OffsetSymmetry:
 def _excess(state: FitState) -> tuple[Float[Tensor, "b v"], Float[Tensor, "b v"]]:
     """Displacement along the normal into the body (negative), and beyond the outward bound, metres."""
     along_normal = (_offsets(state) * _normals(state.body.v_template, state.body.faces)).sum(dim=-1)
-    bound = BOUND * PART_LOOSENESS_M.to(along_normal)[state.body.vertex_parts]
+    usual_m = PART_LOOSENESS_M.to(along_normal)[state.body.vertex_parts]
+    bound = (BOUND if state.targets.clothing_mean is None else BOUND_OF_LEARNED) * usual_m
     return along_normal.clamp(max=0), (along_normal - bound).clamp(min=0)
 
 

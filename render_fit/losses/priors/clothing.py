@@ -82,8 +82,12 @@ class ClothingPrior:
             arrays = {name: torch.from_numpy(data[name]) for name in data.files if data[name].dtype.kind in "fi"}
         names = sorted({name.partition(".")[0] for name in arrays if "." in name})
         members = [field.name for field in fields(GaussianOfLabels)]
-        by_space = {name: GaussianOfLabels(*(arrays[f"{name}.{member}"].float() for member in members)) for name in names}
-        return ClothingPrior(by_space, int(arrays["n_vertices"]), arrays["vertices"].long(), arrays["functions"].float())
+        by_space = {
+            name: GaussianOfLabels(*(arrays[f"{name}.{member}"].float() for member in members)) for name in names
+        }
+        return ClothingPrior(
+            by_space, int(arrays["n_vertices"]), arrays["vertices"].long(), arrays["functions"].float()
+        )
 
     def of_body(self, body: Body) -> ClothingPrior | None:
         """The same Gaussians of the coefficients of a body's basis; None if they mean something else there.

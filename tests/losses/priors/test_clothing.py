@@ -93,7 +93,9 @@ def test_it_holds_for_a_basis_with_other_signs_and_mixed_functions(prior):
     )
     back = mixed.of_body(open_body())
     assert back is not None
-    for found, expected in zip(back.given(ATR, shares(**SKIRT), None), prior.given(ATR, shares(**SKIRT), None), strict=True):
+    for found, expected in zip(
+        back.given(ATR, shares(**SKIRT), None), prior.given(ATR, shares(**SKIRT), None), strict=True
+    ):
         torch.testing.assert_close(found, expected, rtol=1e-2, atol=1e-2 * float(expected.abs().max()))
 
 
