@@ -13,6 +13,8 @@ from PIL import Image
 
 import render_fit as rf
 from render_fit.core.registry import Registry
+from render_fit.fitting.person import fit_person
+from render_fit.fitting.resolve import resolve
 from render_fit.observations import OBSERVERS
 from render_fit.renderers import RENDERERS
 from render_fit.synthesis import everyday_pose, synthetic_scene
@@ -62,7 +64,7 @@ def spine(result: rf.FitResult) -> float:
 
 
 def test_the_examples_run(tmp_path):
-    assert len(EXAMPLES) == 14 and EXAMPLES[0].count('"hybrid"') == 1
+    assert len(EXAMPLES) == 15 and EXAMPLES[0].count('"hybrid"') == 1
     namespace = {"__name__": "example"}
     for code in EXAMPLES:
         code = code.replace('"hybrid"', repr(str(write_recipe(tmp_path))))
@@ -115,6 +117,21 @@ def test_registered_body_renderer_solver_and_regressor_stand_in_a_recipe(install
     with pytest.raises(ValueError, match="solver 'descent' has no option 'stepp'; known: step"):
         data["stages"][0]["solver"]["options"] = {"stepp": 1}
         rf.Recipe.model_validate(data)
+
+
+def test_a_registered_term_between_images_joins_them(installed):
+    data = yaml.safe_load(QUICK_RECIPE)
+    data["stages"][-1]["free"] = ["orient", "position", "pose", "betas"]
+
+    def spread(weight: float) -> float:
+        between = {"still_head": {"weight": weight}} if weight else {}
+        resolved = resolve(rf.Recipe.model_validate({**data, "between": between}))
+        fit = fit_person([person("walking"), person("waving")], resolved)
+        heads = torch.cat([one.parameters.pose[:, 15] for one in fit.results if one is not None])
+        assert len(heads) == 2
+        return float((heads - heads.mean(dim=0)).square().sum())
+
+    assert spread(1e4) < 0.2 * spread(0.0)
 
 
 def test_a_registered_observer_observes(installed, photo):

@@ -20,7 +20,8 @@ from render_fit.renderers.image_jacobian import Motion
 class ClothedSilhouette:
     """Negative log-likelihood of the mask, if clothes, hair and carried things stand off the body by unknown amounts.
 
-    A rendered pixel outside of the mask contradicts it: nothing explains it but the mask's own error. A pixel of the
+    A rendered pixel outside of the mask contradicts it: nothing explains it but the mask's own error, or far from the
+    mask something that hides the person. A pixel of the
     mask outside of the body is explained by clothes, the worse the thicker they are, up to a limit: a coat that hangs
     15 cm away says as little about the body as one at 8 cm. The cost of a gap t between outline and body is
     ∫₀ᵗ (1 + (u / loose_m)²)⁻² du / (tight_m · correlation_m) per metre of outline, which grows like t / tight_m for
@@ -43,6 +44,8 @@ class ClothedSilhouette:
         by_label: Whether ℓ is used; without it, tight_m and loose_m hold everywhere.
         learned_m: Usual distance of the mask's outline from clothes with a learned prior, metres; 0: it makes no
             difference.
+        occluded_m: Distance outside of the mask from which on a pixel of the body is rather hidden by something in
+            front of the person than an error, metres; 0: never.
 
     Returns:
         (B,) nats.
@@ -62,6 +65,7 @@ class ClothedSilhouette:
     body_correlation_m: float = 0.03
     by_label: bool = True
     learned_m: float = 0.0
+    occluded_m: float = 0.0
 
     def __call__(self, state: FitState) -> Float[Tensor, "b"]:
         difference = state.render("silhouette") - state.targets.seen_mask
@@ -76,10 +80,20 @@ class ClothedSilhouette:
         gap = targets.depth_in_mask_px * size_m / loose_m
         inside = (1 + gap.square()).reciprocal().square() / tight_m
         mask = targets.seen_mask
+        if self.occluded_m > 0:
+            outside = outside * self._unoccluded(targets.distance_to_mask_px * size_m)
         density = mask * inside + (1 - mask) * outside
         of_body = self.by_label and targets.part_space is not None and targets.part_space.is_of_body
         correlation_m = self.body_correlation_m if of_body else self.correlation_m
         return targets.valid_float * density * size_m.square() / correlation_m
+
+    def _unoccluded(self, away_m: Float[Tensor, "b h w"]) -> Float[Tensor, "b h w"]:
+        """Weight of a pixel as evidence that the body is not there, by its distance from the mask, metres.
+
+        A mask's outline is wrong by millimetres. Where keypoints and priors want the body centimetres outside of it, a
+        bag, a table or somebody else hides it. The weight is that of Geman & McClure's estimator.
+        """
+        return (1 + (away_m / self.occluded_m).square()).reciprocal().square()
 
     def _law(self, targets: FitTargets) -> tuple[Tensor | float, Tensor | float, Tensor | float]:
         """tight_m, loose_m, and the cost of a pixel outside of the mask, 1 / m, for every pixel or for all."""

@@ -72,6 +72,16 @@ def test_learned_clothes_leave_bags_out() -> None:
     assert ClothedSilhouette(learned_m=0.02)(state).item() == 0.0
 
 
+@pytest.mark.parametrize("beyond_px", [1, 4, 15])
+def test_a_body_far_outside_of_the_mask_is_rather_hidden_than_wrong(beyond_px: int) -> None:
+    term = ClothedSilhouette(occluded_m=0.05)
+    law, _ = quad(lambda u: (1 + (u / term.occluded_m) ** 2) ** -2 / term.outside_m, 0, beyond_px * SIZE_M)
+    expected = law * 64 * SIZE_M / term.correlation_m
+    # the centre of the first pixel outside is a pixel away from that of the last one inside
+    assert cost(term, *reversed(strip(beyond_px))) == pytest.approx(expected, rel=0.15)
+    assert cost(term, *strip(beyond_px)) == cost(ClothedSilhouette(), *strip(beyond_px))
+
+
 def test_pixels_that_are_not_valid_do_not_count() -> None:
     mask, body = strip(4)
     valid = torch.ones_like(mask, dtype=torch.bool)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import numpy as np
 
 from render_fit.evaluation.experiments.images_of_one import PosedPerson, posed_people, unrelated_images
@@ -56,7 +58,9 @@ def measurement_intervals(config: ExperimentConfig) -> ExperimentResult:
 def _person(person: PosedPerson, config: ExperimentConfig) -> Metrics:
     components = load_components(config)
     body = components.body
-    images = list(unrelated_images(body, person, changing=False))[: max(photos for photos, _, _ in GIVEN.values())]
+    images = list(
+        islice(unrelated_images(body, person, changing=False), max(photos for photos, _, _ in GIVEN.values()))
+    )
     observed = [one.observation(body) for one in images]
     true = {name: float(value[0]) for name, value in measure(body, images[0].parameters.betas, MEASURED).items()}
     density = 1 + DENSITY_SIGMA_KG_M3 / DENSITY_KG_M3 * float(np.random.default_rng(person.seed).standard_normal())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -47,7 +49,7 @@ def _person(person: PosedPerson, config: ExperimentConfig) -> Metrics:
     body = components.body
     values: Row = {"number": person.number}
     for seen in SEEN:
-        images = list(unrelated_images(body, person, changing=seen == "changing"))
+        images = list(islice(unrelated_images(body, person, changing=seen == "changing"), max(COUNTS)))
         true = images[0].parameters.betas
         observed = [one.observation(body, clothed=seen != "unclothed") for one in images]
         alone = [fit_person([one], components.resolved, clothing="none", seed=config.seed).betas for one in observed]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import torch
@@ -64,7 +65,7 @@ def _person(person: PosedPerson, config: ExperimentConfig) -> Metrics:
     body = components.body
     values: Row = {"number": person.number}
     for seen in SEEN:
-        images = list(turning_images(body, person, tight=seen == "tight"))
+        images = list(islice(turning_images(body, person, tight=seen == "tight"), max(COUNTS)))
         observed = [_exact(one, body) if seen == "tight" else one.observation(body, space=ATR) for one in images]
         outer_true = _outer_at_rest(images[0], body)
         rest_true = body.rest_vertices(images[0].parameters.betas)
