@@ -1,10 +1,10 @@
 """Fits the shipped prior of the smooth clothing coefficients to synthetic people.
 
-    python scripts/fit_clothing_prior.py [--people 600] [--out render_fit/losses/priors/assets]
+    python scripts/fit_clothing_prior.py [--people 150] [--out render_fit/losses/priors/assets]
 
 Each person is dressed at rest, and the coefficients are those whose surface is nearest to the outer one; bags are left
 out. Then the person is dressed in an everyday pose and seen from four sides, for the shares of labels in each view.
-Writes clothing.npz. Nothing but the wardrobe of `synthesis.garments` and the open body enters it. About two seconds a
+Writes clothing.npz. Nothing but the wardrobe of `synthesis.garments` and the open body enters it. About a second a
 person.
 """
 
@@ -25,7 +25,7 @@ from render_fit.bodies.clothing import UNIT_M, fixed_vertices
 from render_fit.bodies.mesh_operators import vertex_normals
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.core.parts import ATR, LIP, PartSpace
-from render_fit.evaluation.surfaces import outer_points
+from render_fit.evaluation.surfaces import outer_points, outer_samples
 from render_fit.losses.priors.clothing import NO_LABELS, basis_functions, label_shares
 from render_fit.synthesis.garments.dressing import DressedPerson, dress
 from render_fit.synthesis.garments.wardrobe import Clothes, sample_clothes
@@ -38,6 +38,7 @@ POSES = ("standing", "a_pose", "attention", "relaxed_weight_on_one_leg", "walkin
 FIRST_SEED = 10_000  # far from the seeds of the experiments' people
 TIGHT_SHARE = 0.15  # of people who wear nothing wide, who are rare in the wardrobe
 VIEWS = 4
+FOCAL_PX = 160 * 4 / 2.4  # 2.4 m, 4 m away, fill a view
 ROBUST_M = 0.01  # distances beyond this count linearly
 NEAREST_RIDGE = 2e-6  # of the coefficients of one person, so that what no point tells stays small
 RIDGE = 100.0  # of the regression, in people: chosen by cross-validation
@@ -66,12 +67,13 @@ def nearest_coefficients(
         faces: (G, 3) its faces.
     """
     normals = vertex_normals(body.v_template, body.faces).double().numpy()
+    bare_faces = body.faces.numpy()
     goal = outer_points(vertices, faces)
     goal_tree = KDTree(goal)
     found = np.zeros(functions.shape[1])
     for _ in range(8):
         worn = rest + normals * (functions @ found)[:, None]
-        seen = np.unique(KDTree(worn).query(outer_points(worn, body.faces.numpy()))[1])
+        seen = np.unique(bare_faces[np.unique(outer_samples(worn, bare_faces)[1])])
         there, near = KDTree(worn[seen]).query(goal)
         back, nearest = goal_tree.query(worn[seen])
         at = np.concatenate([seen[near], seen])
@@ -97,9 +99,13 @@ def example(body: Body, functions: np.ndarray, seed: int) -> Example:
 
     outer = dressed(torch.zeros(24, 3)).layers
     coefficients = nearest_coefficients(
-        body, functions, body.rest_vertices(betas)[0].double().numpy(), outer.vertices_camera, outer.faces
+        body,
+        functions,
+        body.rest_vertices(betas)[0].double().numpy(),
+        outer.vertices_camera.astype(np.float64),
+        outer.faces,
     )
-    posed = dressed(everyday_pose(str(rng.choice(POSES))))
+    posed = dressed(everyday_pose(POSES[rng.integers(len(POSES))]))
     return Example(coefficients, shares_from_around(posed, rng.uniform(0, 2 * np.pi)))
 
 
@@ -107,7 +113,7 @@ def shares_from_around(person: DressedPerson, first_yaw: float) -> dict[str, np.
     """Shares of labels in views from all sides, (VIEWS, L) by label space."""
     vertices = person.layers.vertices_camera.astype(np.float64)
     vertices = vertices - 0.5 * (vertices.min(axis=0) + vertices.max(axis=0))
-    K = np.array([[260.0, 0, 60], [0, 260.0, 80], [0, 0, 1]])
+    K = np.array([[FOCAL_PX, 0, 60], [0, FOCAL_PX, 80], [0, 0, 1]])
     found: dict[str, list[np.ndarray]] = {space.name: [] for space in SPACES}
     for yaw in first_yaw + np.arange(VIEWS) * (2 * np.pi / VIEWS):
         cosine, sine = np.cos(yaw), np.sin(yaw)
@@ -166,7 +172,7 @@ def fit(examples: list[Example], rng: np.random.Generator) -> dict[str, np.ndarr
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--people", type=int, default=600)
+    parser.add_argument("--people", type=int, default=150)
     parser.add_argument("--out", type=Path, default=Path("render_fit/losses/priors/assets"))
     arguments = parser.parse_args()
     body = open_body()
