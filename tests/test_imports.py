@@ -31,7 +31,7 @@ RANK = {component: rank for rank, layer in enumerate(LAYERS) for component in la
 # scenes must not come from those renderers.
 NEVER = {
     ("render_fit", "synthesis", file): "renderers"
-    for file in ("__init__", "independent_rasterizer", "annotations", "scene", "clothed_people")
+    for file in ("__init__", "independent_rasterizer", "annotations", "scene", "clothed_people", "moving_people")
 }
 
 

@@ -47,7 +47,8 @@ def export(
     image: Annotated[
         Path | None,
         typer.Option(
-            help="For --colours photo: the photo, or the folder of the images. Default: those of the fit.",
+            help="For --colours photo: the photo, or the folder of the images. Default: the colours that fit-person "
+            "wrote, or else the images of the fit.",
             show_default=False,
         ),
     ] = None,
@@ -110,7 +111,7 @@ def export(
     written = write_animation_files(
         saved, model, files,
         fps=fps, ground=ground, correctives=correctives, four_joints=four_joints,
-        colours=shades, lit=colours != "photo", frame=frame,
+        colours=shades, frame=frame,
     )  # fmt: skip
     for one in written:
         print(f"{one.path}: {one.content}")

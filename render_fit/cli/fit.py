@@ -39,8 +39,9 @@ def fit(photos: PhotoOptions, out: Out = Path("out")) -> None:
 
       render-fit fit photos/ --out out --shard 3/8   [dim]# one of eight machines; then render-fit summary out[/dim]
 
-    Each person gets OUT/<photo>/ with params.npz (SMPL's poses, betas, trans; camera), meshes in camera coordinates,
-    overlay.png, side.png and report.json. Several photos also get summary.csv and index.html.
+    Each person gets OUT/<photo>/ with params.npz (SMPL's poses, betas, trans; camera; covariances of shape and joints),
+    meshes in camera coordinates, overlay.png, side.png and report.json. Several photos also get summary.csv and
+    index.html.
 
     Exit code: 0 if every photo was fitted, 1 if some failed, 2 for a mistake in the arguments, 130 after Ctrl-C.
     """

@@ -51,9 +51,9 @@ def fit_person(
       render-fit fit-person walk.mp4 --every 2 --end 0:10 --static-camera --out walk
 
     OUT gets params.npz (poses, trans, K of each image; betas and offsets of the person), body.obj and clothed.obj at
-    rest, turntable.gif, images.jpg, frames/<image>/overlay.png and report.json; of a video also overlay.mp4. Images in
-    which the person is not found, or that show somebody else, are left out; the report says so. people.jpg shows who
-    was chosen among several people; --person 1, 2, … chooses another one.
+    rest with the colours of the images, turntable.gif, images.jpg, frames/<image>/overlay.png and report.json; of a
+    video also overlay.mp4. Images in which the person is not found, or that show somebody else, are left out; the
+    report says so. people.jpg shows who was chosen among several people; --person 1, 2, … chooses another one.
 
     Exit code: 0 if the person was found, 2 for a mistake in the arguments, 130 after Ctrl-C.
     """

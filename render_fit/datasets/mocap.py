@@ -33,6 +33,7 @@ unnamed footballers of the expmap file (subjects 10 and 11 in CMU's football tak
 UPRIGHT_DEG = 30.0  # poses with the trunk closer to the vertical determine a subject's straight knee
 SAME_POSE_M = 0.03  # two poses of a split with a smaller RMS joint distance count as one
 WALKING_SHARE = 0.25  # largest share of walking poses in a split
+FPS = 10.0  # frames a second of the files: every twelfth of CMU's recordings
 
 # The expmap file's walking clips are takes of the BVH file shifted by one frame (most joints agree to a degree). Their
 # subjects, in the order of the clips' numbers from 13:
@@ -88,20 +89,9 @@ def load_poses(shared_data_folder: Path, split: Split = "all") -> MocapPoses:
     """
     if split not in ("train", "held_out", "all"):
         raise ValueError(f"split: expected 'train', 'held_out' or 'all', got {split!r}")
-    folder = Path(shared_data_folder)
-    bones = read_json(folder / "smpl_rest_bones.json")
-    offsets, parents = np.array(bones["offsets_m"]), bones["parents"]
-    pose, subject, clip, source = [], [], [], []
-    for name in FILES:
-        motion = read_source(folder / "mocap" / name)
-        good = usable_frames(motion)
-        pose.append(_remove_heading(retarget(motion.rotations[good], offsets, parents), motion, good))
-        clip += [motion.clip_names[c] for c in motion.clip[good]]
-        source += [motion.file] * int(good.sum())
-    subject = [_subject(c) for c in clip]
-    every = np.concatenate(pose)
-    upright = np.degrees(trunk_tilt(joint_positions(every, offsets, parents))) < UPRIGHT_DEG
-    every = calibrate_knees(every, subject, upright)
+    recorded = _read_all(Path(shared_data_folder))
+    every, subject, clip, source = recorded.pose, recorded.subject, recorded.clip, recorded.source
+    offsets, parents = recorded.offsets_m, recorded.parents
     held_out = np.isin(subject, HELD_OUT_SUBJECTS)
     walking = np.array([_is_walking(c) for c in clip])
     positions = joint_positions(every, offsets, parents)
@@ -121,6 +111,76 @@ def load_poses(shared_data_folder: Path, split: Split = "all") -> MocapPoses:
         source=tuple(source[i] for i in chosen),
         activity=classify(positions[chosen]),
     )
+
+
+@dataclass(frozen=True)
+class MocapMotion:
+    """One clip, in the order of time.
+
+    Attributes:
+        pose: (n, 24, 3) local axis-angle, radians; that of the pelvis is in a world with y up. Hands are zero.
+        seconds: (n,) time of each frame; frames with defects are left out.
+        subject: CMU's number.
+    """
+
+    pose: Float[np.ndarray, "n 24 3"]
+    seconds: Float[np.ndarray, "n"]
+    subject: str
+
+
+def load_motion(shared_data_folder: Path, clip: str) -> MocapMotion:
+    """Loads one clip of the AMC or BVH files, with heading and with times. Positions were not recorded.
+
+    Args:
+        shared_data_folder: Folder with `mocap/` and `smpl_rest_bones.json`.
+        clip: Name of the clip, such as ``"07_01"``.
+
+    Raises:
+        InputError: if a file is missing or damaged.
+        ValueError: if there is no such clip.
+    """
+    recorded = _read_all(Path(shared_data_folder))
+    rows = np.array([i for i, name in enumerate(recorded.clip) if name == clip])
+    if not len(rows) or "/" in clip:
+        raise ValueError(f"clip {clip!r}: not in the AMC and BVH files")
+    rows = rows[np.asarray(recorded.source)[rows] == recorded.source[rows[0]]]  # a take may be in two files
+    pose = recorded.pose[rows].copy()
+    pose[:, 0] = recorded.pelvis_in_world[rows]
+    return MocapMotion(pose, (recorded.frame[rows] - recorded.frame[rows[0]]) / FPS, recorded.subject[rows[0]])
+
+
+@dataclass(frozen=True)
+class _Recorded:
+    """All frames without defects, of all files, on SMPL's skeleton, with calibrated knees."""
+
+    pose: Float[np.ndarray, "n 24 3"]
+    pelvis_in_world: Float[np.ndarray, "n 3"]
+    frame: Int[np.ndarray, "n"]
+    subject: list[str]
+    clip: list[str]
+    source: list[str]
+    offsets_m: Float[np.ndarray, "24 3"]
+    parents: list[int]
+
+
+def _read_all(folder: Path) -> _Recorded:
+    bones = read_json(folder / "smpl_rest_bones.json")
+    offsets, parents = np.array(bones["offsets_m"]), bones["parents"]
+    pose, pelvis, frame, clip, source = [], [], [], [], []
+    for name in FILES:
+        motion = read_source(folder / "mocap" / name)
+        good = usable_frames(motion)
+        retargeted = retarget(motion.rotations[good], offsets, parents)
+        pose.append(_remove_heading(retargeted, motion, good))
+        pelvis.append(retargeted[:, 0])
+        frame.append(np.flatnonzero(good))
+        clip += [motion.clip_names[c] for c in motion.clip[good]]
+        source += [motion.file] * int(good.sum())
+    subject = [_subject(c) for c in clip]
+    every = np.concatenate(pose)
+    upright = np.degrees(trunk_tilt(joint_positions(every, offsets, parents))) < UPRIGHT_DEG
+    every = calibrate_knees(every, subject, upright)
+    return _Recorded(every, np.concatenate(pelvis), np.concatenate(frame), subject, clip, source, offsets, parents)
 
 
 def usable_frames(motion: SourceMotion) -> Bool[np.ndarray, "n"]:

@@ -23,6 +23,7 @@ from render_fit.export.motion import Motion, frames_found, motion_of
 from render_fit.export.parameters import SavedFit
 from render_fit.export.skin_weights import INFLUENCES, first_set_error_m
 from render_fit.export.skinned_glb import mesh_motions, skinned_glb
+from render_fit.export.surface_colours import SurfaceColours
 
 MESHES = (".obj", ".ply")
 """Files of one frame."""
@@ -52,8 +53,7 @@ def write_animation_files(
     ground: bool = False,
     correctives: bool = True,
     four_joints: bool = False,
-    colours: UInt8[np.ndarray, "v 3"] | None = None,
-    lit: bool = True,
+    colours: UInt8[np.ndarray, "v 3"] | SurfaceColours | None = None,
     frame: int = 0,
 ) -> list[AnimationFile]:
     """Writes a saved fit as ``.glb`` (skinned, animated), ``.bvh``, ``.npz`` (AMASS), ``.obj``, ``.ply``.
@@ -67,8 +67,8 @@ def write_animation_files(
             origin; else the camera is at the origin. Meshes of one frame stay in camera coordinates.
         correctives: Whether a ``.glb`` has morph targets for the body's pose correctives.
         four_joints: Whether a ``.glb`` has only four joints for each vertex, and morph targets for what the others do.
-        colours: (V, 3) sRGB 0–255 of the vertices of ``.glb``, ``.obj`` and ``.ply``.
-        lit: Whether programs light a ``.glb``; colours of photos contain the light already.
+        colours: (V, 3) sRGB 0–255 of the vertices of ``.glb``, ``.obj`` and ``.ply``; or those of photos, which a
+            ``.glb`` has as a texture that is not lit, and the others at their vertices.
         frame: Frame of ``.obj`` and ``.ply``, counted from 0.
 
     Returns:
@@ -90,9 +90,7 @@ def write_animation_files(
     for file in files:
         kind = file.suffix.lower()
         if kind == ".glb":
-            losses = _write_glb(
-                file, motion, correctives=correctives, four_joints=four_joints, colours=colours, lit=lit
-            )
+            losses = _write_glb(file, motion, correctives=correctives, four_joints=four_joints, colours=colours)
         elif kind == ".bvh":
             write_bytes(file, bvh(motion).encode())
             losses = ()
@@ -101,7 +99,8 @@ def write_animation_files(
         else:
             with torch.no_grad():
                 vertices = body(saved.parameters()[frame]).vertices[0]
-            write_mesh(file, vertices.numpy(), body.faces.numpy(), vertex_colours=colours)
+            shades = colours.vertices if isinstance(colours, SurfaceColours) else colours
+            write_mesh(file, vertices.numpy(), body.faces.numpy(), vertex_colours=shades)
             losses = ()
         if kind in MESHES:
             written.append(AnimationFile(file, f"{ANIMATION_KINDS[kind]}, frame {frame}"))
@@ -116,8 +115,7 @@ def _write_glb(
     *,
     correctives: bool,
     four_joints: bool,
-    colours: UInt8[np.ndarray, "v 3"] | None,
-    lit: bool,
+    colours: UInt8[np.ndarray, "v 3"] | SurfaceColours | None,
 ) -> tuple[str, ...]:
     """Writes a GLB; what is not in it, and what is in it in another way."""
     targets: dict[str, MorphTargets] = {}
@@ -148,7 +146,7 @@ def _write_glb(
             f"up to {most} joints move a vertex; programs that read {INFLUENCES} (three.js) are up to "
             f"{1000 * first_set_error_m(motion):.1f} mm off: --four-joints is for those"
         )
-    write_bytes(file, skinned_glb(motion, targets, four_joints=four_joints, colours=colours, lit=lit))
+    write_bytes(file, skinned_glb(motion, targets, four_joints=four_joints, colours=colours))
     return tuple(losses)
 
 

@@ -61,7 +61,10 @@ def write_fit(
     faces, face_parts = result.faces.cpu(), result.face_parts.cpu()
     camera = result.camera if file_size is None else result.camera.resize(*file_size)
     with folder_written_whole(path, last=REPORT, owned=OWNED) as folder:
-        saved = saved_fit(result.parameters, result.output.joints, camera, result.body_name)
+        saved = saved_fit(
+            result.parameters, result.output.joints, camera, result.body_name,
+            result.betas_covariance, result.joints_covariance,
+        )  # fmt: skip
         write_params(folder / "params.npz", saved)
         for file_type in save:
             if file_type in MESH_FORMATS:

@@ -22,6 +22,7 @@ ELEMENT_ARRAY_BUFFER = 34963
 _COMPONENTS = {"uint8": 5121, "uint16": 5123, "uint32": 5125, "float32": 5126}
 _TYPES = {(): "SCALAR", (2,): "VEC2", (3,): "VEC3", (4,): "VEC4", (4, 4): "MAT4"}
 _ALIGNMENT = 4
+_LINEAR, _MIPMAPS, _CLAMPED = 9729, 9987, 33071
 
 
 class GltfBuilder:
@@ -91,9 +92,23 @@ class GltfBuilder:
         sparse = {"count": len(rows), "indices": indices, "values": values}
         return self.add("accessors", **_described(array, bounds=True), sparse=sparse)
 
-    def _view(self, array: np.ndarray, target: int | None) -> int:
+    def texture(self, png: bytes, name: str) -> int:
+        """Appends an image as a texture, linear between texels, that ends at its border.
+
+        Args:
+            png: Content of a PNG file.
+            name: Name of the image.
+
+        Returns:
+            Index of the texture.
+        """
+        image = self.add("images", name=name, mimeType="image/png", bufferView=self._view(png, None))
+        sampler = self.add("samplers", magFilter=_LINEAR, minFilter=_MIPMAPS, wrapS=_CLAMPED, wrapT=_CLAMPED)
+        return self.add("textures", source=image, sampler=sampler)
+
+    def _view(self, array: np.ndarray | bytes, target: int | None) -> int:
         """Appends bytes to the buffer, and a view of them."""
-        content = array.tobytes()
+        content = array if isinstance(array, bytes) else array.tobytes()
         self._buffer += bytes(-len(self._buffer) % _ALIGNMENT)
         start = len(self._buffer)
         self._buffer += content

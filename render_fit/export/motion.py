@@ -14,6 +14,7 @@ from render_fit.bodies import Body, BodyParameters
 from render_fit.core.errors import InputError
 from render_fit.core.plausibility import check_fps
 from render_fit.core.rotations import roma
+from render_fit.export.gaps import bridged
 from render_fit.export.parameters import SavedFit
 
 DEFAULT_FPS = 30.0
@@ -127,7 +128,7 @@ def motion_of(saved: SavedFit, body: Body, fps: float | None = None) -> Motion:
     if not found.any():
         raise InputError("the fit has nobody: no person was found in its images")
     parameters = saved.parameters()
-    parameters = parameters[torch.from_numpy(found.nonzero()[0])] if known is None else _bridged(parameters, found)
+    parameters = parameters[torch.from_numpy(found.nonzero()[0])] if known is None else bridged(parameters, found)
     return Motion(body, parameters, rate).turned(CAMERA_TO_Y_UP)
 
 
@@ -135,22 +136,6 @@ def frames_found(saved: SavedFit) -> Bool[np.ndarray, "n"]:
     """(N,) whether a frame shows the person; what a fit holds of the others is made up."""
     found = getattr(saved, "found", None)
     return np.ones(len(saved.poses), dtype=bool) if found is None else np.asarray(found, dtype=bool)
-
-
-def _bridged(parameters: BodyParameters, found: Bool[np.ndarray, "n"]) -> BodyParameters:
-    """Replaces the frames that were not found: between others by even rotation and motion, else by the nearest."""
-    frames = np.arange(len(found))
-    known = frames[found]
-    after = known[np.searchsorted(known, frames).clip(max=len(known) - 1)]
-    before = known[(np.searchsorted(known, frames, side="right") - 1).clip(min=0)]
-    share = torch.from_numpy((frames - before) / np.maximum(after - before, 1)).float()[:, None]
-    first, last = parameters[torch.from_numpy(before)], parameters[torch.from_numpy(after)]
-    turns = roma.rotmat_to_rotvec(first.rotations.mT @ last.rotations)
-    return replace(
-        parameters,
-        rotations=first.rotations @ roma.rotvec_to_rotmat(share[..., None] * turns),
-        transl=torch.lerp(first.transl, last.transl, share),
-    )
 
 
 def as_array(tensor: Tensor) -> Float[np.ndarray, "..."]:

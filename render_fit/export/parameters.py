@@ -31,6 +31,7 @@ SHAPES = {
     "K": (3, 3),
     "offsets": (None, 3),
     "betas_covariance": ("b", "b"),
+    "joints_covariance": ("n", "j", 3, 3),
 }
 """Arrays of numbers in ``params.npz``, and their shapes; None: any length."""
 
@@ -52,6 +53,8 @@ class SavedFit:
         body: Name of the body, or the path that it was loaded from.
         offsets: (V, 3) metres, added to the rest-pose vertices before posing (SMPL+D); None without clothing.
         betas_covariance: (B, B) covariance of the shape; None where it was not estimated.
+        joints_covariance: (N, J, 3, 3) covariance of the pelvis in camera coordinates, and of each other joint's
+            position relative to the pelvis, in the axes of the camera; squared metres. None where it was not estimated.
         image_names: (N,) names of the images, for a person in several; so are the next ones.
         image_sizes: (N, 2) height and width of each, pixels.
         found: (N,) whether the person was found in each; what the others contain is made up.
@@ -67,6 +70,7 @@ class SavedFit:
     body: str
     offsets: Float[np.ndarray, "v 3"] | None = None
     betas_covariance: Float[np.ndarray, "s s"] | None = None
+    joints_covariance: Float[np.ndarray, "n j 3 3"] | None = None
     image_names: Shaped[np.ndarray, "n"] | None = None
     image_sizes: Int[np.ndarray, "n 2"] | None = None
     found: Bool[np.ndarray, "n"] | None = None
@@ -85,7 +89,22 @@ class SavedFit:
             body=self.body,
             offsets=self.offsets,
             betas_covariance=self.betas_covariance,
+            joints_covariance=None if self.joints_covariance is None else self.joints_covariance[index : index + 1],
         )
+
+    def index_of(self, name: str | None, path: Path | str) -> int:
+        """Place of an image of a person in several; of the first one with the person if None.
+
+        Raises:
+            InputError: if there is no image of that name, or the person was not found in it.
+        """
+        names = [] if self.image_names is None else [str(one) for one in self.image_names]
+        found = [one for index, one in enumerate(names) if self.found is None or self.found[index]]
+        chosen = found[0] if name is None and found else name
+        if chosen not in found:
+            shown = ", ".join(found[:8]) + (", …" if len(found) > 8 else "")
+            raise InputError(f"{path}: no image {chosen!r} with the person; there are {shown or 'none'}")
+        return names.index(chosen)
 
     def parameters(self) -> BodyParameters:
         """Body parameters of N bodies."""
@@ -159,7 +178,8 @@ def _about_images(arrays: dict[str, np.ndarray], n: int) -> dict[str, Any]:
 def _check(arrays: dict[str, np.ndarray], path: Path) -> None:
     """Raises InputError if arrays of a file do not belong together, or are not finite."""
     n = len(arrays["poses"]) if arrays["poses"].ndim else 0
-    lengths = {"n": n, "b": arrays["betas"].size}
+    joints = arrays["joints"].shape[1] if arrays["joints"].ndim == 3 else 0
+    lengths = {"n": n, "b": arrays["betas"].size, "j": joints}
     for name, array in arrays.items():
         shape = [lengths.get(want, want) for want in SHAPES[name]]
         if name == "K" and array.ndim == 3:
@@ -176,7 +196,14 @@ def _check(arrays: dict[str, np.ndarray], path: Path) -> None:
         raise InputError(f"{path}: not the params.npz of a fit; poses has the shape {arrays['poses'].shape}")
 
 
-def saved_fit(parameters: BodyParameters, joints: torch.Tensor, camera: Camera, body: str) -> SavedFit:
+def saved_fit(
+    parameters: BodyParameters,
+    joints: torch.Tensor,
+    camera: Camera,
+    body: str,
+    betas_covariance: torch.Tensor | None = None,
+    joints_covariance: torch.Tensor | None = None,
+) -> SavedFit:
     """Converts parameters, joints and camera to the content of ``params.npz``.
 
     Args:
@@ -185,6 +212,8 @@ def saved_fit(parameters: BodyParameters, joints: torch.Tensor, camera: Camera, 
         joints: (N, J, 3) metres, camera coordinates.
         camera: Camera of the full image.
         body: Name of the body.
+        betas_covariance: (B, B), if it was estimated.
+        joints_covariance: (N, J, 3, 3) squared metres, if it was estimated.
 
     Returns:
         The values as numpy arrays, float32.
@@ -202,4 +231,6 @@ def saved_fit(parameters: BodyParameters, joints: torch.Tensor, camera: Camera, 
         image_size=(camera.height, camera.width),
         body=body,
         offsets=None if parameters.offsets is None else array(parameters.offsets[0]),
+        betas_covariance=None if betas_covariance is None else array(betas_covariance),
+        joints_covariance=None if joints_covariance is None else array(joints_covariance),
     )

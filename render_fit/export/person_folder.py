@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from PIL import Image
 from torch import Tensor
 
 from render_fit.bodies.body import Body
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.core.files import folder_written_whole, write_json
+from render_fit.core.text_files import read_json
 from render_fit.core.threads import one_torch_thread
 from render_fit.export.fit_folder import REPORT
+from render_fit.export.gaps import bridged
 from render_fit.export.meshes import write_mesh
 from render_fit.export.overlays import Pixels, contact_sheet, fitted, overlay, to_pixels, write_gif, write_image
 from render_fit.export.parameters import SavedFit, write_params
+from render_fit.export.photo_colours import photo_colours
+from render_fit.export.photo_samples import ColourFrame
+from render_fit.export.textured_obj import write_textured_obj
 from render_fit.export.video import write_video
 from render_fit.export.views import person_turns, side_view, turntable
 from render_fit.fitting.person import PersonFit
@@ -28,7 +33,7 @@ from render_fit.renderers.base import Renderer
 
 OWNED = (
     REPORT, "params.npz", "body.obj", "clothed.obj", "images.jpg", "people.jpg", "turntable.gif", "turntable.mp4",
-    "overlay.mp4",
+    "overlay.mp4", "body.mtl", "body.png", "clothed.mtl", "clothed.png",
 )  # fmt: skip
 """Every file that this package writes into the folder of a person, beside ``frames/``."""
 
@@ -40,6 +45,9 @@ MOST_SHOWN = 60
 
 TURNTABLE_FPS = 12
 """Frames a second of the turntable."""
+
+MOST_COLOURED = 32
+"""Images, evenly among all, that the colours are gathered from; their samples are in memory, 3 MB each."""
 
 
 @one_torch_thread()
@@ -94,13 +102,21 @@ def write_person(
         if progress is not None:
             progress(index + 1, len(names))
     rest, clothed = _at_rest(fit, body)
+    colours = photo_colours(body, _coloured(fit, photo), renderer)
     with folder_written_whole(path, last=REPORT, owned=OWNED) as folder:
         write_params(folder / "params.npz", saved_person(names, fit, body, file_sizes, fps))
-        write_mesh(folder / "body.obj", rest.numpy(), body.faces.numpy())
-        if clothed is not None:
+        outer = rest if clothed is None else clothed
+        if clothed is not None or colours is None:
+            write_mesh(folder / "body.obj", rest.numpy(), body.faces.numpy())
+        if colours is not None:
+            write_textured_obj(folder / f"{'body' if clothed is None else 'clothed'}.obj", outer.numpy(), colours)
+        elif clothed is not None:
             write_mesh(folder / "clothed.obj", clothed.numpy(), body.faces.numpy())
-        upright = (rest if clothed is None else clothed) * torch.tensor([1.0, -1.0, -1.0])  # y down, facing the camera
+        upright = outer * torch.tensor([1.0, -1.0, -1.0])  # y down, facing the camera
         around = turntable(upright, body.faces, renderer, face_parts=body.face_parts)
+        if colours is not None:
+            coloured = turntable(upright, body.faces, renderer, colours=colours)
+            around = [np.concatenate(pair, axis=1) for pair in zip(around, coloured, strict=True)]
         if fps is None:
             write_gif(folder / "turntable.gif", around)
         else:
@@ -111,6 +127,30 @@ def write_person(
         write_image(folder / "images.jpg", contact_sheet(sheet, height_px=SHEET_PX, columns=3))
         write_json(folder / REPORT, dict(report))
     return path
+
+
+def photo_of(path: Path, name: str) -> Path | None:
+    """File of an image, by the report in the person's folder; None if it says none, or the file is gone.
+
+    Raises:
+        InputError: if the report cannot be read.
+    """
+    if not (path / REPORT).is_file():
+        return None
+    content = read_json(path / REPORT, "the report of a fit")
+    paths = content.get("image_paths") if isinstance(content, dict) else None
+    file = paths.get(name) if isinstance(paths, dict) else None
+    return Path(file) if isinstance(file, str) and Path(file).is_file() else None
+
+
+def _coloured(fit: PersonFit, photo: Callable[[int], Float[Tensor, "3 h w"]]) -> Iterator[ColourFrame]:
+    """Images to gather colours from, with what was observed of the person in them."""
+    known = [(index, result) for index, result in enumerate(fit.results) if result is not None]
+    for place in np.unique(np.linspace(0, len(known) - 1, MOST_COLOURED).round().astype(int)):
+        index, result = known[place]
+        seen, mask = result.observation, result.observation.mask
+        shown = None if mask is None else mask * seen.valid
+        yield ColourFrame(result.output.vertices[0], result.camera, photo(index), shown)
 
 
 def _overlay(path: Path, name: str) -> Pixels:
@@ -133,7 +173,9 @@ def _at_rest(fit: PersonFit, body: Body) -> tuple[Float[Tensor, "v 3"], Float[Te
 def saved_person(
     names: Sequence[str], fit: PersonFit, body: Body, file_sizes: Sequence[tuple[int, int]], fps: float | None = None
 ) -> SavedFit:
-    """Content of ``params.npz``; images without the person have zeros, and the camera of another image.
+    """Content of ``params.npz``. Images without the person have the camera of another image.
+
+    In a video they have the pose and place of the frames beside them (`bridged`), else zeros.
 
     Args:
         names: Names of the images.
@@ -146,7 +188,7 @@ def saved_person(
     poses, trans = np.zeros((n, 3 * n_joints), np.float32), np.zeros((n, 3), np.float32)
     joints = np.zeros((n, n_joints, 3), np.float32)
     known = next(result.camera for result in fit.results if result is not None)
-    K, offsets = np.tile(known.K[0].numpy(), (n, 1, 1)), None
+    K, offsets, covariance = np.tile(known.K[0].numpy(), (n, 1, 1)), None, np.zeros((n, n_joints, 3, 3), np.float32)
     for index, result in enumerate(fit.results):
         if result is not None:
             parameters: BodyParameters = result.parameters
@@ -154,6 +196,11 @@ def saved_person(
             trans[index], joints[index] = parameters.transl[0].numpy(), result.output.joints[0].numpy()
             K[index] = result.camera.resize(*file_sizes[index]).K[0].numpy()
             offsets = None if parameters.offsets is None else parameters.offsets[0].numpy()
+            if result.joints_covariance is not None:
+                covariance[index] = result.joints_covariance[0].numpy()
+    found = np.array([result is not None for result in fit.results])
+    if fps is not None and not found.all():
+        _fill(poses, trans, joints, found, fit.betas, body)
     return SavedFit(
         poses=poses,
         betas=fit.betas.numpy(),
@@ -164,8 +211,26 @@ def saved_person(
         body=body.origin,
         offsets=offsets,
         betas_covariance=fit.betas_covariance.numpy(),
+        joints_covariance=covariance,
         image_names=np.array(names),
         image_sizes=np.array(file_sizes, dtype=np.int64),
-        found=np.array([result is not None for result in fit.results]),
+        found=found,
         fps=fps,
     )
+
+
+@torch.no_grad()
+def _fill(
+    poses: Float[np.ndarray, "n p"],
+    trans: Float[np.ndarray, "n 3"],
+    joints: Float[np.ndarray, "n j 3"],
+    found: Bool[np.ndarray, "n"],
+    betas: Float[Tensor, "s"],
+    body: Body,
+) -> None:
+    """Writes into the rows that were not found what bridges them."""
+    rotvec = torch.from_numpy(poses).reshape(len(poses), -1, 3)
+    given = BodyParameters.from_rotvec(rotvec, betas[None].expand(len(poses), -1), torch.from_numpy(trans))
+    made = bridged(given, found)[torch.from_numpy(np.flatnonzero(~found))]
+    poses[~found], trans[~found] = made.pose.flatten(1).numpy(), made.transl.numpy()
+    joints[~found] = body.kinematics(made).joints.numpy()

@@ -1,148 +1,129 @@
-"""Colours of the vertices from the photos: the mean over the frames that see a vertex; others are filled in."""
+"""Colours of the surface from photos: of each point those of the photos that show it best; the rest is filled in."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse
-import scipy.sparse.linalg
-import torch
-from jaxtyping import Bool, Float, Int64, UInt8
-from scipy.ndimage import distance_transform_edt, map_coordinates, minimum_filter
-from torch import Tensor
+from jaxtyping import Float, UInt8
 
 from render_fit.bodies import Body
-from render_fit.bodies.mesh_operators import mirror_vertices, uniform_laplacian, vertex_normals
-from render_fit.core.cameras import Camera
-from render_fit.renderers.base import Renderer, RenderSettings
+from render_fit.core.skeletons import SMPL_24
+from render_fit.export.atlas import body_atlas
+from render_fit.export.colour_fill import filled
+from render_fit.export.photo_samples import ColourFrame, sampled
+from render_fit.export.surface_colours import SurfaceColours
+from render_fit.renderers.base import Renderer
 
-LEAST_COSINE = 0.25
-"""A vertex whose normal is further than 75° from the direction to the camera is not sampled: it is seen too flatly."""
+BEST_VIEW = 4.0
+"""Power of the weights when photos are mixed. So one photo decides nearly everywhere, and a feature that two photos
+show at places a little apart is not seen twice; where two are equally good, they blend."""
 
-DEPTH_TOLERANCE_M = 0.02
-"""How far behind the rendered surface a vertex may lie to count as seen; within a pixel the surface slopes."""
+OUTLIER = 0.15
+"""Distance from the median of the photos, in RGB 0–1, at which a colour has lost 40 % of its weight (a Gaussian)."""
 
-EDGE_SHARE = 0.006
-"""Margin inside the rendered outline and inside the mask, as a share of the photo's longer side: there a small misfit
-would sample the background."""
-
-LEAST_MASK = 0.5
-"""Share of the person in a pixel from which on it is sampled."""
-
-
-@dataclass(frozen=True)
-class ColourFrame:
-    """A photo of a posed body.
-
-    Attributes:
-        vertices_camera: (V, 3) camera coordinates, metres.
-        camera: One camera, of any size.
-        image: (3, H, W) RGB 0–1.
-        mask: (H, W) person mask, 0–1; None if it is not known.
-    """
-
-    vertices_camera: Float[Tensor, "v 3"]
-    camera: Camera
-    image: Float[Tensor, "3 h w"]
-    mask: Float[Tensor, "h w"] | None = None
+SURE = 0.02
+"""Weight of the best photo of a point under which its colour is mixed with the filled-in one."""
 
 
-def photo_colours(body: Body, frames: Iterable[ColourFrame], renderer: Renderer) -> UInt8[np.ndarray, "v 3"] | None:
-    """Gathers colours from photos.
+LEAST_SEEN = 0.25
+"""Share of the texels around a vertex that a photo must show; else the vertex is filled in."""
 
-    The light of the photo remains in the colours.
+GAIN_STEPS = 30
+"""Iterations for the factors of the photos."""
+
+GAIN_PRIOR = 0.01
+"""Pull of a photo's factors to 1, in shares of all that an average photo shows: two photos that have little in common,
+as of front and back, do not tell them."""
+
+HANDS = [SMPL_24.index(joint) for joint in ("left_hand", "right_hand")]
+"""Parts of one colour: no fit moves fingers, so what photos show there is often something else."""
+
+
+def photo_colours(body: Body, frames: Iterable[ColourFrame], renderer: Renderer) -> SurfaceColours | None:
+    """Gathers colours of the surface from photos.
+
+    Photos are made equally bright first (`_gains`). A photo has more weight where it shows the surface squarely and far
+    from outlines, of the person as of limbs before each other. Colours far from the median of the photos lose weight,
+    as where a misfit shows the background; on hands those far from the median of both hands. What no photo shows is
+    filled in from the mirror side and the surroundings (`filled`). The light of the photos remains.
 
     Args:
-        body: The body, for its faces and its left-right pairs.
+        body: The body, for its surface and its left-right pairs.
         frames: The photos, taken one after the other.
         renderer: Renderer, any backend; only ``depth`` is used.
 
     Returns:
-        (V, 3) sRGB 0–255; None if no photo shows any vertex. Vertices that no photo shows have the colour of their
-        mirror vertex, or else of their surroundings.
+        The colours; None if no photo shows any of the surface.
     """
-    total, weight = np.zeros((body.n_vertices, 3)), np.zeros(body.n_vertices)
-    for frame in frames:
-        height, width = frame.image.shape[1:]
-        camera = frame.camera.resize(height, width)
-        seen = view_weights(frame.vertices_camera, body.faces, camera, renderer)
-        points = camera.project(frame.vertices_camera[None])[0].numpy()
-        if frame.mask is not None:
-            person = minimum_filter(frame.mask.numpy(), size=2 * round(EDGE_SHARE * max(height, width)) + 1)
-            seen = np.where(_sampled(person[None], points)[:, 0] > LEAST_MASK, seen, 0.0)
-        total += seen[:, None] * _sampled(frame.image.numpy(), points)
-        weight += seen
-    if not weight.any():
+    atlas = body_atlas(body)
+    seen_by = [sampled(frame, body, atlas, renderer) for frame in frames]
+    if not any(weight.any() for _, weight in seen_by):
         return None
-    colours = total / np.where(weight > 0, weight, 1)[:, None]
-    filled = _filled(colours, weight > 0, body.faces, mirror_vertices(body.v_template))
-    return np.round(255 * filled.clip(0, 1)).astype(np.uint8)
+    weights = np.stack([weight for _, weight in seen_by]).astype(np.float32)
+    samples = np.stack([colours for colours, _ in seen_by])
+    hands = np.isin(body.vertex_parts.numpy()[atlas.corners], HANDS).any(axis=1)
+    weights[:, hands] *= _of_one_colour(samples[:, hands], weights[:, hands])
+    around = atlas.around_vertices()
+    mass = np.stack([around @ weight for weight in weights])
+    means = np.stack([around @ (weight[:, None] * sample) for sample, weight in zip(samples, weights, strict=True)])
+    means /= 255 * mass.clip(1e-6)[..., None]
+    gains = _gains(means, mass)
+    reference = atlas.interpolated(_weighted_median(gains[:, None] * means, mass))
+    best = weights.max(axis=0)
+    total, colours = np.zeros_like(best), np.zeros_like(reference)
+    for sample, weight, gain in zip(samples, weights, gains, strict=True):
+        balanced = gain * (sample / 255)
+        share = (weight / best.clip(1e-6)) ** BEST_VIEW * _inlier(balanced, reference).clip(1e-6)
+        total += share
+        colours += share[:, None] * balanced
+    colours /= total.clip(1e-12)[:, None]
+    sure = (best / SURE).clip(0, 1)
+    known = around @ sure
+    seen = known > LEAST_SEEN * np.asarray(around.sum(axis=1)).ravel()
+    complete = filled((around @ (sure[:, None] * colours)) / known.clip(1e-6)[:, None], seen, body)
+    colours = sure[:, None] * colours + (1 - sure[:, None]) * atlas.interpolated(complete)
+    return SurfaceColours.of_texels(atlas, _bytes(colours))
 
 
-@torch.no_grad()
-def view_weights(
-    vertices_camera: Float[Tensor, "v 3"], faces: Int64[Tensor, "f 3"], camera: Camera, renderer: Renderer
-) -> Float[np.ndarray, "v"]:
-    """How well a photo shows each vertex.
+def _of_one_colour(samples: UInt8[np.ndarray, "n p 3"], weights: Float[np.ndarray, "n p"]) -> Float[np.ndarray, "n p"]:
+    """How near samples of several texels are to the median of them all."""
+    chosen = samples[weights > 0.25 * weights.max(initial=0)]
+    return _inlier(samples / 255, np.median(chosen, axis=0) / 255) if len(chosen) else np.ones_like(weights)
 
-    Args:
-        vertices_camera: (V, 3) metres.
-        faces: (F, 3) vertex indices.
-        camera: One camera, of the photo's size.
-        renderer: Renderer, any backend.
 
-    Returns:
-        (V,) squared cosine between normal and direction to the camera; 0 where the vertex is hidden, outside of the
-        photo, seen too flatly, or within `EDGE_SHARE` of the outline.
+def _inlier(
+    colours: Float[np.ndarray, "*n 3"], reference: Float[np.ndarray, "*p 3"], width: float = OUTLIER
+) -> Float[np.ndarray, "*n"]:
+    """1 where a colour is the reference, falling to 0 far from it."""
+    return np.exp(-((colours - reference) ** 2).sum(axis=-1) / (2 * width**2))
+
+
+def _gains(means: Float[np.ndarray, "n v 3"], mass: Float[np.ndarray, "n v"]) -> Float[np.ndarray, "n 3"]:
+    """Factors of the photos' channels that make their colours of the same vertices agree; their geometric mean is 1.
+
+    They undo exposure and white balance. A vertex that one photo shows says nothing about them.
     """
-    depth = renderer(vertices_camera[None], faces, camera, RenderSettings(), outputs=("depth",)).depth
-    assert depth is not None
-    surface = depth[0].cpu().numpy()
-    # the photo's border is no outline
-    inside = np.asarray(distance_transform_edt(np.pad(surface > 0, 1, mode="edge")))[1:-1, 1:-1]
-    # a pixel beside an arm that hides the trunk may show the arm: the nearest surface of the neighbourhood counts
-    nearest = minimum_filter(np.where(surface > 0, surface, np.inf), size=3)
-    points = camera.project(vertices_camera[None])[0].numpy()
-    columns, rows = np.floor(points).astype(int).T
-    within = (rows >= 0) & (rows < camera.height) & (columns >= 0) & (columns < camera.width)
-    rows, columns = rows.clip(0, camera.height - 1), columns.clip(0, camera.width - 1)
-    normals = vertex_normals(vertices_camera, faces)
-    cosine = -(normals * torch.nn.functional.normalize(vertices_camera, dim=-1)).sum(-1).numpy()
-    margin = EDGE_SHARE * max(camera.height, camera.width)
-    seen = within & (vertices_camera[:, 2].numpy() > 0) & (cosine > LEAST_COSINE)
-    seen &= vertices_camera[:, 2].numpy() <= nearest[rows, columns] + DEPTH_TOLERANCE_M
-    seen &= inside[rows, columns] > margin
-    return np.where(seen, cosine**2, 0.0)
+    shared = mass * ((mass > 0).sum(axis=0) > 1)
+    pull = GAIN_PRIOR * (mass[..., None] * means**2).sum(axis=(0, 1)) / len(means) + 1e-6
+    gains = np.ones((len(means), 3))
+    for _ in range(GAIN_STEPS):
+        balanced = gains[:, None] * means
+        reference = (shared[..., None] * balanced).sum(axis=0) / shared.sum(axis=0).clip(1e-6)[:, None]
+        inlying = (shared * _inlier(balanced, reference, 2 * OUTLIER))[..., None]
+        gains = ((inlying * reference * means).sum(axis=1) + pull) / ((inlying * means**2).sum(axis=1) + pull)
+        gains /= np.exp(np.log(gains).mean(axis=0))
+    return gains
 
 
-def _sampled(image: Float[np.ndarray, "c h w"], points_px: Float[np.ndarray, "v 2"]) -> Float[np.ndarray, "v c"]:
-    """Values at points, linear between pixel centres."""
-    places = points_px[:, ::-1].T - 0.5
-    return np.stack([map_coordinates(channel, places, order=1, mode="nearest") for channel in image], axis=1)
+def _weighted_median(values: Float[np.ndarray, "n v 3"], weights: Float[np.ndarray, "n v"]) -> Float[np.ndarray, "v 3"]:
+    """Weighted median over the first axis, per channel."""
+    order = values.argsort(axis=0)
+    reached = np.take_along_axis(np.broadcast_to(weights[..., None], values.shape), order, axis=0).cumsum(axis=0)
+    middle = (reached >= reached[-1:] / 2).argmax(axis=0)
+    return np.take_along_axis(np.take_along_axis(values, order, axis=0), middle[None], axis=0)[0]
 
 
-def _filled(
-    colours: Float[np.ndarray, "v 3"],
-    seen: Bool[np.ndarray, "v"],
-    faces: Int64[Tensor, "f 3"],
-    mirror: Int64[Tensor, "v"],
-) -> Float[np.ndarray, "v 3"]:
-    """Colours of all vertices: of the mirror vertex if that is seen, else smooth between those that are known."""
-    other = mirror.numpy()
-    mirrored = ~seen & seen[other]
-    colours = np.where(mirrored[:, None], colours[other], colours)
-    known = seen | mirrored
-    if known.all():
-        return colours
-    sparse = uniform_laplacian(faces, len(colours))
-    laplacian = scipy.sparse.csr_matrix((sparse.values().numpy(), sparse.indices().numpy()), sparse.shape)
-    free = laplacian[~known]
-    # pieces of the surface without a known vertex, such as eyes, get the mean
-    pull = 1e-6
-    system = (free[:, ~known] + pull * scipy.sparse.identity((~known).sum())).tocsc()
-    right = pull * colours[known].mean(axis=0) - free[:, known] @ colours[known]
-    colours = colours.copy()
-    colours[~known] = scipy.sparse.linalg.spsolve(system, right).reshape(-1, 3)
-    return colours
+def _bytes(colours: Float[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]:
+    """RGB 0–1 as bytes."""
+    return np.round(255 * colours.clip(0, 1)).astype(np.uint8)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
 from render_fit.bodies import Body
@@ -16,31 +15,39 @@ from render_fit.core.errors import InputError, NoPersonError
 from render_fit.core.text_files import read_json
 from render_fit.export.motion import frames_found
 from render_fit.export.parameters import SavedFit
-from render_fit.export.photo_colours import ColourFrame, photo_colours
+from render_fit.export.photo_colours import photo_colours
+from render_fit.export.photo_samples import ColourFrame
+from render_fit.export.surface_colours import SurfaceColours
+from render_fit.export.textured_obj import written_colours
 from render_fit.observations.image_sizes import same_shape
 from render_fit.observations.images import read_photo
 from render_fit.observations.observe import OBSERVERS
 from render_fit.renderers import make_renderer
 
-MOST_SIDE_PX = 1024
-"""Photos are reduced to this side: the vertices of a person who fills it are then two or three pixels apart."""
+MOST_SIDE_PX = 2048
+"""Photos are reduced to this side while they are read."""
 
 
-def colours_of_photos(saved: SavedFit, body: Body, fit: Path, images: Path | None = None) -> UInt8[np.ndarray, "v 3"]:
-    """Colours of a fit's vertices from its photos.
+def colours_of_photos(saved: SavedFit, body: Body, fit: Path, images: Path | None = None) -> SurfaceColours:
+    """Colours of a fit's surface from its photos, or those that the fit of a person has written with its mesh.
 
     Args:
         saved: Content of ``params.npz``.
         body: The body that it was fitted with.
         fit: The fit's folder.
-        images: The photo, or the folder of the images; None: as the fit says, see `photo_files`.
+        images: The photo, or the folder of the images; None: what the fit has written, or else the photos as it says,
+            see `photo_files`.
 
     Returns:
-        (V, 3) sRGB 0–255.
+        A texture.
 
     Raises:
         InputError: if there is no photo, one is of another shape than the fit's, or none shows the person.
     """
+    mesh = fit / ("body.obj" if saved.offsets is None else "clothed.obj")
+    written = written_colours(mesh, body) if images is None else None
+    if written is not None:
+        return written
     files = photo_files(saved, fit, images)
     colours = photo_colours(body, _frames(saved, body, files), make_renderer("auto"))
     if colours is None:

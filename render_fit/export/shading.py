@@ -13,7 +13,9 @@ from render_fit.bodies.mesh_operators import vertex_normals
 from render_fit.core.cameras import Camera
 from render_fit.core.parts import SMPL_24_PARTS
 from render_fit.core.skeletons import SMPL_24
+from render_fit.export.barycentric import barycentric
 from render_fit.export.shading_normals import mannequin_normals
+from render_fit.export.surface_colours import SurfaceColours
 from render_fit.renderers.base import Renderer, RenderSettings
 
 BODY_COLOUR = (0.66, 0.77, 0.92)
@@ -54,7 +56,7 @@ def shaded(
     camera: Camera,
     renderer: Renderer,
     *,
-    colours: Float[np.ndarray, "v 3"] | None = None,
+    colours: Float[np.ndarray, "v 3"] | SurfaceColours | None = None,
     face_parts: Int64[Tensor, "f"] | None = None,
     supersampling: int = 2,
 ) -> Picture:
@@ -65,7 +67,8 @@ def shaded(
         faces: (F, 3) vertex indices.
         camera: One camera; it has the size of the picture.
         renderer: Renderer, any backend; only ``face_index`` is used.
-        colours: (V, 3) RGB 0–1 per vertex; light blue if not given.
+        colours: (V, 3) RGB 0–1 per vertex; light blue if not given. Colours of photos, with their texture, contain the
+            light already and are not lit.
         face_parts: (F,) SMPL part of each face, to shade a body as a mannequin (`mannequin_normals`); without them
             every detail of the mesh is shaded.
         supersampling: Samples per pixel and axis.
@@ -86,14 +89,17 @@ def shaded(
     rows, columns = np.nonzero(face_index >= 0)
     triangles = faces.numpy()[face_index[rows, columns]]
     corners_px = fine.project(vertices_camera[None])[0].numpy()[triangles]
-    weights = _barycentric(corners_px, np.stack([columns, rows], axis=1).astype(np.float32) + 0.5)
+    weights = barycentric(corners_px, np.stack([columns, rows], axis=1).astype(np.float32) + 0.5)
     if face_parts is None:
         normals = vertex_normals(vertices_camera, faces).numpy()
     else:
         normals = mannequin_normals(vertices_camera, faces, face_parts)
-    base = np.array(BODY_COLOUR) if colours is None else colours
-    lit = np.clip(base * _light(normals)[:, None], 0, 1).astype(np.float32)
-    samples = np.einsum("nk,nkc->nc", weights, lit[triangles])
+    if isinstance(colours, SurfaceColours):
+        samples = colours.at(face_index[rows, columns], weights)
+    else:
+        base = np.array(BODY_COLOUR) if colours is None else colours
+        lit = np.clip(base * _light(normals)[:, None], 0, 1).astype(np.float32)
+        samples = np.einsum("nk,nkc->nc", weights, lit[triangles])
     pixels = rows // supersampling * width + columns // supersampling
     counts = np.bincount(pixels, minlength=height * width)
     sums = np.stack([np.bincount(pixels, channel, height * width) for channel in samples.T], axis=1)
@@ -107,18 +113,6 @@ def _light(normal: np.ndarray) -> np.ndarray:
     lamp = np.clip(normal @ LIGHT, 0, None)
     camera = np.clip(-normal[:, 2], 0, None)
     return 0.26 + 0.2 * sky + 0.56 * lamp + 0.26 * camera
-
-
-def _barycentric(corners_px: np.ndarray, points_px: np.ndarray) -> np.ndarray:
-    """(N, 3) barycentric weights at points inside their triangles; 1/3 each where a triangle has no area."""
-
-    def cross(p: np.ndarray, q: np.ndarray) -> np.ndarray:
-        return p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0]
-
-    a, b, c = (corners_px[:, corner] - points_px for corner in range(3))
-    areas = np.stack([cross(b, c), cross(c, a), cross(a, b)], axis=1)
-    total = areas.sum(axis=1, keepdims=True)
-    return np.where(np.abs(total) > 1e-9, areas / np.where(total == 0, 1, total), 1 / 3)
 
 
 def part_colours(vertex_parts: Integer[Tensor, "v"]) -> Float[np.ndarray, "v 3"]:

@@ -12,11 +12,14 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from render_fit.bodies.mesh_operators import vertex_normals
+from render_fit.export.atlas import Atlas
 from render_fit.export.gltf import ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER, GltfBuilder
 from render_fit.export.meshes import DULL, linear_colours
 from render_fit.export.morph_targets import MorphTargets
 from render_fit.export.motion import Motion, as_array
+from render_fit.export.overlays import png_bytes
 from render_fit.export.skin_weights import first_set, influences
+from render_fit.export.surface_colours import SurfaceColours
 
 SKIN_COLOUR = (0.60, 0.36, 0.25, 1.0)
 """A neutral skin tone, linear RGBA, of the body under clothes."""
@@ -29,8 +32,7 @@ def skinned_glb(
     targets: Mapping[str, MorphTargets] | None = None,
     *,
     four_joints: bool = False,
-    colours: UInt8[np.ndarray, "v 3"] | None = None,
-    lit: bool = True,
+    colours: UInt8[np.ndarray, "v 3"] | SurfaceColours | None = None,
 ) -> bytes:
     """Writes a body in motion as a skinned glTF.
 
@@ -42,9 +44,9 @@ def skinned_glb(
         motion: The motion, with y up as in glTF.
         targets: Morph targets by the name of the mesh, for what skinning cannot do; none if None.
         four_joints: Whether to write only the first four joints of a vertex; else all of them.
-        colours: (V, 3) sRGB 0–255 of the vertices; plain materials if None.
-        lit: Whether programs light the meshes. Colours of photos contain the light already; then the materials are
-            unlit (``KHR_materials_unlit``), and programs without that extension light them.
+        colours: (V, 3) sRGB 0–255 of the vertices, or a texture of photos; plain materials if None. Photos contain the
+            light already; then the materials are unlit (``KHR_materials_unlit``), and programs without that extension
+            light them. Vertices on the border of the texture's charts repeat.
 
     Returns:
         Content of a ``.glb`` file.
@@ -59,12 +61,16 @@ def skinned_glb(
         "skins", name="skeleton", joints=joints, skeleton=joints[0], inverseBindMatrices=gltf.accessor(inverse)
     )
     weights = first_set(motion.body.weights) if four_joints else motion.body.weights
+    atlas = colours.atlas if isinstance(colours, SurfaceColours) else None
+    if atlas is not None:
+        weights = weights[torch.from_numpy(atlas.vertices)]
     shared = _shared_attributes(gltf, weights, colours)
+    texture = gltf.texture(png_bytes(colours.texture), "photos") if isinstance(colours, SurfaceColours) else None
     nodes = {}
     for name, one in mesh_motions(motion).items():
         visible = one.parameters.offsets is motion.parameters.offsets  # the body under clothes is not
-        material = _material(gltf, name, visible=visible, coloured=colours is not None, lit=lit)
-        mesh = _mesh(gltf, name, one, shared, material, targets.get(name))
+        material = _material(gltf, name, visible=visible, coloured=colours is not None, texture=texture)
+        mesh = _mesh(gltf, name, one, shared, material, targets.get(name), atlas)
         nodes[name] = gltf.add("nodes", name=name, mesh=mesh, skin=skin)
     if len(motion) > 1:
         _animation(gltf, motion, joints, {nodes[name]: one for name, one in targets.items() if len(one.directions)})
@@ -98,49 +104,63 @@ def _skeleton(gltf: GltfBuilder, motion: Motion) -> list[int]:
 
 
 def _shared_attributes(
-    gltf: GltfBuilder, skin_weights: Float[Tensor, "v j"], colours: UInt8[np.ndarray, "v 3"] | None
+    gltf: GltfBuilder,
+    skin_weights: Float[Tensor, "v j"],
+    colours: UInt8[np.ndarray, "v 3"] | SurfaceColours | None,
 ) -> dict[str, int]:
-    """Adds what the vertices of all meshes have in common: skin weights, colours."""
+    """Adds what the vertices of all meshes have in common: skin weights, colours or places in the texture."""
     attributes = {}
     for number, (joints, weights) in enumerate(influences(skin_weights)):
         attributes[f"JOINTS_{number}"] = gltf.accessor(joints, target=ARRAY_BUFFER)
         attributes[f"WEIGHTS_{number}"] = gltf.accessor(weights, target=ARRAY_BUFFER)
-    if colours is not None:
+    if isinstance(colours, SurfaceColours):
+        places = (colours.atlas.uv_px / colours.atlas.side_px).astype(np.float32)
+        attributes["TEXCOORD_0"] = gltf.accessor(places, target=ARRAY_BUFFER)
+    elif colours is not None:
         attributes["COLOR_0"] = gltf.accessor(linear_colours(colours), target=ARRAY_BUFFER, normalized=True)
     return attributes
 
 
-def _material(gltf: GltfBuilder, name: str, *, visible: bool, coloured: bool, lit: bool) -> int:
-    """Adds a dull material; vertex colours multiply its own."""
+def _material(gltf: GltfBuilder, name: str, *, visible: bool, coloured: bool, texture: int | None) -> int:
+    """Adds a dull material; vertex colours and textures multiply its own, and textures are unlit."""
     colour = [1.0, 1.0, 1.0, 1.0] if coloured else list(DULL["baseColorFactor"] if visible else SKIN_COLOUR)
     if not visible:
         colour[3] = 0.0
-    if not lit:
+    look: dict[str, Any] = {**DULL, "baseColorFactor": colour}
+    if texture is not None:
         gltf.tree["extensionsUsed"] = [UNLIT]
+        look["baseColorTexture"] = {"index": texture}
     return gltf.add(
         "materials",
         name=name,
-        pbrMetallicRoughness={**DULL, "baseColorFactor": colour},
+        pbrMetallicRoughness=look,
         alphaMode=None if visible else "MASK",
-        extensions=None if lit else {UNLIT: {}},
+        extensions=None if texture is None else {UNLIT: {}},
     )
 
 
 def _mesh(
-    gltf: GltfBuilder, name: str, motion: Motion, shared: dict[str, int], material: int, targets: MorphTargets | None
+    gltf: GltfBuilder,
+    name: str,
+    motion: Motion,
+    shared: dict[str, int],
+    material: int,
+    targets: MorphTargets | None,
+    atlas: Atlas | None,
 ) -> int:
-    """Adds one mesh in the zero pose."""
+    """Adds one mesh in the zero pose, with the vertices of the body or of an atlas."""
     offsets = None if motion.parameters.offsets is None else motion.parameters.offsets[:1]
     vertices, faces = motion.body.rest_vertices(motion.parameters.betas[:1], offsets)[0], motion.body.faces
     if targets is not None:
         vertices = vertices + torch.from_numpy(targets.base)
     normals = vertex_normals(vertices, faces)
     normals = torch.where(normals.norm(dim=-1, keepdim=True) > 0.5, normals, normals.new_tensor([0.0, 1.0, 0.0]))
-    indices = faces.cpu().numpy().astype(np.uint32).reshape(-1)
+    order = np.arange(len(vertices)) if atlas is None else atlas.vertices
+    indices = (faces.cpu().numpy() if atlas is None else atlas.faces).astype(np.uint32).reshape(-1)
     primitive: dict[str, Any] = {
         "attributes": {
-            "POSITION": gltf.accessor(as_array(vertices), target=ARRAY_BUFFER, bounds=True),
-            "NORMAL": gltf.accessor(as_array(normals), target=ARRAY_BUFFER),
+            "POSITION": gltf.accessor(as_array(vertices)[order], target=ARRAY_BUFFER, bounds=True),
+            "NORMAL": gltf.accessor(as_array(normals)[order], target=ARRAY_BUFFER),
             **shared,
         },
         "indices": gltf.accessor(indices, target=ELEMENT_ARRAY_BUFFER),
@@ -148,7 +168,7 @@ def _mesh(
     }
     if targets is None or not len(targets.directions):
         return gltf.add("meshes", name=name, primitives=[primitive])
-    primitive["targets"] = [{"POSITION": gltf.sparse_accessor(one)} for one in targets.directions]
+    primitive["targets"] = [{"POSITION": gltf.sparse_accessor(one[order])} for one in targets.directions]
     names = [f"corrective{number}" for number in range(len(targets.directions))]
     weights = targets.weights[0].tolist()
     return gltf.add("meshes", name=name, primitives=[primitive], weights=weights, extras={"targetNames": names})

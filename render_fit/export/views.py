@@ -13,6 +13,7 @@ from torch import Tensor
 from render_fit.core.cameras import camera_from_focal
 from render_fit.export.overlays import PAPER, Pixels, panel, to_pixels
 from render_fit.export.shading import shaded
+from render_fit.export.surface_colours import SurfaceColours
 from render_fit.renderers.base import Renderer
 
 DISTANCE = 40.0
@@ -67,7 +68,7 @@ def person_turns(rotation: Float[Tensor, "3 3"]) -> dict[str, Float[Tensor, "3 3
     up, forward = axes[:, 1], axes[:, 2]
     if abs(float(up[1])) >= LYING:
         yaw = front_yaw(rotation)
-        return {"front": _about_y(yaw), "side": _about_y(yaw + math.pi / 2)}
+        return {"front": about_y(yaw), "side": about_y(yaw + math.pi / 2)}
     # the frame of the person with its head to the left: columns are the axes that become x, y and z
     along = -up
     towards = forward - (forward @ up) * up
@@ -86,7 +87,7 @@ def side_view(
     size_px: int = 512,
     yaw_rad: float = math.pi / 2,
     turn: Float[Tensor, "3 3"] | None = None,
-    colours: Float[np.ndarray, "v 3"] | None = None,
+    colours: Float[np.ndarray, "v 3"] | SurfaceColours | None = None,
     face_parts: Int64[Tensor, "f"] | None = None,
 ) -> Pixels:
     """Renders the body alone, with a distant camera, after a rotation about the image's vertical axis.
@@ -99,16 +100,27 @@ def side_view(
         yaw_rad: Rotation of the body: 0 is the view of the photo; at π/2 the left of the image was nearer the camera.
             The person's own side is π/2 more than `front_yaw`.
         turn: Rotation in place of that by ``yaw_rad``, e.g. ``person_turns(...)["side"]``.
-        colours: (V, 3) RGB 0–1 per vertex; light blue if not given.
+        colours: (V, 3) RGB 0–1 per vertex, or those of photos; light blue if not given.
         face_parts: (F,) SMPL part of each face, to shade a body as a mannequin.
 
     Returns:
         (size, size, 3) RGB 0–255, on `PAPER`.
     """
-    turned = _turned(vertices_camera, _about_y(yaw_rad) if turn is None else turn)
-    centred = turned - (turned.amin(dim=0) + turned.amax(dim=0)) / 2
-    pixels_per_m = (1 - MARGIN) * size_px / (2 * float(centred.norm(dim=1).max().clamp(min=1e-3)))
-    return _seen(centred, faces, renderer, size_px, size_px, pixels_per_m, colours, face_parts)
+    turned = _turned(vertices_camera, about_y(yaw_rad) if turn is None else turn)
+    centre, pixels_per_m = framing(turned, size_px)
+    return _seen(turned - centre, faces, renderer, size_px, size_px, pixels_per_m, colours, face_parts)
+
+
+def framing(turned: Float[Tensor, "v 3"], size_px: int) -> tuple[Float[Tensor, "3"], float]:
+    """The point in the middle of `side_view`, and its pixels per metre.
+
+    Args:
+        turned: (V, 3) the mesh after the rotation, metres.
+        size_px: Side of the square image.
+    """
+    centre = (turned.amin(dim=0) + turned.amax(dim=0)) / 2
+    farthest = float((turned - centre).norm(dim=1).max().clamp(min=1e-3))
+    return centre, (1 - MARGIN) * size_px / (2 * farthest)
 
 
 def turntable(
@@ -118,7 +130,7 @@ def turntable(
     *,
     n_frames: int = 24,
     size_px: int = 384,
-    colours: Float[np.ndarray, "v 3"] | None = None,
+    colours: Float[np.ndarray, "v 3"] | SurfaceColours | None = None,
     face_parts: Int64[Tensor, "f"] | None = None,
 ) -> list[Pixels]:
     """Renders ``n_frames`` side views around the body, starting with the view of the photo."""
@@ -134,7 +146,7 @@ def person_views(
     turns: Mapping[str, Float[Tensor, "3 3"]],
     *,
     height_px: int = 512,
-    colours: Float[np.ndarray, "v 3"] | None = None,
+    colours: Float[np.ndarray, "v 3"] | SurfaceColours | None = None,
     face_parts: Int64[Tensor, "f"] | None = None,
 ) -> Pixels:
     """Renders the front and the side of one person, as one or several meshes, in a row.
@@ -148,7 +160,7 @@ def person_views(
         renderer: Renderer, any backend.
         turns: Rotations that show the front and the side, `person_turns`.
         height_px: Height of the highest possible view; people who lie get lower ones.
-        colours: (V, 3) RGB 0–1 per vertex; light blue if not given.
+        colours: (V, 3) RGB 0–1 per vertex, or those of photos; light blue if not given.
         face_parts: (F,) SMPL part of each face, to shade the bodies as mannequins.
 
     Returns:
@@ -169,7 +181,8 @@ def person_views(
     return panel(pictures, height_px=height, captions=[f"{mesh}, {name}" for mesh, name in turned])
 
 
-def _about_y(yaw_rad: float) -> Float[Tensor, "3 3"]:
+def about_y(yaw_rad: float) -> Float[Tensor, "3 3"]:
+    """Rotation about the image's vertical axis; a quarter turn brings the depth to the right."""
     cos, sin = math.cos(yaw_rad), math.sin(yaw_rad)
     return torch.tensor([[cos, 0.0, sin], [0.0, 1.0, 0.0], [-sin, 0.0, cos]])
 
@@ -185,7 +198,7 @@ def _seen(
     height: int,
     width: int,
     pixels_per_m: float,
-    colours: Float[np.ndarray, "v 3"] | None,
+    colours: Float[np.ndarray, "v 3"] | SurfaceColours | None,
     face_parts: Int64[Tensor, "f"] | None,
 ) -> Pixels:
     """The mesh, with its centre in the middle of the image, by a distant camera."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -24,6 +24,7 @@ from render_fit.losses.registry import is_observed, make_term
 from render_fit.losses.targets import FitTargets, targets_from
 from render_fit.losses.term import Objective, Term
 from render_fit.observations.observation import Observation
+from render_fit.observations.packed import without_maps
 from render_fit.renderers.base import Renderer, RenderSettings
 
 SEARCH_SIZE = 256
@@ -86,6 +87,14 @@ class FitContext:
             self._clothes[size] = clothes
         return targets
 
+    def keep_only(self, resolutions: Collection[int]) -> None:
+        """Lets go of the observation's maps in pixels of the photo, and of all targets but those of these sizes."""
+        for resolution in resolutions:
+            self.targets(resolution)
+        sizes = {resolution or SEARCH_SIZE for resolution in resolutions}
+        self._targets = {size: targets for size, targets in self._targets.items() if size in sizes}
+        self.observation = without_maps(self.observation)
+
     def _learned_clothing(self) -> tuple[Tensor, Tensor] | tuple[None, None]:
         """Mean and inverse covariance of the clothing coefficients by what is seen of the clothes.
 
@@ -146,7 +155,7 @@ class FitContext:
         moved = any("latent" in stage.free for stage in self.recipe.stages)
         return load_pose_vae(self.recipe.pose_vae) if moved else None
 
-    @cached_property
+    @property
     def final(self) -> Problem:
         """The fixed problem by which hypotheses are compared in the end."""
         final = self.recipe.final

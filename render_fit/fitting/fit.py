@@ -28,6 +28,7 @@ from render_fit.fitting.stages import (
     run_stage_of_all,
     search_and_refinement,
 )
+from render_fit.fitting.uncertainty import Rivals, Uncertainty, uncertainty
 from render_fit.fitting.variables import Variables
 from render_fit.losses.registry import Number
 from render_fit.losses.term import Term
@@ -182,7 +183,8 @@ def fit_all(
     for (context, notes), one in zip(begun, fitted, strict=True):
         notes += one.notes
         seconds = one.seconds | {"total": total}
-        results.append(result_of(context, one.before, one.best, seconds, notes, resolved.record(), one.acted))
+        unsure = one.uncertainty(context)
+        results.append(result_of(context, one.before, one.best, seconds, notes, resolved.record(), one.acted, unsure))
     return results
 
 
@@ -216,6 +218,24 @@ class Fitted:
         """Whether a stage moved anything, or there was none."""
         return not self.moved or any(self.moved)
 
+    @property
+    def shaping(self) -> list[StageRecord]:
+        """Records of the stages that move the shape, and with it the pose."""
+        return [record for record in self.records if "betas" in record.stage.free]
+
+    @property
+    def rivals(self) -> Rivals:
+        """The hypotheses of that stage among `shaping` which solved most of them: if any renders, of those that do."""
+        last = max(reversed(self.shaping), key=lambda record: (record.stage.resolution > 0, record.hypotheses))
+        return Rivals(last.solved, last.losses)
+
+    def uncertainty(self, context: FitContext) -> Uncertainty | None:
+        """Covariances of the best hypothesis; None if no stage moved the shape, or they are not finite."""
+        if not self.shaping:
+            return None
+        found = uncertainty([context], self.shaping[-1].stage, self.best, [self.rivals])
+        return found if bool(found.joints.isfinite().all() & found.betas.isfinite().all()) else None
+
 
 def run_stages(
     contexts: Sequence[FitContext],
@@ -224,6 +244,7 @@ def run_stages(
     seed: int = 0,
     progress: StageProgress | None = None,
     watch: Callable[[int, str, BodyParameters], None] | None = None,
+    begun: Sequence[Fitted] = (),
 ) -> list[Fitted]:
     """Runs stages for several images side by side, each from its own first hypotheses.
 
@@ -234,10 +255,14 @@ def run_stages(
         seed: Seed of the starting poses of each.
         progress: Called with (stage, iterations done, all iterations).
         watch: Called after each stage with the image's index, the stage and the best hypothesis so far.
+        begun: What earlier stages made of each image, to go on from; their records and notes are added to.
     """
-    images = range(len(contexts))
-    body, found = contexts[0].body, [first_hypotheses(c, torch.Generator().manual_seed(seed)) for c in contexts]
-    fitted = [Fitted(variables, variables[:1], variables[:1]) for variables in found]
+    images, body = range(len(contexts)), contexts[0].body
+    fitted = list(begun)
+    if not fitted:
+        starts = [first_hypotheses(context, torch.Generator().manual_seed(seed)) for context in contexts]
+        fitted = [Fitted(variables, variables[:1], variables[:1]) for variables in starts]
+    found = [one.found for one in fitted]
 
     def run(stage: Stage, best: list[Variables], show: bool = True) -> list[int]:
         """Runs a stage for all whom it can be run for; they are returned, and ``best`` and ``records`` updated."""
@@ -257,7 +282,7 @@ def run_stages(
     for stage in search:
         for i in run(stage, found):
             fitted[i].moved.append(fitted[i].records[-1].moved)
-    if contexts[0].predicted is None:
+    if contexts[0].predicted is None and not begun:
         # The result of keypoints alone: no rendering took part in its selection.
         before = [one.records[-1].best if one.records else found[i][:1] for i, one in enumerate(fitted)]
         baseline = keypoint_continuation(search, refinement)

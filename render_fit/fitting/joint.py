@@ -14,6 +14,7 @@ from torch import Tensor
 from render_fit.fitting.joint_curvature import ArrowCurvature, Whitening
 from render_fit.fitting.problem import Problem
 from render_fit.fitting.solvers import Solution, Solver
+from render_fit.fitting.solvers.lbfgs import LBFGS
 from render_fit.fitting.solvers.solution import Progress
 from render_fit.fitting.variables import CURVED, SCALES, Variables
 
@@ -22,6 +23,9 @@ SHARED = ("betas", "clothing", "offsets")
 
 CHUNK = 8
 """Images that are rendered at once: memory grows with them, time hardly falls with more."""
+
+MODEL_EVALUATIONS, MODEL_TOLERANCE = 300, 1e-5
+"""Limits of the solver where it renders nothing."""
 
 Coupling = Callable[[Variables], Float[Tensor, ""]]
 """A term that images share, such as the smoothness of a motion: variables of all images to one value."""
@@ -123,9 +127,40 @@ class JointProblem:
         def function(values: Mapping[str, Tensor]) -> Tensor:
             return _Precomputed.apply(values["y"], value_and_gradient)
 
-        solution = solver(function, {"y": layout.origin}, {}, iterations, tolerance, progress)
+        begin = layout.origin
+        if self.coupling is not None and whitened is not None:
+            begin = self._coupled(layout, dressed, value_and_gradient)
+        solution = solver(function, {"y": begin}, {}, iterations, tolerance, progress)
         found = layout.unpack(solution.values["y"], slice(None))
         return start.with_values({name: value.detach() for name, value in found.items()}).recentred(), solution
+
+    def _coupled(
+        self,
+        layout: _Layout,
+        dressed: Variables,
+        value_and_gradient: Callable[[Tensor], tuple[Tensor, Tensor]],
+    ) -> Float[Tensor, "1 d"]:
+        """Where the coupling draws the images, if their objectives were quadratic; nothing is rendered for it.
+
+        In the layout's coordinates their curvature is about the identity. Images that were fitted alone disagree the
+        most with what couples them, and every step of the whole problem costs a rendering of each image.
+        """
+        coupling = self.coupling
+        assert coupling is not None
+        before, slope = value_and_gradient(layout.origin)
+
+        def coupled(y: Tensor) -> Tensor:
+            return coupling(dressed.with_values(layout.unpack(y, slice(None))))[None]
+
+        at_origin = layout.origin.requires_grad_(True)
+        slope = slope - torch.autograd.grad(coupled(at_origin).sum(), at_origin)[0]
+
+        def model(values: Mapping[str, Tensor]) -> Tensor:
+            y = values["y"]
+            return (slope * y).sum(dim=1) + 0.5 * y.square().sum(dim=1) + coupled(y)
+
+        found = LBFGS()(model, {"y": layout.origin}, {}, MODEL_EVALUATIONS, MODEL_TOLERANCE).values["y"]
+        return found if float(value_and_gradient(found)[0]) < float(before) else layout.origin
 
 
 class _Precomputed(torch.autograd.Function):

@@ -11,8 +11,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from render_fit.bodies.parameters import BodyParameters
 from render_fit.core.cameras import Camera
 from render_fit.core.errors import InputError
+from render_fit.core.skeletons import SMPL_24
 from render_fit.core.threads import one_torch_thread
 from render_fit.fitting.beginning import begin
 from render_fit.fitting.context import FitContext
@@ -23,9 +25,11 @@ from render_fit.fitting.recipe import Stage
 from render_fit.fitting.report import result_of
 from render_fit.fitting.resolve import ResolvedRecipe
 from render_fit.fitting.result import FitResult
-from render_fit.fitting.shared_shape import UNUSUAL, fused, joint_problem, shape_covariance, taken_along, told_by
+from render_fit.fitting.sequence import likeliest_sequence
+from render_fit.fitting.shared_shape import UNUSUAL, fused, joint_problem, taken_along, told_by
 from render_fit.fitting.solvers import make_solver, moves_offsets
 from render_fit.fitting.stages import Clothing, StageProgress, run_stage_of_all, search_and_refinement
+from render_fit.fitting.uncertainty import Uncertainty, uncertainty
 from render_fit.fitting.variables import Variables
 from render_fit.losses.between_images import ImagesOfOne, make_between_term
 from render_fit.observations.observation import Observation
@@ -33,7 +37,7 @@ from render_fit.observations.observation import Observation
 SIDE_BY_SIDE = 8
 """Images that are fitted side by side before the joint fit."""
 
-IN_MOTION = {"iterations": 200, "tolerance": 1e-5}
+IN_MOTION = {"iterations": 100, "tolerance": 1e-5}
 """Limits of the solver where terms on motion join the images: their curvature is not measured beforehand."""
 
 SOMEBODY_ELSE = 60.0
@@ -50,6 +54,7 @@ class PersonFit:
         betas: (S,) shape.
         betas_covariance: (S, S) covariance of the shape, given all images.
         disagreement: (N,) how far the shape that an image asks for is from that of all: squared Mahalanobis distance.
+        alone: (N) bodies of the images fitted alone, from which the joint fit began.
         seconds: Wall time of each stage, and ``total``.
     """
 
@@ -58,6 +63,7 @@ class PersonFit:
     betas: Float[Tensor, "s"]
     betas_covariance: Float[Tensor, "s s"]
     disagreement: Float[Tensor, "n"]
+    alone: BodyParameters
     seconds: dict[str, float]
 
 
@@ -84,7 +90,8 @@ def fit_person(
     depend on one another, only once. After it come the stages of the clothes, with one set of clothes.
 
     Args:
-        observations: One for each image, as in ``fit_image``.
+        observations: One for each image, as in ``fit_image``. They are read one after the other, and only the crops
+            that the stages compare with are kept, so that `PackedObservations` bound the memory.
         resolved: The recipe and its objects.
         cameras: Camera of each photo, or None for the observation's.
         height_m: Standing height, metres, if known.
@@ -105,15 +112,22 @@ def fit_person(
     posed, dressing = joint_stages(resolved, clothing)
     worn: Clothing = clothing if clothing is not None else resolved.recipe.clothing
     known = cameras if cameras is not None else [None] * len(observations)
-    begun = [begin(*each, resolved, height_m, weight_kg, worn) for each in zip(observations, known, strict=True)]
+    final = resolved.recipe.final.resolution
+    every = {final, *(stage.resolution for stage in resolved.recipe.stages)}
+    begun = []
+    for observation, camera in zip(observations, known, strict=True):
+        begun.append(begin(observation, camera, resolved, height_m, weight_kg, worn))
+        begun[-1][0].keep_only(every)
     contexts = [context for context, _ in begun]
     took: dict[str, float] = {}
 
     def timed(name: str) -> None:
         took[name] = round(time.perf_counter() - clock - sum(took.values()), 4)
 
-    alone = _each_alone(contexts, resolved, seed, progress)
+    alone = _each_alone(contexts, resolved, seconds, seed, progress)
     timed("each image alone")
+    for context in contexts:
+        context.keep_only({final, *(stage.resolution for stage in (posed, *dressing))})
     left_out = _failed(contexts, alone)
     images = [i for i in range(len(contexts)) if i not in left_out]
     if not images:
@@ -143,7 +157,7 @@ def fit_person(
             variables = replace(variables, offsets=torch.zeros(len(variables), resolved.body.n_vertices, 3))
         variables = _solved(chosen, stage, variables, coupling if stage is posed else None, progress)
         timed(f"{stage.name}, all images")
-    covariance = shape_covariance(chosen, posed, variables)
+    unsure = uncertainty(chosen, posed, variables, [alone[i].rivals for i in images])
     total = round(time.perf_counter() - clock, 4)
     results: list[FitResult | None] = [None] * len(contexts)
     for place, i in enumerate(images):
@@ -152,9 +166,11 @@ def fit_person(
         if disagreement[i] > UNUSUAL:
             notes.append("this image alone asks for another shape of the body: is it the same person?")
         found = variables[place : place + 1]
-        results[i] = result_of(contexts[i], alone[i].before, found, share, notes, resolved.record(), True)
+        own = Uncertainty(unsure.betas, unsure.joints[place : place + 1])
+        results[i] = result_of(contexts[i], alone[i].before, found, share, notes, resolved.record(), True, own)
     took["total"] = total
-    return PersonFit(results, left_out, variables.betas[0], covariance, disagreement, took)
+    each = reduce(Variables.joined, [one.best for one in alone]).detached().parameters(resolved.body)
+    return PersonFit(results, left_out, variables.betas[0], unsure.betas, disagreement, each, took)
 
 
 def _posed_again(
@@ -247,12 +263,38 @@ def joint_stages(resolved: ResolvedRecipe, clothing: Clothing | None = None) -> 
 
 
 def _each_alone(
-    contexts: Sequence[FitContext], resolved: ResolvedRecipe, seed: int, progress: StageProgress | None
+    contexts: Sequence[FitContext],
+    resolved: ResolvedRecipe,
+    seconds: Sequence[float] | None,
+    seed: int,
+    progress: StageProgress | None,
 ) -> list[Fitted]:
-    """Fits of each image alone, without clothes."""
+    """Fits of each image alone, without clothes.
+
+    In a video the first stage that renders keeps all its hypotheses, and those of the likeliest sequence go on.
+    """
     search, refinement = search_and_refinement(resolved.recipe, "none")
-    batches = [contexts[rows] for rows in _batches(len(contexts))]
-    return [one for batch in batches for one in run_stages(batch, search, refinement, seed, progress)]
+    batches = _batches(len(contexts))
+    if seconds is None or len(refinement) < 2:
+        return [one for rows in batches for one in run_stages(contexts[rows], search, refinement, seed, progress)]
+    first = refinement[0].model_copy(update={"n_hypotheses": 0})
+    begun = [one for rows in batches for one in run_stages(contexts[rows], search, [first], seed, progress)]
+    _keep_sequence(contexts, first, begun, seconds)
+    rest = refinement[1:]
+    return [one for rows in batches for one in run_stages(contexts[rows], [], rest, seed, progress, begun=begun[rows])]
+
+
+@torch.no_grad()
+def _keep_sequence(
+    contexts: Sequence[FitContext], stage: Stage, fitted: Sequence[Fitted], seconds: Sequence[float]
+) -> None:
+    """Keeps one hypothesis of each frame: those that are likeliest as a sequence."""
+    losses, joints = [], []
+    for context, one in zip(contexts, fitted, strict=True):
+        losses.append(context.problem(stage.terms, stage.resolution, stage.edge).loss(one.found))
+        joints.append(context.body.keypoints(one.found.parameters(context.body), SMPL_24))
+    for one, index in zip(fitted, likeliest_sequence(losses, joints, seconds), strict=True):
+        one.found = one.found[index : index + 1]
 
 
 def _batches(count: int) -> list[slice]:

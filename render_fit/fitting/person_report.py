@@ -24,6 +24,7 @@ class ImageReport(BaseModel):
         reason: One sentence that explains it.
         iou: IoU of silhouette and mask after the fit; null without a mask.
         keypoint_error_px: Mean distance of seen keypoints, pixels of the photo; null without keypoints.
+        joint_sigma_mm: How unsure the joints are in it, as in ``FitReport``; null where the person was not found.
         disagreement: Squared distance of the shape that this image asks for from that of all.
         notes: Warnings about this image.
     """
@@ -35,6 +36,7 @@ class ImageReport(BaseModel):
     reason: str
     iou: float | None = None
     keypoint_error_px: float | None = None
+    joint_sigma_mm: dict[str, float] | None = None
     disagreement: float | None = None
     notes: list[str] = []
 
@@ -97,6 +99,7 @@ def image_reports(names: Sequence[str], missing: Mapping[str, str], fit: PersonF
                 reason=report.reason,
                 iou=None if report.iou is None else report.iou.after,
                 keypoint_error_px=None if report.keypoint_error_px is None else report.keypoint_error_px.after,
+                joint_sigma_mm=report.joint_sigma_mm,
                 disagreement=disagreement,
                 notes=report.notes,
             )

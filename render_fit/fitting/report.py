@@ -12,6 +12,7 @@ from render_fit.fitting.known_height import about_height
 from render_fit.fitting.known_weight import about_weight
 from render_fit.fitting.quality import Quality, fit_status, quality
 from render_fit.fitting.result import BeforeAfter, FitReport, FitResult, versions
+from render_fit.fitting.uncertainty import Uncertainty, joint_sigma_mm
 from render_fit.fitting.variables import Variables
 
 NO_GRADIENT = "its terms have no gradient in the free variables (a renderer without gradient?)"
@@ -25,6 +26,7 @@ def result_of(
     notes: list[str],
     recipe: dict[str, Any],
     moved: bool,
+    uncertainty: Uncertainty | None = None,
 ) -> FitResult:
     """Measures the best hypothesis and writes its report.
 
@@ -36,6 +38,7 @@ def result_of(
         notes: What is to be told about the fit so far.
         recipe: The recipe's settings and objects, for the report.
         moved: Whether any stage moved anything.
+        uncertainty: Covariances at ``after``, if they were estimated.
     """
     body, problem = context.body, context.final
     was, now = quality(problem.state(before)), quality(problem.state(after))
@@ -67,6 +70,7 @@ def result_of(
         looseness=None if context.looseness_scale is None else round(float(context.looseness_scale), 2),
         losses={name: float(value[0]) for name, value in problem.breakdown(after).items()},
         beta_max=now.beta_max,
+        joint_sigma_mm=None if uncertainty is None else joint_sigma_mm(body.kinematics(parameters).joints, uncertainty),
         seconds=seconds,
         notes=notes,
         sources=dict(context.observation.source),
@@ -87,6 +91,8 @@ def result_of(
         report=report,
         before=before.detached().parameters(body, context.clothing_basis),
         unclothed_vertices=unclothed,
+        betas_covariance=None if uncertainty is None else uncertainty.betas,
+        joints_covariance=None if uncertainty is None else uncertainty.joints,
     )
 
 

@@ -41,6 +41,8 @@ class FitReport(BaseModel):
             in usual ones, at most 3; null where no stage estimates it. Labels of clothes count in its place.
         losses: Weighted value of each term of the final objective.
         beta_max: Largest |β|, standard deviations.
+        joint_sigma_mm: How unsure the joints are relative to the pelvis: root mean square of their standard deviations,
+            ``depth`` and ``across`` it; null where no stage moved the shape.
         seconds: Wall time of each stage, and ``total``.
         notes: Warnings: a guessed scale, a metric that became worse, a skipped stage.
         sources: Origin of mask, keypoints, parts and camera.
@@ -59,6 +61,7 @@ class FitReport(BaseModel):
     looseness: float | None = None
     losses: dict[str, float]
     beta_max: float
+    joint_sigma_mm: dict[str, float] | None = None
     seconds: dict[str, float]
     notes: list[str]
     sources: dict[str, str]
@@ -81,6 +84,9 @@ class FitResult:
         report: Quality of the fit.
         before: The parameters before refinement through the renderer.
         unclothed_vertices: (1, V, 3) the posed mesh without clothing offsets; None where the fit has none.
+        betas_covariance: (S, S) covariance of the shape; None where no stage moved it, as the next one.
+        joints_covariance: (1, J, 3, 3) covariance of the pelvis in camera coordinates, and of each other joint's
+            position relative to the pelvis, in the axes of the camera; squared metres.
     """
 
     parameters: BodyParameters
@@ -93,6 +99,8 @@ class FitResult:
     report: FitReport
     before: BodyParameters | None = None
     unclothed_vertices: Float[Tensor, "1 v 3"] | None = None
+    betas_covariance: Float[Tensor, "s s"] | None = None
+    joints_covariance: Float[Tensor, "1 j 3 3"] | None = None
 
 
 def versions() -> dict[str, str]:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from render_fit.fitting.context import FitContext
 from render_fit.fitting.joint import JointProblem, with_shared
+from render_fit.fitting.joint_curvature import ArrowCurvature
 from render_fit.fitting.recipe import Stage
 from render_fit.fitting.variables import SCALES, Variables
 
@@ -53,11 +54,10 @@ def told_by(
     return arrow.reduced(FLOOR), arrow.response(FLOOR)
 
 
-def shape_covariance(contexts: Sequence[FitContext], stage: Stage, variables: Variables) -> Float[Tensor, "s s"]:
-    """Covariance of the shape: of the priors, of known numbers, and of what the images tell, as far as it is theirs.
-
-    Clothes and errors of segmenters are alike in all images of a person, so that more of them tell ever less
-    (`OVERCONFIDENCE`).
+def told_apart(
+    contexts: Sequence[FitContext], stage: Stage, variables: Variables
+) -> tuple[ArrowCurvature, ArrowCurvature]:
+    """Curvature of what the images tell, priors on the pose included, and of what is known about the shape.
 
     Args:
         contexts: Images.
@@ -65,13 +65,27 @@ def shape_covariance(contexts: Sequence[FitContext], stage: Stage, variables: Va
         variables: State of each image, of equal shape.
     """
     problem = joint_problem(contexts, stage)
+
+    def curvature(of_shape: bool) -> ArrowCurvature:
+        own = [replace(one, objective=one.objective.of_shape(of_shape).evidence()) for one in problem.problems]
+        return replace(problem, problems=tuple(own)).curvature(variables, stage.free)
+
+    return curvature(False), curvature(True)
+
+
+def shape_covariance(images: ArrowCurvature, known: ArrowCurvature) -> Float[Tensor, "s s"]:
+    """Covariance of the shape: of the priors, of known numbers, and of what the images tell, as far as it is theirs.
+
+    Clothes and errors of segmenters are alike in all images of a person, so that more of them tell ever less
+    (`OVERCONFIDENCE`).
+
+    Args:
+        images: Curvature of what N images tell, of `told_apart`.
+        known: Curvature of what is known about the shape.
+    """
     alone, common = OVERCONFIDENCE
-    parts = []
-    for wanted in (False, True):
-        own = [replace(one, objective=one.objective.of_shape(wanted)) for one in problem.problems]
-        parts.append(replace(problem, problems=tuple(own)).curvature(variables, stage.free).reduced(FLOOR).sum(dim=0))
-    images, known = parts
-    return torch.linalg.inv(known + images / (alone + common * len(contexts)))
+    told = images.reduced(FLOOR).sum(dim=0) / (alone + common * len(images.own))
+    return torch.linalg.inv(known.reduced(FLOOR).sum(dim=0) + told)
 
 
 def fused(betas: Float[Tensor, "n s"], told: Float[Tensor, "n s s"]) -> tuple[Float[Tensor, "s"], Float[Tensor, "n"]]:

@@ -9,7 +9,7 @@ from functools import reduce
 from typing import Literal
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from render_fit.bodies.body import Body
@@ -37,22 +37,37 @@ class StageRecord:
     """Result of one stage.
 
     Attributes:
-        name: Name of the stage.
+        stage: The stage.
         seconds: Wall time, seconds.
         evaluations: Evaluations of function and gradient.
-        hypotheses: Number of hypotheses that were solved.
-        status: Status of each.
-        best: The hypothesis with the lowest value of the stage's own objective.
+        status: Status of each hypothesis that was solved.
+        solved: These hypotheses, best first by the stage's own objective.
+        losses: Its values.
         moved: Whether a variable of any hypothesis changed.
     """
 
-    name: str
+    stage: Stage
     seconds: float
     evaluations: int
-    hypotheses: int
     status: tuple[Status, ...]
-    best: Variables
+    solved: Variables
+    losses: Float[Tensor, "h"]
     moved: bool
+
+    @property
+    def name(self) -> str:
+        """Name of the stage."""
+        return self.stage.name
+
+    @property
+    def hypotheses(self) -> int:
+        """Number of hypotheses that were solved."""
+        return len(self.solved)
+
+    @property
+    def best(self) -> Variables:
+        """The best hypothesis by the stage's own objective."""
+        return self.solved[:1]
 
 
 def run_stage(
@@ -125,10 +140,10 @@ def _prepared(context: FitContext, stage: Stage, variables: Variables) -> tuple[
 def _kept(context: FitContext, stage: Stage, variables: Variables, solution: Solution) -> tuple[Variables, StageRecord]:
     """The solved hypotheses that a stage keeps, best first, and its record, without the time."""
     order = solution.loss.nan_to_num(torch.inf).argsort(stable=True)
-    variables, count = variables[order], len(order)
+    variables = variables[order]
     kept = variables[chosen(context, stage, variables)] if stage.n_hypotheses else variables
     moved = any(bool(value.any()) for value in solution.values.values())  # they are differences to the start
-    return kept, StageRecord(stage.name, 0.0, solution.evaluations, count, solution.status, variables[:1], moved)
+    return kept, StageRecord(stage, 0.0, solution.evaluations, solution.status, variables, solution.loss[order], moved)
 
 
 @torch.no_grad()

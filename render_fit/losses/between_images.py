@@ -18,6 +18,7 @@ from render_fit.bodies.parameters import BodyParameters
 from render_fit.core.registry import Registry
 from render_fit.core.rotations import roma
 from render_fit.core.skeletons import SMPL_24
+from render_fit.losses.parameters import standing_height
 
 HANDS = ("left_wrist", "right_wrist", "left_hand", "right_hand")
 """Joints whose rotation hardly any image shows."""
@@ -46,6 +47,18 @@ class ImagesOfOne:
     def joints(self) -> Float[Tensor, "n 24 3"]:
         """SMPL's joints, camera coordinates, metres."""
         return self.body.keypoints(self.parameters, SMPL_24)
+
+    @cached_property
+    def joints_at_mean_size(self) -> Float[Tensor, "n 24 3"]:
+        """``joints`` of a body that is scaled, with its distance, to the stature of the mean shape, metres.
+
+        Images hardly tell a small person nearby from a tall one further away. In metres the small one moves less, so
+        that what costs motion would pull the person towards the camera.
+        """
+        height_m, per_beta_m = standing_height(self.body)
+        betas = self.parameters.betas
+        size = 1 + betas @ per_beta_m[: betas.shape[-1]] / height_m
+        return self.joints / size[:, None, None]
 
 
 @runtime_checkable
@@ -87,7 +100,7 @@ class SmoothMotion:
     Large accelerations cost less than their square (Charbonnier's penalty), so that a jump stays a jump.
 
     Args:
-        joint_m_s2: Usual acceleration of a joint, m/s².
+        joint_m_s2: Usual acceleration of a joint of a person of mean stature, m/s².
         rotation_rad_s2: Usual acceleration of a joint's rotation, rad/s².
 
     Returns:
@@ -104,7 +117,7 @@ class SmoothMotion:
             return images.pose_rotvec.new_zeros(())
         orient = images.parameters.rotations[:, 0]
         turns = roma.rotmat_to_rotvec(orient[1:] @ orient[:-1].mT)
-        joints = _accelerations(images.joints, images.seconds) / self.joint_m_s2
+        joints = _accelerations(images.joints_at_mean_size, images.seconds) / self.joint_m_s2
         poses = _accelerations(images.pose_rotvec[:, 1:], images.seconds) / self.rotation_rad_s2
         whole = _changes(turns, images.seconds)[:, None] / self.rotation_rad_s2
         return _charbonnier(joints) + _charbonnier(poses) + _charbonnier(whole)
@@ -114,7 +127,7 @@ class SmoothMotion:
 class StandingFeet:
     """Slow motion of the feet, which stand still or move: for a camera that stands still.
 
-    Both speeds are set by hand.
+    Both speeds are set by hand, for a person of mean stature.
 
     Args:
         sigma_m_s: Speed that errors of the fit give a standing foot, m/s.
@@ -134,7 +147,7 @@ class StandingFeet:
     def __call__(self, images: ImagesOfOne) -> Float[Tensor, ""]:
         if images.seconds is None or len(images.seconds) < 2:
             return images.pose_rotvec.new_zeros(())
-        feet = images.joints[:, [SMPL_24.index(name) for name in FEET]]
+        feet = images.joints_at_mean_size[:, [SMPL_24.index(name) for name in FEET]]
         steps = (images.seconds[1:] - images.seconds[:-1])[:, None, None]
         squared = ((feet[1:] - feet[:-1]) / steps).square().sum(dim=-1)
         share = 1 - (-squared / self.moving_m_s**2).exp()

@@ -43,6 +43,7 @@ class KnownWeight:
     """
 
     skeletal: ClassVar[bool] = True
+    of_shape: ClassVar[bool] = True
 
     weight_kg: float
     sigma_kg: float | None = None
@@ -78,6 +79,7 @@ class KnownMeasurements:
     """
 
     skeletal: ClassVar[bool] = True
+    of_shape: ClassVar[bool] = True
 
     values_m: Mapping[str, float]
     sigma_m: float = 0.01

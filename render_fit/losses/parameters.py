@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -36,6 +36,10 @@ class ShapePrior:
         betas = state.parameters.betas
         beyond = (betas.abs() - self.wall).clamp(min=0)
         return 0.5 * betas.square().sum(dim=-1) + self.steepness * beyond.square().sum(dim=-1)
+
+    def evidence(self) -> ShapePrior:
+        """The normal density alone: nobody is known to be on this side of the wall."""
+        return replace(self, steepness=0.0)
 
 
 def standing_height(body: Body) -> tuple[Float[Tensor, ""], Float[Tensor, "s"]]:

@@ -26,6 +26,8 @@ class Term(Protocol):
       its rendering. It can be evaluated in stages that render nothing, and its curvature is measured beforehand.
     - ``of_shape: ClassVar[bool]``: True for a term of shape, clothing coefficients and offsets only. Where images share
       these, the term counts once, not once per image.
+    - ``evidence()``: the term without what is no knowledge of the person, such as a wall that keeps a solver away from
+      where it makes no sense. Covariances are computed with it; a term without this method is all evidence.
     - ``picture_curvature(state, motion)``, for terms of the silhouette or parts: second derivative along each row of
       ``motion``, (N,), ≥ 0.
     - ``clothing_curvature(state, directions)``, for terms of the clothing: second derivative in the coefficients,
@@ -103,6 +105,11 @@ class Objective:
     def of_shape(self, wanted: bool = True) -> Objective:
         """The terms of shape, clothing coefficients and offsets only, or all others."""
         return self._subset(lambda _, term: getattr(term, "of_shape", False) is wanted)
+
+    def evidence(self) -> Objective:
+        """The terms without what is no knowledge of the person; see ``Term``."""
+        terms = {name: getattr(w.term, "evidence", lambda same=w.term: same)() for name, w in self.terms.items()}
+        return Objective({name: (w.weight, terms[name]) for name, w in self.terms.items()})
 
     def pictured(self) -> Objective:
         """The terms with a ``picture_curvature``."""

@@ -16,6 +16,7 @@ from render_fit.export.person_folder import write_person
 from render_fit.fitting.person import PersonFit, fit_person, joint_stages
 from render_fit.fitting.person_report import PersonReport, image_reports, person_report
 from render_fit.observations.images import read_photo
+from render_fit.observations.packed import PackedObservations
 from render_fit.pipelines.inputs import fingerprints
 from render_fit.pipelines.options import FitOptions, check_box
 from render_fit.pipelines.person_images import OnProgress, VideoRange, find_images, see_person
@@ -95,7 +96,7 @@ def fit_person_in(
     resolved = components.resolved
     times = None if images.seconds is None else dict(zip(names, images.seconds, strict=True))
     fit = fit_person(
-        [seen[name] for name in names if name in seen],
+        PackedObservations(seen[name] for name in names if name in seen),
         resolved,
         height_m=options.height_m,
         weight_kg=options.weight_kg,
@@ -106,7 +107,7 @@ def fit_person_in(
         progress=emit,
     )
     report = person_report(image_reports(names, missing, fit), fit, resolved.record())
-    sizes = {name: one.file_size or one.image_size for name, one in seen.items()}
+    sizes = {name: one.rest.file_size or one.rest.image_size for name, one in seen.items()}
     some = next(iter(sizes.values()))
     write_person(
         out,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from render_fit.core.errors import InputError, MissingDependencyError, of_the_system
@@ -14,13 +14,13 @@ from render_fit.datasets.video_frames import extract_frames
 from render_fit.export.overlays import Pixels, to_pixels
 from render_fit.export.person_choice import choice_sheet
 from render_fit.observations.images import read_photo
-from render_fit.observations.observation import Observation
+from render_fit.observations.packed import PackedObservation
 from render_fit.observations.same_person import same_person_in_photos
 from render_fit.observations.tracking import Detection, Track, choose_track, detection_of, track_people, unsure_note
 from render_fit.pipelines.photo import FitComponents, observed
 
 FRAME_SIDE_PX = 960
-"""Longest side of frames, pixels: their masks are kept in memory, 2.5 MB each."""
+"""Longest side of frames, pixels."""
 
 OnProgress = Callable[[str, int, int], None]
 
@@ -68,7 +68,7 @@ class SeenPerson:
         sheet: Picture of the choice; None where nothing was to be chosen.
     """
 
-    observations: dict[str, Observation]
+    observations: dict[str, PackedObservation]
     missing: dict[str, str]
     notes: tuple[str, ...] = ()
     sheet: Pixels | None = None
@@ -133,7 +133,7 @@ def see_person(images: PersonImages, components: FitComponents, emit: OnProgress
         InputError: if ``--person`` names nobody.
         MissingDependencyError: if a package is needed that is not installed.
     """
-    people: dict[str, list[Observation]] = {}
+    people: dict[str, list[PackedObservation]] = {}
     found: dict[str, list[Detection]] = {}
     missing: dict[str, str] = {}
     choice = components.options.person_choice
@@ -151,12 +151,12 @@ def see_person(images: PersonImages, components: FitComponents, emit: OnProgress
             missing[job.name] = str(told)
             seen = []
         found[job.name] = [detection_of(one) for one in seen]
-        people[job.name] = [replace(one, image=None) for one in seen]
+        people[job.name] = [PackedObservation.of(one) for one in seen]
     if all(len(seen) <= 1 for seen in people.values()):
         return SeenPerson({name: seen[0] for name, seen in people.items() if seen}, missing)
     detections = list(found.values())
     if images.seconds is not None:
-        size = next(seen[0].image_size for seen in people.values() if seen)
+        size = next(seen[0].rest.image_size for seen in people.values() if seen)
         tracks = track_people(detections, images.seconds, size)
     else:
         tracks = same_person_in_photos(detections)

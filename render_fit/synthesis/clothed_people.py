@@ -178,7 +178,30 @@ def clothed_person(
     betas = sampled_betas if betas is None else betas
     pose = pose_with_heels(pose, clothes.heel_m)
     parameters = pose_in_view(body, pose, betas, camera, rotation)
-    dressed = dress(body, parameters, clothes, rotation.double().numpy())
+    return clothed_body(body, parameters, clothes, camera, rotation, seed)
+
+
+@torch.no_grad()
+def clothed_body(
+    body: Body,
+    parameters: BodyParameters,
+    clothes: Clothes,
+    camera: Camera,
+    upright_to_camera: Float[Tensor, "3 3"],
+    seed: int,
+) -> ClothedPerson:
+    """Dresses a body that is placed already.
+
+    Args:
+        body: Body model whose landmarks include eyes and ears.
+        parameters: One body in camera coordinates, without clothing; with heels, of `pose_with_heels`.
+        clothes: What is worn.
+        camera: One camera.
+        upright_to_camera: Rotation from upright axes (y up) to the camera's.
+        seed: Seed of the errors of observations.
+    """
+    height, width = camera.height, camera.width
+    dressed = dress(body, parameters, clothes, upright_to_camera.double().numpy())
     output, K = body(parameters), camera.K[0].numpy()
     bare = rasterize(output.vertices[0].numpy(), body.faces.numpy(), K, height, width, SAMPLES)
     full = rasterize(dressed.layers.vertices_camera, dressed.layers.faces, K, height, width, SAMPLES)
@@ -197,7 +220,7 @@ def clothed_person(
         mask=mean(covered & ~in_front),
         mask_with_bags=mean(covered),
         mask_unclothed=mean(bare.face_index >= 0),
-        up_camera=rotation.double().numpy()[:, 1],
+        up_camera=upright_to_camera.double().numpy()[:, 1],
         seed=seed,
         rasters=(bare, full),
     )

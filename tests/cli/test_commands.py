@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from PIL import Image
 from typer.testing import CliRunner
@@ -12,7 +13,9 @@ from typer.testing import CliRunner
 import render_fit
 from render_fit.bodies import load_body, open_body, smpl_arrays
 from render_fit.cli import app
+from render_fit.core.files import write_json
 from render_fit.export.fit_folder import write_fit
+from render_fit.export.parameters import read_params, write_params
 from render_fit.fitting.recipe import recipe_names
 from render_fit.renderers import make_renderer
 from tests.fits import known_fit
@@ -88,6 +91,34 @@ def test_render_reproduces_the_images_of_a_saved_fit(saved, tmp_path):
     # the photo itself comes back from a JPEG
     overlay, first = (np.asarray(Image.open(folder / "overlay.png"), int) for folder in (tmp_path, saved))
     assert np.abs(overlay - first).mean() < 3
+
+
+def test_render_draws_uncertainty_where_there_is_one(saved, tmp_path):
+    refused = run("render", saved, "--out", tmp_path / "none", "--uncertainty")
+    assert refused.exit_code == 2 and "joints_covariance" in refused.stderr
+    assert not list((tmp_path / "none").glob("*"))
+    fit = replace(known_fit(), joints_covariance=1e-3 * torch.eye(3).expand(1, 24, 3, 3))
+    folder = write_fit(tmp_path / "person", fit, make_renderer("cpu"), save=())
+    assert run("render", folder, "--out", tmp_path / "out", "--uncertainty").exit_code == 0
+    assert (tmp_path / "out" / "uncertainty.png").is_file()
+    frame = run("render", folder, "--frame", "front")
+    assert frame.exit_code == 2 and "the fit of one photo" in frame.stderr
+
+
+def test_render_takes_one_frame_of_a_person(saved, tmp_path):
+    one = read_params(saved / "params.npz")
+    two = {name: np.concatenate([getattr(one, name)] * 2) for name in ("poses", "trans", "joints")}
+    sizes = np.array([[240, 160], [120, 80]])
+    K = np.stack([one.K, one.K * np.array([[0.5], [0.5], [1.0]], np.float32)])
+    names, found = np.array(["front", "back"]), np.array([False, True])
+    write_params(tmp_path / "params.npz", replace(one, **two, K=K, image_names=names, image_sizes=sizes, found=found))
+    Image.new("RGB", (80, 120)).save(tmp_path / "photo.png")
+    write_json(tmp_path / "report.json", {"image_paths": {"back": str(tmp_path / "photo.png")}})
+    assert run("render", tmp_path).exit_code == 0
+    with Image.open(tmp_path / "frames" / "back" / "overlay.png") as overlay:
+        assert overlay.size == (80, 120)
+    refused = run("render", tmp_path, "--frame", "front")
+    assert refused.exit_code == 2 and "there are back" in refused.stderr
 
 
 def test_render_turntable_and_part_colours(saved, tmp_path):

@@ -12,6 +12,7 @@ import trimesh
 from PIL import Image
 from typer.testing import CliRunner
 
+from render_fit.bodies import open_body
 from render_fit.cli import app
 from render_fit.core.files import _temporary
 from render_fit.core.locks import release
@@ -54,13 +55,34 @@ def fitted(folder, tmp_path_factory):
 def test_all_files_are_written(fitted):
     result, out, _ = fitted
     assert result.exit_code == 0, result.output
-    top = {"params.npz", "body.obj", "turntable.gif", "images.jpg", "report.json", "frames"}
+    top = {"params.npz", "body.obj", "body.mtl", "body.png", "turntable.gif", "images.jpg", "report.json", "frames"}
     assert {path.name for path in out.iterdir()} == top
     assert {path.name for path in (out / "frames").iterdir()} == {"a", "b", "large"}
     assert Image.open(out / "frames" / "large" / "overlay.png").size == (256, 384)
     body = trimesh.load_mesh(out / "body.obj")
     height = np.ptp(body.vertices[:, 1])
     assert 1.4 < height < 2.2 and body.vertices[:, 1].argmax() != body.vertices[:, 1].argmin()
+    with Image.open(out / "turntable.gif") as turntable:
+        width, height = turntable.size
+    assert width == 2 * height  # the shape, and besides it the colours of the photos
+
+
+def test_the_mesh_has_the_colours_of_the_person_in_the_photos(folder, fitted):
+    _, out, _ = fitted
+    image = np.asarray(Image.open(folder / "a.png").convert("RGB")).astype(int)
+    mask = np.asarray(Image.open(folder / "a_mask.png").convert("L")) > 128
+    person = image[mask]
+    lines = (out / "body.obj").read_text().splitlines()
+    colours = 255 * np.array([line.split()[4:] for line in lines if line.startswith("v ")], dtype=float)
+    assert len(colours) == open_body().n_vertices
+    low, high = np.quantile(person, 0.01, axis=0), np.quantile(person, 0.99, axis=0)
+    assert ((colours >= low - 10) & (colours <= high + 10)).all(axis=1).mean() > 0.95
+    # what is exported has the same texture, also without the photos
+    exported = CliRunner().invoke(app, ["export", str(out), str(out.parent / "a.glb"), "--colours", "photo"])
+    assert exported.exit_code == 0, exported.output
+    mesh = trimesh.load(out.parent / "a.glb").geometry["body"]
+    texture = np.asarray(mesh.visual.material.baseColorTexture.convert("RGB"))
+    np.testing.assert_array_equal(texture, np.asarray(Image.open(out / "body.png")))
 
 
 def test_images_without_the_person_are_told_and_the_rest_goes_on(fitted):

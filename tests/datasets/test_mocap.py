@@ -14,6 +14,7 @@ from render_fit.datasets.mocap import (
     MocapPoses,
     distinct_poses,
     joint_positions,
+    load_motion,
     load_poses,
     usable_frames,
 )
@@ -297,3 +298,22 @@ def test_splits_are_disjoint_distinct_and_repeatable(splits) -> None:
         heading = Rotation.from_rotvec(poses.pose[:, 0]).as_quat()
         assert np.abs(heading[:, 1]).max() < 1e-3
         assert np.isfinite(poses.pose).all() and not poses.pose[:, 22:].any()
+
+
+def test_a_motion_has_times_and_heading(shared_data: Path):
+    motion = load_motion(shared_data, "02_05")
+    assert motion.subject == "02" and len(motion.pose) == len(motion.seconds) == 155
+    np.testing.assert_allclose(np.diff(motion.seconds), 0.1)
+    poses = load_poses(shared_data, "held_out")
+    same = [i for i, clip in enumerate(poses.clip) if clip == "02_05"]
+    # the poses are those of the bank, whose pelvis lost its heading
+    distance = np.abs(motion.pose[:, None, 1:] - poses.pose[same][None, :, 1:]).max(axis=(2, 3)).min(axis=0)
+    assert distance.max() < 1e-5
+    front = Rotation.from_rotvec(motion.pose[:, 0]).apply([0.0, 0.0, 1.0])
+    assert np.abs(front[:, [0, 2]]).max() > 0.9
+
+
+@pytest.mark.parametrize("clip", ["02_99", "test/walking/walking_1"])
+def test_a_motion_that_is_not_there_is_a_mistake(clip: str, shared_data: Path):
+    with pytest.raises(ValueError, match="not in the AMC and BVH files"):
+        load_motion(shared_data, clip)

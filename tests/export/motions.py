@@ -8,7 +8,9 @@ from scipy.spatial.transform import Rotation
 
 from render_fit.bodies import Body, BodyParameters, open_body
 from render_fit.bodies.clothing import clothing_basis
+from render_fit.export.atlas import body_atlas
 from render_fit.export.parameters import SavedFit
+from render_fit.export.surface_colours import SurfaceColours
 from render_fit.synthesis.poses.bank import PoseBank
 
 
@@ -65,3 +67,11 @@ def body_with_correctives() -> Body:
 def seen_upright(points: np.ndarray) -> np.ndarray:
     """Points in camera coordinates (y down, z forward) in axes with y up and z towards the camera."""
     return points * [1.0, -1.0, -1.0]
+
+
+def striped(body: Body) -> SurfaceColours:
+    """A texture: red above a height, blue below."""
+    atlas = body_atlas(body)
+    height = atlas.interpolated(body.v_template[:, 1:2].numpy().astype(np.float64))
+    upper = height > np.median(height)
+    return SurfaceColours.of_texels(atlas, np.where(upper, [200, 30, 20], [10, 40, 180]).astype(np.uint8))

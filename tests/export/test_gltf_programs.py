@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import html
 import http.server
+import io
 import json
 import os
 import re
@@ -23,6 +24,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy.ndimage import binary_erosion
 
 from render_fit.bodies import open_body
 from render_fit.export.bvh import bvh
@@ -30,7 +32,7 @@ from render_fit.export.morph_targets import beyond_four_joints, pose_correctives
 from render_fit.export.motion import motion_of
 from render_fit.export.skinned_glb import mesh_motions, skinned_glb
 from tests.export.gltf_reader import Gltf
-from tests.export.motions import body_with_correctives, moving_fit
+from tests.export.motions import body_with_correctives, moving_fit, striped
 
 FPS = 10.0
 VALIDATE = """
@@ -68,13 +70,14 @@ def people() -> dict[str, bytes]:
     return {
         "walk": skinned_glb(walk),
         "photo": skinned_glb(photo),
-        "coloured": skinned_glb(walk, colours=colours, lit=False),
+        "coloured": skinned_glb(walk, colours=colours),
         "correctives": skinned_glb(posed, dict.fromkeys(("body", "clothed"), pose_correctives(posed))),
         "four joints": skinned_glb(walk, beyond, four_joints=True),
+        "textured": skinned_glb(walk, beyond, four_joints=True, colours=striped(plain)),
     }
 
 
-@pytest.mark.parametrize("name", ["walk", "photo", "coloured", "correctives", "four joints"])
+@pytest.mark.parametrize("name", ["walk", "photo", "coloured", "correctives", "four joints", "textured"])
 def test_the_khronos_validator_finds_nothing(tmp_path, name):
     node = first_program("node")
     node_module("gltf-validator")
@@ -92,6 +95,11 @@ def test_pygltflib_reads_the_file(tmp_path):
     assert [mesh.name for mesh in gltf.meshes] == ["body", "clothed"]
     assert [gltf.nodes[joint].name for joint in gltf.skins[0].joints] == list(open_body().joint_names)
     assert len(gltf.animations[0].channels) == 25
+    (tmp_path / "b.glb").write_bytes(people()["textured"])
+    gltf = pygltflib.GLTF2().load(str(tmp_path / "b.glb"))
+    view = gltf.bufferViews[gltf.images[0].bufferView]
+    content = gltf.binary_blob()[view.byteOffset : view.byteOffset + view.byteLength]
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(content))), striped(open_body()).texture)
 
 
 @pytest.fixture
@@ -122,19 +130,19 @@ def page(tmp_path):
         assert state.get("drawn") == "drawn", state
         picture = tmp_path / "picture.png"
         subprocess.run([*command, f"--screenshot={picture}", address], capture_output=True, timeout=120, check=True)
-        return state["meshes"], np.asarray(Image.open(picture).convert("L"))
+        return state["meshes"], np.asarray(Image.open(picture).convert("RGB")).astype(int)
 
     yield opened
     server.shutdown()
     server.server_close()
 
 
-@pytest.mark.parametrize("name", ["walk", "correctives", "four joints"])
+@pytest.mark.parametrize("name", ["walk", "correctives", "four joints", "textured"])
 def test_three_js_shows_a_person_who_stands_upright_and_moves(page, name):
     content = people()[name]
     gltf, pictures = Gltf(content), []
     several = gltf.attributes("clothed").get("WEIGHTS_1", np.zeros((1, 4))).sum(1) > 0
-    assert several.any() == (name != "four joints") and several.mean() < 0.1
+    assert several.any() == (name not in ("four joints", "textured")) and several.mean() < 0.1
     compared = ~several if several.any() else slice(None)  # three.js reads four joints a vertex
     for seconds in (0.0, 0.25):
         meshes, picture = page(content, seconds)
@@ -144,9 +152,13 @@ def test_three_js_shows_a_person_who_stands_upright_and_moves(page, name):
             assert np.abs(drawn - gltf.vertices(mesh, seconds))[compared].max() < 1e-4  # metres
         width, height, _ = np.ptp(meshes["clothed"]["vertices"], axis=0)
         assert height > 1.2 and height > width
-        rows, columns = np.nonzero(picture < 240)  # the background is white
+        rows, columns = np.nonzero(picture.mean(2) < 240)  # the background is white
         assert len(rows) > 5_000 and np.ptp(rows) > np.ptp(columns)
-        pictures.append(picture.astype(int))
+        pictures.append(picture.mean(2))
+    if name == "textured":  # unlit, as in the file, and without seams: inside of the outline few pixels are mixed
+        red, blue = (np.abs(picture - colour).max(2) <= 6 for colour in ([200, 30, 20], [10, 40, 180]))
+        inside = binary_erosion(picture.mean(2) < 240, iterations=3)
+        assert min(red.sum(), blue.sum()) > 5_000 and (inside & ~red & ~blue).sum() < 0.02 * inside.sum()
     assert (np.abs(pictures[0] - pictures[1]) > 30).mean() > 0.02
 
 

@@ -149,3 +149,24 @@ def test_values_that_no_fit_has_are_refused(written, tmp_path, key, change, mess
     np.savez(tmp_path / "p.npz", **{**arrays, key: change(arrays[key])})
     with pytest.raises(InputError, match=message):
         read_params(tmp_path / "p.npz")
+
+
+def test_covariances_come_back_and_old_files_have_none(tmp_path, written):
+    fit, old = written
+    assert read_params(old).joints_covariance is None and read_params(old).frame(0).joints_covariance is None
+    roots = torch.randn(1, 24, 3, 3)
+    joints, betas = 1e-3 * roots @ roots.mT, torch.eye(10) / 4
+    saved = saved_fit(fit.parameters, fit.output.joints, fit.camera, "open", betas, joints)
+    back = read_params(write_params(tmp_path / "new.npz", saved))
+    for one in (back, back.frame(0)):
+        np.testing.assert_array_equal(one.betas_covariance, betas.numpy())
+        np.testing.assert_array_equal(one.joints_covariance, joints.numpy())
+
+
+@pytest.mark.parametrize("shape", [(24, 3, 3), (1, 23, 3, 3), (2, 24, 3, 3), (1, 24, 3)])
+def test_covariances_of_other_joints_are_refused(tmp_path, written, shape):
+    with np.load(written[1]) as file:
+        arrays = {key: file[key] for key in file.files}
+    np.savez(tmp_path / "bad.npz", **arrays, joints_covariance=np.zeros(shape, np.float32))
+    with pytest.raises(InputError, match="joints_covariance has the shape"):
+        read_params(tmp_path / "bad.npz")

@@ -13,7 +13,7 @@ from render_fit.export.motion import motion_of
 from render_fit.export.skin_weights import first_set_error_m
 from render_fit.export.skinned_glb import mesh_motions, skinned_glb
 from tests.export.gltf_reader import Gltf
-from tests.export.motions import body_with_correctives, moving_fit, seen_upright
+from tests.export.motions import body_with_correctives, moving_fit, seen_upright, striped
 
 EXACT_M = 2e-5
 """Rounding of float32 in the body and in the file, at 3 to 4 m from the origin."""
@@ -202,6 +202,30 @@ def test_other_programs_read_the_meshes(walk):
     np.testing.assert_allclose(Gltf(content).attributes("clothed")["COLOR_0"][0], [128 / 255, 0, 1, 1], atol=1e-6)
     normals = gltf.attributes("body")["NORMAL"]
     np.testing.assert_allclose(np.linalg.norm(normals, axis=1), 1, atol=1e-6)
+
+
+def test_a_texture_is_on_the_surface_that_moves_as_the_body_does():
+    body = body_with_correctives()
+    saved = moving_fit(body, 4)
+    motion, colours = motion_of(saved, body, FPS), striped(body)
+    content = skinned_glb(motion, dict.fromkeys(("body", "clothed"), pose_correctives(motion)), colours=colours)
+    gltf, atlas = Gltf(content), colours.atlas
+    for frame, expected in enumerate(posed(saved, body)["clothed"]):
+        found = gltf.vertices("clothed", frame / FPS)
+        assert np.abs(found - seen_upright(expected)[atlas.vertices]).max() < 1e-3
+    mesh = trimesh.load(io.BytesIO(content), file_type="glb", process=False).geometry["clothed"]
+    np.testing.assert_array_equal(atlas.vertices[mesh.faces], body.faces.numpy())
+    picture = np.asarray(mesh.visual.material.baseColorTexture.convert("RGB"))
+    np.testing.assert_array_equal(picture, colours.texture)
+    # trimesh counts v from below; the middle of every face that is far from the border of the colours has its colour
+    middles = (mesh.visual.uv[mesh.faces].mean(axis=1) * [1, -1] + [0, 1]) * atlas.side_px
+    columns, rows = np.floor(middles).astype(int).T
+    heights = body.v_template[:, 1].numpy()[body.faces.numpy()] - np.median(
+        atlas.interpolated(body.v_template[:, 1:2].numpy().astype(np.float64))
+    )
+    # tiny faces may lie between texels
+    red, blue = picture[rows, columns, 0] == 200, picture[rows, columns, 2] == 180
+    assert red[heights.min(1) > 0.01].mean() > 0.98 and blue[heights.max(1) < -0.01].mean() > 0.98
 
 
 def test_vertices_without_faces_have_a_normal():

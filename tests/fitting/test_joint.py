@@ -146,6 +146,21 @@ def test_a_coupling_pulls_the_images_together(several):
     assert float(held.pose.var(dim=0).sum()) < 0.05 * float(apart.pose.var(dim=0).sum())
 
 
+def test_what_couples_the_images_is_met_before_the_images_are_evaluated_often(several):
+    problems, start, _ = several
+    start, _ = JointProblem.of(problems).minimise(start, FREE, make_solver("lbfgs", {}), 60, 1e-6)
+
+    def spread(variables: Variables) -> Tensor:
+        return 1e4 * (variables.pose - variables.pose.mean(dim=0)).square().sum()
+
+    joined = JointProblem.of(problems, spread)
+    found, _ = joined.minimise(start, FREE, make_solver("lbfgs", {}), 2)
+    assert float(found.pose.var(dim=0).sum()) < 0.05 * float(start.pose.var(dim=0).sum())
+    # and the images' own objectives are not forgotten for it
+    total, before = (float(joined.losses(one).sum() + spread(one)) for one in (found, start))
+    assert total < 0.2 * before
+
+
 def test_images_that_were_observed_in_different_ways_are_joined(several):
     problems, start, _ = several
     masked = [

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from render_fit.bodies import BodyParameters, open_body
 from render_fit.core.errors import InputError
 from render_fit.losses.between_images import HeldPose, ImagesOfOne, SmoothMotion, StandingFeet, make_between_term
+from render_fit.losses.parameters import standing_height
 
 
 def images(trans: torch.Tensor, pose: torch.Tensor | None = None, fps: float | None = 30.0) -> ImagesOfOne:
@@ -85,3 +88,25 @@ def test_without_times_there_is_no_motion():
 def test_an_unknown_term_is_a_mistake():
     with pytest.raises(InputError, match="smooth_motion"):
         make_between_term("smoth_motion")
+
+
+@pytest.mark.parametrize("term", [SmoothMotion(), StandingFeet()], ids=lambda term: type(term).__name__)
+def test_a_small_person_nearby_and_a_tall_one_further_away_cost_the_same(term):
+    given = moving_at_random()
+    height_m, per_beta_m = standing_height(given.body)
+    costs = []
+    for size in (0.9, 1.0, 1.1):
+        betas = torch.zeros(8, 10)
+        betas[:, 0] = (size - 1) * height_m / per_beta_m[0]
+        scaled = replace(given, parameters=replace(given.parameters, betas=betas))
+        scaled.__dict__["joints"] = size * given.joints  # of a body whose whole template is scaled about the camera
+        costs.append(float(term(scaled)))
+    assert costs[1] > 1
+    assert costs == pytest.approx([costs[1]] * 3, rel=1e-4)
+
+
+def moving_at_random() -> ImagesOfOne:
+    generator = torch.Generator().manual_seed(0)
+    return images(
+        STILL + 0.01 * torch.randn(8, 3, generator=generator), 0.1 * torch.randn(8, 24, 3, generator=generator)
+    )

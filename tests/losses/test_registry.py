@@ -1,11 +1,14 @@
 """Names of terms, as recipes write them."""
 
+import math
 from dataclasses import replace
 
 import pytest
 import torch
 
+from render_fit.bodies import BodyParameters, open_body
 from render_fit.core.errors import InputError
+from render_fit.losses.fit_state import FitState
 from render_fit.losses.keypoints import KeypointReprojection
 from render_fit.losses.parameters import ShapePrior
 from render_fit.losses.registry import TERMS, is_observed, make_term, weighted_terms
@@ -26,6 +29,29 @@ def made(name: str) -> Term:
 @pytest.mark.parametrize("name", TERMS)
 def test_every_name_makes_a_term(name):
     assert isinstance(made(name), Term)
+
+
+@pytest.mark.parametrize("name", [name for name in TERMS if not getattr(made(name), "requires", ())])
+def test_terms_that_pose_and_place_do_not_change_say_that_they_are_of_the_shape(name):
+    """Where images share a shape, these count once, and covariances take them for what is known without images."""
+    term, body = made(name), open_body()
+    generator = torch.Generator().manual_seed(0)
+    # upright, falling forward, and as nobody can stand
+    poses = torch.stack([torch.zeros(24, 3), torch.zeros(24, 3), 2 * torch.randn(24, 3, generator=generator)])
+    poses[:2, 0, 0] = math.pi
+    poses[1, [7, 8], 0] = 0.6
+    betas = torch.linspace(-1.0, 1.0, 10).expand(3, 10)
+    bare = BodyParameters.from_rotvec(poses, betas, torch.tensor([[0.0, 0.3, 4.0], [0.5, 0.0, 3.0], [0.0, 0.0, 5.0]]))
+    offsets = 0.01 * torch.randn(1, body.n_vertices, 3, generator=generator).expand(3, -1, -1)
+    state = FitState(
+        body,
+        replace(bare, offsets=offsets),
+        targets(),
+        clothing=torch.ones(3, 12),
+        latent=torch.linspace(0, 1, 3)[:, None].expand(3, 32),
+    )
+    values = term(state).tolist()
+    assert (values == pytest.approx([values[0]] * 3, rel=1e-5)) is getattr(term, "of_shape", False)
 
 
 def test_options_reach_the_term_and_lists_become_tuples():

@@ -11,7 +11,8 @@ from render_fit.evaluation.experiments.runner import Row, load_components, numbe
 from render_fit.evaluation.experiments.settings import ExperimentConfig
 from render_fit.evaluation.tables import ExperimentResult, Metrics, column
 from render_fit.fitting.person import fit_person
-from render_fit.measurements.definitions import DENSITY_KG_M3, DENSITY_SIGMA_KG_M3
+from render_fit.losses.measurements import KnownWeight
+from render_fit.losses.parameters import KnownHeight
 from render_fit.measurements.measure import measure
 from render_fit.measurements.uncertainty import intervals, measurement_covariance, values_and_jacobian
 
@@ -26,7 +27,7 @@ GIVEN: dict[str, tuple[int, bool, bool]] = {
     "height_weight": (1, True, True),
     "four_photos": (4, False, False),
 }
-"""Number of photos, and whether height and weight are known."""
+"""Number of photos, and whether height and weight are known, with the errors that their terms assume."""
 
 MEASURED = ("stature", "bust", "waist", "hip", "thigh", "calf", "upper_arm", "neck", "inside_leg", "mass")
 """Measurements whose intervals are counted."""
@@ -63,14 +64,16 @@ def _person(person: PosedPerson, config: ExperimentConfig) -> Metrics:
     )
     observed = [one.observation(body) for one in images]
     true = {name: float(value[0]) for name, value in measure(body, images[0].parameters.betas, MEASURED).items()}
-    density = 1 + DENSITY_SIGMA_KG_M3 / DENSITY_KG_M3 * float(np.random.default_rng(person.seed).standard_normal())
+    by_height, by_weight = np.random.default_rng(person.seed).standard_normal(2).tolist()
+    height_m = true["stature"] + KnownHeight(true["stature"]).sigma_m * by_height
+    weight_kg = true["mass"] + KnownWeight(true["mass"]).sigma * by_weight
     values: Row = {"number": person.number}
     for which, (photos, height, weight) in GIVEN.items():
         fit = fit_person(
             observed[:photos],
             components.resolved,
-            height_m=true["stature"] if height else None,
-            weight_kg=true["mass"] * density if weight else None,
+            height_m=height_m if height else None,
+            weight_kg=weight_kg if weight else None,
             clothing="none",
             seed=config.seed,
         )

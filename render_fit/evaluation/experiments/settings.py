@@ -52,9 +52,10 @@ class ExperimentConfig:
     scale: Annotated[float, "Factor on the steps and people of every training."] = 1.0
     workers: Annotated[int, "Processes that generate synthetic people during training."] = 1
     fits: Annotated[int, "People that each recipe fits."] = 128
+    frames: Annotated[int, "Frames of each clip, 30 a second."] = 60
 
     def __post_init__(self) -> None:
-        least = {"limit": 1, "jobs": 1, "people": 1, "fits": 1, "workers": 0, "scale": 0}
+        least = {"limit": 1, "jobs": 1, "people": 1, "fits": 1, "frames": 4, "workers": 0, "scale": 0}
         for field, minimum in least.items():
             value = getattr(self, field)
             if value is not None and value < minimum:
@@ -201,6 +202,19 @@ EXPERIMENTS: dict[str, Experiment] = {
         "measurement_intervals",
         (*FIT, "jobs"),
         {"limit": 4},
+    ),
+    "joint-uncertainty": Experiment(
+        "200 clothed synthetic people: how often 90 % regions of joints contain the true ones, by joint and direction.",
+        "joint_uncertainty",
+        (*REFINE, "clothing"),
+        {"limit": 4},
+    ),
+    "moving-person": Experiment(
+        "Six clips of clothed and unclothed people in captured motion: frames alone, of one shape, and as a motion.",
+        "moving_person",
+        (*FIT, "jobs", "frames"),
+        {"limit": 1, "frames": 12},
+        sheet_columns=1,
     ),
     "street-photos": Experiment(
         "30 street photos, from the image alone and with human labels: knees, clothing, body, clothes in the labels.",

@@ -31,7 +31,7 @@ IOU_GRID = (0.0, *(round(0.1 + 0.05 * step, 3) for step in range(18)))
 KEYPOINT_GRID = (*(round(0.01 + 0.005 * step, 3) for step in range(29)), math.inf)
 """Candidate thresholds; no fit exceeds the first IoU or the last keypoint error."""
 
-SIGNS = {"iou": -1, "keypoint_percent": 1, "beta_max": 1, "unexplained": 1, "body_outside": 1}
+SIGNS = {"iou": -1, "keypoint_percent": 1, "beta_max": 1, "unexplained": 1, "body_outside": 1, "sigma_depth_mm": 1}
 """Columns that may tell bad fits from others; −1 where a small value is the sign of a bad fit."""
 
 STATUSES = ("ok", "poor", "failed")
@@ -70,6 +70,7 @@ def _trial(trial: Trial, config: ExperimentConfig) -> Metrics:
     )
     iou, keypoint_px = fit.report.iou, fit.report.keypoint_error_px
     unexplained, outside = fit.report.unexplained_share, fit.report.body_outside_share
+    sigma = fit.report.joint_sigma_mm
     values: Row = {
         "number": view.number,
         "clip": view.clip,
@@ -79,6 +80,7 @@ def _trial(trial: Trial, config: ExperimentConfig) -> Metrics:
         "beta_max": number(fit.report.beta_max, 2),
         "unexplained": None if unexplained is None else unexplained.after,
         "body_outside": None if outside is None else outside.after,
+        "sigma_depth_mm": None if sigma is None else sigma["depth"],
         "status": fit.report.status,
         "pa_mpjpe": error.pa_mpjpe_mm,
         "in_3d": "good" if error.pa_mpjpe_mm <= GOOD_MM else "bad" if error.pa_mpjpe_mm >= BAD_MM else "usable",

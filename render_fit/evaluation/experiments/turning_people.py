@@ -82,13 +82,13 @@ def _person(person: PosedPerson, config: ExperimentConfig) -> Metrics:
                 moved = factor * (vertices - joints.mean(dim=1)) + true.mean(dim=1)
                 return moved[0].detach().double().numpy(), body.faces.numpy()
 
-            ious = [one.report.iou.after for one in fit.results if one is not None]
+            ious = [one.report.iou.after for one in fit.results if one is not None and one.report.iou is not None]
             values |= {
                 f"outer_sc_{count}_{seen}": number(1000 * surface_distance(*placed(worn, scale), *outer_true), 2),
                 f"outer_{count}_{seen}": number(1000 * surface_distance(*placed(worn, 1.0), *outer_true), 2),
                 f"body_sc_{count}_{seen}": number(1000 * surface_distance(*placed(bare, scale), *outer_true), 2),
                 f"pve_t_sc_{count}_{seen}": number(1000 * metrics.pve_t_sc(bare, rest_true), 2),
-                f"iou_{count}_{seen}": number(np.mean(ious)),
+                f"iou_{count}_{seen}": number(float(np.mean(ious))),
                 f"left_out_{count}_{seen}": len(fit.left_out),
                 f"seconds_{count}_{seen}": number(fit.seconds["total"], 2),
             }
