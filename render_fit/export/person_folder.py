@@ -29,6 +29,7 @@ from render_fit.export.textured_obj import write_textured_obj
 from render_fit.export.video import write_video
 from render_fit.export.views import person_turns, side_view, turntable
 from render_fit.fitting.person import PersonFit
+from render_fit.observations.observation import Observation
 from render_fit.renderers.base import Renderer
 
 OWNED = (
@@ -59,6 +60,7 @@ def write_person(
     renderer: Renderer,
     *,
     photo: Callable[[int], Float[Tensor, "3 h w"]],
+    observed: Callable[[int], Observation],
     file_sizes: Sequence[tuple[int, int]],
     report: Mapping[str, Any],
     fps: float | None = None,
@@ -75,6 +77,7 @@ def write_person(
         body: Body model.
         renderer: Renderer for the images.
         photo: Image by index, as it was fitted; read when it is drawn, so that memory does not grow.
+        observed: What was observed in an image in which the person was found, by index; read as ``photo`` is.
         file_sizes: (H, W) of each photo's file, pixels; K and sizes are written for these.
         report: Content of the report.
         fps: Frames a second, for a video; overlay and turntable are written as videos.
@@ -102,7 +105,7 @@ def write_person(
         if progress is not None:
             progress(index + 1, len(names))
     rest, clothed = _at_rest(fit, body)
-    colours = photo_colours(body, _coloured(fit, photo), renderer)
+    colours = photo_colours(body, _coloured(fit, photo, observed), renderer)
     with folder_written_whole(path, last=REPORT, owned=OWNED) as folder:
         write_params(folder / "params.npz", saved_person(names, fit, body, file_sizes, fps))
         outer = rest if clothed is None else clothed
@@ -143,13 +146,15 @@ def photo_of(path: Path, name: str) -> Path | None:
     return Path(file) if isinstance(file, str) and Path(file).is_file() else None
 
 
-def _coloured(fit: PersonFit, photo: Callable[[int], Float[Tensor, "3 h w"]]) -> Iterator[ColourFrame]:
+def _coloured(
+    fit: PersonFit, photo: Callable[[int], Float[Tensor, "3 h w"]], observed: Callable[[int], Observation]
+) -> Iterator[ColourFrame]:
     """Images to gather colours from, with what was observed of the person in them."""
     known = [(index, result) for index, result in enumerate(fit.results) if result is not None]
     for place in np.unique(np.linspace(0, len(known) - 1, MOST_COLOURED).round().astype(int)):
         index, result = known[place]
-        seen, mask = result.observation, result.observation.mask
-        shown = None if mask is None else mask * seen.valid
+        seen = observed(index)
+        shown = None if seen.mask is None else seen.mask * seen.valid
         yield ColourFrame(result.output.vertices[0], result.camera, photo(index), shown)
 
 

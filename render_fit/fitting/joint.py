@@ -147,13 +147,16 @@ class JointProblem:
         """
         coupling = self.coupling
         assert coupling is not None
-        before, slope = value_and_gradient(layout.origin)
 
         def coupled(y: Tensor) -> Tensor:
             return coupling(dressed.with_values(layout.unpack(y, slice(None))))[None]
 
-        at_origin = layout.origin.requires_grad_(True)
-        slope = slope - torch.autograd.grad(coupled(at_origin).sum(), at_origin)[0]
+        at_origin = layout.origin.clone().requires_grad_(True)
+        pull = coupled(at_origin).sum()
+        if not pull.requires_grad:  # a motion of two frames has no acceleration
+            return layout.origin
+        before, slope = value_and_gradient(layout.origin)
+        slope = slope - torch.autograd.grad(pull, at_origin)[0]
 
         def model(values: Mapping[str, Tensor]) -> Tensor:
             y = values["y"]

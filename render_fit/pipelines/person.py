@@ -116,6 +116,7 @@ def fit_person_in(
         components.body,
         components.renderer,
         photo=lambda index: read_photo(jobs[index].image).image,
+        observed=lambda index: seen[names[index]].unpacked(),
         file_sizes=[sizes.get(name, some) for name in names],
         report={
             **report.model_dump(mode="json"),

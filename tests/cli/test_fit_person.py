@@ -77,6 +77,9 @@ def test_the_mesh_has_the_colours_of_the_person_in_the_photos(folder, fitted):
     assert len(colours) == open_body().n_vertices
     low, high = np.quantile(person, 0.01, axis=0), np.quantile(person, 0.99, axis=0)
     assert ((colours >= low - 10) & (colours <= high + 10)).all(axis=1).mean() > 0.95
+    # the mask is known where colours are gathered: nothing is taken from beside the person
+    background = np.median(image[~mask], axis=0)
+    assert (np.abs(colours - background).max(axis=1) < 6).mean() < 0.02
     # what is exported has the same texture, also without the photos
     exported = CliRunner().invoke(app, ["export", str(out), str(out.parent / "a.glb"), "--colours", "photo"])
     assert exported.exit_code == 0, exported.output

@@ -28,7 +28,11 @@ def made():
     betas = torch.linspace(-1, 1, 10)
     parameters = BodyParameters.from_rotvec(pose, betas[None].expand(n, -1), place)
     results = [
-        SimpleNamespace(parameters=one, output=body(one), camera=camera_from_focal(500.0, 480, 360)) if found else None
+        SimpleNamespace(
+            parameters=one, output=body(one), camera=camera_from_focal(500.0, 480, 360), joints_covariance=None
+        )
+        if found
+        else None
         for one, found in zip((parameters[i : i + 1] for i in range(n)), FOUND, strict=True)
     ]
     return body, parameters, Mock(spec=PersonFit, results=results, betas=betas, betas_covariance=torch.eye(10))

@@ -161,6 +161,14 @@ def test_what_couples_the_images_is_met_before_the_images_are_evaluated_often(se
     assert total < 0.2 * before
 
 
+def test_a_coupling_that_says_nothing_changes_nothing(several):
+    problems, start, _ = several
+    solver = make_solver("lbfgs", {})
+    alone, _ = JointProblem.of(problems).minimise(start, FREE, solver, 3)
+    found, _ = JointProblem.of(problems, lambda _: torch.zeros(())).minimise(start, FREE, solver, 3)
+    torch.testing.assert_close(found.pose, alone.pose)
+
+
 def test_images_that_were_observed_in_different_ways_are_joined(several):
     problems, start, _ = several
     masked = [
