@@ -26,7 +26,7 @@ def outer_points(vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3
         vertices: (V, 3) a person, y along the body, metres.
         faces: (F, 3) vertex indices.
     """
-    return _outer_samples(vertices, faces)[0]
+    return outer_samples(vertices, faces)[0]
 
 
 def surface_distance(
@@ -48,8 +48,8 @@ def surface_distance(
     Returns:
         Metres.
     """
-    points, seen = _outer_samples(vertices, faces)
-    points_true, seen_true = _outer_samples(vertices_true, faces_true)
+    points, seen = outer_samples(vertices, faces)
+    points_true, seen_true = outer_samples(vertices_true, faces_true)
     there = _to_triangles(points, points_true, vertices_true[faces_true[seen_true]])
     back = _to_triangles(points_true, points, vertices[faces[seen]])
     return 0.5 * float(there.mean() + back.mean())
@@ -66,10 +66,18 @@ def _to_triangles(
     return np.linalg.norm(nearest - here, axis=1).reshape(near.shape).min(axis=1)
 
 
-def _outer_samples(
+def outer_samples(
     vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]
 ) -> tuple[Float[np.ndarray, "n 3"], Int[np.ndarray, "n"]]:
-    """Points of a surface that are visible from around, and the faces on which they lie."""
+    """The points of `outer_points`, and the faces on which they lie.
+
+    Args:
+        vertices: (V, 3) a person, y along the body, metres.
+        faces: (F, 3) vertex indices.
+
+    Returns:
+        (N, 3) points; (N,) indices of faces.
+    """
     centre = 0.5 * (vertices.min(axis=0) + vertices.max(axis=0))
     K = np.array([[_SIZE * _DISTANCE_M / _EXTENT_M, 0, _SIZE / 2], [0, _SIZE * _DISTANCE_M / _EXTENT_M, _SIZE / 2],
                   [0, 0, 1]])  # fmt: skip

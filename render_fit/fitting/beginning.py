@@ -20,6 +20,7 @@ from render_fit.fitting.regressor_initialisation import regressor_hypotheses
 from render_fit.fitting.resolve import ResolvedRecipe
 from render_fit.fitting.stages import Clothing
 from render_fit.fitting.variables import Variables
+from render_fit.losses.priors.clothing import label_shares
 from render_fit.observations.camera_source import ASSUMED, assumed_camera
 from render_fit.observations.observation import Observation
 
@@ -75,9 +76,12 @@ def begin(
         if height_m is not None:
             predicted = replace(predicted, variables=of_height(body, predicted.variables, height_m))
     own = _points_of(body, observation)
+    shares = None
+    if own.labels is not None and own.part_space is not None:
+        shares = label_shares(own.labels, own.part_space)[None]
     context = FitContext(
         recipe, body, resolved.renderer, own, camera, basis, height_m, weight_kg, predicted, resolved.terms,
-        resolved.solver,
+        resolved.solver, label_shares=shares,
     )  # fmt: skip
     return context, notes
 

@@ -18,6 +18,7 @@ from render_fit.fitting.regressor_initialisation import RegressorHypotheses
 from render_fit.fitting.solvers import Solver, make_solver, moves_offsets
 from render_fit.losses.measurements import KnownWeight
 from render_fit.losses.parameters import KnownHeight
+from render_fit.losses.priors.clothing import clothing_prior_of
 from render_fit.losses.priors.vae import PoseVAE, load_pose_vae
 from render_fit.losses.registry import is_observed, make_term
 from render_fit.losses.targets import FitTargets, targets_from
@@ -47,6 +48,7 @@ class FitContext:
         terms: Own terms beside the recipe's: name → (weight, term).
         solver: Own solver in place of those of the stages, or None.
         looseness_scale: How loosely the person is dressed, see `FitTargets`; None until a stage estimates it.
+        label_shares: (1, L) share of each label in all images of the person, `label_shares`; None without labels.
     """
 
     recipe: Recipe
@@ -61,7 +63,9 @@ class FitContext:
     terms: Mapping[str, tuple[float, Term]] = field(default_factory=dict)
     solver: Solver | None = None
     looseness_scale: Tensor | None = None
+    label_shares: Tensor | None = None
     _targets: dict[int, FitTargets] = field(default_factory=dict)
+    _clothes: dict[int, tuple[Tensor | None, Tensor | None]] = field(default_factory=dict)
     _made: dict[tuple[str, str], Term] = field(default_factory=dict)
 
     def targets(self, resolution: int) -> FitTargets:
@@ -74,8 +78,13 @@ class FitContext:
                 targets = self.predicted.add_to(targets, self.body)
             self._targets[size] = targets
         targets = self._targets[size]
-        if targets.looseness_scale is not self.looseness_scale:
-            targets = self._targets[size] = replace(targets, looseness_scale=self.looseness_scale)
+        clothes = (self.looseness_scale, self.label_shares)
+        if size not in self._clothes or any(a is not b for a, b in zip(self._clothes[size], clothes, strict=True)):
+            mean, precision = self._learned_clothing()
+            targets = self._targets[size] = replace(
+                targets, looseness_scale=self.looseness_scale, clothing_mean=mean, clothing_precision=precision
+            )
+            self._clothes[size] = clothes
         return targets
 
     def keep_only(self, resolutions: Collection[int]) -> None:
@@ -85,6 +94,20 @@ class FitContext:
         sizes = {resolution or SEARCH_SIZE for resolution in resolutions}
         self._targets = {size: targets for size, targets in self._targets.items() if size in sizes}
         self.observation = without_maps(self.observation)
+
+    def _learned_clothing(self) -> tuple[Tensor, Tensor] | tuple[None, None]:
+        """Mean and inverse covariance of the clothing coefficients by what is seen of the clothes.
+
+        None if the recipe does not ask for them, if nothing was learned for the body's basis, or if the labels are of
+        the body itself, as of somebody without clothes.
+        """
+        space = self.observation.part_space
+        if self.recipe.clothing_prior == "none" or self.clothing_basis is None or (space and space.is_of_body):
+            return None, None
+        prior = clothing_prior_of(self.body)
+        if prior is None or prior.functions.shape[1] != self.clothing_basis.directions.shape[2]:
+            return None, None
+        return prior.given(space, self.label_shares, self.looseness_scale)
 
     def problem(self, terms: Mapping[str, TermSetting], resolution: int, edge: Edge) -> Problem:
         """The problem that a stage's terms and the context's own pose."""

@@ -142,7 +142,7 @@ def fit_person(
         kept = [place for place in range(len(images)) if place not in others]
         images, told, response = [images[place] for place in kept], told[kept], response[kept]
     chosen = [contexts[i] for i in images]
-    _share_looseness(chosen)
+    _share_clothes(chosen)
     coupling = _coupling(resolved, None if seconds is None else [seconds[i] for i in images], still_camera)
     variables = taken_along(reduce(Variables.joined, [alone[i].best for i in images]), betas, response, posed)
     if seconds is not None and coupling is not None:  # frames depend on one another
@@ -302,10 +302,17 @@ def _batches(count: int) -> list[slice]:
     return [slice(begin, min(begin + SIDE_BY_SIDE, count)) for begin in range(0, count, SIDE_BY_SIDE)]
 
 
-def _share_looseness(contexts: Sequence[FitContext]) -> None:
-    """The clothes of a person are equally loose in all images: the median of the estimates."""
+def _share_clothes(contexts: Sequence[FitContext]) -> None:
+    """The clothes of a person are the same in all images: the median looseness, the mean of the labels' shares."""
     found = [context.looseness_scale for context in contexts if context.looseness_scale is not None]
     if found:
         median = torch.stack(found).median(dim=0).values
         for context in contexts:
             context.looseness_scale = median
+    for space in {context.observation.part_space for context in contexts}:
+        alike = [context for context in contexts if context.observation.part_space is space]
+        shares = [context.label_shares for context in alike if context.label_shares is not None]
+        if shares:
+            mean = torch.stack(shares).mean(dim=0)
+            for context in alike:
+                context.label_shares = mean

@@ -64,6 +64,7 @@ class Problem:
             pose_rotvec=variables.pose_rotvec,
             clothing=variables.clothing,
             latent=variables.latent,
+            free_offsets=variables.offsets,
         )
 
     def loss(self, variables: Variables) -> Float[Tensor, "b"]:

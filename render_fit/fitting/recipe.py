@@ -173,6 +173,11 @@ class Recipe(StrictModel):
     pose_vae: str = Field(
         default="default", description="the shipped autoencoder, or the path of one, for the variable 'latent'"
     )
+    clothing_prior: Literal["learned", "none"] = Field(
+        default="none",
+        description="learned: smooth clothing is near what the labels that are seen tell, on the open body; none: "
+        "near the skin",
+    )
     crop_margin: float = Field(default=1.2, gt=1.0, description="crop side over the person's longer side")
     clothing: Literal["none", "smooth", "free"] = "none"
     initialisation: Initialisation = Initialisation()

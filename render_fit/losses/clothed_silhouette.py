@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from render_fit.core.parts import LABELS_OF_BODY_M
@@ -32,6 +32,9 @@ class ClothedSilhouette:
     nothing of the body, such as bags, pull it neither out nor in. Labels of the body itself leave no room for clothes:
     tight_m is outside_m. Without labels ℓ is that of clothed people at the nearest part, by the keypoints.
 
+    Clothes that are near what was learned of them (`FitTargets.clothing_mean`) end at the outline, whatever the label:
+    with ``learned_m`` tight_m and outside_m are that, loose_m is twice as large, and only bags are left out.
+
     Args:
         outside_m: Usual distance by which a body passes a mask's outline, metres: the mask's error.
         tight_m: Usual distance of tight clothes from the body, metres.
@@ -39,6 +42,8 @@ class ClothedSilhouette:
         correlation_m: Length of outline along which errors and clothes are alike, metres: pixels are not independent.
         body_correlation_m: The same for labels of the body, which are not bent by clothes, metres.
         by_label: Whether ℓ is used; without it, tight_m and loose_m hold everywhere.
+        learned_m: Usual distance of the mask's outline from clothes with a learned prior, metres; 0: it makes no
+            difference.
         occluded_m: Distance outside of the mask from which on a pixel of the body is rather hidden by something in
             front of the person than an error, metres; 0: never.
 
@@ -59,6 +64,7 @@ class ClothedSilhouette:
     correlation_m: float = 0.12
     body_correlation_m: float = 0.03
     by_label: bool = True
+    learned_m: float = 0.0
     occluded_m: float = 0.0
 
     def __call__(self, state: FitState) -> Float[Tensor, "b"]:
@@ -69,7 +75,8 @@ class ClothedSilhouette:
         """Nats of a pixel that is wrong, for a body at the distance of each of B states."""
         targets = state.targets
         size_m = state.pixel_size_m[:, None, None]
-        tight_m, loose_m, outside = self._law(targets)
+        of_clothes = self.learned_m > 0 and targets.clothing_mean is not None
+        tight_m, loose_m, outside = self._law_of_clothes(targets) if of_clothes else self._law(targets)
         gap = targets.depth_in_mask_px * size_m / loose_m
         inside = (1 + gap.square()).reciprocal().square() / tight_m
         mask = targets.seen_mask
@@ -96,8 +103,20 @@ class ClothedSilhouette:
         of_body = looseness_m < LABELS_OF_BODY_M
         tight_m = torch.where(of_body, self.outside_m, looseness_m)
         loose_m = torch.where(of_body, math.inf, (2 * looseness_m).clamp(min=self.loose_m))
-        carried = looseness_m.isinf() & targets.labelled
-        return tight_m, loose_m, torch.where(carried, 0.0, 1 / self.outside_m)
+        return tight_m, loose_m, torch.where(self._carried(targets), 0.0, 1 / self.outside_m)
+
+    def _law_of_clothes(self, targets: FitTargets) -> tuple[Tensor | float, Tensor | float, Tensor | float]:
+        """`_law` for clothes with a learned prior."""
+        free = self._carried(targets)
+        tight_m = torch.where(free, math.inf, self.learned_m)
+        return tight_m, 2 * self.loose_m, torch.where(free, 0.0, 1 / self.learned_m)
+
+    @staticmethod
+    def _carried(targets: FitTargets) -> Bool[Tensor, "n h w"]:
+        """Pixels of labels that say nothing of the body or its clothes, such as bags."""
+        if targets.labels is None or targets.looseness_m is None:
+            return torch.zeros_like(targets.valid)
+        return targets.looseness_m.isinf() & targets.labelled
 
     def picture_curvature(self, state: FitState, motion: Motion) -> Float[Tensor, "n"]:
         """Second derivative along each row."""

@@ -31,6 +31,7 @@ class FitState:
             (the logarithm of a matrix has bad gradients near π).
         clothing: (B, M) coefficients of the smooth clothing basis, if there is one.
         latent: (B, L) latent vector that the body pose was decoded from, if it was.
+        free_offsets: (B, V, 3) offsets beside those of the smooth clothing basis, if there are any.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class FitState:
         pose_rotvec: Float[Tensor, "b j 3"] | None = None,
         clothing: Float[Tensor, "b m"] | None = None,
         latent: Float[Tensor, "b l"] | None = None,
+        free_offsets: Float[Tensor, "b v 3"] | None = None,
     ) -> None:
         self.body = body
         self.parameters = parameters
@@ -51,6 +53,7 @@ class FitState:
         self.settings = settings if settings is not None else RenderSettings()
         self.clothing = clothing
         self.latent = latent
+        self.free_offsets = free_offsets
         self._pose_rotvec = pose_rotvec
         self._joints: dict[tuple[str, ...], Tensor] = {}
         self._rendered: dict[str, RenderOutput] = {}

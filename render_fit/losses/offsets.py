@@ -17,6 +17,9 @@ from render_fit.losses.fit_state import FitState
 BOUND = 2.0
 """Outward bound of clothing offsets in units of the usual looseness of a part."""
 
+BOUND_OF_LEARNED = 3.0
+"""The same where the clothes that are seen tell how far they usually are from the body."""
+
 
 @dataclass(frozen=True)
 class ClothingCoefficients:
@@ -30,10 +33,13 @@ class ClothingCoefficients:
         sigma: Size of a usual coefficient, centimetres of root-mean-square displacement.
         inward: Extra weight of displacements into the body.
         beyond: Extra weight of displacements beyond the outward bound.
+        widening: Factor of the learned covariance: people in photos are not dressed by the learned rules.
 
     Returns:
         (B,) ½ Σ (c / sigma)² + inward · mean over vertices of (inward displacement / sigma)² + beyond · the same of
-        the displacement beyond the bound.
+        the displacement beyond the bound. If a Gaussian of the coefficients was learned of what is seen of the clothes
+        (`FitTargets.clothing_mean`), half the squared Mahalanobis distance from its mean takes the place of the first
+        sum, and the bound is `BOUND_OF_LEARNED` times the usual distance.
     """
 
     of_shape: ClassVar[bool] = True
@@ -41,11 +47,14 @@ class ClothingCoefficients:
     sigma: float = 2.0
     inward: float = 10.0
     beyond: float = 0.0
+    widening: float = 3.0
 
     def __call__(self, state: FitState) -> Float[Tensor, "b"]:
         if state.clothing is None:
             raise ValueError("clothing: this state has no clothing coefficients")
-        size = 0.5 * (state.clothing / self.sigma).square().sum(dim=-1)
+        mean, precision = self._gaussian(state)
+        away = state.clothing - mean
+        size = 0.5 * ((precision @ away[..., None])[..., 0] * away).sum(dim=-1)
         if state.parameters.offsets is None:
             return size
         inward_cm, beyond_cm = (100 * excess / self.sigma for excess in _excess(state))
@@ -53,9 +62,9 @@ class ClothingCoefficients:
 
     def clothing_curvature(self, state: FitState, directions: Float[Tensor, "v 3 m"]) -> Float[Tensor, "b m m"]:
         """Second derivative in the coefficients; ``directions`` are the offsets' change per coefficient, metres."""
-        own = torch.eye(directions.shape[2]).to(directions) / self.sigma**2
+        own = self._gaussian(state)[1].to(directions).expand(len(state.parameters), -1, -1)
         if state.parameters.offsets is None:
-            return own.expand(len(state.parameters), -1, -1)
+            return own
         normals = _normals(state.body.v_template, state.body.faces)
         slopes = (100 / self.sigma) * (directions * normals[..., None]).sum(dim=1)
         inward, beyond = ((excess != 0).to(slopes) for excess in _excess(state))
@@ -63,17 +72,35 @@ class ClothingCoefficients:
         pulls = torch.stack([slopes.mT @ (row[:, None] * slopes) for row in weights])
         return own + 2 / len(slopes) * pulls
 
+    def _gaussian(self, state: FitState) -> tuple[Float[Tensor, "n m"], Float[Tensor, "n m m"]]:
+        """Mean and inverse covariance of the coefficients, for each image or for all."""
+        assert state.clothing is not None
+        mean, precision = state.targets.clothing_mean, state.targets.clothing_precision
+        if mean is None or precision is None:
+            own = torch.eye(state.clothing.shape[1]).to(state.clothing) / self.sigma**2
+            return torch.zeros_like(own[:1]), own[None]
+        return mean, precision / self.widening
+
 
 @dataclass(frozen=True)
 class OffsetSize:
-    """Mean squared free per-vertex offset in units of ``sigma_m`` (metres)."""
+    """Mean squared per-vertex offset in units of ``sigma_m`` (metres).
+
+    Args:
+        sigma_m: Size of a usual offset.
+        from_clothing: Whether the offset is counted from the smooth clothing that was found, not from the skin.
+    """
 
     of_shape: ClassVar[bool] = True
 
     sigma_m: float = 0.02
+    from_clothing: bool = False
 
     def __call__(self, state: FitState) -> Float[Tensor, "b"]:
-        return (_offsets(state) / self.sigma_m).square().sum(dim=-1).mean(dim=-1)
+        offsets = _offsets(state)
+        if self.from_clothing and state.free_offsets is not None:
+            offsets = state.free_offsets
+        return (offsets / self.sigma_m).square().sum(dim=-1).mean(dim=-1)
 
 
 @dataclass(frozen=True)
@@ -115,7 +142,8 @@ class OffsetSymmetry:
 def _excess(state: FitState) -> tuple[Float[Tensor, "b v"], Float[Tensor, "b v"]]:
     """Displacement along the normal into the body (negative), and beyond the outward bound, metres."""
     along_normal = (_offsets(state) * _normals(state.body.v_template, state.body.faces)).sum(dim=-1)
-    bound = BOUND * PART_LOOSENESS_M.to(along_normal)[state.body.vertex_parts]
+    usual_m = PART_LOOSENESS_M.to(along_normal)[state.body.vertex_parts]
+    bound = (BOUND if state.targets.clothing_mean is None else BOUND_OF_LEARNED) * usual_m
     return along_normal.clamp(max=0), (along_normal - bound).clamp(min=0)
 
 

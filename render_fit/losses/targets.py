@@ -71,6 +71,8 @@ class FitTargets:
         predicted_joint_error: (N, M, 24) their expected errors, metres (mean of an exponential).
         predicted_log_prob: (N, M) logarithms of the hypotheses' probabilities.
         looseness_scale: (N,) how loosely the people are dressed, in units of usual clothes; None: usually.
+        clothing_mean: (N, C) mean of the smooth clothing coefficients, as learned of what is seen of the clothes.
+        clothing_precision: (N, C, C) their inverse covariance; both None if nothing was learned for the body.
     """
 
     camera: Camera
@@ -88,6 +90,8 @@ class FitTargets:
     predicted_joint_error: Float[Tensor, "n m 24"] | None = None
     predicted_log_prob: Float[Tensor, "n m"] | None = None
     looseness_scale: Float[Tensor, "n"] | None = None
+    clothing_mean: Float[Tensor, "n c"] | None = None
+    clothing_precision: Float[Tensor, "n c c"] | None = None
 
     # targets, and the rows of them, from which the values per image are taken (`repeated`)
     _origin: ClassVar[tuple[tuple[FitTargets, ...], Tensor] | None] = None

@@ -1,10 +1,13 @@
 """The mask's likelihood under the unclothed body: its law by hand, and the body that it finds under a coat."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from scipy.integrate import quad
 
+from render_fit.core.parts import ATR
 from render_fit.losses.clothed_silhouette import ClothedSilhouette
 from render_fit.losses.pixels import SilhouetteL2
 from tests.losses.factories import painted, standing, targets
@@ -44,6 +47,29 @@ def test_gaps_cost_less_the_thicker_they_are_and_passing_the_outline_never_does(
     outside = [cost(term, *reversed(strip(gap))) for gap in (2, 4, 8)]
     assert outside[1] == pytest.approx(2 * outside[0]) and outside[2] == pytest.approx(4 * outside[0])
     assert outside[0] > cost(term, *strip(2))
+
+
+def test_learned_clothes_end_at_the_outline() -> None:
+    """Passing it costs as much as a gap, and that is ``learned_m``; without a learned prior it makes no difference."""
+    mean = {"clothing_mean": torch.zeros(1, 48), "clothing_precision": torch.eye(48)[None]}
+    term = ClothedSilhouette(loose_m=10.0, learned_m=0.02)
+    for mask, body in (strip(3), strip(3)[::-1]):
+        state = painted(targets(64, mask=mask), silhouette=body)
+        state.parameters = standing(transl=(0.0, 0.3, SIZE_M * float(state.targets.camera.K[0, 0, 0])))
+        assert term(state).item() == ClothedSilhouette(loose_m=10.0)(state).item()
+        state.targets = replace(state.targets, **mean)
+        expected = 3 * SIZE_M / 0.02 * 64 * SIZE_M / term.correlation_m
+        assert term(state).item() == pytest.approx(expected, rel=0.01)
+        assert ClothedSilhouette(loose_m=10.0)(state).item() != pytest.approx(expected, rel=0.1)
+
+
+def test_learned_clothes_leave_bags_out() -> None:
+    mask, body = strip(8)
+    labels = torch.zeros(1, 64, 64, dtype=torch.long)
+    labels[:, :, :32], labels[:, :, 32:40] = ATR.labels.index("upper-clothes"), ATR.labels.index("bag")
+    mean = {"clothing_mean": torch.zeros(1, 48), "clothing_precision": torch.eye(48)[None]}
+    state = painted(targets(64, mask=mask, labels=labels, part_space=ATR, **mean), silhouette=body)
+    assert ClothedSilhouette(learned_m=0.02)(state).item() == 0.0
 
 
 @pytest.mark.parametrize("beyond_px", [1, 4, 15])

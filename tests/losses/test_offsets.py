@@ -1,11 +1,14 @@
 """Terms on clothing: values by hand on the open body's surface."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from render_fit.bodies import BodyParameters, open_body
 from render_fit.bodies.clothing import clothing_basis
 from render_fit.bodies.mesh_operators import mirror_vertices, vertex_normals
+from render_fit.core.parts import PART_LOOSENESS_M
 from render_fit.losses.fit_state import FitState
 from render_fit.losses.offsets import ClothingCoefficients, OffsetLaplacian, OffsetSize, OffsetSymmetry
 from tests.losses.factories import standing, targets
@@ -63,6 +66,45 @@ def test_clothing_by_hand():
     # averaged over area; over vertices it is less, since those lie densest on hands and face, which stay still.
     assert one.item() == pytest.approx(0.5, abs=0.05)
     assert 4.0 < other.item() < 10.5
+
+
+def learned(state: FitState, mean: torch.Tensor, precision: torch.Tensor) -> FitState:
+    state.targets = replace(state.targets, clothing_mean=mean, clothing_precision=precision)
+    return state
+
+
+def test_learned_clothing_is_a_gaussian_about_the_mean():
+    """In place of N(0, sigma²); inward displacements cost as before."""
+    basis = clothing_basis(open_body())
+    mean, away = torch.zeros(1, 48), torch.zeros(1, 48)
+    mean[0, 0], away[0, 3] = 8.0, 1.0
+    precision = torch.diag(torch.arange(1.0, 49.0))[None]
+    term = ClothingCoefficients(inward=0.0, widening=2.0)
+    for coefficients, expected in ((mean, 0.0), (mean + away, 0.25 * 4)):
+        state = worn(basis(coefficients), coefficients)
+        assert term(state).item() > 5.0
+        assert term(learned(state, mean, precision)).item() == pytest.approx(expected, abs=1e-6)
+        torch.testing.assert_close(term.clothing_curvature(state, basis.directions), 0.5 * precision)
+    inside = learned(worn(basis(-mean), -mean), mean, precision)
+    assert ClothingCoefficients(inward=10.0)(inside) > 10.0 + ClothingCoefficients(inward=0.0)(inside)
+
+
+def test_learned_clothing_may_hang_farther():
+    normals = vertex_normals(open_body().v_template, open_body().faces)[None]
+    usual = PART_LOOSENESS_M[open_body().vertex_parts][None, :, None] * normals
+    term, zero = ClothingCoefficients(inward=0.0, beyond=10.0), torch.zeros(1, 48)
+    for times, without, with_mean in ((1.9, False, False), (2.5, True, False), (3.5, True, True)):
+        state = worn(times * usual, zero)
+        assert (term(state).item() > 1e-3) is without
+        assert (term(learned(state, zero, torch.eye(48)[None])).item() > 1e-3) is with_mean
+
+
+def test_free_offsets_are_counted_from_the_clothing_if_asked_for():
+    free, total = everywhere(0.0, 0.02, 0.0), everywhere(0.0, 0.04, 0.0)
+    state = worn(total)
+    state.free_offsets = free
+    assert OffsetSize()(state).item() == pytest.approx(4.0)
+    assert OffsetSize(from_clothing=True)(state).item() == pytest.approx(1.0)
 
 
 def test_inward_is_what_lies_inside_the_surface():
