@@ -67,7 +67,7 @@ def experiment(
     """
     if name is None or show_list:
         for known, entry in EXPERIMENTS.items():
-            typer.echo(f"{known:21}{entry.description}")
+            typer.echo(f"{known:{1 + max(map(len, EXPERIMENTS))}}{entry.description}")
         return
     logging.getLogger("render_fit.evaluation").setLevel(logging.INFO)
     given = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}

@@ -45,7 +45,7 @@ class ClothedSilhouette:
         learned_m: Usual distance of the mask's outline from clothes with a learned prior, metres; 0: it makes no
             difference.
         occluded_m: Distance outside of the mask from which on a pixel of the body is rather hidden by something in
-            front of the person than an error, metres; 0: never.
+            front of the person than an error, metres; 0: never. Not used with a label map, which says what is there.
 
     Returns:
         (B,) nats.
@@ -80,7 +80,7 @@ class ClothedSilhouette:
         gap = targets.depth_in_mask_px * size_m / loose_m
         inside = (1 + gap.square()).reciprocal().square() / tight_m
         mask = targets.seen_mask
-        if self.occluded_m > 0:
+        if self.occluded_m > 0 and targets.labels is None:
             outside = outside * self._unoccluded(targets.distance_to_mask_px * size_m)
         density = mask * inside + (1 - mask) * outside
         of_body = self.by_label and targets.part_space is not None and targets.part_space.is_of_body

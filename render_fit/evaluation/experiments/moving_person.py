@@ -76,12 +76,12 @@ class Clip:
 
 
 CLIPS = (
-    Clip("walk across", "07_01", 0.3, 80, False),
-    Clip("punch", "02_05", 1.0, -20, True),
-    Clip("walk towards the camera", "10_04", 0.8, 35, True),
-    Clip("wash", "02_10", 4.0, 25, False),
-    Clip("bend down", "02_06", 2.0, 60, True),
-    Clip("walk away", "39_12", 0.3, -130, False),
+    Clip("walk across", "07_01", 0.3, 80.0, False),
+    Clip("punch", "02_05", 1.0, -20.0, True),
+    Clip("walk towards the camera", "10_04", 0.8, 35.0, True),
+    Clip("wash", "02_10", 4.0, 25.0, False),
+    Clip("bend down", "02_06", 2.0, 60.0, True),
+    Clip("walk away", "39_12", 0.3, -130.0, False),
 )
 """Motions of subjects that no training uses."""
 
