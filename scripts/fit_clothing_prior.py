@@ -26,7 +26,7 @@ from render_fit.bodies.mesh_operators import vertex_normals
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.core.parts import ATR, LIP, PartSpace
 from render_fit.evaluation.surfaces import outer_points, outer_samples
-from render_fit.losses.priors.clothing import NO_LABELS, basis_functions, label_shares
+from render_fit.losses.priors.clothing import basis_functions, label_shares
 from render_fit.synthesis.garments.dressing import DressedPerson, dress
 from render_fit.synthesis.garments.wardrobe import Clothes, sample_clothes
 from render_fit.synthesis.independent_rasterizer import rasterize
@@ -148,7 +148,7 @@ def regression(shares: np.ndarray, coefficients: np.ndarray) -> dict[str, np.nda
         slopes = rows[1:] / (spread[:, None] if rows.ndim == 2 else spread)
         return np.concatenate([rows[:1] - np.tensordot(centre, slopes, 1)[None], slopes])
 
-    low, high = (shares.min(axis=0), shares.max(axis=0)) if shares.shape[1] else (np.zeros(0), np.zeros(0))
+    low, high = shares.min(axis=0), shares.max(axis=0)
     return {
         "lowest": low, "highest": high, "mean": by_share(mean), "precision": precision, "log_scale": by_share(log_scale)
     }  # fmt: skip
@@ -158,14 +158,15 @@ def fit(examples: list[Example], rng: np.random.Generator) -> dict[str, np.ndarr
     """All Gaussians, as arrays of `ClothingPrior.from_file`; each person is seen in one, two and four views."""
     coefficients = np.stack([one.coefficients for one in examples])
     arrays = {}
-    for name, counts in {**{space.name: (1, 2, VIEWS) for space in SPACES}, NO_LABELS: (1,)}.items():
-        rows = []
-        for count in counts:
-            for one in examples:
-                views = rng.choice(VIEWS, count, replace=False)
-                rows.append(np.zeros(0) if name == NO_LABELS else one.shares[name][views].mean(axis=0))
+    for space in SPACES:
+        counts = (1, 2, VIEWS)
+        rows = [
+            one.shares[space.name][rng.choice(VIEWS, count, replace=False)].mean(axis=0)
+            for count in counts
+            for one in examples
+        ]
         found = regression(np.stack(rows), np.tile(coefficients, (len(counts), 1)))
-        arrays |= {f"{name}.{member}": array.astype(np.float32) for member, array in found.items()}
+        arrays |= {f"{space.name}.{member}": array.astype(np.float32) for member, array in found.items()}
     return arrays
 
 

@@ -98,16 +98,15 @@ class FitContext:
     def _learned_clothing(self) -> tuple[Tensor, Tensor] | tuple[None, None]:
         """Mean and inverse covariance of the clothing coefficients by what is seen of the clothes.
 
-        None if the recipe does not ask for them, if nothing was learned for the body's basis, or if the labels are of
-        the body itself, as of somebody without clothes.
+        None if the recipe does not ask for them, if nothing was learned for the body's basis, or without labels of
+        clothes.
         """
-        space = self.observation.part_space
-        if self.recipe.clothing_prior == "none" or self.clothing_basis is None or (space and space.is_of_body):
+        if self.recipe.clothing_prior == "none" or self.clothing_basis is None:
             return None, None
         prior = clothing_prior_of(self.body)
         if prior is None or prior.functions.shape[1] != self.clothing_basis.directions.shape[2]:
             return None, None
-        return prior.given(space, self.label_shares, self.looseness_scale)
+        return prior.given(self.observation.part_space, self.label_shares) or (None, None)
 
     def problem(self, terms: Mapping[str, TermSetting], resolution: int, edge: Edge) -> Problem:
         """The problem that a stage's terms and the context's own pose."""

@@ -20,9 +20,6 @@ from render_fit.bodies.clothing import UNIT_M, clothing_basis
 from render_fit.bodies.mesh_operators import vertex_normals
 from render_fit.core.parts import PartSpace
 
-NO_LABELS = "none"
-"""Key of the Gaussian of people of whom no label map is known."""
-
 OTHER_BASIS = 0.05
 """Share of a basis that the one that was learned with cannot express, above which it is another basis."""
 
@@ -64,7 +61,7 @@ class ClothingPrior:
     """Gaussians of the clothing coefficients of one body model's basis.
 
     Attributes:
-        by_space: For each label space with clothes by name, and `NO_LABELS`.
+        by_space: For each label space with clothes by name.
         n_vertices: Number of vertices of the body.
         vertices: (S,) some of them.
         functions: (S, M) displacement of these vertices along their normal per coefficient, centimetres.
@@ -111,26 +108,20 @@ class ClothingPrior:
         )
 
     def given(
-        self,
-        space: PartSpace | None,
-        shares: Float[Tensor, "n l"] | None,
-        looseness: Float[Tensor, "n"] | None,
-    ) -> tuple[Float[Tensor, "n m"], Float[Tensor, "n m m"]]:
+        self, space: PartSpace | None, shares: Float[Tensor, "n l"] | None
+    ) -> tuple[Float[Tensor, "n m"], Float[Tensor, "n m m"]] | None:
         """Mean and inverse covariance of the coefficients of people, by what is seen of their clothes.
-
-        Labels tell how loose the clothes are. Without them the mean is that of everybody, thinner for people who are
-        dressed less loosely than usual. What makes a mask look loosely filled may be a bag, so it is never thicker.
 
         Args:
             space: Meaning of the labels; None without.
             shares: (N, L) share of each person's pixels that each label has (`label_shares`); None without labels.
-            looseness: (N,) see `FitTargets.looseness_scale`; None: usual.
+
+        Returns:
+            None without labels of clothes: the mean of trousers and skirts is neither.
         """
-        if space is not None and shares is not None and space.name in self.by_space:
-            return self.by_space[space.name](shares)
-        scale = torch.ones(1) if looseness is None else looseness.clamp(max=1.0)
-        mean, precision = self.by_space[NO_LABELS](torch.zeros(len(scale), 0))
-        return mean * scale[:, None], precision
+        if space is None or shares is None or space.name not in self.by_space:
+            return None
+        return self.by_space[space.name](shares)
 
 
 @lru_cache(maxsize=4)
