@@ -25,7 +25,6 @@ OUTLIER = 0.15
 SURE = 0.02
 """Weight of the best photo of a point under which its colour is mixed with the filled-in one."""
 
-
 LEAST_SEEN = 0.25
 """Share of the texels around a vertex that a photo must show; else the vertex is filled in."""
 

@@ -27,7 +27,7 @@ MOST = 8
 """Images of each person."""
 
 SWAY_RAD = math.radians(3.0)
-"""Standard deviation of the joints of somebody who holds a pose and turns, per axis."""
+"""Standard deviation of the joints of somebody who holds a pose and turns, per axis; set by hand."""
 
 COUNTS = (1, 2, 4, 8)
 """Numbers of images from which a person is fitted."""

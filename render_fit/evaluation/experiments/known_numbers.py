@@ -75,8 +75,7 @@ def _person(view: ClothedView, config: ExperimentConfig) -> Metrics:
         for name in MEASURED:
             values[f"{name}_{which}"] = number((1 if name == "mass" else 100) * (found[name] - true[name]), 2)
         rest = body.rest_vertices(betas)
-        centred, centred_true = rest - rest.mean(1, keepdim=True), rest_true - rest_true.mean(1, keepdim=True)
-        values[f"pve_t_{which}"] = number(1000 * (centred - centred_true).norm(dim=-1).mean(), 2)
+        values[f"pve_t_{which}"] = number(1000 * metrics.pve(rest, rest_true, "translation"), 2)
         values[f"pve_t_sc_{which}"] = number(1000 * metrics.pve_t_sc(rest, rest_true), 2)
         values[f"seconds_{which}"] = number(fit.report.seconds["total"], 2)
     return Metrics(values)

@@ -153,7 +153,6 @@ def errors(body: Body, parameters: BodyParameters, person: MovingPerson) -> dict
     steps, true_steps = ((one[1:, feet] - one[:-1, feet]).norm(dim=-1) for one in (joints, true))
     standing = true_steps < STANDING_M_S / FPS
     rest, rest_true = (body.rest_vertices(one.betas) for one in (parameters, person.parameters))
-    centred, centred_true = (one - one.mean(dim=1, keepdim=True) for one in (rest, rest_true))
     _, per_beta_m = standing_height(body)
     height = (parameters.betas - person.parameters.betas) @ per_beta_m[: parameters.betas.shape[-1]]
     keypoints = body.keypoints(person.parameters, H36M_17)
@@ -167,7 +166,7 @@ def errors(body: Body, parameters: BodyParameters, person: MovingPerson) -> dict
         "jitter": FPS**3 * _differences(joints, 3).norm(dim=-1).mean(),
         "sliding": 1000 * steps[standing].mean(),
         "flipped": sum(count > 0 for count in flips) / len(flips),
-        "pve_t": 1000 * (centred - centred_true).norm(dim=-1).mean(),
+        "pve_t": 1000 * metrics.pve(rest, rest_true, "translation").mean(),
         "pve_t_sc": 1000 * metrics.pve_t_sc(rest, rest_true).mean(),
         "height": 1000 * height.mean(),
     }

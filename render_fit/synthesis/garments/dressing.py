@@ -26,7 +26,7 @@ from render_fit.synthesis.garments.sheets import PosedBody, Sheet
 from render_fit.synthesis.garments.wardrobe import Clothes
 
 TIGHT_M = 0.012
-"""Largest distance of tight shirts and trousers from the body, metres."""
+"""Largest distance of tight shirts and trousers from the body, metres; set by hand."""
 
 HIDDEN_M = 0.12
 """The body is left out where a closed skirt covers it further than this from its edges, metres."""
