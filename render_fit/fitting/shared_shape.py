@@ -103,7 +103,9 @@ def fused(betas: Float[Tensor, "n s"], told: Float[Tensor, "n s s"]) -> tuple[Fl
     weights, mean, distance = betas.new_ones(len(betas)), betas[0], betas.new_zeros(len(betas))
     for _ in range(20):
         weighted = weights[:, None, None] * told
-        mean = torch.linalg.lstsq(weighted.sum(dim=0), (weighted @ betas[..., None]).sum(dim=0)).solution[:, 0]
+        told_by_all, asked = weighted.sum(dim=0), (weighted @ betas[..., None]).sum(dim=0)
+        # not the default driver, which pivots by memory that torch does not initialise: its rounding is random
+        mean = torch.linalg.lstsq(told_by_all, asked, driver="gelsd").solution[:, 0]
         away = betas - mean
         distance = (away[:, None] @ told @ away[..., None])[:, 0, 0]
         weights = (1 + distance / UNUSUAL) ** -2

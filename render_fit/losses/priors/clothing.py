@@ -94,7 +94,8 @@ class ClothingPrior:
         if body.n_vertices != self.n_vertices:
             return None
         here, learned = basis_functions(body, self.functions.shape[1])[self.vertices].double(), self.functions.double()
-        change = torch.linalg.lstsq(learned, here).solution  # from coefficients here to those learned
+        # from coefficients here to those learned; the default driver's rounding is random
+        change = torch.linalg.lstsq(learned, here, driver="gelsd").solution
         if float((learned @ change - here).square().mean()) > OTHER_BASIS**2 * float(here.square().mean()):
             return None
         back = torch.linalg.inv(change)
