@@ -27,6 +27,9 @@ from render_fit.observations.observation import Observation
 START_JITTER_RAD = 0.1
 """Standard deviation of the random rotation added to every joint and to the body at the start."""
 
+GUESS = "focal length is a guess"
+"""How the note on an assumed camera begins."""
+
 
 def begin(
     observation: Observation,
@@ -58,14 +61,14 @@ def begin(
         check_height(height_m, f"height_m {height_m:g}")
     if weight_kg is not None:
         check_weight(weight_kg, f"weight_kg {weight_kg:g}", height_m)
+    assumed = False
     if camera is not None:
         check_camera(camera, "camera")
+    elif observation.camera is not None and observation.source.get("camera") != ASSUMED:
+        camera = observation.camera
     else:
-        camera, source = observation.camera, observation.source.get("camera")
-        if camera is None or source == ASSUMED:
-            camera = assumed_camera(*observation.image_size)
-            focal = float(camera.K[0, 0, 0])
-            notes.append(f"focal length is a guess: {focal:.0f} px, the image's diagonal (a 43 mm lens on 35 mm film)")
+        camera, assumed = assumed_camera(*observation.image_size), True
+        notes.append(f"{GUESS}: {float(camera.K[0, 0, 0]):.0f} px, the image's diagonal (a 43 mm lens on 35 mm film)")
     if height_m is None:
         notes.append("size is a guess: no standing height given, so depth and height may be scaled together")
     if observation.mask is not None and _is_cut_off(observation.mask):
@@ -81,7 +84,7 @@ def begin(
         shares = label_shares(own.labels, own.part_space)[None]
     context = FitContext(
         recipe, body, resolved.renderer, own, camera, basis, height_m, weight_kg, predicted, resolved.terms,
-        resolved.solver, label_shares=shares,
+        resolved.solver, label_shares=shares, camera_is_assumed=assumed,
     )  # fmt: skip
     return context, notes
 

@@ -19,6 +19,7 @@ from render_fit.core.threads import one_torch_thread
 from render_fit.fitting.beginning import begin
 from render_fit.fitting.context import FitContext
 from render_fit.fitting.fit import Fitted, run_stages
+from render_fit.fitting.focal_length import FocalLength, as_camera, freed, is_unknown, usual_focal
 from render_fit.fitting.joint import SHARED, Coupling
 from render_fit.fitting.quality import fit_status, quality
 from render_fit.fitting.recipe import Stage
@@ -56,6 +57,7 @@ class PersonFit:
         disagreement: (N,) how far the shape that an image asks for is from that of all: squared Mahalanobis distance.
         alone: (N) bodies of the images fitted alone, from which the joint fit began.
         seconds: Wall time of each stage, and ``total``.
+        focal: The focal length of all images, if it was estimated.
     """
 
     results: list[FitResult | None]
@@ -65,6 +67,7 @@ class PersonFit:
     disagreement: Float[Tensor, "n"]
     alone: BodyParameters
     seconds: dict[str, float]
+    focal: FocalLength = FocalLength()
 
 
 @one_torch_thread()
@@ -78,6 +81,7 @@ def fit_person(
     clothing: Clothing | None = None,
     seconds: Sequence[float] | None = None,
     still_camera: bool = False,
+    same_lens: bool = False,
     seed: int = 0,
     progress: StageProgress | None = None,
 ) -> PersonFit:
@@ -99,6 +103,7 @@ def fit_person(
         clothing: ``none``, ``smooth`` or ``free``; the recipe's if None.
         seconds: Time of each image, for a video; the recipe's terms on motion need it.
         still_camera: Whether the camera of a video stands still; terms on standing feet need it.
+        same_lens: Whether all images were taken with one focal length. If it is not known, it is estimated.
         seed: Seed of the starting poses.
         progress: Called with (stage, iterations done, all iterations).
 
@@ -152,25 +157,29 @@ def fit_person(
         timed(f"{posed.name}, all images")
         variables = _posed_again(chosen, posed, variables, progress)
         timed(f"{posed.name}, poses again")
-    for stage in (posed, *dressing):
+    variables, focal = _solved_with_lens(chosen, posed, variables, coupling, same_lens, progress)
+    timed(f"{posed.name}, all images")
+    for stage in dressing:
         if "offsets" in stage.free and variables.offsets is None:
             variables = replace(variables, offsets=torch.zeros(len(variables), resolved.body.n_vertices, 3))
-        variables = _solved(chosen, stage, variables, coupling if stage is posed else None, progress)
+        variables = _solved(chosen, stage, variables, None, progress)
         timed(f"{stage.name}, all images")
-    unsure = uncertainty(chosen, posed, variables, [alone[i].rivals for i in images])
+    rivals = [replace(alone[i].rivals, variables=focal.seen(alone[i].rivals.variables)) for i in images]
+    unsure = uncertainty(chosen, posed, variables, rivals)
     total = round(time.perf_counter() - clock, 4)
     results: list[FitResult | None] = [None] * len(contexts)
     for place, i in enumerate(images):
         share = alone[i].seconds | {"total": round(total / len(contexts), 4)}
-        notes = [*begun[i][1], *alone[i].notes]
+        notes = focal.told([*begun[i][1], *alone[i].notes], contexts[i].camera)
         if disagreement[i] > UNUSUAL:
             notes.append("this image alone asks for another shape of the body: is it the same person?")
         found = variables[place : place + 1]
         own = Uncertainty(unsure.betas, unsure.joints[place : place + 1])
-        results[i] = result_of(contexts[i], alone[i].before, found, share, notes, resolved.record(), True, own)
+        before = focal.seen(alone[i].before)
+        results[i] = result_of(contexts[i], before, found, share, notes, resolved.record(), True, own)
     took["total"] = total
-    each = reduce(Variables.joined, [one.best for one in alone]).detached().parameters(resolved.body)
-    return PersonFit(results, left_out, variables.betas[0], unsure.betas, disagreement, each, took)
+    each = focal.seen(reduce(Variables.joined, [one.best for one in alone]).detached()).parameters(resolved.body)
+    return PersonFit(results, left_out, variables.betas[0], unsure.betas, disagreement, each, took, focal)
 
 
 def _posed_again(
@@ -243,6 +252,25 @@ def _solved(
         variables, stage.free, solver, settings.iterations, settings.tolerance, settings.whiten, tell
     )
     return found
+
+
+def _solved_with_lens(
+    contexts: Sequence[FitContext],
+    stage: Stage,
+    variables: Variables,
+    coupling: Coupling | None,
+    same_lens: bool,
+    progress: StageProgress | None,
+) -> tuple[Variables, FocalLength]:
+    """The stage for all images at once; with one lens whose focal length is not known, that is estimated too."""
+    if not same_lens or not is_unknown(contexts):
+        return _solved(contexts, stage, variables, coupling, progress), FocalLength()
+
+    def with_focal(of: Variables) -> Float[Tensor, ""]:
+        return usual_focal(of) if coupling is None else usual_focal(of) + coupling(of)
+
+    moving = stage.model_copy(update={"free": (*stage.free, "focal")})
+    return as_camera(contexts, _solved(contexts, moving, freed(variables), with_focal, progress))
 
 
 def joint_stages(resolved: ResolvedRecipe, clothing: Clothing | None = None) -> tuple[Stage, list[Stage]]:

@@ -197,6 +197,12 @@ EXPERIMENTS: dict[str, Experiment] = {
         (*FIT, "jobs", "clothing"),
         {"limit": 2},
     ),
+    "focal-length": Experiment(
+        "20 synthetic people, 8 images by one lens of 26 to 87 mm: focal length assumed, estimated, known.",
+        "focal_length",
+        (*FIT, "jobs"),
+        {"limit": 2},
+    ),
     "measurement-intervals": Experiment(
         "100 clothed synthetic people: errors of measurements, and how often 90 % intervals contain the truth.",
         "measurement_intervals",
