@@ -126,7 +126,7 @@ class FitContext:
             chosen["weight"] = (1.0, KnownWeight(self.weight_kg))
         settings = RenderSettings(edge.silhouette, edge.sigma_px, edge.gamma_m)
         basis = self.clothing_basis if resolution else None  # without rendering nothing shows the clothes
-        return Problem(self.body, targets, Objective(chosen), self.renderer, settings, basis, self._pose_vae)
+        return Problem(self.body, targets, Objective(chosen), self.renderer, settings, basis, self.pose_vae)
 
     def weighted_terms(self, terms: Mapping[str, TermSetting], resolution: int) -> dict[str, tuple[float, Term]]:
         """Name → (weight, term) of those terms of a stage, and of the context's own, that can be evaluated.
@@ -158,7 +158,7 @@ class FitContext:
         return make_solver(stage.solver.name, stage.solver.options)
 
     @cached_property
-    def _pose_vae(self) -> PoseVAE | None:
+    def pose_vae(self) -> PoseVAE | None:
         """Autoencoder of the latent vectors that stages move, or None if no stage does."""
         moved = any("latent" in stage.free for stage in self.recipe.stages)
         return load_pose_vae(self.recipe.pose_vae) if moved else None

@@ -54,9 +54,7 @@ def focal_length(config: ExperimentConfig) -> ExperimentResult:
     summary: Row = {"people": len(people)}
     for seen in SEEN:
         for name, words in FIGURES.items():
-            summary[f"{words}, {seen}"] = {
-                camera: mean_of(people, f"{name}_{camera}_{seen}", 3) for camera in CAMERAS
-            }
+            summary[f"{words}, {seen}"] = {camera: mean_of(people, f"{name}_{camera}_{seen}", 3) for camera in CAMERAS}
     columns = ("number", "true_focal", *(f"focal_{camera}_{seen}" for seen in SEEN for camera in CAMERAS[:2]))
     return ExperimentResult("focal-length", people, summary, columns)
 
