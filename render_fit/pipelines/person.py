@@ -77,6 +77,7 @@ def fit_person_in(
         remove_leftovers(folder)
     components = FitComponents(options)
     joint_stages(components.resolved, options.clothing)  # what the recipe lacks is told before any work
+    components.check_observer()
     images = find_images(paths, out, files, observations, taken, emit)
     prepare_output(out)
     jobs, names = images.jobs, [job.name for job in images.jobs]
