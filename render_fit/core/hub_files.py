@@ -43,7 +43,7 @@ def hub_errors(what: str, kind: str, needed: str) -> Iterator[None]:
         raise InputError(f"{what}: no such {kind}, and {reason}") from error
     except LocalEntryNotFoundError as error:
         why = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else "which cannot be reached"
-        reason = f"not yet fetched from the Hugging Face hub ({why})"
+        reason = f"not yet fetched from the Hugging Face hub ({why}); fetch it once online, or give a {kind}"
         raise InputError(f"{what}: no such {kind}, and {reason}") from error
     except EntryNotFoundError as error:
         raise InputError(f"{what}: its repository on the Hugging Face hub has no {needed}") from error

@@ -266,7 +266,7 @@ def test_offline_models_that_were_not_fetched_are_one_line(tmp_path):
     ).stdout.splitlines()
     assert told == [
         "person detector 'PekingU/rtdetr_r50vd': no such folder, and not yet fetched from the Hugging Face hub "
-        "(HF_HUB_OFFLINE is set)"
+        "(HF_HUB_OFFLINE is set); fetch it once online, or give a folder"
     ]
 
 
