@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -96,15 +96,23 @@ class FitComponents:
         """Whether the recipe's observer gives label maps; it is not made for the answer."""
         return gives_labels(OBSERVERS[parse_observer(self.recipe.observer).name])
 
-    def check_observer(self) -> None:
-        """Makes the observer, if it is another than the default: it may lack a package, a model or the network.
+    def check_observer(self, files: Iterable[PhotoFiles] = ()) -> None:
+        """Makes the observer before the run: it may lack a package, a model or the network.
+
+        The default observer needs nothing, and is made when it is used. Another one is made if the options name it, or
+        if the recipe does and files are missing.
+
+        Args:
+            files: The files about each photo.
 
         Raises:
             InputError: if it cannot be made.
             MissingDependencyError: if it needs a package that is not installed.
         """
-        if self.recipe.observer != DEFAULT_OBSERVER:
+        if self.options.observer is not None:
             _ = self.observer
+        elif self.recipe.observer != DEFAULT_OBSERVER:
+            _ = any(self.observer_for(each) is not None for each in files)
 
     @cached_property
     def uses_3d_keypoints(self) -> bool:

@@ -100,3 +100,16 @@ def test_an_observer_that_cannot_be_made_is_told_once(command, models, photo, tm
     (line,) = result.stderr.strip().splitlines()
     assert "human parser" in line and "no such folder, nor the name of a model on the hub" in line
     assert not (tmp_path / "out" / "b" / "report.json").exists()
+
+
+def test_the_recipe_s_observer_is_told_once_and_only_where_it_is_needed(models, photo, tmp_path):
+    (photo.parent / "b.png").write_bytes(photo.read_bytes())
+    observer = settings(models, tmp_path, parser=tmp_path / "nowhere")
+    recipe = ("--recipe", write_recipe(tmp_path, f"{QUICK_RECIPE}observer: {observer}\n"), "--out", tmp_path / "out")
+    result = run("fit", photo.parent, *recipe)
+    assert result.exit_code == 2 and len(result.stderr.strip().splitlines()) == 1, result.output
+    files = ("--mask", tmp_path / "person_mask.png", "--keypoints", tmp_path / "person_keypoints.json")
+    labels = tmp_path / "person_parts.png"
+    Image.fromarray(np.array(Image.open(tmp_path / "person_mask.png")) // 255).save(labels)
+    result = run("fit", photo, *files, "--parts", labels, "--part-labels", "atr", *recipe)
+    assert result.exit_code == 0, result.output

@@ -71,7 +71,9 @@ CODE = """
 from render_fit.core.errors import InputError
 from render_fit.core.hub_files import model_folder
 for name in ('someone/model', 'someone/unknown'):
-    try: print(sorted(path.name for path in model_folder(name, 'parser', ['config.json', 'model*.safetensors']).iterdir()))
+    try:
+        folder = model_folder(name, 'parser', ['config.json', 'model*.safetensors'])
+        print(sorted(path.name for path in folder.iterdir()))
     except InputError as error: print(error)
 """
 

@@ -94,7 +94,7 @@ def test_older_and_newer_files_are_read(tmp_path):
         ({"image_std": [0.2, 0.0, 0.2]}, "three values above zero"),
         ({"image_mean": ["a", 0, 0]}, "not the configuration"),
         ({"do_center_crop": True}, "would cut people off"),
-        ({"do_resize": False}, "resized as a whole"),
+        ({"do_resize": False}, "expected whole images, resized"),
     ],
 )
 def test_other_configurations_are_one_line(changes, words, tmp_path):

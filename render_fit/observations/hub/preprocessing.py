@@ -68,9 +68,7 @@ class Preprocessing:
         if not isinstance(data, dict) or data.get("size") is None:
             raise InputError(f"{path}: expected the configuration of an image processor, with a size")
         if data.get("do_center_crop") or data.get("do_resize") is False:
-            raise InputError(
-                f"{path}: expected images that are resized as a whole; do_center_crop would cut people off"
-            )
+            raise InputError(f"{path}: expected whole images, resized; do_center_crop would cut people off")
         try:
             return cls._of(data)
         except (TypeError, ValueError, KeyError) as error:
