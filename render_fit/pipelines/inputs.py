@@ -8,6 +8,7 @@ from typing import Any
 
 from render_fit.core.fingerprints import content_hash
 from render_fit.datasets.photo_folder import PhotoJob
+from render_fit.exchange.files import file_for
 from render_fit.pipelines.options import FitOptions
 
 
@@ -24,6 +25,8 @@ def fingerprints(job: PhotoJob, options: FitOptions) -> dict[str, str]:
     files = {"photo": job.image} | {
         key: path for key in ("mask", "keypoints", "parts", "occluders") if (path := getattr(job.files, key))
     }
+    if (start := file_for(options.start, job.image)) is not None:
+        files["start"] = start
     given = {"camera": options.camera, "recipe": options.recipe, "regressor": options.regressor, "body": options.body}
     files |= {key: Path(name) for key, name in given.items() if name is not None and Path(name).is_file()}
     return {key: found for key, path in files.items() if (found := content_hash(path))}
