@@ -54,16 +54,25 @@ def sam_3d_body(values: Mapping[str, Any], path: Path) -> list[BodyResult]:
         view, told = None, ["it has no focal_length: the body is placed by keypoints or mask"]
     else:
         focal = float(numbers(values, "focal_length", path).ravel()[0])
-        view, told = PinholeView(shift, focal), []
+        middle = points.mean(0) if keypoints is None else (keypoints["coco_left_hip"] + keypoints["coco_right_hip"]) / 2
+        view, told = PinholeView(middle + shift, focal), []
     faces = numbers(values, "faces", path, (None, 3)).astype(int) if values.get("faces") is not None else None
     if faces is not None and (faces.min(initial=0) < 0 or faces.max(initial=0) >= len(points)):
         raise InputError(f"{path}: faces name vertices up to {faces.max()}; there are {len(points)}")
     return [
         BodyResult(
-            "SAM 3D Body", vertices=points, faces=faces, keypoints=keypoints, view=view, notes=(*notes, *told),
-            direction_known=True,
+            "SAM 3D Body", vertices=points + shift, faces=faces, view=view, notes=(*notes, *told),
+            keypoints=None if keypoints is None else {name: point + shift for name, point in keypoints.items()},
         )
     ]  # fmt: skip
+
+
+def anny(values: Mapping[str, Any], path: Path) -> list[BodyResult]:
+    """A body of Anny as `render-fit convert --to anny` writes it: its mesh, and MakeHuman's number of each vertex."""
+    vertices = numbers(values, "vertices", path, (None, 3))
+    faces = numbers(values, "faces", path, (None, 3)).astype(int)
+    base = numbers(values, "base_mesh_vertex_indices", path, (len(vertices),)).astype(int)
+    return [BodyResult("Anny", "anny", vertices=vertices, faces=faces, base_mesh=base)]
 
 
 def mesh_file(path: Path) -> list[BodyResult]:

@@ -84,11 +84,12 @@ class BodyResult:
         betas: (S,) shape coefficients of that body.
         offsets: (V, 3) displacements of the vertices in the zero pose (SMPL+D), metres.
         transl: (3,) translation added after posing, metres; for conversion, which keeps it.
-        vertices: (V, 3) posed mesh, metres; its place along z counts only where ``view`` is known.
+        vertices: (V, 3) posed mesh, metres.
         faces: (F, 3) triangles, or None for points without a surface.
         keypoints: Landmark → (3,) position in the frame of ``vertices``, metres.
         view: How the person was seen; None if the file has no camera.
         direction_known: Whether the global rotation is one about the camera's axes, or only the vertical is known.
+        base_mesh: (V,) MakeHuman's vertex of each of ``vertices``, for Anny.
         notes: What was recognised or changed while reading, sentences.
     """
 
@@ -104,4 +105,5 @@ class BodyResult:
     keypoints: Mapping[str, Float[np.ndarray, "3"]] | None = None
     view: PinholeView | WeakView | None = None
     direction_known: bool = True
+    base_mesh: Int[np.ndarray, "v"] | None = None
     notes: tuple[str, ...] = ()

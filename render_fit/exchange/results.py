@@ -10,7 +10,7 @@ from typing import Any
 from render_fit.core.errors import InputError
 from render_fit.exchange.checked_arrays import listing
 from render_fit.exchange.containers import people_in, read_values
-from render_fit.exchange.mesh_results import MESHES, mesh_file, sam_3d_body
+from render_fit.exchange.mesh_results import MESHES, anny, mesh_file, sam_3d_body
 from render_fit.exchange.result import BodyResult, PinholeView
 from render_fit.exchange.smpl_results import amass, check_frame, four_d_humans, phalp, romp, smplify_x, smplx_names
 from render_fit.export.parameters import read_params
@@ -39,6 +39,7 @@ class Kind:
 KINDS: tuple[Kind, ...] = (
     Kind("SAM 3D Body", ("pred_vertices", "pred_cam_t", "pred_keypoints_3d", "body_pose_params"), sam_3d_body),
     Kind("SAM 3D Body", ("pred_vertices", "pred_cam_t", "focal_length", "pred_keypoints_3d"), sam_3d_body),
+    Kind("Anny", ("vertices", "base_mesh_vertex_indices", "phenotypes"), anny),
     Kind("4D-Humans", ("pred_smpl_params",), four_d_humans),
     Kind("4D-Humans", ("global_orient", "body_pose", "pred_cam"), four_d_humans),
     Kind("4D-Humans", ("global_orient", "body_pose", "pred_cam_t"), four_d_humans),

@@ -19,8 +19,10 @@ from render_fit.core.errors import InputError
 from render_fit.core.rotations import roma
 from render_fit.core.skeletons import SMPL_24
 from render_fit.exchange.checked_arrays import UNITS
+from render_fit.exchange.conversion import fitted_to
 from render_fit.exchange.result import BodyResult, PinholeView, Placement
 from render_fit.exchange.results import read_results
+from render_fit.exchange.sources import source_surface
 from render_fit.fitting.initialisation import TORSO, placed, seen_joints
 from render_fit.fitting.regressor_initialisation import RegressorHypotheses
 from render_fit.fitting.variables import Variables
@@ -78,6 +80,9 @@ class StartingResults:
         """
         result, placement = _person_of(self.results, observation)
         shaped, notes = body_parameters(result, body, n_betas)
+        if result.pose is None and isinstance(result.view, PinholeView):  # now it is known where its pelvis is
+            pelvis = body.kinematics(shaped).joints[0, 0].double().numpy()
+            placement = _placement(replace(result, view=replace(result.view, pelvis=pelvis)), observation)
         targets = targets_from(observation, camera, CROP_PX, 0.1)
         turned, told = _upright(body, shaped, targets)
         if told:
@@ -150,8 +155,14 @@ def body_parameters(result: BodyResult, body: Body, n_betas: int) -> tuple[BodyP
     Raises:
         InputError: if the result has neither a pose nor a mesh.
     """
+    own_shape = result.betas is not None and result.family in (body.name, body.origin)
+    if result.vertices is not None and not own_shape:
+        state = fitted_to(source_surface(result), body)
+        apart = ["its mesh was fitted by the body's pose and shape"]
+        betas = _columns(state.shape.float()[None], n_betas)
+        return BodyParameters(state.rotations.float()[None], betas, state.transl.float()[None]), apart
     if result.pose is None:
-        raise InputError(f"{result.system}: a mesh without pose parameters cannot start a fit yet")
+        raise InputError(f"{result.system}: has neither a pose nor a mesh")
     turns = torch.eye(3).repeat(1, len(body.joint_names), 1, 1)
     names = result.joint_names or body.joint_names
     if len(names) != len(result.pose):
@@ -161,7 +172,7 @@ def body_parameters(result: BodyResult, body: Body, n_betas: int) -> tuple[BodyP
         if name in body.joint_names:
             turns[0, body.joint_names.index(name)] = given[joint]
     betas, notes = torch.zeros(1, n_betas), []
-    if result.betas is not None and result.family in (body.name, body.origin):
+    if result.betas is not None and own_shape:
         betas = _columns(torch.from_numpy(result.betas).float()[None], n_betas)
     elif result.betas is not None:
         notes.append(f"its shape is for another body ({result.family}) and was left at the mean")
