@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -45,6 +46,7 @@ STEP = 1e-4
 """Step of the finite differences by phenotypes and local changes."""
 
 
+@lru_cache(maxsize=1)
 def load_anny() -> Any:
     """Builds Anny with `CONFIG`, which takes about a minute the first time.
 

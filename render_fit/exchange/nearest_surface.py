@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import trimesh
 from jaxtyping import Float, Int
 from scipy.spatial import KDTree
 
@@ -76,36 +77,11 @@ class TargetMesh:
             return NearestPoints(self.vertices[index], None, distances)
         _, index = self.tree.query(points, k=CANDIDATES)
         faces = self.faces_at[index].reshape(len(points), -1)
-        a, b, c = (self.vertices[self.faces[faces, corner]] for corner in range(3))
-        found = nearest_on_triangles(points[:, None], a, b, c)
+        triangles = self.vertices[self.faces[faces]]
+        here = np.repeat(points, faces.shape[1], axis=0)
+        found = trimesh.triangles.closest_point(triangles.reshape(-1, 3, 3), here).reshape(*faces.shape, 3)
         apart = np.linalg.norm(found - points[:, None], axis=-1)
         apart[faces < 0] = np.inf
         best = apart.argmin(1)
         rows = np.arange(len(points))
         return NearestPoints(found[rows, best], self.face_normals[faces[rows, best]], apart[rows, best])
-
-
-def nearest_on_triangles(
-    p: Float[np.ndarray, "*#n 3"],
-    a: Float[np.ndarray, "*#n 3"],
-    b: Float[np.ndarray, "*#n 3"],
-    c: Float[np.ndarray, "*#n 3"],
-) -> Float[np.ndarray, "*#n 3"]:
-    """The point of each triangle (a, b, c) that is nearest to a point p.
-
-    The foot of the perpendicular if it is inside of the triangle, else the nearest point of the three edges.
-    """
-    normal = np.cross(b - a, c - a)
-    area = np.maximum((normal**2).sum(-1, keepdims=True), 1e-30)
-    foot = p - normal * ((p - a) * normal).sum(-1, keepdims=True) / area
-    weights = [(np.cross(end - start, foot - start) * normal).sum(-1) for start, end in ((a, b), (b, c), (c, a))]
-    inside = (area[..., 0] > 1e-30) & (weights[0] >= 0) & (weights[1] >= 0) & (weights[2] >= 0)
-    best, apart = foot, np.where(inside, ((p - foot) ** 2).sum(-1), np.inf)
-    for start, end in ((a, b), (b, c), (c, a)):
-        along = end - start
-        share = ((p - start) * along).sum(-1, keepdims=True) / np.maximum((along**2).sum(-1, keepdims=True), 1e-30)
-        point = start + np.clip(share, 0.0, 1.0) * along
-        distance = ((p - point) ** 2).sum(-1)
-        nearer = distance < apart
-        best, apart = np.where(nearer[..., None], point, best), np.minimum(distance, apart)
-    return best

@@ -2,20 +2,7 @@
 
 import numpy as np
 
-from render_fit.exchange.nearest_surface import TargetMesh, nearest_on_triangles
-
-A, B, C = (np.array([point], dtype=float) for point in ([0, 0, 0], [2, 0, 0], [0, 2, 0]))
-
-
-def test_inside_at_an_edge_and_at_a_corner():
-    points = np.array([[0.5, 0.5, 1.0], [1.0, -1.0, 0.5], [2.0, 2.0, 0.0], [-1.0, -1.0, 3.0]])
-    found = nearest_on_triangles(points, A, B, C)
-    np.testing.assert_allclose(found, [[0.5, 0.5, 0], [1, 0, 0], [1, 1, 0], [0, 0, 0]], atol=1e-12)
-
-
-def test_a_triangle_without_an_area_is_its_edge():
-    found = nearest_on_triangles(np.array([[1.0, 1.0, 0.0]]), A, B, B)
-    np.testing.assert_allclose(found, [[1, 0, 0]], atol=1e-12)
+from render_fit.exchange.nearest_surface import TargetMesh
 
 
 def test_a_mesh_gives_points_normals_and_distances():
