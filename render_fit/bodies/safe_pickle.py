@@ -94,21 +94,30 @@ class _ArraysOnly(pickle.Unpickler):
     """An unpickler that builds arrays and shells, and rejects every other name."""
 
     def find_class(self, module: str, name: str) -> Any:
-        root, _, rest = module.partition(".")
-        if root == "numpy":
-            short = f"{rest.split('.')[-1]}.{name}"
-            if rest in ("core.multiarray", "_core.multiarray", "core.numeric", "_core.numeric") and short in _NUMPY:
-                return _fresh(_NUMPY[short])
-        sparse = module.startswith("scipy.sparse") and name.removesuffix("_matrix").removesuffix("_array") in (
-            "csc",
-            "csr",
-            "coo",
-        )
-        if sparse or root == "chumpy":
-            return type("Shell", (Shell,), {"origin": f"{module}.{name}"})
-        if (module, name) in _PLAIN:
-            return _fresh(_PLAIN[module, name])
-        raise RefusedError(f"{module}.{name}")
+        return accepted_name(module, name)
+
+
+def accepted_name(module: str, name: str) -> Any:
+    """What a name in a pickle stands for, if it builds arrays or inert shells.
+
+    Raises:
+        RefusedError: If it is any other name.
+    """
+    root, _, rest = module.partition(".")
+    if root == "numpy":
+        short = f"{rest.split('.')[-1]}.{name}"
+        if rest in ("core.multiarray", "_core.multiarray", "core.numeric", "_core.numeric") and short in _NUMPY:
+            return _fresh(_NUMPY[short])
+    sparse = module.startswith("scipy.sparse") and name.removesuffix("_matrix").removesuffix("_array") in (
+        "csc",
+        "csr",
+        "coo",
+    )
+    if sparse or root == "chumpy":
+        return type("Shell", (Shell,), {"origin": f"{module}.{name}"})
+    if (module, name) in _PLAIN:
+        return _fresh(_PLAIN[module, name])
+    raise RefusedError(f"{module}.{name}")
 
 
 def _fresh(target: Any) -> Any:

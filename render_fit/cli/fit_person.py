@@ -17,7 +17,7 @@ from render_fit.datasets.photo_search import find_photos
 VIDEO = "Video"
 
 
-@takes_photos(without=("jobs", "batch", "shard", "box", "focal_35mm"))
+@takes_photos(without=("jobs", "batch", "shard", "box", "focal_35mm", "start", "start_frame"))
 def fit_person(
     photos: PhotoOptions,
     out: Annotated[Path, typer.Option("--out", "-o", help="Output folder.")] = Path("person"),

@@ -18,6 +18,7 @@ from render_fit.bodies.safe_pickle import BodyFileError, read_plain_pickle
 from render_fit.core.array_files import MOST_BYTES, read_arrays
 from render_fit.core.errors import InputError
 from render_fit.core.file_kinds import and_what_it_is
+from render_fit.exchange.joblib_files import WRAPPER, ZLIB, read_joblib
 
 PICKLES = (".pkl", ".pickle", ".p")
 """Endings of pickles."""
@@ -41,6 +42,8 @@ def read_values(path: Path) -> Any:
         if head[:1] == b"\x80" or path.suffix.lower() in PICKLES:
             if path.stat().st_size > MOST_BYTES:
                 raise InputError(f"{path}: is larger than {MOST_BYTES / 1e9:.1f} GB")
+            if head[:1] == ZLIB or WRAPPER[1].encode() in path.read_bytes():
+                return read_joblib(path)
             with path.open("rb") as file:
                 return read_plain_pickle(file, path)
     except BodyFileError as error:

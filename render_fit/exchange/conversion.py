@@ -147,8 +147,8 @@ def start_state(
         rotations[0] = turn[0]
         start = Posed(rotations, zero.shape, zero.transl)
         start = Posed(rotations, zero.shape, points.mean(0) - (rows @ posed_vertices(surface, start)).mean(0))
-        pairs = keypoint_pairs(_landmarks(body), source.keypoints, KEYPOINT_SIGMA_M)
-        return fit_surface(surface, start, lambda state, posed: pairs)
+        known = keypoint_pairs(_landmarks(body), source.keypoints, KEYPOINT_SIGMA_M)
+        return fit_surface(surface, start, lambda state, posed: known)
     return _best_try(source, body, surface, zero)
 
 
