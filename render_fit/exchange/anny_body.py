@@ -56,7 +56,9 @@ def load_anny() -> Any:
     try:
         import anny
     except ImportError:
-        raise MissingDependencyError("Anny needs the package anny: pip install anny") from None
+        raise MissingDependencyError(
+            "Anny needs the package anny: pip install anny (or 'render-fit[open-body]')"
+        ) from None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that a faster package for skinning is not installed
         return anny.Anny(**CONFIG)

@@ -73,8 +73,8 @@ def fit_image(
         height_m: Standing height of the person, metres, if known: it fixes the scale.
         weight_kg: Weight of the person, kilograms, if known: it tells how stout the body under the clothes is.
         clothing: ``none``, ``smooth`` or ``free``; the recipe's if None.
-        start: Hypotheses to start from in place of the regressor's, such as `exchange.starting_results` of another
-            system's result.
+        start: Hypotheses to start from in place of the regressor's, such as another system's result as
+            `exchange.starting.starting_results` reads it.
         seed: Seed of the random rotations that are added to the starting poses.
         progress: Called with (stage, iterations done, all iterations).
         watch: Called after each stage with its name and the best hypothesis so far.

@@ -15,7 +15,6 @@ from render_fit.bodies.body import Body
 from render_fit.core.errors import InputError, MissingDependencyError, NoPersonError, OutputError, is_interruption
 from render_fit.datasets.photo_folder import PhotoFiles, PhotoJob
 from render_fit.exchange.files import file_for
-from render_fit.exchange.starting import starting_results
 from render_fit.export.fit_folder import write_failure, write_fit
 from render_fit.export.overlays import Pixels, overlay, panel
 from render_fit.export.views import person_turns, side_view
@@ -212,8 +211,11 @@ def _beginnings(job: PhotoJob, components: FitComponents) -> list[_Beginning]:
         InputError: as `observed`, or if the result to start from cannot be used.
     """
     options = components.options
-    file = file_for(options.start, job.image)
-    start = None if file is None else starting_results(file, job.image.name, options.start_frame)
+    file, start = file_for(options.start, job.image), None
+    if file is not None:
+        from render_fit.exchange.starting import starting_results  # fits without it need not wait for its imports
+
+        start = starting_results(file, job.image.name, options.start_frame)
     return [_Beginning(observation, start) for observation in observed(job, components)]
 
 

@@ -14,6 +14,7 @@ from render_fit.core.errors import InputError
 from render_fit.exchange.anny_body import CORRESPONDENCE
 from render_fit.exchange.conversion import convert
 from render_fit.exchange.mesh_results import MHR_KEYPOINTS
+from render_fit.exchange.posed_points import BodySurface, posed_vertices
 from render_fit.exchange.results import read_results
 from render_fit.exchange.sources import source_surface
 from render_fit.export.parameters import read_params, saved_fit, write_params
@@ -194,3 +195,18 @@ def test_parameters_alone_are_posed_by_their_model(person: Person, smpl: Path, t
     torch.testing.assert_close(source.vertices.float(), body(parameters).vertices[0], atol=1e-5, rtol=0)
     with pytest.raises(InputError, match="no mesh; give the model file"):
         source_surface(result)
+
+
+def test_there_and_back_by_anny(person: Person, own_fit: Path, tmp_path: Path):
+    """With the package ``anny`` only; it takes a minute to build."""
+    pytest.importorskip("anny")
+    out = tmp_path / "anny.npz"
+    result = run("convert", own_fit, "--to", "anny", "--out", out)
+    assert result.exit_code == 0 and "points that belong together" in result.stdout, result.output
+    with np.load(out) as file:
+        assert float(file["residual_mm"]) < 6
+    (again,) = read_results(out)
+    back = convert(source_surface(again), "open")
+    vertices = posed_vertices(BodySurface(person.body), back.state).float()
+    apart = (vertices - person.body(person.parameters).vertices[0]).norm(dim=1)
+    assert back.corresponding and 1000 * float(apart.mean()) < 6
