@@ -224,7 +224,7 @@ def _to_anny(source: SourceSurface) -> Converted:
         first = convert(source, "open", 16)
         assert first.body is not None
         targets = posed_vertices(BodySurface(first.body), first.state)
-    shared = shared_vertices(model.base_mesh_vertex_indices)
+    shared = shared_vertices(model.base_mesh_vertex_indices.numpy())
     surface = AnnySurface(model, shared, load_body_or_fail("open").faces)
     zero = Posed(
         torch.eye(3, dtype=torch.float64).repeat(len(model.bone_labels), 1, 1), surface.shape_mean,
