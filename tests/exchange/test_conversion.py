@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from render_fit.bodies import BodyParameters, load_smpl_file, smpl_arrays
 from render_fit.cli import app
+from render_fit.core.array_files import write_arrays
 from render_fit.core.errors import InputError
 from render_fit.exchange.anny_body import CORRESPONDENCE
 from render_fit.exchange.conversion import convert
@@ -42,8 +43,7 @@ def smpl(person: Person, tmp_path: Path) -> Path:
     arrays = smpl_arrays(person.body)
     arrays["v_template"] = arrays["v_template"] + 0.5 * arrays["shapedirs"][..., 1]
     arrays["shapedirs"] = arrays["shapedirs"][..., ::-1].copy()
-    np.savez(tmp_path / "SMPL_NEUTRAL.npz", **arrays)
-    return tmp_path / "SMPL_NEUTRAL.npz"
+    return write_arrays(tmp_path / "SMPL_NEUTRAL.npz", **arrays)
 
 
 def sam_3d_body(person: Person, path: Path, faces: bool = True) -> Path:
@@ -57,10 +57,10 @@ def sam_3d_body(person: Person, path: Path, faces: bool = True) -> Path:
     rows = dict(zip(person.body.landmark_names, person.body.landmark_regressor.double().numpy(), strict=True))
     for index, name in MHR_KEYPOINTS.items():
         keypoints[index] = rows[name] @ vertices - shift
-    np.savez(
+    write_arrays(
         path, pred_vertices=(mesh.vertices - shift)[mixed].astype(np.float32), pred_cam_t=shift.astype(np.float32),
         pred_keypoints_3d=keypoints.astype(np.float32), pred_keypoints_2d=np.zeros((70, 2), np.float32),
-        focal_length=np.float32(person.focal_px), body_pose_params=np.zeros(133, np.float32),
+        focal_length=np.array(person.focal_px, np.float32), body_pose_params=np.zeros(133, np.float32),
         shape_params=np.zeros(45, np.float32), **({"faces": place[mesh.faces]} if faces else {}),
     )  # fmt: skip
     return path
@@ -137,6 +137,7 @@ def test_opengl_cameras_are_turned(person: Person, tmp_path: Path):
         content[key] = content[key] * [1, -1, -1]
     np.savez(path, **content)
     (result,) = read_results(path)
+    assert result.vertices is not None and expected.vertices is not None
     np.testing.assert_allclose(result.vertices, expected.vertices, atol=1e-6)
     assert any("OpenGL" in note for note in result.notes)
 
