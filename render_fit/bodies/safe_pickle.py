@@ -94,21 +94,30 @@ class _ArraysOnly(pickle.Unpickler):
     """An unpickler that builds arrays and shells, and rejects every other name."""
 
     def find_class(self, module: str, name: str) -> Any:
-        root, _, rest = module.partition(".")
-        if root == "numpy":
-            short = f"{rest.split('.')[-1]}.{name}"
-            if rest in ("core.multiarray", "_core.multiarray", "core.numeric", "_core.numeric") and short in _NUMPY:
-                return _fresh(_NUMPY[short])
-        sparse = module.startswith("scipy.sparse") and name.removesuffix("_matrix").removesuffix("_array") in (
-            "csc",
-            "csr",
-            "coo",
-        )
-        if sparse or root == "chumpy":
-            return type("Shell", (Shell,), {"origin": f"{module}.{name}"})
-        if (module, name) in _PLAIN:
-            return _fresh(_PLAIN[module, name])
-        raise RefusedError(f"{module}.{name}")
+        return accepted_name(module, name)
+
+
+def accepted_name(module: str, name: str) -> Any:
+    """What a name in a pickle stands for, if it builds arrays or inert shells.
+
+    Raises:
+        RefusedError: If it is any other name.
+    """
+    root, _, rest = module.partition(".")
+    if root == "numpy":
+        short = f"{rest.split('.')[-1]}.{name}"
+        if rest in ("core.multiarray", "_core.multiarray", "core.numeric", "_core.numeric") and short in _NUMPY:
+            return _fresh(_NUMPY[short])
+    sparse = module.startswith("scipy.sparse") and name.removesuffix("_matrix").removesuffix("_array") in (
+        "csc",
+        "csr",
+        "coo",
+    )
+    if sparse or root == "chumpy":
+        return type("Shell", (Shell,), {"origin": f"{module}.{name}"})
+    if (module, name) in _PLAIN:
+        return _fresh(_PLAIN[module, name])
+    raise RefusedError(f"{module}.{name}")
 
 
 def _fresh(target: Any) -> Any:
@@ -132,8 +141,24 @@ def read_pickle(file: io.BufferedIOBase, path: Path) -> dict[str, Any]:
     Raises:
         BodyFileError: If it is no pickle, no dictionary, or contains anything beyond arrays; nothing is executed.
     """
+    content = read_plain_pickle(file, path)
+    if not isinstance(content, dict):
+        raise BodyFileError(f"{path} contains a {type(content).__name__}, not a body model's dictionary")
+    return content
+
+
+def read_plain_pickle(file: io.BufferedIOBase, path: Path) -> Any:
+    """Reads a pickle of arrays, numbers, texts, lists and dictionaries.
+
+    Args:
+        file: Opened binary file.
+        path: Path of the file, for error messages.
+
+    Raises:
+        BodyFileError: If it is no pickle, or contains anything else; nothing is executed.
+    """
     try:
-        content = _ArraysOnly(file, encoding="latin1").load()
+        return _ArraysOnly(file, encoding="latin1").load()
     except RefusedError as error:
         raise BodyFileError(
             f"{path} was not read: it contains {error}, and only arrays (numpy, scipy.sparse, chumpy) are accepted, "
@@ -143,9 +168,6 @@ def read_pickle(file: io.BufferedIOBase, path: Path) -> dict[str, Any]:
     except Exception as error:
         found = and_what_it_is(path) or f" ({type(error).__name__}: {error})"
         raise BodyFileError(f"{path} is damaged or not a pickle{found}") from None
-    if not isinstance(content, dict):
-        raise BodyFileError(f"{path} contains a {type(content).__name__}, not a body model's dictionary")
-    return content
 
 
 def as_array(value: Any, where: str) -> np.ndarray:

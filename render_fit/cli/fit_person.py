@@ -17,7 +17,7 @@ from render_fit.datasets.photo_search import find_photos
 VIDEO = "Video"
 
 
-@takes_photos(without=("jobs", "batch", "shard", "box"))
+@takes_photos(without=("jobs", "batch", "shard", "box", "start", "start_frame"))
 def fit_person(
     photos: PhotoOptions,
     out: Annotated[Path, typer.Option("--out", "-o", help="Output folder.")] = Path("person"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -16,13 +17,17 @@ from render_fit.core.plausibility import check_height, check_weight
 from render_fit.fitting.context import FitContext
 from render_fit.fitting.initialisation import default_hypotheses
 from render_fit.fitting.known_height import of_height
-from render_fit.fitting.regressor_initialisation import regressor_hypotheses
+from render_fit.fitting.regressor_initialisation import RegressorHypotheses, regressor_hypotheses
 from render_fit.fitting.resolve import ResolvedRecipe
 from render_fit.fitting.stages import Clothing
 from render_fit.fitting.variables import Variables
 from render_fit.losses.priors.clothing import label_shares
 from render_fit.observations.camera_source import ASSUMED, assumed_camera
 from render_fit.observations.observation import Observation
+
+Start = Callable[[Body, Observation, Camera, int, int], tuple[RegressorHypotheses, list[str]]]
+"""Where a fit starts in place of a regressor's hypotheses: a function of body, observation, camera of the photo, number
+of shape coefficients and number of clothing coefficients. It returns hypotheses and notes about them."""
 
 START_JITTER_RAD = 0.1
 """Standard deviation of the random rotation added to every joint and to the body at the start."""
@@ -38,6 +43,7 @@ def begin(
     height_m: float | None,
     weight_kg: float | None,
     worn: Clothing,
+    start: Start | None = None,
 ) -> tuple[FitContext, list[str]]:
     """What the stages of one fit share, and the first of its notes.
 
@@ -48,6 +54,7 @@ def begin(
         height_m: Standing height, metres, if known.
         weight_kg: Weight, kilograms, if known.
         worn: Which clothing variables the fit has.
+        start: Hypotheses in place of the regressor's, which is not asked then; None: the regressor's.
 
     Raises:
         InputError: if nothing that can be fitted to was observed, or a value cannot be right.
@@ -74,10 +81,13 @@ def begin(
     if observation.mask is not None and _is_cut_off(observation.mask):
         notes.append("the person is cut off by the image's edge: the part outside follows from the priors alone")
     predicted = None
-    if network is not None:
+    if start is not None:
+        predicted, told = start(body, observation, camera, recipe.n_betas, _dimension(basis))
+        notes += told
+    elif network is not None:
         predicted = regressor_hypotheses(body, observation, camera, network, recipe.n_betas, _dimension(basis))
-        if height_m is not None:
-            predicted = replace(predicted, variables=of_height(body, predicted.variables, height_m))
+    if predicted is not None and height_m is not None:
+        predicted = replace(predicted, variables=of_height(body, predicted.variables, height_m))
     own = _points_of(body, observation)
     shares = None
     if own.labels is not None and own.part_space is not None:

@@ -9,6 +9,7 @@ from typing import Any
 from render_fit.core.fingerprints import content_hash
 from render_fit.core.observer_choice import parse_observer
 from render_fit.datasets.photo_folder import PhotoJob
+from render_fit.exchange.files import file_for
 from render_fit.pipelines.options import FitOptions
 
 
@@ -26,6 +27,8 @@ def fingerprints(job: PhotoJob, options: FitOptions) -> dict[str, str]:
     files = {"photo": job.image} | {
         key: path for key in ("mask", "keypoints", "parts", "occluders") if (path := getattr(job.files, key))
     }
+    if (start := file_for(options.start, job.image)) is not None:
+        files["start"] = start
     given = {"camera": options.camera, "recipe": options.recipe, "regressor": options.regressor, "body": options.body}
     given["observer"] = None if options.observer is None else parse_observer(options.observer).settings
     files |= {key: Path(name) for key, name in given.items() if name is not None and Path(name).is_file()}

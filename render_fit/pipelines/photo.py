@@ -15,9 +15,11 @@ from render_fit.bodies.body import Body
 from render_fit.core.errors import InputError, MissingDependencyError, NoPersonError, OutputError, is_interruption
 from render_fit.core.observer_choice import parse_observer
 from render_fit.datasets.photo_folder import PhotoFiles, PhotoJob
+from render_fit.exchange.files import file_for
 from render_fit.export.fit_folder import write_failure, write_fit
 from render_fit.export.overlays import Pixels, overlay, panel
 from render_fit.export.views import person_turns, side_view
+from render_fit.fitting.beginning import Start
 from render_fit.fitting.fit import fit_all
 from render_fit.fitting.recipe import Recipe, load_recipe
 from render_fit.fitting.regressor_initialisation import with_regressor
@@ -171,8 +173,8 @@ def fit_photos(
     Raises:
         MissingDependencyError: if a package is needed that is not installed.
     """
-    seen = [_attempt(observed, job, components) for job in jobs]
-    people = [observation for found in seen if not isinstance(found, Exception) for observation in found]
+    seen = [_attempt(_beginnings, job, components) for job in jobs]
+    people = [beginning for found in seen if not isinstance(found, Exception) for beginning in found]
     fitted = iter(_fitted(people, components, progress))
     results: list[list[WrittenFit] | Exception] = []
     for job, found in zip(jobs, seen, strict=True):
@@ -223,6 +225,29 @@ def observed(job: PhotoJob, components: FitComponents, everybody: bool = False) 
 
 
 @dataclass(frozen=True)
+class _Beginning:
+    """What was observed of one person, and where the fit starts if not at the regressor's hypotheses."""
+
+    observation: Observation
+    start: Start | None
+
+
+def _beginnings(job: PhotoJob, components: FitComponents) -> list[_Beginning]:
+    """Beginnings of the fits of a photo.
+
+    Raises:
+        InputError: as `observed`, or if the result to start from cannot be used.
+    """
+    options = components.options
+    file, start = file_for(options.start, job.image), None
+    if file is not None:
+        from render_fit.exchange.starting import starting_results  # fits without it need not wait for its imports
+
+        start = starting_results(file, job.image.name, options.start_frame)
+    return [_Beginning(observation, start) for observation in observed(job, components)]
+
+
+@dataclass(frozen=True)
 class _Fitted:
     """Fit of one person, not written yet, and its state after each stage."""
 
@@ -231,7 +256,7 @@ class _Fitted:
 
 
 def _fitted(
-    people: Sequence[Observation], components: FitComponents, progress: StageProgress | None
+    people: Sequence[_Beginning], components: FitComponents, progress: StageProgress | None
 ) -> list[_Fitted | Exception]:
     """Fits people side by side; if that fails, each alone, so that each error is that of one person."""
     if not people:
@@ -240,8 +265,9 @@ def _fitted(
     states: list[list[tuple[str, BodyParameters]]] = [[] for _ in people]
     found = _attempt(
         lambda: fit_all(
-            people,
+            [person.observation for person in people],
             components.resolved,
+            starts=[person.start for person in people],
             height_m=options.height_m,
             weight_kg=options.weight_kg,
             clothing=options.clothing,

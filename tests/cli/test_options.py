@@ -22,13 +22,16 @@ PHOTO_AND_RUN = {
     "focal_35mm": 35.0,
     "height_m": 1.7,
     "weight_kg": 70.0,
+    "start": Path("s.npz"),
+    "start_frame": 3,
     "parts_from_keypoints": True,
     "save": ("ply", "gif"),
 }
 SHARED = (
     "a.png b --mask m.png --keypoints k.json --parts p.png --part-labels atr --occluders o.png --observations obs "
-    "--person 1 --box 1,2,30,40 --focal-35mm 35 --height-m 1.7 --weight-kg 70 --parts-from-keypoints --save ply,gif "
-    "--observer o:f.yaml --overwrite --jobs 3 --batch 4 --shard 2/5 --threads 2 --verbose"
+    "--person 1 --box 1,2,30,40 --focal-35mm 35 --height-m 1.7 --weight-kg 70 --start s.npz --start-frame 3 "
+    "--parts-from-keypoints --save ply,gif --observer o:f.yaml --overwrite --jobs 3 --batch 4 --shard 2/5 --threads 2 "
+    "--verbose"
 )
 
 

@@ -222,6 +222,18 @@ EXPERIMENTS: dict[str, Experiment] = {
         {"limit": 1, "frames": 12},
         sheet_columns=1,
     ),
+    "neighbour-starts": Experiment(
+        "30 unclothed synthetic people, a third thin, a third heavy: fits from perturbed results of other systems.",
+        "neighbour_starts",
+        (*FIT, "jobs"),
+        {"limit": 3},
+    ),
+    "body-round-trips": Experiment(
+        "20 people, zero pose and everyday pose: open → Anny → open, open → SMPL stand-in → open, residuals in mm.",
+        "body_round_trips",
+        ("limit", "jobs"),
+        {"limit": 2},
+    ),
     "street-photos": Experiment(
         "30 street photos, from the image alone and with human labels: knees, clothing, body, clothes in the labels.",
         "street_photos",
