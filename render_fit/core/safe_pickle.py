@@ -1,4 +1,4 @@
-"""Reads SMPL's .pkl files without executing them and without chumpy.
+"""Reads pickled arrays of other people, such as SMPL's .pkl files, without executing them and without chumpy.
 
 A pickle is a program. This unpickler resolves a short list of names, all of which build arrays or inert shells, and
 rejects every other one. The content of chumpy and scipy objects is read from their shells.
@@ -24,8 +24,8 @@ MOST_ENTRIES = 1 << 26
 """Entries of the largest sparse matrix that is read. SMPL-X's regressor of joints has 55 × 10,475."""
 
 
-class BodyFileError(ValueError):
-    """Error: a file is not a body model, or is unsafe to read."""
+class PickleFileError(ValueError):
+    """Error: a file is not a pickle of arrays, or is unsafe to read."""
 
 
 class RefusedError(pickle.UnpicklingError):
@@ -119,37 +119,38 @@ def _fresh(target: Any) -> Any:
     return target
 
 
-def read_pickle(file: io.BufferedIOBase, path: Path) -> dict[str, Any]:
+def read_pickle(file: io.BufferedIOBase, path: Path, expected: str = "a dictionary of arrays") -> dict[str, Any]:
     """Reads a pickled dictionary of arrays.
 
     Args:
         file: Opened binary file.
         path: Path of the file, for error messages.
+        expected: What it should contain, for error messages.
 
     Returns:
         The dictionary; chumpy and scipy objects as `Shell`, see `as_array`.
 
     Raises:
-        BodyFileError: If it is no pickle, no dictionary, or contains anything beyond arrays; nothing is executed.
+        PickleFileError: If it is no pickle, no dictionary, or contains anything beyond arrays; nothing is executed.
     """
     try:
         content = _ArraysOnly(file, encoding="latin1").load()
     except RefusedError as error:
-        raise BodyFileError(
+        raise PickleFileError(
             f"{path} was not read: it contains {error}, and only arrays (numpy, scipy.sparse, chumpy) are accepted, "
             "because a pickle can run code. If you trust the file, open it with Python's pickle in its own environment "
             "and save the arrays with numpy.savez."
         ) from None
     except Exception as error:
         found = and_what_it_is(path) or f" ({type(error).__name__}: {error})"
-        raise BodyFileError(f"{path} is damaged or not a pickle{found}") from None
+        raise PickleFileError(f"{path} is damaged or not a pickle{found}") from None
     if not isinstance(content, dict):
-        raise BodyFileError(f"{path} contains a {type(content).__name__}, not a body model's dictionary")
+        raise PickleFileError(f"{path} contains a {type(content).__name__}, not {expected}")
     return content
 
 
 def as_array(value: Any, where: str) -> np.ndarray:
-    """Reads an array from an entry of a model file.
+    """Reads an array from an entry of a pickle.
 
     Args:
         value: An array, or the shell of a sparse matrix or chumpy object.
@@ -159,16 +160,16 @@ def as_array(value: Any, where: str) -> np.ndarray:
         A dense numeric array.
 
     Raises:
-        BodyFileError: If the entry contains no array.
+        PickleFileError: If the entry contains no array.
     """
     try:
         array = np.asarray(_from_shell(value, where) if isinstance(value, Shell) else value)
-    except BodyFileError:
+    except PickleFileError:
         raise
     except Exception as error:  # numpy and scipy refuse what does not belong together in many ways
-        raise BodyFileError(f"{where} is damaged ({type(error).__name__}: {error})") from None
+        raise PickleFileError(f"{where} is damaged ({type(error).__name__}: {error})") from None
     if array.dtype.kind not in "fiub":
-        raise BodyFileError(f"{where} is not an array of numbers but of {array.dtype}")
+        raise PickleFileError(f"{where} is not an array of numbers but of {array.dtype}")
     return array
 
 
@@ -187,7 +188,7 @@ def _from_shell(shell: Shell, where: str) -> np.ndarray:
         return chosen.reshape(state.get("preferred_shape", chosen.shape))
     if "x" in state:
         return as_array(state["x"], where)
-    raise BodyFileError(f"{where} is a {shell.origin}, which contains no array 'x'; save it with numpy.savez instead")
+    raise PickleFileError(f"{where} is a {shell.origin}, which contains no array 'x'; save it with numpy.savez instead")
 
 
 def _dense(matrix: Any) -> np.ndarray:
