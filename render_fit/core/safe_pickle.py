@@ -13,11 +13,12 @@ import math
 import pickle
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import scipy.sparse
 
+from render_fit.core.errors import InputError
 from render_fit.core.file_kinds import and_what_it_is
 
 MOST_ENTRIES = 1 << 26
@@ -147,6 +148,46 @@ def read_pickle(file: io.BufferedIOBase, path: Path, expected: str = "a dictiona
     if not isinstance(content, dict):
         raise PickleFileError(f"{path} contains a {type(content).__name__}, not {expected}")
     return content
+
+
+def read_pickle_file(path: Path, expected: str = "a dictionary of arrays") -> dict[str, Any]:
+    """`read_pickle` for a file that a user gave.
+
+    Raises:
+        InputError: If it is missing, or as `read_pickle`.
+    """
+    try:
+        with path.open("rb") as file:
+            return read_pickle(file, path, expected)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except PickleFileError as error:
+        raise InputError(str(error)) from None
+
+
+def read_object_array(file: io.BufferedIOBase | IO[bytes], path: Path) -> Any:
+    """Reads an array of Python objects in numpy's format (.npy, or one of a .npz): dictionaries, lists, texts.
+
+    Args:
+        file: Opened binary file, at the beginning of the array.
+        path: Path of the file, for error messages.
+
+    Returns:
+        The object of an array without dimensions, else a list of the objects.
+
+    Raises:
+        InputError: If it is no such array, or contains anything beyond arrays; nothing is executed.
+    """
+    try:
+        version = np.lib.format.read_magic(file)
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        read_header(file)
+        content = _ArraysOnly(file, encoding="latin1").load()
+        return content.item() if content.ndim == 0 else content.tolist()
+    except RefusedError as error:
+        raise InputError(f"{path} was not read: it contains {error}, and only arrays are accepted") from None
+    except Exception as error:
+        raise InputError(f"{path} is damaged ({type(error).__name__}: {error})") from None
 
 
 def as_array(value: Any, where: str) -> np.ndarray:

@@ -20,16 +20,18 @@ class SmplTruth:
     """True parameters of a body model.
 
     Attributes:
-        poses: (J, 3) axis-angle, radians; the first is the global rotation, in the frame of the camera.
+        poses: (J, 3) axis-angle, radians; the first is the global rotation.
         betas: (S,) shape coefficients of the model of that gender.
         gender: ``male``, ``female`` or ``neutral``.
         transl: (3,) metres, added after posing, camera coordinates; None where only the pose is known.
+        in_camera: Whether the global rotation is in the frame of the camera; else it is not compared.
     """
 
     poses: Float[np.ndarray, "j 3"]
     betas: Float[np.ndarray, "s"]
     gender: str = "neutral"
     transl: Float[np.ndarray, "3"] | None = None
+    in_camera: bool = True
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,9 @@ PCK_BOX_SHARE = 0.05
 
 HIPS = ("left_hip", "right_hip")
 
+OF_THE_VIEW = ("mpjpe_mm", "pck_3d", "auc_3d", "pve_mm")
+"""Metrics that depend on the frame of the camera."""
+
 BODY_JOINTS = 22
 """SMPL's joints without its two hands, whose rotations no data set observes."""
 
@@ -79,7 +82,11 @@ def person_errors(
         values |= _rotation_errors(parameters, person.smpl)
     if truth_body is not None and true_body is not None and _same_mesh(body, truth_body):
         values |= _surface_errors(parameters, body, true_body, truth_body)
-    return PersonErrors(values | _keypoint_errors(parameters, body, fit.camera(), person), compared, distances)
+    values |= _keypoint_errors(parameters, body, fit.camera(), person)
+    if person.joints is None and person.smpl is not None and not person.smpl.in_camera:
+        values = {name: value for name, value in values.items() if name not in OF_THE_VIEW}
+        compared, distances = None, None
+    return PersonErrors(values, compared, distances)
 
 
 def true_parameters(truth: SmplTruth, body: Body) -> BodyParameters:
@@ -131,10 +138,10 @@ def _root(skeleton: Skeleton, known: Tensor) -> list[int] | None:
 
 
 def _rotation_errors(parameters: BodyParameters, truth: SmplTruth) -> dict[str, float]:
-    """Errors of the local rotations of SMPL's joints but hands, the global rotation among them."""
-    n = min(BODY_JOINTS, len(truth.poses), parameters.rotations.shape[1])
-    true = roma.rotvec_to_rotmat(torch.from_numpy(truth.poses[:n]).float())[None]
-    rotations = parameters.rotations[:, :n]
+    """Errors of local rotations of SMPL's joints but hands, the global one among them if it is the camera's."""
+    first, n = 0 if truth.in_camera else 1, min(BODY_JOINTS, len(truth.poses), parameters.rotations.shape[1])
+    true = roma.rotvec_to_rotmat(torch.from_numpy(truth.poses[first:n]).float())[None]
+    rotations = parameters.rotations[:, first:n]
     return {
         "rotation_deg": float(torch.rad2deg(rotation_error(rotations, true))),
         "quaternion": float(quaternion_error(rotations, true)),
