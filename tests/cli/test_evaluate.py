@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from render_fit.cli import app
+from render_fit.datasets.benchmarks.formats import FORMATS
 from render_fit.datasets.benchmarks.joint_sets import SPIN_H36M
 from tests.evaluation.benchmark.predicted import known_person, true_joints, write_prediction
 
@@ -49,15 +50,20 @@ def test_a_folder_is_evaluated(h36m):
     assert summary["format"] == "spin" and summary["people"] == 4
     assert summary["metrics"]["mpjpe_mm"]["mean"] == pytest.approx(0.5, abs=1e-2)
     assert summary["metrics"]["mpjpe_mm"]["worst"] == pytest.approx(2, abs=1e-2)
-    assert summary["metrics"]["pve_mm"]["n"] == 4 and "pckh" in summary["left_out"]
+    assert summary["metrics"]["pve_mm"]["n"] == 4 and "PCKh at 0.5, %" in summary["left_out"]
     assert summary["command"].startswith("render-fit evaluate") and summary["versions"]["render-fit"]
 
 
 def test_mistakes_are_one_line(h36m):
     result = run("evaluate", h36m / "nowhere", h36m / "h36m.npz")
-    assert result.exit_code == 2 and "nowhere: no such file" in result.output
+    assert result.exit_code == 2 and "nowhere: no folder of predictions there" in result.output
     result = run("evaluate", h36m / "out", h36m / "h36m.npz", "--format", "h36m", "--out", h36m / "ev")
     assert result.exit_code == 2 and "unknown data set format 'h36m'; known: " in result.output
     result = run("evaluate", h36m / "out", h36m / "h36m.npz", "--truth-body", h36m / "out", "--out", h36m / "ev")
     assert result.exit_code == 2 and "--truth-body: no model like SMPL_NEUTRAL.pkl" in result.output
     assert not (h36m / "ev/people.csv").exists()
+
+
+def test_the_help_names_every_format():
+    shown = run("evaluate", "--help").output
+    assert ", ".join(FORMATS) in " ".join(shown.replace("│", " ").split())

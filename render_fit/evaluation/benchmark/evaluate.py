@@ -19,6 +19,7 @@ from render_fit.datasets.benchmarks.annotated_person import AnnotatedPerson
 from render_fit.datasets.benchmarks.formats import BenchmarkFormat, format_of
 from render_fit.evaluation.benchmark.errors import PersonErrors, person_errors
 from render_fit.evaluation.benchmark.predictions import SavedPrediction, match, read_predictions
+from render_fit.evaluation.benchmark.silhouettes import silhouette_errors
 from render_fit.export.saved_body import body_of
 
 Progress = Callable[[int, int], None]
@@ -52,6 +53,8 @@ METRICS: dict[str, Metric] = {
     "pve_t_sc_mm": Metric("PVE-T-SC, mm", "the truth's body model (--truth-body) and predictions of the same mesh"),
     "rotation_deg": Metric("rotation error, degrees", "SMPL poses"),
     "quaternion": Metric("quaternion distance", "SMPL poses"),
+    "iou": Metric("mIoU of the silhouette, %", "masks", True, 100.0),
+    "part_f1": Metric("part F1, %", "the truth's body model and place (--truth-body; SSP-3D)", True, 100.0),
     "keypoint_px": Metric("keypoint error, px", "2D keypoints"),
     "pck_box": Metric("PCK at 5 % of the box, %", "2D keypoints and boxes", True, 100.0),
     "pckh": Metric("PCKh at 0.5, %", "2D keypoints of neck and head", True, 100.0),
@@ -93,12 +96,14 @@ class Evaluation:
         format: Name of its format.
         people: Errors of each person that was predicted.
         notes: What was compared how, and what was left out.
+        body: Body model of the predictions, where it is not the one that they name.
     """
 
     dataset: Path
     format: str
     people: list[EvaluatedPerson]
     notes: list[str] = field(default_factory=list)
+    body: str | None = None
 
     @property
     def summary(self) -> dict[str, Statistics]:
@@ -114,8 +119,9 @@ class Evaluation:
 
     @property
     def left_out(self) -> dict[str, str]:
-        """Metrics without any value → what they need."""
-        return {name: metric.needs for name, metric in METRICS.items() if name not in self.summary}
+        """Titles of the metrics without any value → what they need."""
+        summary = self.summary
+        return {metric.title: metric.needs for name, metric in METRICS.items() if name not in summary}
 
 
 def evaluate(
@@ -125,6 +131,7 @@ def evaluate(
     *,
     truth_body: str | None = None,
     body: str | None = None,
+    limit: int | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Evaluates the fits of a folder.
@@ -135,13 +142,14 @@ def evaluate(
         format_name: Name of its format; recognised if None.
         truth_body: Body model of the true parameters: ``open``, an SMPL file, or a folder with one for each gender.
         body: Body model of the predictions, where it has moved; None: as they say.
+        limit: Number of people, spread evenly over the data set; all if None.
         progress: Called with the number of people done, and of all.
 
     Raises:
         InputError: if the data set or the predictions cannot be read, or do not belong together.
     """
     name, chosen = format_of(dataset, format_name)
-    people = chosen.read(dataset)
+    people = annotated_people(chosen, dataset, limit)
     predictions = read_predictions(results)
     matches = match(people, predictions, results)
     true_body = _truth_bodies(truth_body)
@@ -154,6 +162,7 @@ def evaluate(
             bodies[key] = body_of(fit, prediction.source, body)
         true = None if person.smpl is None else true_body(person.smpl.gender)
         errors = person_errors(fit, bodies[key], person, chosen.joints, true)
+        errors.values.update(silhouette_errors(fit, bodies[key], person, true))
         evaluated.append(EvaluatedPerson(person, prediction, errors))
         if progress is not None:
             progress(number + 1, len(matches.pairs))
@@ -165,7 +174,21 @@ def evaluate(
         notes.append(f"{matches.without} annotated people are in images without predictions")
     if matches.unused:
         notes.append(f"{len(matches.unused)} predictions are of nobody in the data set")
-    return Evaluation(dataset, name, evaluated, notes)
+    return Evaluation(dataset, name, evaluated, notes, body)
+
+
+def annotated_people(chosen: BenchmarkFormat, dataset: Path, limit: int | None = None) -> list[AnnotatedPerson]:
+    """People of a data set: all, or some that are spread evenly over it.
+
+    Raises:
+        InputError: if it cannot be read, or has nobody in it.
+    """
+    people = chosen.read(dataset)
+    if not people:
+        raise InputError(f"{dataset}: has nobody in it ({chosen.title})")
+    if limit is None or limit >= len(people):
+        return people
+    return [people[number * len(people) // limit] for number in range(limit)]
 
 
 def _truth_bodies(name: str | None) -> Callable[[str], Body | None]:
