@@ -48,6 +48,14 @@ def evaluate(
     body: Annotated[
         str | None, typer.Option(help="Body model of the predictions. Default: the one named in params.npz.")
     ] = None,
+    joint_regressor: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="NPY",
+            help="J_regressor_h36m.npy, which defines joints on SMPL in published tables. Default: the body's landmarks.",
+            show_default=False,
+        ),
+    ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Number of people, spread evenly over the data set. Default: all.")
     ] = None,
@@ -70,7 +78,7 @@ def evaluate(
     worst.png. A metric whose truth the data set does not have is left out. docs/evaluation.md explains formats and
     metrics.
     """
-    checks.check_files(dataset)
+    checks.check_files(dataset, joint_regressor)
     checks.check_body(body)
     checks.check_body(truth_body)
     _check_source(results)
@@ -95,11 +103,12 @@ def evaluate(
             failures = predict_people(people, results, folder, body, partial(bar.show, "predicting"))
         result = evaluated(
             folder, dataset, name,
-            truth_body=truth_body, body=body, limit=limit, progress=partial(bar.show, "comparing"),
+            truth_body=truth_body, body=body, joint_regressor=joint_regressor, limit=limit,
+            progress=partial(bar.show, "comparing"),
         )  # fmt: skip
     if failures:
         result.notes.append(f"{len(failures)} people could not be predicted, the first: {failures[0]}")
-    given = {"--truth-body": truth_body, "--body": body, "--limit": limit}
+    given = {"--truth-body": truth_body, "--body": body, "--joint-regressor": joint_regressor, "--limit": limit}
     words = ["render-fit", "evaluate", results, str(dataset), "--format", name, "--out", str(out)]
     words += [word for option, value in given.items() if value is not None for word in (option, str(value))]
     _tell(result)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from render_fit.bodies.body import Body
@@ -18,6 +19,7 @@ from render_fit.core.rotations import roma
 from render_fit.core.skeletons import SMPL_24, Skeleton
 from render_fit.core.threshold_metrics import auc_3d, pck_3d
 from render_fit.datasets.benchmarks.annotated_person import AnnotatedPerson, SmplTruth
+from render_fit.evaluation.benchmark.joint_regressor import REGRESSED_17
 from render_fit.export.parameters import SavedFit
 
 PCK_BOX_SHARE = 0.05
@@ -49,7 +51,12 @@ class PersonErrors:
 
 @torch.no_grad()
 def person_errors(
-    fit: SavedFit, body: Body, person: AnnotatedPerson, joints: Sequence[str] = (), truth_body: Body | None = None
+    fit: SavedFit,
+    body: Body,
+    person: AnnotatedPerson,
+    joints: Sequence[str] = (),
+    truth_body: Body | None = None,
+    regressor: Float[Tensor, "17 v"] | None = None,
 ) -> PersonErrors:
     """Errors of a predicted body.
 
@@ -59,6 +66,7 @@ def person_errors(
         person: The truth.
         joints: Names of the 3D joints to compare; all that are known if empty.
         truth_body: Body model of the true parameters, or None.
+        regressor: Regressor of joints from meshes; used where its vertices are the body's. None: landmarks.
 
     Returns:
         Millimetres, degrees and shares; only what the truth allows.
@@ -67,7 +75,10 @@ def person_errors(
     values: dict[str, float] = {}
     compared, distances = None, None
     true_body = None if truth_body is None or person.smpl is None else true_parameters(person.smpl, truth_body)
-    found = _joints(parameters, body, person, joints, truth_body, true_body)
+    if regressor is not None and regressor.shape[1] == body.n_vertices:
+        found = _regressed_joints(parameters, body, person, joints, truth_body, true_body, regressor)
+    else:
+        found = _joints(parameters, body, person, joints, truth_body, true_body)
     if found is not None:
         predicted, true = found
         compared = (predicted[0], true[0])
@@ -126,6 +137,39 @@ def _joints(
     if int(chosen.sum()) < 3:  # no similarity aligns fewer
         return None
     aligned = [points - points[:, root].mean(dim=1, keepdim=True) for points in (predicted, joints_true)]
+    return aligned[0][:, chosen], aligned[1][:, chosen]
+
+
+def _regressed_joints(
+    parameters: BodyParameters,
+    body: Body,
+    person: AnnotatedPerson,
+    names: Sequence[str],
+    truth_body: Body | None,
+    true: BodyParameters | None,
+    regressor: Tensor,
+) -> tuple[Tensor, Tensor] | None:
+    """As `_joints`, but predicted joints, and true ones without annotation, are regressed from the meshes."""
+    bare = BodyParameters(parameters.rotations, parameters.betas, parameters.transl)
+    predicted = regressor @ body(bare).vertices
+    if person.joints is not None and person.joint_set is not None and person.joints_known is not None:
+        annotated, known = torch.from_numpy(person.joints).float(), person.joints_known
+        there = {joint: row for row, joint in enumerate(person.joint_set.joints) if known[row]}
+        shared = [joint for joint in REGRESSED_17 if joint in there]
+        joints_true = annotated[[there[joint] for joint in shared]][None]
+    elif truth_body is not None and true is not None and truth_body.n_vertices == regressor.shape[1]:
+        shared, joints_true = list(REGRESSED_17), regressor @ truth_body(true).vertices
+    else:
+        return None
+    root = ["pelvis"] if "pelvis" in shared else list(HIPS)
+    if not set(root) <= set(shared):
+        return None
+    predicted = predicted[:, [REGRESSED_17.index(joint) for joint in shared]]
+    centre = [shared.index(joint) for joint in root]
+    chosen = [row for row, joint in enumerate(shared) if joint in (names or REGRESSED_17)]
+    if len(chosen) < 3:
+        return None
+    aligned = [points - points[:, centre].mean(dim=1, keepdim=True) for points in (predicted, joints_true)]
     return aligned[0][:, chosen], aligned[1][:, chosen]
 
 

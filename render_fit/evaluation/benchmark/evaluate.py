@@ -18,6 +18,7 @@ from render_fit.core.motion_metrics import acceleration_error
 from render_fit.datasets.benchmarks.annotated_person import AnnotatedPerson
 from render_fit.datasets.benchmarks.formats import BenchmarkFormat, format_of
 from render_fit.evaluation.benchmark.errors import PersonErrors, person_errors
+from render_fit.evaluation.benchmark.joint_regressor import read_joint_regressor
 from render_fit.evaluation.benchmark.predictions import SavedPrediction, match, read_predictions
 from render_fit.evaluation.benchmark.silhouettes import silhouette_errors
 from render_fit.export.saved_body import body_of
@@ -131,6 +132,7 @@ def evaluate(
     *,
     truth_body: str | None = None,
     body: str | None = None,
+    joint_regressor: Path | None = None,
     limit: int | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
@@ -142,6 +144,7 @@ def evaluate(
         format_name: Name of its format; recognised if None.
         truth_body: Body model of the true parameters: ``open``, an SMPL file, or a folder with one for each gender.
         body: Body model of the predictions, where it has moved; None: as they say.
+        joint_regressor: ``J_regressor_h36m.npy``, for predictions with SMPL's mesh; None: the body's landmarks.
         limit: Number of people, spread evenly over the data set; all if None.
         progress: Called with the number of people done, and of all.
 
@@ -153,6 +156,7 @@ def evaluate(
     predictions = read_predictions(results)
     matches = match(people, predictions, results)
     true_body = _truth_bodies(truth_body)
+    regressor = None if joint_regressor is None else read_joint_regressor(joint_regressor)
     bodies: dict[tuple[str, int], Body] = {}
     evaluated = []
     for number, (index, prediction) in enumerate(matches.pairs):
@@ -161,13 +165,16 @@ def evaluate(
         if key not in bodies:
             bodies[key] = body_of(fit, prediction.source, body)
         true = None if person.smpl is None else true_body(person.smpl.gender)
-        errors = person_errors(fit, bodies[key], person, chosen.joints, true)
+        errors = person_errors(fit, bodies[key], person, chosen.joints, true, regressor)
         errors.values.update(silhouette_errors(fit, bodies[key], person, true))
         evaluated.append(EvaluatedPerson(person, prediction, errors))
         if progress is not None:
             progress(number + 1, len(matches.pairs))
     add_accelerations(evaluated)
-    notes = [_protocol(chosen, evaluated)]
+    regressed = regressor is not None and any(one.n_vertices == regressor.shape[1] for one in bodies.values())
+    notes = [_protocol(chosen, evaluated, regressed)]
+    if regressor is not None and not regressed:
+        notes.append(f"--joint-regressor is for meshes of {regressor.shape[1]} vertices, which no prediction has")
     if matches.missing:
         notes.append(f"{len(matches.missing)} annotated people of images with predictions have none of their own")
     if matches.without:
@@ -242,14 +249,12 @@ def _add_run(run: Sequence[EvaluatedPerson]) -> None:
             one.errors.values["accel_mm"] = 1000 * value
 
 
-def _protocol(chosen: BenchmarkFormat, people: Sequence[EvaluatedPerson]) -> str:
+def _protocol(chosen: BenchmarkFormat, people: Sequence[EvaluatedPerson], regressed: bool) -> str:
     """How 3D joints were compared."""
     counts = sorted({len(one.errors.distances_m) for one in people if one.errors.distances_m is not None})
     if not counts:
         return "no 3D joints were compared"
     number = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     which = "those of published tables" if chosen.joints and counts == [len(chosen.joints)] else "all that are known"
-    return (
-        f"3D: {number} joints ({which}), relative to the pelvis; predicted joints are the body's own landmarks, not a "
-        "regressor of joints from SMPL's mesh"
-    )
+    how = "regressed from the mesh" if regressed else "the body's own landmarks, not regressed from SMPL's mesh"
+    return f"3D: {number} joints ({which}), relative to the pelvis; predicted joints are {how}"

@@ -5,12 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from render_fit.bodies import open_body
+from render_fit.core.errors import InputError
 from render_fit.core.skeletons import COCO_17, LSP_14, SMPL_24
 from render_fit.datasets.benchmarks.annotated_person import SmplTruth
 from render_fit.datasets.benchmarks.joint_sets import PUBLISHED_14, SPIN_H36M
 from render_fit.evaluation.benchmark.errors import person_errors
+from render_fit.evaluation.benchmark.joint_regressor import REGRESSED_17, read_joint_regressor
 from tests.evaluation.benchmark.predicted import annotated, known_person, true_joints
 
 
@@ -62,6 +65,42 @@ def test_surfaces_are_compared_where_the_meshes_are_the_same():
     other = person_errors(saved, body, annotated("a.jpg", smpl=SmplTruth(poses, -3 * same.betas)), (), body).values
     assert other["pve_mm"] > other["pa_pve_mm"] > 1 and other["pve_t_sc_mm"] > 1
     assert person_errors(saved, body, annotated("a.jpg", smpl=same)).values.keys() == {"rotation_deg", "quaternion"}
+
+
+def regressor_of_means():
+    """(17, V) joints that are means of vertices, the first ones of the mesh for the pelvis and so on."""
+    body = open_body()
+    weights = torch.zeros(17, body.n_vertices)
+    for row in range(17):
+        weights[row, 300 * row : 300 * row + 50] = 1 / 50
+    return weights
+
+
+def test_joints_are_regressed_from_the_mesh_where_a_regressor_is_given():
+    saved, body, weights = known_person(), open_body(), regressor_of_means()
+    regressed = (weights @ body(saved.parameters()).vertices)[0].numpy().astype(np.float64)
+    truth = joints(SPIN_H36M)
+    for joint, point in zip(REGRESSED_17, regressed, strict=True):
+        truth["joints"][SPIN_H36M.index(joint)] = point
+    truth["joints"][SPIN_H36M.index("head_top"), 0] += 0.07
+    found = person_errors(saved, body, annotated("a.jpg", **truth), PUBLISHED_14, None, weights)
+    assert found.values["mpjpe_mm"] == pytest.approx(70 / 14, abs=1e-3) and len(found.distances_m) == 14
+    smpl = SmplTruth(saved.poses.reshape(24, 3).astype(np.float64), saved.betas.astype(np.float64))
+    same = person_errors(saved, body, annotated("a.jpg", smpl=smpl), PUBLISHED_14, body, weights)
+    assert same.values["mpjpe_mm"] == pytest.approx(0, abs=1e-2) and len(same.distances_m) == 14
+    other_mesh = person_errors(saved, body, annotated("a.jpg", **truth), PUBLISHED_14, None, weights[:, :6890])
+    assert other_mesh.values["mpjpe_mm"] > 70
+
+
+def test_files_that_are_no_regressor_are_told(tmp_path):
+    np.save(tmp_path / "r.npy", np.zeros((24, 6890)))
+    with pytest.raises(InputError, match=r"r\.npy: expected the shape \(17, vertices\), got \(24, 6890\)"):
+        read_joint_regressor(tmp_path / "r.npy")
+    (tmp_path / "r.npy").write_text("no array")
+    with pytest.raises(InputError, match="not a readable .npy file"):
+        read_joint_regressor(tmp_path / "r.npy")
+    np.save(tmp_path / "r.npy", regressor_of_means().numpy())
+    assert read_joint_regressor(tmp_path / "r.npy").shape == (17, open_body().n_vertices)
 
 
 def test_keypoints_are_compared_in_the_image():
