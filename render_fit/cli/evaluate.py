@@ -52,7 +52,7 @@ def evaluate(
         Path | None,
         typer.Option(
             metavar="NPY",
-            help="J_regressor_h36m.npy, which defines joints on SMPL in published tables. Default: the body's landmarks.",
+            help="J_regressor_h36m.npy, by which published tables define SMPL's joints. Default: landmarks.",
             show_default=False,
         ),
     ] = None,

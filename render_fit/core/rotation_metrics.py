@@ -65,7 +65,8 @@ def quaternion_error(
     Returns:
         (B,) without unit, 0 to √2.
 
-    Source: Huynh, JMIV 2009, Φ2; the kind of error that Neural Body Fitting reports (Omran et al., 3DV 2018, sec. 5).
+    Source: Huynh, JMIV 2009, Φ2. The quaternion distance of Neural Body Fitting (Omran et al., 3DV 2018) has another
+    scale: its values reach 1.97.
     """
     quaternions = roma.rotmat_to_unitquat(rotations)
     true = roma.rotmat_to_unitquat(rotations_true)

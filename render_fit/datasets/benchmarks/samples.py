@@ -32,6 +32,12 @@ def read_samples(path: Path) -> list[AnnotatedPerson]:
     """
     from render_fit.datasets.images import READERS, PhotoSample
 
+    def box(sample: PhotoSample) -> np.ndarray | None:
+        try:
+            return sample.reference_box.numpy().astype(np.float64)
+        except ValueError:  # neither box, mask nor keypoints
+            return None
+
     def person(sample: PhotoSample, number: int) -> AnnotatedPerson:
         confidence, points, joints = sample.confidence, sample.keypoints_px, sample.joints_camera
         known = None if confidence is None else confidence.numpy() > 0
@@ -41,7 +47,7 @@ def read_samples(path: Path) -> list[AnnotatedPerson]:
             image_path=sample.image_path,
             person=number,
             image_size=(sample.height, sample.width),
-            box_xywh=_box(sample),
+            box_xywh=box(sample),
             keypoint_set=sample.skeleton,
             keypoints_px=None if points is None else points.numpy().astype(np.float64),
             keypoints_known=known,
@@ -67,10 +73,3 @@ def read_samples(path: Path) -> list[AnnotatedPerson]:
             people.append(person(sample, count.get(sample.image_path, 0)))
             count[sample.image_path] = count.get(sample.image_path, 0) + 1
     return people
-
-
-def _box(sample: object) -> np.ndarray | None:
-    try:
-        return sample.reference_box.numpy().astype(np.float64)  # type: ignore[attr-defined]
-    except ValueError:  # neither box, mask nor keypoints
-        return None

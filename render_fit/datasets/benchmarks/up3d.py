@@ -44,7 +44,7 @@ def _person(folder: Path, name: str) -> AnnotatedPerson:
     if joints.is_file():
         try:
             array = np.load(joints, allow_pickle=False).astype(np.float64)
-        except (OSError, ValueError) as error:
+        except Exception as error:  # numpy reads the header as Python, which fails in many ways
             raise InputError(f"{joints}: damaged, or no array ({error})") from None
         if array.ndim != 2 or array.shape[0] not in (2, 3) or array.shape[1] < 14:
             raise InputError(f"{joints}: expected 3 × 14 joints, got the shape {array.shape}")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -29,6 +30,9 @@ HIPS = ("left_hip", "right_hip")
 
 OF_THE_VIEW = ("mpjpe_mm", "pck_3d", "auc_3d", "pve_mm")
 """Metrics that depend on the frame of the camera."""
+
+LEAST_JOINTS = 3
+"""Joints that a Procrustes alignment needs."""
 
 BODY_JOINTS = 22
 """SMPL's joints without its two hands, whose rotations no data set observes."""
@@ -75,10 +79,8 @@ def person_errors(
     values: dict[str, float] = {}
     compared, distances = None, None
     true_body = None if truth_body is None or person.smpl is None else true_parameters(person.smpl, truth_body)
-    if regressor is not None and regressor.shape[1] == body.n_vertices:
-        found = _regressed_joints(parameters, body, person, joints, truth_body, true_body, regressor)
-    else:
-        found = _joints(parameters, body, person, joints, truth_body, true_body)
+    truth = None if truth_body is None or true_body is None else (truth_body, true_body)
+    found = _aligned_joints(parameters, body, person, joints, truth, regressor)
     if found is not None:
         predicted, true = found
         compared = (predicted[0], true[0])
@@ -110,75 +112,59 @@ def true_parameters(truth: SmplTruth, body: Body) -> BodyParameters:
     return BodyParameters.from_rotvec(pose, betas, transl)
 
 
-def _joints(
+def _aligned_joints(
     parameters: BodyParameters,
     body: Body,
     person: AnnotatedPerson,
     names: Sequence[str],
-    truth_body: Body | None,
-    true: BodyParameters | None,
+    truth: tuple[Body, BodyParameters] | None,
+    regressor: Tensor | None,
 ) -> tuple[Tensor, Tensor] | None:
-    """(1, K, 3) predicted and true joints relative to their roots, metres; None without truth."""
+    """(1, K, 3) predicted and true joints relative to their roots, metres; None without truth.
+
+    True joints are the annotated ones, else those of the true body, which are defined like the predicted ones: by the
+    regressor if it is for the mesh, else as landmarks.
+    """
+    annotated = None
     if person.joints is not None and person.joint_set is not None and person.joints_known is not None:
-        skeleton, joints_true = person.joint_set, torch.from_numpy(person.joints).float()[None]
-        known = torch.from_numpy(person.joints_known) & body.supports(skeleton)
-        predicted = body.keypoints(parameters, skeleton)
-    elif truth_body is not None and true is not None:
-        skeleton = SMPL_24
-        predicted, joints_true = body.keypoints(parameters, skeleton), truth_body.keypoints(true, skeleton)
-        known = body.supports(skeleton) & truth_body.supports(skeleton)
+        points = torch.from_numpy(person.joints).float()[None]
+        annotated = _named(person.joint_set.joints, points, person.joints_known.tolist())
+    joints_of: Callable[[Body, BodyParameters], dict[str, Tensor]]
+    if regressor is not None and regressor.shape[1] == body.n_vertices:
+        every, joints_of = REGRESSED_17, partial(_regressed, regressor)
     else:
+        skeleton = SMPL_24 if annotated is None or person.joint_set is None else person.joint_set
+        every, joints_of = skeleton.joints, partial(_landmarks, skeleton)
+    predicted, true = joints_of(body, parameters), annotated
+    if true is None and truth is not None:
+        true = joints_of(*truth)
+    shared = [name for name in predicted if name in (true or {})]
+    root = next((one for one in (("pelvis",), HIPS) if set(one) <= set(shared)), None)
+    chosen = [name for name in shared if name in names] if names and set(names) <= set(every) else shared
+    if true is None or root is None or len(chosen) < LEAST_JOINTS:
         return None
-    root = _root(skeleton, known)
-    if root is None:
-        return None
-    wanted = [name in names for name in skeleton.joints] if set(names) <= set(skeleton.joints) and names else None
-    chosen = known if wanted is None else known & torch.tensor(wanted)
-    if int(chosen.sum()) < 3:  # no similarity aligns fewer
-        return None
-    aligned = [points - points[:, root].mean(dim=1, keepdim=True) for points in (predicted, joints_true)]
-    return aligned[0][:, chosen], aligned[1][:, chosen]
+    found = [
+        torch.stack([points[name] for name in chosen], 1)
+        - torch.stack([points[name] for name in root], 1).mean(dim=1, keepdim=True)
+        for points in (predicted, true)
+    ]
+    return found[0], found[1]
 
 
-def _regressed_joints(
-    parameters: BodyParameters,
-    body: Body,
-    person: AnnotatedPerson,
-    names: Sequence[str],
-    truth_body: Body | None,
-    true: BodyParameters | None,
-    regressor: Tensor,
-) -> tuple[Tensor, Tensor] | None:
-    """As `_joints`, but predicted joints, and true ones without annotation, are regressed from the meshes."""
-    bare = BodyParameters(parameters.rotations, parameters.betas, parameters.transl)
-    predicted = regressor @ body(bare).vertices
-    if person.joints is not None and person.joint_set is not None and person.joints_known is not None:
-        annotated, known = torch.from_numpy(person.joints).float(), person.joints_known
-        there = {joint: row for row, joint in enumerate(person.joint_set.joints) if known[row]}
-        shared = [joint for joint in REGRESSED_17 if joint in there]
-        joints_true = annotated[[there[joint] for joint in shared]][None]
-    elif truth_body is not None and true is not None and truth_body.n_vertices == regressor.shape[1]:
-        shared, joints_true = list(REGRESSED_17), regressor @ truth_body(true).vertices
-    else:
-        return None
-    root = ["pelvis"] if "pelvis" in shared else list(HIPS)
-    if not set(root) <= set(shared):
-        return None
-    predicted = predicted[:, [REGRESSED_17.index(joint) for joint in shared]]
-    centre = [shared.index(joint) for joint in root]
-    chosen = [row for row, joint in enumerate(shared) if joint in (names or REGRESSED_17)]
-    if len(chosen) < 3:
-        return None
-    aligned = [points - points[:, centre].mean(dim=1, keepdim=True) for points in (predicted, joints_true)]
-    return aligned[0][:, chosen], aligned[1][:, chosen]
+def _named(names: Sequence[str], points: Tensor, known: Sequence[bool]) -> dict[str, Tensor]:
+    """(1, 3) points that are known, by name."""
+    return {name: points[:, row] for row, name in enumerate(names) if known[row]}
 
 
-def _root(skeleton: Skeleton, known: Tensor) -> list[int] | None:
-    """Joints whose mean is the root: the pelvis, else both hips; None if they are not known."""
-    for names in (("pelvis",), HIPS):
-        if all(name in skeleton.joints and bool(known[skeleton.index(name)]) for name in names):
-            return [skeleton.index(name) for name in names]
-    return None
+def _landmarks(skeleton: Skeleton, body: Body, parameters: BodyParameters) -> dict[str, Tensor]:
+    return _named(skeleton.joints, body.keypoints(parameters, skeleton), body.supports(skeleton).tolist())
+
+
+def _regressed(regressor: Tensor, body: Body, parameters: BodyParameters) -> dict[str, Tensor]:
+    if regressor.shape[1] != body.n_vertices:
+        return {}
+    vertices = body(replace(parameters, offsets=None)).vertices
+    return _named(REGRESSED_17, regressor @ vertices, [True] * len(REGRESSED_17))
 
 
 def _rotation_errors(parameters: BodyParameters, truth: SmplTruth) -> dict[str, float]:
@@ -198,8 +184,7 @@ def _same_mesh(body: Body, other: Body) -> bool:
 
 def _surface_errors(parameters: BodyParameters, body: Body, true: BodyParameters, truth_body: Body) -> dict[str, float]:
     """Errors of the unclothed surfaces, relative to the pelvis."""
-    bare = BodyParameters(parameters.rotations, parameters.betas, parameters.transl)
-    output, output_true = body(bare), truth_body(true)
+    output, output_true = body(replace(parameters, offsets=None)), truth_body(true)
     vertices = output.vertices - output.joints[:, :1]
     vertices_true = output_true.vertices - output_true.joints[:, :1]
     rest, rest_true = body.rest_vertices(parameters.betas), truth_body.rest_vertices(true.betas)

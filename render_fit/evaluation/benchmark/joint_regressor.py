@@ -33,7 +33,7 @@ def read_joint_regressor(path: Path) -> Float[Tensor, "17 v"]:
     """
     try:
         weights = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # numpy reads the header as Python, which fails in many ways
         raise InputError(f"--joint-regressor {path}: not a readable .npy file ({error})") from None
     if not isinstance(weights, np.ndarray) or weights.ndim != 2 or len(weights) != len(REGRESSED_17):
         shape = getattr(weights, "shape", "none")

@@ -34,7 +34,7 @@ def worst_people(evaluation: Evaluation, count: int) -> list[EvaluatedPerson]:
     name = ranking_metric(evaluation)
     if name is None:
         return []
-    known = [one for one in evaluation.people if one.errors.values.get(name, np.nan) == one.errors.values.get(name)]
+    known = [one for one in evaluation.people if not np.isnan(one.errors.values.get(name, np.nan))]
     return sorted(known, key=lambda one: one.errors.values[name], reverse=not METRICS[name].higher)[:count]
 
 

@@ -14,12 +14,10 @@ from scipy.optimize import linear_sum_assignment
 from render_fit.core.errors import InputError
 from render_fit.core.text_files import read_json
 from render_fit.datasets.benchmarks.annotated_person import AnnotatedPerson, box_of_points
+from render_fit.datasets.photo_search import shortened
 from render_fit.export.parameters import SavedFit, read_params
 
 PARAMS, REPORT = "params.npz", "report.json"
-
-SHOWN = 6
-"""Number of names in a message."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +127,7 @@ def match(people: Sequence[AnnotatedPerson], predictions: Sequence[SavedPredicti
     if not claimed:
         raise InputError(
             f"{what}: none of the {len(predictions)} predictions is of an image of the data set; there are "
-            f"{_listed(str(one.names[0]) for one in predictions)}; expected names like {_listed(images)}"
+            f"{shortened(str(one.names[0]) for one in predictions)}; expected names like {shortened(images)}"
         )
     pairs: list[tuple[int, SavedPrediction]] = []
     for image, candidates in claimed.items():
@@ -150,7 +148,7 @@ def _image_of(prediction: SavedPrediction, by_stem: dict[str, list[str]]) -> str
         best = [image for image, length in shared.items() if length == max(shared.values())]
         if len(best) > 1:
             raise InputError(
-                f"{prediction.source}: {name} could be {_listed(best)}; keep the folders of the images' names in the "
+                f"{prediction.source}: {name} could be {shortened(best)}; keep the folders of the images' names in the "
                 "folder of the predictions"
             )
         if best:
@@ -176,9 +174,3 @@ def _overlap(person: AnnotatedPerson, prediction: SavedPrediction) -> float:
     low, high = np.maximum(a[:2], b[:2]), np.minimum(a[:2] + a[2:], b[:2] + b[2:])
     inside = float(np.prod(np.clip(high - low, 0, None)))
     return inside / max(float(np.prod(a[2:]) + np.prod(b[2:])) - inside, 1e-9)
-
-
-def _listed(names: object) -> str:
-    """The first names, with commas."""
-    every = [str(name) for name in names]  # type: ignore[attr-defined]
-    return ", ".join(every[:SHOWN]) + (", …" if len(every) > SHOWN else "")
