@@ -20,3 +20,9 @@ def test_photos_have_the_truth_of_their_data_set(dataset, people, joints, shared
         projected = one.joints @ one.K.T
         offset = np.linalg.norm(projected[:, :2] / projected[:, 2:] - one.keypoints_px, axis=1)
         assert one.joints.shape == (joints, 3) and offset.max() < 3
+
+
+def test_photos_of_up3d_have_no_truth(shared_data):
+    found = format_of(shared_data / "up3d_photos", "up3d")[1].read(shared_data / "up3d_photos")
+    assert len(found) == 24 and all(one.image_path.is_file() for one in found)
+    assert all(one.smpl is None and one.keypoints_px is None for one in found)
