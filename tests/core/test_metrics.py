@@ -137,6 +137,26 @@ def test_pve_t_sc_compares_proportions_by_rms_size():
     assert metrics.pve_t_sc(long, true).item() == pytest.approx(0.4472, abs=1e-4)
 
 
+def test_pve_t_sc_is_that_of_ssp3d():
+    # akashsengupta1997/SSP-3D, metrics.py: scale_and_translation_transform_batch(P, T), then
+    # np.linalg.norm(transformed - T, axis=-1).mean()  # 0.7705608567515687
+    P = [[2.414, 3.273, 1.258], [0.918, 3.021, 2.819], [0.768, 1.499, 3.361], [2.151, 0.6, 2.21], [3.345, 1.443, 0.797]]
+    T = [[0.343, 0.929, -0.397], [-0.906, 0.45, 0.879], [-0.501, -0.85, 0.551], [0.818, -0.599, -0.783],
+         [0.645, 0.745, -0.688]]  # fmt: skip
+    found = metrics.pve_t_sc(*(torch.tensor([one], dtype=torch.float64) for one in (P, T)))
+    assert found.item() == pytest.approx(0.7705608567515687, abs=1e-9)
+
+
+def test_pck_is_mmposes():
+    # mmpose, keypoint_pck_accuracy: d = np.linalg.norm((pred - gt) / 20, axis=-1)
+    # [(d[mask] < thr).mean() for thr in (0.05, 0.3, 0.45, 0.5)]
+    predicted = torch.tensor([[[10.0, 10.0], [52.0, 11.0], [33.0, 48.0], [70.0, 80.0]]])
+    true = torch.tensor([[[12.0, 10.0], [50.0, 20.0], [30.0, 40.0], [70.0, 95.0]]])
+    visible, reference = torch.tensor([[True, True, True, False]]), torch.tensor([20.0])
+    found = [metrics.pck(predicted, true, visible, reference, t).item() for t in (0.05, 0.3, 0.45, 0.5)]
+    assert found == pytest.approx([0.0, 1 / 3, 2 / 3, 1.0])
+
+
 def test_keypoint_error_and_pck_of_the_box():
     true = torch.tensor([[[10.0, 10.0], [50.0, 10.0], [0.0, 0.0]]])
     predicted = torch.tensor([[[13.0, 14.0], [50.0, 30.0], [90.0, 90.0]]])
