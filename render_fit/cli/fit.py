@@ -88,6 +88,7 @@ def _check(photos: PhotoOptions, out: Path) -> list[PhotoJob]:
     checks.check_regressor(options.regressor)
     checks.check_renderer(options.renderer)
     checks.check_body(options.body)
+    checks.check_observer(options.observer)
     checks.check_part_labels(photos.files.part_labels)
     if len(jobs) == 1:
         files = jobs[0].files

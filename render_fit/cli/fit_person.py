@@ -78,6 +78,7 @@ def fit_person(
     checks.check_regressor(options.regressor)
     checks.check_renderer(options.renderer)
     checks.check_body(options.body)
+    checks.check_observer(options.observer)
     checks.check_part_labels(photos.files.part_labels)
     checks.check_files(options.camera)
     checks.check_output(out)

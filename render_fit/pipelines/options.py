@@ -38,6 +38,11 @@ class FitOptions:
         "Renderer: cpu, reference, pytorch3d, auto, or a name that another package registers. Default: the recipe's.",
     ] = None
     body: Annotated[str | None, "Body model: open, or an SMPL, SMPL-H or SMPL-X file. Default: the recipe's."] = None
+    observer: Annotated[
+        str | None,
+        "Observer of what no file gives: blazepose, mediapipe, transformers (models of the Hugging Face hub), or a "
+        "name that another package registers; NAME:FILE.yaml gives it settings. Default: the recipe's.",
+    ] = None
     clothing: Annotated[
         Literal["none", "smooth", "free"] | None,
         "Offsets of the clothing from the body: none, smooth, or one per vertex (free). Default: the recipe's.",
@@ -96,7 +101,7 @@ class FitOptions:
     def differing(self, values: Mapping[str, Any]) -> tuple[str, ...]:
         """Names of the options that differ from those of a ``report.json``; reports before 0.3 are understood."""
         renamed = {"make_parts": "parts_from_keypoints", "focal_mm": "focal_35mm"}
-        added = {"weight_kg": None}
+        added = {"weight_kg": None, "observer": None}
         plain, given = self.plain(), added | {renamed.get(key, key): value for key, value in values.items()}
         missing = object()
         return tuple(key for key in {**plain, **given} if plain.get(key, missing) != given.get(key, missing))

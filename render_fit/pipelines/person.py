@@ -84,9 +84,11 @@ def fit_person_in(
         remove_leftovers(folder)
     components = FitComponents(options)
     joint_stages(components.resolved, options.clothing)  # what the recipe lacks is told before any work
+    components.check_observer()
     images = find_images(paths, out, files, observations, taken, emit)
     prepare_output(out)
     jobs, names = images.jobs, [job.name for job in images.jobs]
+    components.check_observer(job.files for job in jobs)
     check_box(options.box, len(jobs))
     made_from = {
         "inputs": {job.name: fingerprints(job, options) for job in jobs},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ import torch
 from render_fit.bodies import BodyParameters
 from render_fit.bodies.body import Body
 from render_fit.core.errors import InputError, MissingDependencyError, NoPersonError, OutputError, is_interruption
+from render_fit.core.observer_choice import parse_observer
 from render_fit.datasets.photo_folder import PhotoFiles, PhotoJob
 from render_fit.export.fit_folder import write_failure, write_fit
 from render_fit.export.overlays import Pixels, overlay, panel
@@ -24,11 +25,15 @@ from render_fit.fitting.resolve import ResolvedRecipe, resolve
 from render_fit.fitting.result import FitReport, FitResult
 from render_fit.fitting.stages import StageProgress
 from render_fit.losses.registry import make_term
-from render_fit.observations import OBSERVERS, Observer, observe
+from render_fit.observations import OBSERVERS, Observer, make_observer, observe
 from render_fit.observations.observation import Observation
+from render_fit.observations.observers import gives_labels
 from render_fit.pipelines.inputs import fingerprints
 from render_fit.pipelines.options import FitOptions
 from render_fit.renderers.base import Renderer
+
+DEFAULT_OBSERVER = next(iter(OBSERVERS))
+"""The observer that needs nothing but this package."""
 
 Result = TypeVar("Result")
 
@@ -63,7 +68,7 @@ class FitComponents:
     def __init__(self, options: FitOptions) -> None:
         self.options = options
         recipe = with_regressor(load_recipe(options.recipe), options.regressor)
-        given = {"body": options.body, "renderer": options.renderer}
+        given = {"body": options.body, "renderer": options.renderer, "observer": options.observer}
         self.recipe: Recipe = recipe.model_copy(update={key: name for key, name in given.items() if name})
 
     @cached_property
@@ -84,7 +89,30 @@ class FitComponents:
     @cached_property
     def observer(self) -> Observer:
         """Observer of the recipe."""
-        return OBSERVERS[self.recipe.observer]()
+        return make_observer(self.recipe.observer)
+
+    @cached_property
+    def observes_labels(self) -> bool:
+        """Whether the recipe's observer gives label maps; it is not made for the answer."""
+        return gives_labels(OBSERVERS[parse_observer(self.recipe.observer).name])
+
+    def check_observer(self, files: Iterable[PhotoFiles] = ()) -> None:
+        """Makes the observer before the run: it may lack a package, a model or the network.
+
+        The default observer needs nothing, and is made when it is used. Another one is made if the options name it, or
+        if the recipe does and files are missing.
+
+        Args:
+            files: The files about each photo.
+
+        Raises:
+            InputError: if it cannot be made.
+            MissingDependencyError: if it needs a package that is not installed.
+        """
+        if self.options.observer is not None:
+            _ = self.observer
+        elif self.recipe.observer != DEFAULT_OBSERVER:
+            _ = any(self.observer_for(each) is not None for each in files)
 
     @cached_property
     def uses_3d_keypoints(self) -> bool:
@@ -97,7 +125,7 @@ class FitComponents:
 
     def observer_for(self, files: PhotoFiles) -> Observer | None:
         """Observer of what the files do not contain; None if they contain all that the fit needs."""
-        if files.mask is None or files.keypoints is None:
+        if files.mask is None or files.keypoints is None or (files.parts is None and self.observes_labels):
             return self.observer
         try:
             return self.observer if self.uses_3d_keypoints else None
