@@ -57,10 +57,7 @@ def quaternion_error(
 ) -> Float[Tensor, "b"]:
     """Mean distance of the joints' unit quaternions, of q and −q the nearer one: 2 sin(angle / 4).
 
-    Args:
-        rotations: (B, J, 3, 3) rotation matrices.
-        rotations_true: (B, J, 3, 3) rotation matrices in the same frames.
-        weights: (B, J) weight of each joint; equal if None.
+    Arguments as for `rotation_error`.
 
     Returns:
         (B,) without unit, 0 to √2.
