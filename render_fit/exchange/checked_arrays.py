@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from render_fit.bodies.safe_pickle import BodyFileError, as_array
 from render_fit.core.errors import InputError
 from render_fit.core.rotations import roma
+from render_fit.core.safe_pickle import PickleFileError, as_array
 
 UNITS: Mapping[str, float] = {"metres": 1.0, "centimetres": 100.0, "millimetres": 1000.0}
 """Units that lengths come in, and how many of them a metre has."""
@@ -38,7 +38,7 @@ def numbers(values: Mapping[str, Any], key: str, path: Path, shape: tuple[int | 
         raise InputError(f"{path}: lacks {key}; it has {listing(values)}")
     try:
         array = as_array(values[key], f"{path}: {key}").astype(np.float64)
-    except BodyFileError as error:
+    except PickleFileError as error:
         raise InputError(str(error)) from None
     if shape is not None:
         while array.ndim > len(shape) and array.shape[0] == 1:

@@ -1,7 +1,7 @@
 """Files of other systems as plain Python values: dictionaries and lists of arrays. Nothing in a file is executed.
 
 Other systems save with ``numpy.savez``, often a dictionary as an array of Python objects, or with ``pickle``. Pickles
-are read by the unpickler that accepts arrays only (`bodies.safe_pickle`).
+are read by the unpickler that accepts arrays only (`core.safe_pickle`).
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from render_fit.bodies.safe_pickle import BodyFileError, read_plain_pickle
 from render_fit.core.array_files import MOST_BYTES, read_arrays
 from render_fit.core.errors import InputError
 from render_fit.core.file_kinds import and_what_it_is
+from render_fit.core.safe_pickle import PickleFileError, read_plain_pickle
 from render_fit.exchange.joblib_files import WRAPPER, ZLIB, read_joblib
 
 PICKLES = (".pkl", ".pickle", ".p")
@@ -46,7 +46,7 @@ def read_values(path: Path) -> Any:
                 return read_joblib(path)
             with path.open("rb") as file:
                 return read_plain_pickle(file, path)
-    except BodyFileError as error:
+    except PickleFileError as error:
         raise InputError(str(error)) from None
     raise InputError(f"{path}: neither .npz nor a pickle{and_what_it_is(path)}; expected the result of another system")
 
@@ -62,7 +62,7 @@ def _npz(path: Path) -> dict[str, Any]:
                 raise InputError(f"{path}: holds more than {MOST_BYTES / 1e9:.1f} GB")
             unpickled = {one.filename.removesuffix(".npy"): _object(archive, one, path) for one in objects}
             names = {one.filename.removesuffix(".npy") for one in archive.infolist()} - unpickled.keys()
-    except (InputError, BodyFileError):
+    except (InputError, PickleFileError):
         raise
     except Exception:  # whatever is wrong with the archive, the reader of arrays has the words for it
         return read_arrays(path)

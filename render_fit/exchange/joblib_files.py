@@ -14,9 +14,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from render_fit.bodies.safe_pickle import RefusedError, Shell, accepted_name
 from render_fit.core.array_files import MOST_BYTES
 from render_fit.core.errors import InputError
+from render_fit.core.safe_pickle import RefusedError, Shell, accepted_name
 
 WRAPPER = ("joblib.numpy_pickle", "NumpyArrayWrapper")
 """The class that stands before an array's bytes."""

@@ -54,9 +54,8 @@ def test_a_fit_imports_nothing_slow_that_it_does_not_need(command: str, tmp_path
 
 
 def test_help_and_the_version_import_no_torch() -> None:
-    groups = ["fit", "fit-person", "predict", "summary", "render", "measure", "export", "demo", "doctor", "train",
-              "finetune", "synthesize",
-              "experiment", "recipe", "body", "regressor", "prior"]  # fmt: skip
+    groups = ["fit", "fit-person", "predict", "summary", "render", "measure", "export", "evaluate", "demo", "doctor",
+              "train", "finetune", "synthesize", "experiment", "recipe", "body", "regressor", "prior"]  # fmt: skip
     codes, modules = commands(["--help"], ["--version"], *([name, "--help"] for name in groups))
     assert [code for code, _ in codes] == [0] * (2 + len(groups))
     assert imported(modules, ("torch", "numba", "scipy", "numpy")) == []
