@@ -24,6 +24,9 @@ LARGEST_NUMBER = 65536
 MOST_LAYERS = 1000
 """Largest number of layers or blocks in a backbone's configuration."""
 
+BLAZEPOSE = "blazepose"
+"""``model_type`` of the observer's landmark network, which is none of transformers'."""
+
 _NUMBERS_OF_LAYERS = ("depths", "num_hidden_layers", "num_layers", "num_blocks")
 
 _BASIC_RESNET = {"model_type", "embedding_size", "hidden_sizes", "depths", "layer_type"}
@@ -32,10 +35,11 @@ _BASIC_RESNET = {"model_type", "embedding_size", "hidden_sizes", "depths", "laye
 def backbone_for(config: dict[str, Any], channels: int) -> tuple[nn.Module, int]:
     """Builds a transformers backbone. Group norm replaces batch norm, which would couple the people of a batch.
 
-    So batches may be split over processes. The shipped regressors' kind is built without transformers (`ResNet`).
+    So batches may be split over processes. The shipped regressors' kinds are built without transformers (`ResNet`,
+    `BlazePoseBackbone`).
 
     Args:
-        config: Transformers configuration with its ``model_type``.
+        config: Transformers configuration with its ``model_type``; or ``model_type: blazepose``, with ``frozen``.
         channels: Number of input channels.
 
     Returns:
@@ -68,6 +72,13 @@ def _numbers(value: Any) -> Iterator[float]:
 
 def _backbone(config: dict[str, Any], channels: int) -> tuple[nn.Module, int]:
     values = {key: value for key, value in config.items() if key != "model_type"}
+    if config["model_type"] == BLAZEPOSE:
+        if channels != 3:
+            raise ValueError("blazepose reads photos alone; expected `pictures: [photo]`")
+        from render_fit.regressors.blazepose import BlazePoseBackbone  # the lifter does without the observer
+
+        blazepose = BlazePoseBackbone(**values)
+        return blazepose, blazepose.channels[-1]
     if config["model_type"] == "resnet" and config.keys() == _BASIC_RESNET and config["layer_type"] == "basic":
         resnet = ResNet(channels, config["embedding_size"], config["hidden_sizes"], config["depths"])
         return resnet, resnet.channels[-1]
