@@ -114,3 +114,16 @@ def test_features_of_trained_backbones_are_not_computed_before() -> None:
 def test_a_configuration_that_does_not_fit_is_an_error(config, channels: int, message: str) -> None:
     with pytest.raises(InputError, match=message):
         backbone_for(config, channels)
+
+
+def test_features_are_standardised_once_measured(tmp_path: Path) -> None:
+    regressor = Regressor(SMALL).eval()
+    features = torch.randn(200, FEATURES) * torch.linspace(0.0, 3.0, FEATURES) + 5
+    assert torch.equal(regressor.standard(features), features.clamp(-6, 6))
+    regressor.standard.measure(features)
+    standard = regressor.standard(features)
+    torch.testing.assert_close(standard.mean(0), torch.zeros(FEATURES), atol=0.05, rtol=0)  # clipped at 6
+    assert ((standard[:, 100:].std(0) - 1).abs() < 0.05).all()
+    assert (standard[:, 0].abs() < 1e-3).all()  # one that does not vary
+    save_regressor(regressor, tmp_path / "one.safetensors")
+    assert torch.equal(load_regressor(tmp_path / "one.safetensors").standard(features), standard)
