@@ -9,7 +9,7 @@ from torch.nn.functional import interpolate, pad
 from render_fit.core.errors import InputError
 from render_fit.observations.blazepose.landmarks import landmarks_of
 from render_fit.observations.blazepose.weights import read_networks
-from render_fit.regressors.blazepose import BODY_MAP, ENCODER_MAP, FEATURES, BlazePoseBackbone
+from render_fit.regressors.blazepose import BODY_MAP, ENCODER_MAP, FEATURES, BlazePoseBackbone, world_landmarks
 from render_fit.regressors.checkpoint import load_regressor, save_regressor
 from render_fit.regressors.config import RegressorConfig
 from render_fit.regressors.inputs import RegressorInputs
@@ -47,6 +47,7 @@ def test_features_are_those_of_the_observers_network() -> None:
     torch.testing.assert_close(likely[:, :33, 0], found.visibility, atol=1e-5, rtol=0)
     world = points[:, 39 * 5 : 39 * 8].unflatten(1, (39, 3)) / 2
     torch.testing.assert_close(world[:, :33], found.world, atol=1e-5, rtol=0)
+    assert torch.equal(world_landmarks(features[:, :, 0, 0]), world[:, :33])
     torch.testing.assert_close(points[:, -1], found.presence, atol=1e-5, rtol=0)
 
 

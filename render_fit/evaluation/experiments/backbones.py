@@ -18,13 +18,16 @@ from render_fit.bodies.parameters import BodyParameters
 from render_fit.core.cameras import Camera
 from render_fit.core.errors import InputError
 from render_fit.core.metrics import mpjpe, pa_mpjpe
+from render_fit.core.skeletons import MEDIAPIPE_33
 from render_fit.datasets.images import PhotoSample, data_folder, read_h36m, read_mpi_inf_3dhp
 from render_fit.evaluation.experiments.ground_truth_3d import observed_frame
 from render_fit.evaluation.experiments.regressor_baselines import mean_pose
 from render_fit.evaluation.experiments.settings import ExperimentConfig
+from render_fit.evaluation.failure_modes import LIMB_JOINTS
 from render_fit.evaluation.fit_errors import error_3d
 from render_fit.evaluation.tables import ExperimentResult, Metrics
 from render_fit.observations.observation import Observation
+from render_fit.regressors.blazepose import world_landmarks
 from render_fit.regressors.checkpoint import load_regressor
 from render_fit.regressors.inputs import inputs_from_observation
 from render_fit.regressors.network import Regressor
@@ -54,6 +57,8 @@ RESNET = {
 """Backbone of `hmr` before it was BlazePose: trained from scratch, on images of 64 pixels."""
 
 RESNET_SIZE = 64
+
+LANDMARKS_ALONE = "blazepose's 3D landmarks, untrained, 12 joints"
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,7 @@ def backbones(config: ExperimentConfig) -> ExperimentResult:
 
     first = Regressor(recipe.regressor)
     known = replace(held_out, inputs=first.with_features(held_out.inputs))
+    rows.append(Metrics({"what": LANDMARKS_ALONE, "images": 0} | _landmarks_alone(known, body)))
     counts = [config.steps(count) for count in IMAGES]
     features = cached_features(first, sampler, max(counts), config.seed, config.out / "features")
     for count in counts:
@@ -155,6 +161,16 @@ def _of_frames(errors: Sequence[float]) -> dict[str, object]:
     if not errors:
         return {}
     return {"real_pa_mpjpe_mm": round(mean(errors), 1), "real_each_mm": ", ".join(f"{error:.0f}" for error in errors)}
+
+
+def _landmarks_alone(people: HeldOut, body: Body) -> dict[str, float]:
+    """Error of BlazePose's own 3D landmarks of the limb joints, millimetres."""
+    assert people.inputs.features is not None
+    chosen = [MEDIAPIPE_33.index(name) for name in LIMB_JOINTS]
+    truth = people.truth
+    true = body.keypoints(BodyParameters(truth.rotations, truth.betas, truth.pelvis), MEDIAPIPE_33)[:, chosen]
+    found = world_landmarks(people.inputs.features)[:, chosen]
+    return {"pa_mpjpe_mm": round(1000 * float(pa_mpjpe(found, true).mean()), 1)}
 
 
 def _mean_pose(

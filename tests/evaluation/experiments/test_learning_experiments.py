@@ -156,8 +156,8 @@ def test_backbones_has_a_row_per_backbone_and_number_of_images(
     monkeypatch.setattr(backbones, "real_frames", lambda _: [])  # research data, which may be absent
     table = run("backbones", tmp_path, scale=0.001, workers=0)
     what = [row["what"] for row in table["people"]]
-    assert what == ["mean pose", *["blazepose, frozen"] * 3, "resnet, from scratch"]
-    assert [row["images"] for row in table["people"]] == [0, 32, 32, 33, 3 * 128]
+    assert what == ["mean pose", backbones.LANDMARKS_ALONE, *["blazepose, frozen"] * 3, "resnet, from scratch"]
+    assert [row["images"] for row in table["people"]] == [0, 0, 32, 32, 33, 3 * 128]
     assert all(row["pa_mpjpe_mm"] > 0 for row in table["people"])
 
 
