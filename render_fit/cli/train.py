@@ -31,6 +31,20 @@ Steps = Annotated[
     int | None,
     typer.Option(min=1, help="Number of training steps. Default: the recipe's.", show_default=False),
 ]
+Backgrounds = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of photos without people, behind the people of RGB images. Default: synthetic backgrounds.",
+        show_default=False,
+    ),
+]
+Features = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of cached features of a frozen backbone; trainings may share it. Default: OUT/features.",
+        show_default=False,
+    ),
+]
 Seed = Annotated[int, typer.Option(help="Seed of the random number generators.")]
 
 
@@ -48,6 +62,8 @@ def train(
             show_default=False,
         ),
     ] = None,
+    backgrounds: Backgrounds = None,
+    features: Features = None,
 ) -> None:
     """Train a regressor on synthetic people generated on the fly. Run it again to resume after a stop.
 
@@ -56,6 +72,8 @@ def train(
       render-fit train lifter --out training/lifter
 
       render-fit train nbf --mocap data --out training/nbf
+
+      render-fit train hmr --backgrounds photos/ --out training/hmr
 
       render-fit train mine.yaml --out training/mine --steps 2000
 
@@ -66,6 +84,8 @@ def train(
     resume from), recipe.json and tensorboard/. On several GPUs or machines: accelerate launch -m render_fit train ...
     """
     checks.check_recipe(recipe, training=True)
+    if backgrounds is not None:
+        find_photos([backgrounds])
     from render_fit.cli.progress import ProgressBar
 
     try:
@@ -85,7 +105,17 @@ def train(
                 ]
                 bar.console.print(f"step {step}: held out: {', '.join(errors)}; {words}")
 
-        result = run_training(recipe, out, mocap, steps=steps, workers=workers, on_step=watch)
+        result = run_training(
+            recipe,
+            out,
+            mocap,
+            steps=steps,
+            workers=workers,
+            backgrounds=backgrounds,
+            features=features,
+            on_step=watch,
+            on_features=lambda done, total: bar.show("computing features", done, total),
+        )
     best = "" if result.best is None else f", PA-MPJPE {result.best.pa_mpjpe_mm:.1f} mm on held-out people"
     bar.console.print(f"{result.steps} steps{best}; {out / 'regressor.safetensors'}")
 
@@ -106,6 +136,8 @@ def finetune(
     mocap: Mocap = None,
     steps: Steps = None,
     workers: Annotated[int, typer.Option(min=0, max=MOST_PROCESSES, help="Processes that generate people.")] = 1,
+    backgrounds: Backgrounds = None,
+    features: Features = None,
 ) -> None:
     """Fine-tune a regressor on unlabelled photos by render-and-compare.
 
@@ -116,6 +148,8 @@ def finetune(
     truth, which prevents forgetting. Objectives are in nats, the unit of −log probability: lower is better.
     """
     find_photos(images)
+    if backgrounds is not None:
+        find_photos([backgrounds])
     checks.check_recipe(recipe, training=True)
     checks.check_regressor(regressor)
     from render_fit.cli.progress import ProgressBar
@@ -132,7 +166,18 @@ def finetune(
             words = f", {figures['unlabelled']:.0f} nats" if "unlabelled" in figures else ""
             bar.show(what + words, done, total)
 
-        result = run(images, out, regressor, recipe, mocap, steps=steps, workers=workers, on_progress=watch)
+        result = run(
+            images,
+            out,
+            regressor,
+            recipe,
+            mocap,
+            steps=steps,
+            workers=workers,
+            backgrounds=backgrounds,
+            features=features,
+            on_progress=watch,
+        )
     for path, reason in result.skipped.items():
         bar.console.print(f"left out: {path}: {reason}", markup=False)
     was, now = result.before, result.after

@@ -34,6 +34,8 @@ class RegressorInputs(Batch):
         depth_confidence: (N, K) confidence of the depths in [0, 1]; 0 where unknown.
         focal: (N,) focal length over the side of the crop.
         photo: (N, 3, S, S) sRGB from −1 to 1, 0 outside of the photo; None unless the regressor uses it.
+        features: (N, F) features of the images by a frozen backbone, computed before (`Regressor.with_features`); None
+            unless they were. The images are then empty (S = 0).
     """
 
     silhouette: Float[Tensor, "n s s"]
@@ -44,6 +46,7 @@ class RegressorInputs(Batch):
     depth_confidence: Float[Tensor, "n k"]
     focal: Float[Tensor, "n"]
     photo: Float[Tensor, "n 3 s s"] | None = None
+    features: Float[Tensor, "n f"] | None = None
 
     def __len__(self) -> int:
         return len(self.focal)

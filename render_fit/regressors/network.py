@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from jaxtyping import Float
@@ -17,7 +17,7 @@ from render_fit.core.skeletons import CANONICAL_KEYPOINTS
 from render_fit.regressors.config import ImageInput, RegressorConfig
 from render_fit.regressors.hub import OnHub
 from render_fit.regressors.inputs import RegressorInputs
-from render_fit.regressors.layers import IterativeHead, backbone_for, upright_output
+from render_fit.regressors.layers import IterativeHead, Standardisation, backbone_for, upright_output
 from render_fit.regressors.person_crop import PersonCrop
 
 REFERENCE_M = 2.0
@@ -148,6 +148,8 @@ class Regressor(nn.Module, OnHub):
         features = 0
         if config.pictures:
             self.backbone, features = backbone_for(config.backbone, _channels(config.pictures))
+            if self.is_frozen:
+                self.standard = Standardisation(features)
         numbers = 1 + (3 * config.keypoints + 2 * config.depths) * len(CANONICAL_KEYPOINTS)
         self.numbers = nn.Sequential(nn.Linear(numbers, config.width), nn.GELU(), nn.Linear(config.width, config.width))
         self.join = nn.Linear(features + config.width, config.width)
@@ -181,7 +183,7 @@ class Regressor(nn.Module, OnHub):
             "mask": inputs.silhouette.flatten(1).any(1),
             "part map": inputs.parts.flatten(1).any(1),
             "keypoints": inputs.confidence.any(1),
-            "photo": torch.full((len(inputs),), inputs.photo is not None),
+            "photo": torch.full((len(inputs),), inputs.photo is not None or inputs.features is not None),
         }
         kinds = sorted(self.config.input_kinds)
         if not bool(torch.stack([observed[kind] for kind in kinds]).any(0).all()):
@@ -218,7 +220,7 @@ class Regressor(nn.Module, OnHub):
         Differentiability: smooth in the inputs and weights.
         """
         config = self.config
-        if inputs.silhouette.shape[-1] != config.size:
+        if inputs.features is None and inputs.silhouette.shape[-1] != config.size:
             raise ValueError(
                 f"inputs: the regressor expects {config.size} x {config.size} pixels, got {inputs.silhouette.shape[-1]}"
             )
@@ -229,7 +231,8 @@ class Regressor(nn.Module, OnHub):
             numbers += [inputs.depths * (inputs.depth_confidence > 0), inputs.depth_confidence]
         joined = [self.numbers(torch.cat(numbers, 1))]
         if config.pictures:
-            joined.append(self.backbone(self._images(config.pictures, inputs)).feature_maps[-1].mean((2, 3)))
+            features = self.image_features(inputs)
+            joined.append(self.standard(features) if self.is_frozen else features)
         features = self.trunk(self.join(torch.cat(joined, 1)))
         output = self.head(features).float().unflatten(1, (config.hypotheses, -1))
         values = dict(zip(self.sizes, output.split(list(self.sizes.values()), -1), strict=True))
@@ -244,6 +247,34 @@ class Regressor(nn.Module, OnHub):
             values["clothing"],
             values["score"][..., 0].log_softmax(1),
             nn.functional.softplus(values["joint_error"]),
+        )
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether the backbone of the images has fixed weights, so that its features may be computed once."""
+        return bool(self.config.pictures) and getattr(self.backbone, "frozen", False)
+
+    def image_features(self, inputs: RegressorInputs) -> Float[Tensor, "n f"]:
+        """Features of the images by the backbone: the mean of its last map, or those that the inputs contain."""
+        if inputs.features is not None:
+            return inputs.features
+        return self.backbone(self._images(self.config.pictures, inputs)).feature_maps[-1].mean((2, 3))
+
+    @torch.no_grad()
+    def with_features(self, inputs: RegressorInputs) -> RegressorInputs:
+        """Inputs with the features of a frozen backbone in place of the images; predictions from them are the same.
+
+        Raises:
+            ValueError: if the backbone is trained, or another branch uses images.
+        """
+        if not self.is_frozen or self.config.shape_pictures:
+            raise ValueError("with_features: expected a frozen backbone as the only one that uses images")
+        if inputs.features is not None:
+            return inputs
+        n = len(inputs)
+        empty, no_parts = inputs.focal.new_zeros(n, 0, 0), inputs.focal.new_zeros(n, N_PARTS, 0, 0)
+        return replace(
+            inputs, silhouette=empty, parts=no_parts, photo=None, features=self.image_features(inputs).float()
         )
 
     def _images(self, names: tuple[ImageInput, ...], inputs: RegressorInputs) -> Tensor:

@@ -24,6 +24,7 @@ from render_fit.core.skeletons import (
 from render_fit.renderers.base import RenderSettings
 from render_fit.renderers.cpu import CpuRenderer
 from render_fit.synthesis.annotations import HIDDEN_DEPTH_M
+from render_fit.synthesis.images.background_photos import BackgroundPhotos
 from render_fit.synthesis.images.training_images import ImageAugmentation
 from render_fit.synthesis.observation_noise import ObservationNoise
 from render_fit.synthesis.people import People, PeopleDistribution, sample_people
@@ -72,6 +73,7 @@ class PeopleSampler:
         noise: Noise of the observations that training batches add to the ground truth.
         keypoint_formats: Keypoint formats; each person's keypoints follow one of them, chosen at random.
         images: Appearance and augmentation of RGB images; None: training batches have no RGB images.
+        backgrounds: Photos behind the people of RGB images; None: all backgrounds are synthetic.
     """
 
     body: Body
@@ -83,6 +85,7 @@ class PeopleSampler:
     noise: ObservationNoise = field(default_factory=ObservationNoise)
     keypoint_formats: tuple[Skeleton, ...] = KEYPOINT_FORMATS
     images: ImageAugmentation | None = None
+    backgrounds: BackgroundPhotos | None = None
 
     @torch.no_grad()
     def sample(self, count: int, generator: torch.Generator) -> RenderedPeople:

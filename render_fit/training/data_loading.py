@@ -13,6 +13,7 @@ from render_fit.core.errors import InputError
 from render_fit.core.parallel import limit_threads_of_new_processes
 from render_fit.regressors.inputs import RegressorInputs
 from render_fit.synthesis.people_sampler import PeopleSampler
+from render_fit.training.feature_cache import CachedPeople
 from render_fit.training.processes import Processes
 from render_fit.training.samples import GroundTruth, LabelAvailability, training_batch
 from render_fit.training.supervision import StepBatch
@@ -44,7 +45,7 @@ class StepBatches:
     """This process's batches of a training.
 
     Attributes:
-        shards: Synthetic people.
+        shards: Synthetic people, generated anew or with features that were computed before.
         per_step: Shards in a step, of all processes together.
         photos: Sampler of unlabelled photos; None without photos.
         processes: Processes that train together.
@@ -53,7 +54,7 @@ class StepBatches:
         InputError: if the shards of a step cannot be divided evenly among the processes.
     """
 
-    shards: Shards
+    shards: Shards | CachedPeople
     per_step: int
     photos: PhotoSampler | None
     processes: Processes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,7 @@ from render_fit.training.observed_photos import observed_people
 from render_fit.training.processes import process_state
 from render_fit.training.recipe import load_training_recipe
 from render_fit.training.render_supervision import RenderSupervisionConfig, render_and_compare
-from render_fit.training.runs import make_people_sampler
+from render_fit.training.runs import FEATURES, cached_people, make_people_sampler
 from render_fit.training.unlabelled_photos import UnlabelledPhotos
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,10 @@ DEFAULT_REGRESSOR = "lifter"
 
 OBSERVED = "observed"
 """Folder of cached observations."""
+
+CACHED_PEOPLE = 4096
+"""Synthetic people whose features are computed once for a regressor with a frozen backbone, unless the recipe gives
+another number. They keep the regressor from drifting; a training has 32,000 places for them."""
 
 FITS = "fits.npz"
 """File with the best fit of every photo: photos, poses, betas, trans, objective."""
@@ -85,6 +89,8 @@ def finetune(
     *,
     steps: int | None = None,
     workers: int = 1,
+    backgrounds: Path | None = None,
+    features: Path | None = None,
     on_progress: Callable[[str, int, int, dict[str, float]], None] | None = None,
 ) -> FinetuningResult:
     """Adapts a regressor to unlabelled photos.
@@ -98,6 +104,8 @@ def finetune(
         mocap: Folder of motion capture for the synthetic people; None: poses of the pose prior.
         steps: Number of steps; None: that of the recipe.
         workers: Processes that sample synthetic people.
+        backgrounds: Folder of photos without people, behind the synthetic people of RGB images.
+        features: Folder of the synthetic people's features by a frozen backbone; None: a folder in ``out``.
         on_progress: Called with (activity, steps done, steps in all, values for the log).
 
     Returns:
@@ -110,6 +118,8 @@ def finetune(
     pretrained = pretrained or chosen.pretrained or DEFAULT_REGRESSOR
     first = load_regressor(pretrained)
     changes = {"regressor": first.config, "pretrained": pretrained} | ({} if steps is None else {"steps": steps})
+    if first.is_frozen and not chosen.cached_people:
+        changes["cached_people"] = CACHED_PEOPLE
     chosen = chosen.model_copy(update=changes)
     photos_found = find_photos([Path(path) for path in images])
     found = list(photos_found.images)
@@ -129,7 +139,15 @@ def finetune(
         reason = next(iter(skipped.values()), "")
         raise InputError(f"{images[0]}: no person was found in any of {len(found)} photos ({reason})")
     photos = UnlabelledPhotos.joined(list(people.values()))
-    sampler = make_people_sampler(chosen, load_pose_bank(mocap))
+    sampler = make_people_sampler(chosen, load_pose_bank(mocap), backgrounds=backgrounds)
+    cached = cached_people(
+        chosen,
+        sampler,
+        features or out / FEATURES,
+        lambda done, total: report("computing features", done, total, {}),
+    )
+    if cached is not None:
+        photos = replace(photos, inputs=first.with_features(photos.inputs))
     before = measure_agreement(first, photos, sampler, config)
     with only_user_of(out) if process_state().is_main_process else nullcontext():
         result = train(
@@ -137,6 +155,7 @@ def finetune(
             out,
             sampler,
             photos=photos,
+            cached=cached,
             workers=workers,
             on_step=lambda step, figures: report("training", step, chosen.steps, figures),
         )

@@ -28,6 +28,7 @@ from render_fit.training.adversarial import AdversarialPrior
 from render_fit.training.auxiliary_segmentation import AuxiliarySegmentation, Decoder, RegressorWithSegmentation
 from render_fit.training.checkpointing import RECIPE, REGRESSOR, Stateful, TrainingState
 from render_fit.training.data_loading import Shards, StepBatches
+from render_fit.training.feature_cache import CachedPeople
 from render_fit.training.fitting_in_the_loop import BestFits, FittingInTheLoop
 from render_fit.training.losses import Losses
 from render_fit.training.processes import Processes
@@ -64,6 +65,7 @@ def train(
     held_out: HeldOut | None = None,
     photos: UnlabelledPhotos | None = None,
     *,
+    cached: CachedPeople | None = None,
     workers: int = 1,
     on_step: OnStep | None = None,
     stop_after: int | None = None,
@@ -76,6 +78,8 @@ def train(
         sampler: Sampler of synthetic people; its body is the body of the training.
         held_out: Held-out people, by whom the best weights are chosen. None: the last weights are the result.
         photos: People in unlabelled photos; some of them join every step.
+        cached: Synthetic people with features, in place of new ones in every step. ``held_out`` and ``photos`` then
+            have features too (`Regressor.with_features`).
         workers: Processes that sample people; 0: this process samples them.
         on_step: Called in the main process with the number of steps done and their values.
         stop_after: Number of steps after which this call saves the state and returns.
@@ -94,7 +98,7 @@ def train(
     )
     processes, config = Processes(accelerator), recipe.optimiser
     torch.manual_seed(recipe.seed)
-    network, averaged = build_networks(recipe, sampler.bank)
+    network, averaged = build_networks(recipe, sampler.bank, cached)
     averaged.to(accelerator.device)
     model, optimiser = accelerator.prepare(
         network, torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=config.weight_decay)
@@ -104,7 +108,8 @@ def train(
         None if photos is None else PhotoSampler(photos, recipe.render_supervision.batch, recipe.seed, processes)
     )
     supervisions = make_supervisions(recipe, sampler, body, photos, network.decoder, processes)
-    shards = Shards(sampler, recipe.shard, recipe.seed, recipe.label_availability)
+    shards = cached or Shards(sampler, recipe.shard, recipe.seed, recipe.label_availability)
+    workers = 0 if cached else workers
     batches = StepBatches(shards, recipe.batch // recipe.shard, photo_sampler, processes)
     with_state = {name: one for name, one in supervisions.items() if isinstance(one, Stateful)}
     with_state |= {} if photo_sampler is None else {"photos": photo_sampler}
@@ -168,11 +173,18 @@ def make_supervisions(
     return result
 
 
-def build_networks(recipe: TrainingRecipe, bank: PoseBank) -> tuple[RegressorWithSegmentation, Regressor]:
-    """The network to train, with initial weights, and the regressor with its averaged weights."""
+def build_networks(
+    recipe: TrainingRecipe, bank: PoseBank, cached: CachedPeople | None = None
+) -> tuple[RegressorWithSegmentation, Regressor]:
+    """The network to train, with initial weights, and the regressor with its averaged weights.
+
+    Cached features, if there are any, are standardised by their own mean and variance.
+    """
     regressor, averaged = Regressor(recipe.regressor), Regressor(recipe.regressor)
     if recipe.regressor.head == "iterative":
         regressor.begin_at(bank.mean_rotations())
+    if cached is not None and cached.inputs.features is not None:
+        regressor.standard.measure(cached.inputs.features)
     if recipe.pretrained:
         regressor.load_state_dict(_pretrained(recipe).state_dict())
     averaged.load_state_dict(regressor.state_dict())

@@ -76,6 +76,12 @@ class TrainingRecipe(StrictModel):
     steps: int = Field(gt=0, description="optimiser steps")
     batch: int = Field(default=64, gt=0, description="synthetic people in a step, over all processes")
     shard: int = Field(default=32, gt=0, description="synthetic people sampled at a time; a divisor of batch")
+    cached_people: int = Field(
+        default=0,
+        ge=0,
+        description="synthetic people in all, whose features by a frozen backbone are computed once; 0: new people in "
+        "every step",
+    )
     seed: int = 0
     precision: Literal["auto", "no", "bf16", "fp16"] = Field(
         default="no", description="mixed precision of accelerate; auto: bf16 if the hardware computes in it"

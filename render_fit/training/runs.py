@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -13,11 +14,16 @@ import torch
 from render_fit.bodies import load_body_or_fail
 from render_fit.bodies.clothing import clothing_basis
 from render_fit.core.array_files import write_arrays
+from render_fit.core.errors import InputError
 from render_fit.core.files import prepare_output, remove_leftovers
 from render_fit.core.locks import only_user_of
 from render_fit.core.threads import available_cores
+from render_fit.datasets.photo_search import find_photos
+from render_fit.regressors.network import Regressor
+from render_fit.synthesis.images.background_photos import BackgroundPhotos
 from render_fit.synthesis.people_sampler import PeopleSampler
 from render_fit.synthesis.poses.bank import PoseBank, load_pose_bank
+from render_fit.training.feature_cache import CachedPeople, OnProgress, cached_features
 from render_fit.training.loop import TrainingResult, train
 from render_fit.training.processes import process_state
 from render_fit.training.recipe import TrainingRecipe, load_training_recipe
@@ -28,8 +34,18 @@ HELD_OUT = 512
 """Held-out people of a validation."""
 
 
-def make_people_sampler(recipe: TrainingRecipe, bank: PoseBank, size: int | None = None) -> PeopleSampler:
-    """Sampler of a recipe's synthetic people, in images of ``size`` pixels, by default the regressor's."""
+FEATURES = "features"
+"""Folder of cached features inside of the folder of a training."""
+
+
+def make_people_sampler(
+    recipe: TrainingRecipe, bank: PoseBank, size: int | None = None, backgrounds: Path | None = None
+) -> PeopleSampler:
+    """Sampler of a recipe's synthetic people, in images of ``size`` pixels, by default the regressor's.
+
+    Raises:
+        InputError: if ``backgrounds`` is given and the recipe's network uses no photos, or the folder has none.
+    """
     body = load_body_or_fail(recipe.body, recipe.regressor.n_betas)
     basis = (
         clothing_basis(body, recipe.regressor.n_clothing) if recipe.clothing and recipe.regressor.n_clothing else None
@@ -43,7 +59,30 @@ def make_people_sampler(recipe: TrainingRecipe, bank: PoseBank, size: int | None
         recipe.people,
         recipe.observation_noise,
         images=recipe.images if recipe.regressor.uses("photo") else None,
+        backgrounds=None if backgrounds is None else _background_photos(recipe, backgrounds),
     )
+
+
+def _background_photos(recipe: TrainingRecipe, folder: Path) -> BackgroundPhotos:
+    if not recipe.regressor.uses("photo"):
+        raise InputError(f"--backgrounds: the network of the recipe {recipe.name} uses no photos; hmr does")
+    return BackgroundPhotos.read(list(find_photos([folder]).images))
+
+
+def cached_people(
+    recipe: TrainingRecipe, sampler: PeopleSampler, folder: Path, on_progress: OnProgress | None = None
+) -> CachedPeople | None:
+    """Synthetic people of a recipe with features, read from a folder or computed; None if it wants new ones always.
+
+    Raises:
+        InputError: if the backbone is not frozen, or the folder has features of other people.
+    """
+    if not recipe.cached_people:
+        return None
+    inputs, truth = cached_features(
+        Regressor(recipe.regressor), sampler, recipe.cached_people, recipe.seed, folder, process_state(), on_progress
+    )
+    return CachedPeople(inputs, truth, recipe.shard, recipe.seed, recipe.label_availability)
 
 
 def run_training(
@@ -53,7 +92,10 @@ def run_training(
     *,
     steps: int | None = None,
     workers: int | None = None,
+    backgrounds: Path | None = None,
+    features: Path | None = None,
     on_step: Callable[[int, int, dict[str, float]], None] | None = None,
+    on_features: OnProgress | None = None,
 ) -> TrainingResult:
     """Trains a regressor, or resumes the training in ``out``.
 
@@ -63,26 +105,34 @@ def run_training(
         mocap: Folder of motion capture; None: poses of the pose prior.
         steps: Number of steps; None: that of the recipe.
         workers: Processes that sample people; None: half of the cores, divided among the machine's processes.
+        backgrounds: Folder of photos without people, behind the people of RGB images; None: synthetic backgrounds.
+        features: Folder of cached features, which trainings may share; None: a folder in ``out``.
         on_step: Called in the main process with (step, steps in all, values for the log).
+        on_features: Called with (people whose features are there, people in all).
 
     Raises:
-        InputError: if the recipe, the motion capture or the folder cannot be used, or another process trains there.
+        InputError: if the recipe, the motion capture, the photos or a folder cannot be used, or another process trains
+            there.
     """
     from torch.utils.tensorboard import SummaryWriter
 
     recipe = load_training_recipe(name)
     if steps is not None:
         recipe = recipe.model_copy(update={"steps": steps})
-    sampler = make_people_sampler(recipe, load_pose_bank(mocap))
+    sampler = make_people_sampler(recipe, load_pose_bank(mocap), backgrounds=backgrounds)
     main = process_state().is_main_process
     held_out = None
     if main:
-        held_out = sample_held_out(make_people_sampler(recipe, load_pose_bank(mocap, "held_out")), HELD_OUT)
+        others = make_people_sampler(recipe, load_pose_bank(mocap, "held_out"), backgrounds=backgrounds)
+        held_out = sample_held_out(others, HELD_OUT)
     cores = available_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     count = max(1, cores // 2) if workers is None else workers
     with ExitStack() as stack:
         if main:
             stack.enter_context(only_user_of(prepare_output(out)))
+        cached = cached_people(recipe, sampler, features or out / FEATURES, on_features)
+        if cached is not None and held_out is not None:
+            held_out = replace(held_out, inputs=Regressor(recipe.regressor).with_features(held_out.inputs))
 
         @cache
         def writer() -> SummaryWriter:  # created at the first step: the folder then belongs to this training
@@ -95,7 +145,7 @@ def run_training(
             if on_step is not None:
                 on_step(step, recipe.steps, figures)
 
-        return train(recipe, out, sampler, held_out, workers=count, on_step=log)
+        return train(recipe, out, sampler, held_out, cached=cached, workers=count, on_step=log)
 
 
 def write_dataset(

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from render_fit.core.batch import Batch
 from render_fit.core.config import StrictModel
-from render_fit.core.parts import PART_SPACES, part_evidence
+from render_fit.core.parts import N_PARTS, PART_SPACES, part_evidence
 from render_fit.regressors.inputs import RegressorInputs
 from render_fit.regressors.network import place_in_view
-from render_fit.synthesis.images.training_images import render_rgb
+from render_fit.synthesis.images.training_images import ImageAugmentation, render_rgb
 from render_fit.synthesis.observation_noise import add_depth_noise, add_keypoint_noise, add_mask_noise
 from render_fit.synthesis.people import People
 from render_fit.synthesis.people_sampler import PeopleSampler, RenderedPeople
@@ -122,12 +122,39 @@ def observed_inputs(sampler: PeopleSampler, drawn: RenderedPeople, generator: to
         if len(rows):
             parts[rows] = evidence[relabel[parts_seen[rows]]].movedim(-1, 1)
     depths, sure = add_depth_noise(drawn.keypoints_camera, drawn.visible, drawn.known, sampler.noise, generator)
-    photo = None
-    if sampler.images is not None:
-        pixels = render_rgb(sampler.body, drawn.people.vertices, drawn.face_index, sampler.images, generator)
-        photo = (2 * pixels - 1) * drawn.in_image[:, None]
+    photo = None if sampler.images is None else _photos(sampler, sampler.images, drawn, generator)
     focal = drawn.people.camera.K[:, 0, 0] / size
     return RegressorInputs(silhouette, parts, keypoints, confidence, depths, sure, focal, photo)
+
+
+def photo_inputs(sampler: PeopleSampler, drawn: RenderedPeople, generator: torch.Generator) -> RegressorInputs:
+    """Inputs of a regressor whose only images are photos; silhouettes and part maps, which take longer, are 0.
+
+    Args:
+        sampler: The sampler that rendered the people, with `PeopleSampler.images`.
+        drawn: The people.
+        generator: Source of randomness.
+
+    Raises:
+        ValueError: if the sampler renders no RGB images.
+    """
+    if sampler.images is None:
+        raise ValueError("sampler: renders no RGB images; expected a sampler with `images`")
+    keypoints, confidence = add_keypoint_noise(drawn.keypoints, drawn.visible, drawn.known, sampler.noise, generator)
+    depths, sure = add_depth_noise(drawn.keypoints_camera, drawn.visible, drawn.known, sampler.noise, generator)
+    photo = _photos(sampler, sampler.images, drawn, generator)
+    count, _, size, _ = photo.shape
+    unseen, no_parts = torch.zeros(1).expand(count, size, size), torch.zeros(1).expand(count, N_PARTS, size, size)
+    focal = drawn.people.camera.K[:, 0, 0] / size
+    return RegressorInputs(unseen, no_parts, keypoints, confidence, depths, sure, focal, photo)
+
+
+def _photos(
+    sampler: PeopleSampler, images: ImageAugmentation, drawn: RenderedPeople, generator: torch.Generator
+) -> Float[Tensor, "n 3 s s"]:
+    """RGB images from −1 to 1, 0 outside of the photo."""
+    pixels = render_rgb(sampler.body, drawn.people.vertices, drawn.face_index, images, generator, sampler.backgrounds)
+    return (2 * pixels - 1) * drawn.in_image[:, None]
 
 
 def ground_truth(sampler: PeopleSampler, people: People) -> GroundTruth:

@@ -28,7 +28,7 @@ from render_fit.training.loop import train
 from render_fit.training.recipe import TrainingRecipe, load_training_recipe, training_recipe_names
 from render_fit.training.render_supervision import RenderSupervisionConfig
 from render_fit.training.runs import make_people_sampler, write_dataset
-from render_fit.training.samples import LABELS, LabelAvailability, training_batch
+from render_fit.training.samples import LabelAvailability, training_batch
 from render_fit.training.unlabelled_photos import UnlabelledPhotos
 from render_fit.training.validation import sample_held_out
 
@@ -38,7 +38,9 @@ SYSTEMS = ("hmr", "nbf", "pavlakos")
 def small(name: str) -> TrainingRecipe:
     """A shipped recipe at the size of a test, without weight decay: weights change through gradients alone."""
     recipe = load_training_recipe(name)
-    backbone = recipe.regressor.backbone | {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1]}
+    backbone = recipe.regressor.backbone
+    if backbone["model_type"] == "resnet":
+        backbone = backbone | {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1]}
     network = recipe.regressor.model_copy(update={"size": 32, "width": 32, "depth": 1, "backbone": backbone})
     sizes = {"regressor": network, "steps": 4, "batch": 8, "shard": 4, "precision": "no", "validate_every": 4}
     config = RenderSupervisionConfig(batch=2, resolution=32)
@@ -74,13 +76,14 @@ def test_a_system_learns_in_all_its_layers(name: str, bank: PoseBank, tmp_path: 
     assert regressor.config == recipe.regressor
     with torch.no_grad():
         prediction = regressor(held_out.inputs)
-    assert prediction.rotations.shape == (8, 1, 24, 3, 3)
+    assert prediction.rotations.shape == (8, recipe.regressor.hypotheses, 24, 3, 3)
     assert (prediction.rotations[0] - prediction.rotations[1]).abs().max() > 1e-6
     # The weights of all layers have changed, in every branch.
     torch.manual_seed(recipe.seed)
     before = Regressor(recipe.regressor).state_dict()
     still = {key for key, value in load_file(tmp_path / REGRESSOR).items() if torch.equal(value, before[key])}
-    assert not {key for key in still if not key.endswith("bias")}
+    measured = {"standard.mean", "standard.scale"}  # of cached features, which there are none of here
+    assert not {key for key in still - measured if not key.endswith("bias")}
 
     if name == "hmr":
         seen, _ = observation()
@@ -116,17 +119,13 @@ def test_every_recipe_trains_predicts_and_initialises_fits(name: str, bank: Pose
     assert after.mpjpe_mm < before.mpjpe_mm
 
 
-def test_hmr_trains_on_people_with_2d_labels_alone(bank: PoseBank) -> None:
+def test_hmr_trains_on_people_with_2d_labels_alone(bank: PoseBank, tmp_path: Path) -> None:
     recipe = load_training_recipe("hmr")
-    carried = dict(
-        zip(LABELS, recipe.label_availability.carried(torch.arange(1000)).float().mean(0).tolist(), strict=True)
-    )
-    assert carried["projection"] == 1
-    assert carried["rotations"] == pytest.approx(0.2, abs=0.01)
-    assert carried["joints"] == pytest.approx(0.5, abs=0.01)
-    assert recipe.regressor.head == "iterative"
+    assert recipe.regressor.head == "iterative" and recipe.adversarial.weight > 0
     inputs, _ = training_batch(make_people_sampler(small("hmr"), bank), 2, torch.Generator().manual_seed(0))
     assert inputs.photo is not None
+    _, logged = trained("hmr", bank, tmp_path, changes={"label_availability": LabelAvailability(latent=0, joints=0)})
+    assert all(figures["joints"] == 0 and figures["projection"] > 0 for figures in logged)
 
 
 def test_nbf_uses_its_twelve_parts_and_nothing_else(bank: PoseBank) -> None:

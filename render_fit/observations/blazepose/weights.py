@@ -46,14 +46,26 @@ def read_networks(path: Path = ASSET) -> tuple[PersonDetector, LandmarkNetwork]:
     with torch.device("meta"):  # no random weights, which take longer than reading
         detector, landmarks = PersonDetector(), LandmarkNetwork()
     for part, network in (("detector", detector), ("landmarks", landmarks)):
-        weights = {}
-        for name, like in network.state_dict().items():
-            value = stored[f"{part}.{name}"].float()
-            bits = stored.get(f"{part}.{name}{KEPT}")
-            if bits is not None:
-                kept = np.unpackbits(bits.numpy(), count=like.numel()).astype(bool)
-                value = torch.zeros(like.numel()).masked_scatter_(torch.from_numpy(kept), value).reshape(like.shape)
-            weights[name] = value
-        network.load_state_dict(weights, assign=True)
+        network.load_state_dict(_weights(stored, part, network), assign=True)
         network.requires_grad_(False).eval()
     return detector, landmarks
+
+
+def read_landmark_network(path: Path = ASSET) -> LandmarkNetwork:
+    """Reads the landmark network, for training, in float32 on the CPU."""
+    network = LandmarkNetwork()
+    network.load_state_dict(_weights(load_file(path), "landmarks", network))
+    return network
+
+
+def _weights(stored: dict[str, Tensor], part: str, network: nn.Module) -> dict[str, Tensor]:
+    """Weights of a network in a file, in float32 and with all zeros."""
+    weights = {}
+    for name, like in network.state_dict().items():
+        value = stored[f"{part}.{name}"].float()
+        bits = stored.get(f"{part}.{name}{KEPT}")
+        if bits is not None:
+            kept = np.unpackbits(bits.numpy(), count=like.numel()).astype(bool)
+            value = torch.zeros(like.numel()).masked_scatter_(torch.from_numpy(kept), value).reshape(like.shape)
+        weights[name] = value
+    return weights

@@ -19,6 +19,7 @@ from torch.nn.functional import normalize
 
 from render_fit.bodies.body import Body
 from render_fit.core.config import StrictModel
+from render_fit.synthesis.images.background_photos import BackgroundPhotos
 from render_fit.synthesis.images.body_textures import (
     sample_body_albedo,
     sample_cloth_colours,
@@ -70,6 +71,7 @@ def render_rgb(
     face_index: Int[Tensor, "n s s"],
     augmentation: ImageAugmentation,
     generator: torch.Generator,
+    backgrounds: BackgroundPhotos | None = None,
 ) -> Float[Tensor, "n 3 s s"]:
     """RGB images of rendered people, with random appearance, light, background and camera effects.
 
@@ -79,12 +81,15 @@ def render_rgb(
         face_index: (N, S, S) visible face per pixel; −1 is background.
         augmentation: Appearance and augmentation.
         generator: Source of randomness.
+        backgrounds: Photos that take the place of most synthetic backgrounds; None: all are synthetic.
 
     Returns:
         (N, 3, S, S) sRGB in [0, 1].
     """
     count, size, _ = face_index.shape
     image = sample_backgrounds(count, size, augmentation.background_shapes, generator)
+    if backgrounds is not None:
+        image = backgrounds.replace(image, generator)
     covered = face_index >= 0
     person, row, column = covered.nonzero(as_tuple=True)
     faces = face_index[covered].long()

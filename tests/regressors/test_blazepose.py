@@ -1,0 +1,130 @@
+"""BlazePose's landmark network as a backbone: its features are the observer's, frozen or trained."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn.functional import interpolate, pad
+
+from render_fit.core.errors import InputError
+from render_fit.observations.blazepose.landmarks import landmarks_of
+from render_fit.observations.blazepose.weights import read_networks
+from render_fit.regressors.blazepose import BODY_MAP, ENCODER_MAP, FEATURES, BlazePoseBackbone, world_landmarks
+from render_fit.regressors.checkpoint import load_regressor, save_regressor
+from render_fit.regressors.config import RegressorConfig
+from render_fit.regressors.inputs import RegressorInputs
+from render_fit.regressors.layers import backbone_for
+from render_fit.regressors.network import Regressor
+
+from .test_network import random_inputs
+
+SMALL = RegressorConfig(
+    size=32, pictures=("photo",), keypoints=False, width=16, depth=1, n_clothing=5, hypotheses=2,
+    backbone={"model_type": "blazepose", "frozen": True},
+)  # fmt: skip
+TRAINED = SMALL.model_copy(update={"backbone": {"model_type": "blazepose", "frozen": False}})
+
+
+def photos(n: int, size: int = 64) -> torch.Tensor:
+    """Smooth random images from -1 to 1."""
+    generator = torch.Generator().manual_seed(1)
+    return interpolate(2 * torch.rand(n, 3, 8, 8, generator=generator) - 1, (size, size), mode="bilinear")
+
+
+def test_features_are_those_of_the_observers_network() -> None:
+    crops = photos(3)
+    features = BlazePoseBackbone()(crops).feature_maps[-1]
+    assert features.shape == (3, FEATURES, 1, 1)
+    # 222 pixels of person crop in the middle of the observer's 256: 17 repeated pixels on each side
+    image = pad(interpolate((crops + 1) / 2, (222, 222), mode="bilinear"), [17] * 4, mode="replicate")
+    network = read_networks()[1]
+    with torch.no_grad():
+        found, raw = landmarks_of(network, image), network(image)[0]
+    points = features[:, ENCODER_MAP + BODY_MAP :, 0, 0]
+    place = points[:, : 39 * 3].unflatten(1, (39, 3))
+    torch.testing.assert_close(place[..., :2] * 111 + 128, raw[..., :2], atol=2e-3, rtol=0)  # pixels of 256
+    likely = points[:, 39 * 3 : 39 * 5].unflatten(1, (39, 2))
+    torch.testing.assert_close(likely[:, :33, 0], found.visibility, atol=1e-5, rtol=0)
+    world = points[:, 39 * 5 : 39 * 8].unflatten(1, (39, 3)) / 2
+    torch.testing.assert_close(world[:, :33], found.world, atol=1e-5, rtol=0)
+    assert torch.equal(world_landmarks(features[:, :, 0, 0]), world[:, :33])
+    torch.testing.assert_close(points[:, -1], found.presence, atol=1e-5, rtol=0)
+
+
+def test_frozen_weights_are_no_part_of_the_regressor(tmp_path: Path) -> None:
+    regressor = Regressor(SMALL).eval()
+    assert regressor.is_frozen
+    assert not [name for name in regressor.state_dict() if name.startswith("backbone")]
+    save_regressor(regressor, tmp_path / "one.safetensors")
+    assert (tmp_path / "one.safetensors").stat().st_size < 1_000_000
+    inputs = random_inputs(2, photo=True)
+    with torch.no_grad():
+        assert torch.equal(load_regressor(tmp_path / "one.safetensors")(inputs).rotations, regressor(inputs).rotations)
+
+
+def test_trained_weights_begin_as_the_observers_and_are_saved(tmp_path: Path) -> None:
+    crops = photos(2)
+    backbone = BlazePoseBackbone(frozen=False)
+    features = backbone(crops).feature_maps[-1]
+    torch.testing.assert_close(features, BlazePoseBackbone()(crops).feature_maps[-1], atol=1e-4, rtol=1e-4)
+    features.sum().backward()
+    assert all(weight.grad is not None for weight in backbone.parameters())
+    regressor = Regressor(TRAINED)
+    assert not regressor.is_frozen
+    with torch.no_grad():
+        regressor.get_parameter("backbone.network.presence.bias").add_(1.0)
+    save_regressor(regressor, tmp_path / "one.safetensors")
+    again = load_regressor(tmp_path / "one.safetensors")
+    bias = "backbone.network.presence.bias"
+    assert torch.equal(again.get_parameter(bias), regressor.get_parameter(bias))
+    assert not torch.equal(again.get_parameter(bias), read_networks()[1].get_parameter("presence.bias"))
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_people_of_a_batch_do_not_affect_each_other(frozen: bool) -> None:
+    backbone, crops = BlazePoseBackbone(frozen), photos(3)
+    with torch.no_grad():
+        together = backbone(crops).feature_maps[-1]
+        torch.testing.assert_close(backbone(crops[1:2]).feature_maps[-1], together[1:2], atol=1e-4, rtol=1e-4)
+
+
+def test_features_computed_before_give_the_same_predictions() -> None:
+    regressor, inputs = Regressor(SMALL).eval(), random_inputs(3, photo=True)
+    before = regressor.with_features(inputs)
+    assert before.photo is None and before.silhouette.numel() == 0
+    regressor.check_inputs(before)
+    with torch.no_grad():
+        one, other = regressor(inputs), regressor(before)
+    assert torch.equal(one.rotations, other.rotations) and torch.equal(one.betas, other.betas)
+    assert regressor.with_features(before) is before
+    assert len(RegressorInputs.joined([before, before[:1]])) == 4
+
+
+def test_features_of_trained_backbones_are_not_computed_before() -> None:
+    with pytest.raises(ValueError, match="expected a frozen backbone"):
+        Regressor(TRAINED).with_features(random_inputs(1, photo=True))
+
+
+@pytest.mark.parametrize(
+    ("config", "channels", "message"),
+    [
+        ({"model_type": "blazepose"}, 1, "blazepose reads photos alone"),
+        ({"model_type": "blazepose", "freezing": True}, 3, "unexpected keyword argument 'freezing'"),
+    ],
+)
+def test_a_configuration_that_does_not_fit_is_an_error(config, channels: int, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        backbone_for(config, channels)
+
+
+def test_features_are_standardised_once_measured(tmp_path: Path) -> None:
+    regressor = Regressor(SMALL).eval()
+    features = torch.randn(200, FEATURES) * torch.linspace(0.0, 3.0, FEATURES) + 5
+    assert torch.equal(regressor.standard(features), features.clamp(-6, 6))
+    regressor.standard.measure(features)
+    standard = regressor.standard(features)
+    torch.testing.assert_close(standard.mean(0), torch.zeros(FEATURES), atol=0.05, rtol=0)  # clipped at 6
+    assert ((standard[:, 100:].std(0) - 1).abs() < 0.05).all()
+    assert (standard[:, 0].abs() < 1e-3).all()  # one that does not vary
+    save_regressor(regressor, tmp_path / "one.safetensors")
+    assert torch.equal(load_regressor(tmp_path / "one.safetensors").standard(features), standard)
