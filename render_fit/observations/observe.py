@@ -25,6 +25,7 @@ from render_fit.observations.agreement import (
     contradicting_labels,
     labels_contradict,
 )
+from render_fit.observations.blazepose.clothing_observer import BlazePosePartsObserver
 from render_fit.observations.blazepose.observer import BlazePoseObserver
 from render_fit.observations.camera_source import resolve_camera
 from render_fit.observations.choice import PersonChoice, choose_people
@@ -77,7 +78,9 @@ ROOM_AROUND_JOINTS = 0.15
 the top of the head lie outside of the joints."""
 
 OBSERVERS: Registry[Observer] = Registry(
-    "observer", "render_fit.observers", {"blazepose": BlazePoseObserver, "mediapipe": MediapipeObserver}
+    "observer",
+    "render_fit.observers",
+    {"blazepose": BlazePoseObserver, "blazepose-parts": BlazePosePartsObserver, "mediapipe": MediapipeObserver},
 )
 """Observers by name, the default first. Making one may raise MissingDependencyError."""
 
@@ -338,6 +341,9 @@ def _merged(given: Observation, found: Observation) -> Observation:
         points, confidence = _in_skeleton(found, merged.skeleton)
         merged = replace(merged, keypoints_3d=points, confidence_3d=confidence)
         source["keypoints_3d"] = found.source["keypoints"]
+    if given.labels is None and found.labels is not None:
+        merged = replace(merged, labels=found.labels, part_space=found.part_space)
+        source["parts"] = found.source["parts"]
     merged = replace(merged, source=source)
     one_observed = source.get("mask") != source.get("keypoints")
     if not one_observed or merged.mask is None or merged.keypoints_px is None or merged.confidence is None:
