@@ -18,7 +18,13 @@ from safetensors.torch import load_file, save
 from render_fit.bodies import load_body
 from render_fit.core.files import prepare_output, write_bytes
 from render_fit.datasets.mocap import load_poses
-from render_fit.observations.blazepose.clothing import ASSET, ClothingDecoder, ClothingFeatures, write_decoder
+from render_fit.observations.blazepose.clothing import (
+    ASSET,
+    ClothingDecoder,
+    ClothingFeatures,
+    read_decoder,
+    write_decoder,
+)
 from render_fit.observations.blazepose.weights import read_networks
 from render_fit.synthesis.clothed_crops import ClothedCrops
 from render_fit.synthesis.images.background_photos import BackgroundPhotos
@@ -45,7 +51,7 @@ def draw(given: argparse.Namespace) -> None:
 
 def train(given: argparse.Namespace) -> None:
     torch.manual_seed(given.seed)
-    decoder = ClothingDecoder()
+    decoder = ClothingDecoder() if given.begin is None else read_decoder(given.begin).requires_grad_(True)
     network = read_networks()[1].to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     features, labels = [], []
     for path in sorted(given.folder.glob("crops_*.safetensors")):
@@ -65,8 +71,10 @@ def train(given: argparse.Namespace) -> None:
             print(f"{done}/{steps}: {loss:.3f}", flush=True)
 
     joined = ClothingFeatures.joined(features)
-    train_decoder(decoder, joined, torch.cat(labels), given.steps, given.seed, on_progress=report)
-    note = f"{len(joined)} crops of synthetic people, {given.steps} steps, seed {given.seed}"
+    new = given.begin is None
+    train_decoder(decoder, joined, torch.cat(labels), given.steps, given.seed, standardize=new, on_progress=report)
+    begun = "" if new else f", begun from {given.begin.name}"
+    note = f"{len(joined)} crops of synthetic people, {given.steps} steps, seed {given.seed}{begun}"
     write_decoder(decoder, given.out, note)
     print(f"{given.out}: {given.out.stat().st_size / 1e6:.2f} MB")
 
@@ -83,6 +91,7 @@ def main() -> None:
     training = commands.add_parser("train", help="train the decoder on shards")
     training.add_argument("folder", type=Path)
     training.add_argument("--steps", type=int, default=1500)
+    training.add_argument("--begin", type=Path, help="file of a trained decoder that is trained further")
     training.add_argument("--seed", type=int, default=0)
     training.add_argument("--out", type=Path, default=ASSET)
     training.set_defaults(run=train)
