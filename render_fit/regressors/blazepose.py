@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from render_fit.observations.blazepose.landmarks import INPUT_SIDE_PX, POINTS, LandmarkNetwork
+from render_fit.observations.blazepose.landmarks import INPUT_SIDE_PX, KEYPOINTS, POINTS, LandmarkNetwork
 from render_fit.observations.blazepose.weights import read_landmark_network, read_networks
 from render_fit.regressors.resnet import FeatureMaps
 
@@ -74,6 +74,12 @@ class BlazePoseBackbone(nn.Module):
             parts = [_features(network, image) for image in images.split(1)]
         maps = zip(*(part.hidden_states for part in parts), strict=True)
         return FeatureMaps((torch.cat([part.feature_maps[0] for part in parts]),), tuple(map(torch.cat, maps)))
+
+
+def world_landmarks(features: Float[Tensor, "n f"]) -> Float[Tensor, "n 33 3"]:
+    """BlazePose's 3D landmarks in its features, `core.skeletons.MEDIAPIPE_33`, metres in camera axes from the hips."""
+    first = ENCODER_MAP + BODY_MAP + 5 * POINTS
+    return features[:, first : first + 3 * POINTS].unflatten(1, (POINTS, 3))[:, :KEYPOINTS] / 2
 
 
 @cache

@@ -17,7 +17,7 @@ from render_fit.core.skeletons import CANONICAL_KEYPOINTS
 from render_fit.regressors.config import ImageInput, RegressorConfig
 from render_fit.regressors.hub import OnHub
 from render_fit.regressors.inputs import RegressorInputs
-from render_fit.regressors.layers import IterativeHead, backbone_for, upright_output
+from render_fit.regressors.layers import IterativeHead, Standardisation, backbone_for, upright_output
 from render_fit.regressors.person_crop import PersonCrop
 
 REFERENCE_M = 2.0
@@ -148,6 +148,8 @@ class Regressor(nn.Module, OnHub):
         features = 0
         if config.pictures:
             self.backbone, features = backbone_for(config.backbone, _channels(config.pictures))
+            if self.is_frozen:
+                self.standard = Standardisation(features)
         numbers = 1 + (3 * config.keypoints + 2 * config.depths) * len(CANONICAL_KEYPOINTS)
         self.numbers = nn.Sequential(nn.Linear(numbers, config.width), nn.GELU(), nn.Linear(config.width, config.width))
         self.join = nn.Linear(features + config.width, config.width)
@@ -229,7 +231,8 @@ class Regressor(nn.Module, OnHub):
             numbers += [inputs.depths * (inputs.depth_confidence > 0), inputs.depth_confidence]
         joined = [self.numbers(torch.cat(numbers, 1))]
         if config.pictures:
-            joined.append(self.image_features(inputs))
+            features = self.image_features(inputs)
+            joined.append(self.standard(features) if self.is_frozen else features)
         features = self.trunk(self.join(torch.cat(joined, 1)))
         output = self.head(features).float().unflatten(1, (config.hypotheses, -1))
         values = dict(zip(self.sizes, output.split(list(self.sizes.values()), -1), strict=True))

@@ -98,7 +98,7 @@ def train(
     )
     processes, config = Processes(accelerator), recipe.optimiser
     torch.manual_seed(recipe.seed)
-    network, averaged = build_networks(recipe, sampler.bank)
+    network, averaged = build_networks(recipe, sampler.bank, cached)
     averaged.to(accelerator.device)
     model, optimiser = accelerator.prepare(
         network, torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=config.weight_decay)
@@ -173,11 +173,18 @@ def make_supervisions(
     return result
 
 
-def build_networks(recipe: TrainingRecipe, bank: PoseBank) -> tuple[RegressorWithSegmentation, Regressor]:
-    """The network to train, with initial weights, and the regressor with its averaged weights."""
+def build_networks(
+    recipe: TrainingRecipe, bank: PoseBank, cached: CachedPeople | None = None
+) -> tuple[RegressorWithSegmentation, Regressor]:
+    """The network to train, with initial weights, and the regressor with its averaged weights.
+
+    Cached features, if there are any, are standardised by their own mean and variance.
+    """
     regressor, averaged = Regressor(recipe.regressor), Regressor(recipe.regressor)
     if recipe.regressor.head == "iterative":
         regressor.begin_at(bank.mean_rotations())
+    if cached is not None and cached.inputs.features is not None:
+        regressor.standard.measure(cached.inputs.features)
     if recipe.pretrained:
         regressor.load_state_dict(_pretrained(recipe).state_dict())
     averaged.load_state_dict(regressor.state_dict())

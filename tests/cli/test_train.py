@@ -24,6 +24,7 @@ from render_fit.regressors.checkpoint import save_regressor
 from render_fit.regressors.config import RegressorConfig
 from render_fit.regressors.network import Regressor
 from render_fit.synthesis import everyday_pose, synthetic_scene
+from render_fit.training import feature_cache, runs
 from tests.photos import write_person, write_recipe
 
 RECIPE = {
@@ -184,6 +185,67 @@ def test_finetune_trains_on_a_folder_of_photos_and_skips_bad_ones(recipe_file: P
         assert fits["photos"].tolist() == [str(photos / "person.png")]
     (photos / "person.png").unlink()
     assert invoke("finetune", photos, *words).exit_code == 2
+
+
+@pytest.fixture
+def pixels_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A recipe with a frozen backbone, whose features are written in files of four people."""
+    monkeypatch.setattr(feature_cache, "PEOPLE", 4)
+    monkeypatch.setattr(feature_cache, "CHUNK", 4)
+    network = RECIPE["regressor"] | {"pictures": ["photo"], "keypoints": False, "backbone": {"model_type": "blazepose"}}
+    path = tmp_path / "pixels.yaml"
+    path.write_text(yaml.safe_dump(RECIPE | {"regressor": network, "cached_people": 8}))
+    return path
+
+
+def test_a_head_on_a_frozen_backbone_is_trained_and_finetuned(
+    pixels_recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "HELD_OUT", 4)
+    photos, features = tmp_path / "photos", tmp_path / "features"
+    photos.mkdir()
+    Image.fromarray(skimage.data.astronaut()).save(photos / "person.png")
+    words = ["--features", features, "--workers", 0, "--out"]
+    first, out = tmp_path / "first", tmp_path / "out"
+    result = invoke("train", pixels_recipe, "--backgrounds", photos, *words, first)
+    assert result.exit_code == 0, result.output
+    assert "computing features: 8 of 8\n" in result.stdout
+    assert len(list(features.glob("*.safetensors"))) == 2
+    refused = invoke("train", pixels_recipe, *words, tmp_path / "other")  # other backgrounds
+    assert refused.exit_code == 2 and "features of other people" in refused.stderr
+    regressor = first / "regressor.safetensors"
+    tuned = ["--regressor", regressor, "--recipe", pixels_recipe, "--backgrounds", photos]
+    result = invoke("finetune", photos, *tuned, *words, out)
+    assert result.exit_code == 0, result.output
+    assert "1 people: silhouette IoU" in result.stdout
+    before, after = load_file(regressor), load_file(out / "regressor.safetensors")
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert "head.weight" in changed
+    assert not changed & {"standard.mean", "standard.scale"}
+    predicted = invoke(
+        "predict", photos / "person.png", "--regressor", regressor, "--save", "", "--out", tmp_path / "fit"
+    )
+    assert predicted.exit_code in (0, 1), predicted.output  # a fit of an untrained network may be a failed one
+
+
+@pytest.mark.parametrize(
+    ("recipe", "content", "words"),
+    [
+        ("hmr", {}, "contains no image"),
+        ("hmr", {"one.jpg": b"no picture"}, "cannot be read as a background photo"),
+        ("nbf", {"one.png": None}, "the network of the recipe nbf uses no photos; hmr does"),
+    ],
+)
+def test_backgrounds_that_cannot_be_used_are_one_line(recipe: str, content: dict, words: str, tmp_path: Path) -> None:
+    (tmp_path / "places").mkdir()
+    for name, data in content.items():
+        path = tmp_path / "places" / name
+        Image.new("RGB", (8, 8)).save(path) if data is None else path.write_bytes(data)
+    result = invoke("train", recipe, "--backgrounds", tmp_path / "places", "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_regressor_of_part_maps_alone_gets_one_or_reports_its_need(recipe_file: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from torch.nn.functional import interpolate, pad
 from render_fit.core.errors import InputError
 from render_fit.observations.blazepose.landmarks import landmarks_of
 from render_fit.observations.blazepose.weights import read_networks
-from render_fit.regressors.blazepose import BODY_MAP, ENCODER_MAP, FEATURES, BlazePoseBackbone
+from render_fit.regressors.blazepose import BODY_MAP, ENCODER_MAP, FEATURES, BlazePoseBackbone, world_landmarks
 from render_fit.regressors.checkpoint import load_regressor, save_regressor
 from render_fit.regressors.config import RegressorConfig
 from render_fit.regressors.inputs import RegressorInputs
@@ -47,6 +47,7 @@ def test_features_are_those_of_the_observers_network() -> None:
     torch.testing.assert_close(likely[:, :33, 0], found.visibility, atol=1e-5, rtol=0)
     world = points[:, 39 * 5 : 39 * 8].unflatten(1, (39, 3)) / 2
     torch.testing.assert_close(world[:, :33], found.world, atol=1e-5, rtol=0)
+    assert torch.equal(world_landmarks(features[:, :, 0, 0]), world[:, :33])
     torch.testing.assert_close(points[:, -1], found.presence, atol=1e-5, rtol=0)
 
 
@@ -114,3 +115,16 @@ def test_features_of_trained_backbones_are_not_computed_before() -> None:
 def test_a_configuration_that_does_not_fit_is_an_error(config, channels: int, message: str) -> None:
     with pytest.raises(InputError, match=message):
         backbone_for(config, channels)
+
+
+def test_features_are_standardised_once_measured(tmp_path: Path) -> None:
+    regressor = Regressor(SMALL).eval()
+    features = torch.randn(200, FEATURES) * torch.linspace(0.0, 3.0, FEATURES) + 5
+    assert torch.equal(regressor.standard(features), features.clamp(-6, 6))
+    regressor.standard.measure(features)
+    standard = regressor.standard(features)
+    torch.testing.assert_close(standard.mean(0), torch.zeros(FEATURES), atol=0.05, rtol=0)  # clipped at 6
+    assert ((standard[:, 100:].std(0) - 1).abs() < 0.05).all()
+    assert (standard[:, 0].abs() < 1e-3).all()  # one that does not vary
+    save_regressor(regressor, tmp_path / "one.safetensors")
+    assert torch.equal(load_regressor(tmp_path / "one.safetensors").standard(features), standard)

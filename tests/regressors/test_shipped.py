@@ -39,7 +39,20 @@ def judged(lifter: Regressor, synthesis: PeopleSampler, **unseen: bool) -> Score
 
 
 def test_shipped_names() -> None:
-    assert set(shipped_names()) == {"lifter", "nbf"}
+    assert set(shipped_names()) == {"hmr", "lifter", "nbf"}
+
+
+def test_hmr_predicts_poses_from_pixels_alone(synthesis: PeopleSampler) -> None:
+    hmr, recipe = load_regressor("hmr"), load_training_recipe("hmr")
+    assert hmr.config == recipe.regressor and hmr.config.input_kinds == {"photo"}
+    sampler = replace(synthesis, size=hmr.config.size, images=recipe.images)
+    inputs, truth = training_batch(sampler, 64, torch.Generator().manual_seed(5))
+    rest = truth.joints[:1].expand_as(truth.joints)
+    found = score(hmr, HeldOut(inputs, truth), synthesis.body)
+    assert found.pa_mpjpe_mm < 0.75 * 1000 * float(pa_mpjpe(rest, truth.joints).mean())
+    assert found.mpjpe_mm < 0.6 * 1000 * float(mpjpe(rest, truth.joints, root=0).mean())
+    blind = score(hmr, HeldOut(replace(inputs, photo=torch.zeros_like(inputs.parts[:, :3])), truth), synthesis.body)
+    assert found.pa_mpjpe_mm < 0.9 * blind.pa_mpjpe_mm
 
 
 def test_nbf_predicts_poses_from_part_maps(synthesis: PeopleSampler) -> None:

@@ -242,6 +242,12 @@ EXPERIMENTS: dict[str, Experiment] = {
         ("people", "scale", "regressors", "recipes", "fits", "jobs"),
         {"people": 64, "scale": 0.05, "fits": 8},
     ),
+    "backbones": Experiment(
+        "Regressors from pixels by backbone and number of images, on held-out synthetic people and real frames.",
+        "backbones",
+        ("people", "scale", "workers", "limit", "regressors"),
+        {"people": 64, "scale": 0.03, "limit": 1},
+    ),
     "domain-adaptation": Experiment(
         "Labels of a narrow distribution and unlabelled observations of a wide one, against all labels.",
         "domain_adaptation",

@@ -9,17 +9,18 @@ import torch
 
 from render_fit.bodies import open_body
 from render_fit.core.skeletons import COCO_17, SMPL_24
-from render_fit.evaluation.experiments import domain_adaptation, regressor_baselines, two_d_supervision
+from render_fit.evaluation.experiments import backbones, domain_adaptation, regressor_baselines, two_d_supervision
 from render_fit.evaluation.experiments.regressor_baselines import observations_of, sample_fit_targets
 from render_fit.evaluation.experiments.runner import run_experiment
 from render_fit.evaluation.experiments.settings import ExperimentConfig
 from render_fit.evaluation.regressors import regressor_metrics
-from render_fit.regressors.checkpoint import save_regressor
+from render_fit.regressors.checkpoint import load_regressor, save_regressor
 from render_fit.regressors.config import RegressorConfig
 from render_fit.regressors.network import Regressor
 from render_fit.synthesis.observation_noise import NO_NOISE, ObservationNoise
 from render_fit.synthesis.people_sampler import PeopleSampler
 from render_fit.synthesis.poses.bank import PoseBank
+from render_fit.training import feature_cache
 from render_fit.training.recipe import load_training_recipe
 from render_fit.training.samples import training_batch
 from render_fit.training.validation import sample_held_out
@@ -146,3 +147,24 @@ def test_two_d_supervision_has_a_row_and_images_per_variant(few_poses: None, tmp
     assert [row["what"] for row in table["people"]][:3] == list(two_d_supervision.VARIANTS)
     assert all(0 <= row["impossible"] <= 1 for row in table["people"])
     assert (tmp_path / "two-d-supervision.png").stat().st_size > 0
+
+
+def test_backbones_has_a_row_per_backbone_and_number_of_images(
+    few_poses: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feature_cache, "PEOPLE", 32)
+    monkeypatch.setattr(backbones, "real_frames", lambda _: [])  # research data, which may be absent
+    table = run("backbones", tmp_path, scale=0.001, workers=0)
+    what = [row["what"] for row in table["people"]]
+    assert what == ["mean pose", backbones.LANDMARKS_ALONE, *["blazepose, frozen"] * 3, "resnet, from scratch"]
+    assert [row["images"] for row in table["people"]] == [0, 0, 32, 32, 33, 3 * 128]
+    assert all(row["pa_mpjpe_mm"] > 0 for row in table["people"])
+
+
+def test_errors_on_real_frames_are_those_of_the_likeliest_hypothesis(shared_data: Path, tmp_path: Path) -> None:
+    config = ExperimentConfig(tmp_path, data=shared_data, limit=1)
+    frames = backbones.real_frames(config)
+    hmr = load_regressor("hmr")
+    errors = backbones.frame_errors(hmr, frames, open_body())
+    table = run_experiment("real-3d", tmp_path, data=shared_data, limit=1, recipes=("predict",), regressors=("hmr",))
+    assert errors["real_pa_mpjpe_mm"] == pytest.approx(table.people[0].values["pa_mpjpe_before"], abs=0.1)
