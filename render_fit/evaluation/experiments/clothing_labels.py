@@ -25,6 +25,9 @@ from render_fit.observations import OBSERVERS, Observer, observe
 LABELLING = "blazepose-parts"
 """Observer whose labels are compared."""
 
+COUNTED = {"all": "whole photo", "person": "inside of the predicted mask and labelled by humans"}
+"""Pixels that are counted."""
+
 
 @lru_cache(maxsize=1)
 def labelling_observer() -> Observer:
@@ -37,16 +40,15 @@ def clothing_labels(config: ExperimentConfig) -> ExperimentResult:
     people = run_all(_labelled_person, config.limited(read_ccp(data_folder(config.data))), config)
     right = [person for person in people if person.values["found"] == "right"]
     counts = {
-        key: sum(torch.tensor(person.values[f"counts_{key}"]) for person in right) if right else None
-        for key in ("all", "mask")
+        key: sum(torch.tensor(person.values[f"counts_{key}"]) for person in right) if right else None for key in COUNTED
     }
     summary: Row = {"people": len(people), "right person found": len(right)}
-    for key, words in (("all", "whole photo"), ("mask", "inside of both masks")):
+    for key, words in COUNTED.items():
         total = counts[key]
         for name, value in group_ious(total).items() if isinstance(total, Tensor) else ():
             summary[f"IoU, {words}: {name}"] = None if value is None else number(value, 3)
     for person in people:
-        for key in ("all", "mask"):
+        for key in COUNTED:
             person.values.pop(f"counts_{key}", None)
     return ExperimentResult("clothing-labels", people, summary, ("name", "found", "mean", *GROUPS))
 
@@ -59,7 +61,7 @@ def _labelled_person(sample: PhotoSample, config: ExperimentConfig) -> Metrics:
     assert sample.mask is not None and seen.mask is not None and seen.labels is not None and seen.image is not None
     mask = seen.mask >= 0.5
     human = ccp_as_atr(sample, seen)
-    counts = {"all": group_counts(seen.labels, human), "mask": group_counts(seen.labels, human, mask & sample.mask)}
+    counts = {"all": group_counts(seen.labels, human), "person": group_counts(seen.labels, human, mask & (human > 0))}
     right = float(metrics.iou(mask[None], sample.mask[None])) >= RIGHT_PERSON_IOU
     values: Row = {"name": sample.name, "found": "right" if right else "mistaken"}
     values |= {name: None if value is None else number(value, 3) for name, value in group_ious(counts["all"]).items()}
