@@ -7,8 +7,8 @@
 Shards of 100 crops (10 people) are drawn in order and kept; a drawing that was stopped goes on with the next. A
 training can begin on those that there are, and keeps their features beside them. The folders have the research data
 (`datasets.images`) and photos without people; for the shipped decoder: chelsea, coffee, rocket, brick, grass and
-gravel of scikit-image (CC0 and public domain). Its first two shards had 20 people in 6 crops each, and its first training
-read 15 shards.
+gravel of scikit-image (CC0 and public domain). Its first two shards had 20 people in 6 crops each, and its first
+training read 15 shards.
 """
 
 import argparse
