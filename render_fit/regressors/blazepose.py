@@ -109,15 +109,16 @@ def _features(network: LandmarkNetwork, image: Float[Tensor, "n 3 256 256"]) -> 
     """Features of images at the network's resolution."""
     maps = network.encoder(image)
     body = network.body(maps[-1])
-    points = network.landmarks(body).reshape(-1, POINTS, 5)
-    half = PERSON_SIDE_PX / 2
-    place = torch.cat([points[..., :2] - INPUT_SIDE_PX / 2, points[..., 2:3]], -1) / half
+    points = network.landmarks(body).flatten(1)  # of each landmark x, y, z, visibility, presence
+    columns = torch.arange(5 * POINTS, device=image.device)
+    place, likely = points[:, columns % 5 < 3], points[:, columns % 5 >= 3]
+    centre = image.new_tensor([INPUT_SIDE_PX / 2, INPUT_SIDE_PX / 2, 0.0]).repeat(POINTS)
     joined = [
         maps[-1].mean((2, 3)),
-        body.reshape(-1, BODY_MAP),
-        place.flatten(1),
-        points[..., 3:].sigmoid().flatten(1),
-        2 * network.world(body).reshape(-1, POINTS * 3),
-        network.presence(body).reshape(-1, 1).sigmoid(),
+        body.flatten(1),
+        (place - centre) / (PERSON_SIDE_PX / 2),
+        likely.sigmoid(),
+        2 * network.world(body).flatten(1),
+        network.presence(body).flatten(1).sigmoid(),
     ]
     return FeatureMaps((torch.cat(joined, 1)[:, :, None, None],), tuple(maps[1:]))

@@ -133,6 +133,8 @@ def _trace(network: _ByName, path: Path) -> None:
     """Traces the network and writes the ONNX file."""
     config = network.regressor.config
     inputs, outputs = input_names(config), output_names(config)
+    with torch.no_grad():
+        network(*_people(config, 2).values())  # a frozen backbone reads its weights when first used, not in the trace
     with warnings.catch_warnings():
         # The exporter without further dependencies is the older one, which warns that it is. It also warns of every
         # size that is compared with the configuration.

@@ -33,6 +33,7 @@ def session(path: Path):
         ({"pictures": ("silhouette",), "keypoints": False}, {"silhouette", "focal"}),
         ({"pictures": ("heatmaps",), "keypoints": False}, {"keypoints", "confidence", "focal"}),
         ({"pictures": ("photo",), "keypoints": False, "head": "iterative"}, {"photo", "focal"}),
+        ({"pictures": ("photo",), "keypoints": False, "backbone": {"model_type": "blazepose"}}, {"photo", "focal"}),
         (
             {"pictures": ("heatmaps",), "shape_pictures": ("silhouette",), "keypoints": False},
             {"silhouette", "keypoints", "confidence", "focal"},

@@ -82,7 +82,8 @@ def test_a_system_learns_in_all_its_layers(name: str, bank: PoseBank, tmp_path: 
     torch.manual_seed(recipe.seed)
     before = Regressor(recipe.regressor).state_dict()
     still = {key for key, value in load_file(tmp_path / REGRESSOR).items() if torch.equal(value, before[key])}
-    assert not {key for key in still if not key.endswith("bias")}
+    measured = {"standard.mean", "standard.scale"}  # of cached features, which there are none of here
+    assert not {key for key in still - measured if not key.endswith("bias")}
 
     if name == "hmr":
         seen, _ = observation()
