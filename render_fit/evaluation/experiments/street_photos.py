@@ -92,11 +92,11 @@ def street_photos(config: ExperimentConfig) -> ExperimentResult:
 def _street_person(sample: PhotoSample, config: ExperimentConfig) -> Metrics:
     components = load_components(config)
     try:
+        (observation,) = observe(sample.image_path, observer=components.observer)
         (predicted,) = observe(sample.image_path, observer=labelling_observer())
     except NoPersonError:
         photo = read_photo(sample.image_path).image.permute(1, 2, 0).mul(255).byte().numpy()
         return Metrics({"name": sample.name, "found": "missed"}, (photo,), f"{sample.name} missed")
-    observation = replace(predicted, labels=None, part_space=None)
     assert sample.mask is not None and observation.mask is not None and observation.image is not None
     observed = float(metrics.iou((observation.mask >= 0.5)[None], sample.mask[None]))
     labelled = with_ccp_labels(sample, observation)

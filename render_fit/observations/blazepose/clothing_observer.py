@@ -24,7 +24,7 @@ class BlazePosePartsObserver(BlazePoseObserver):
     """Observes what `BlazePoseObserver` does, and a map of clothing labels.
 
     The labels are the mean of two passes, of which one sees the mirror image. Outside of the person's mask only bags
-    are labelled.
+    are labelled, and bags are no part of the mask.
 
     Attributes:
         name: Name of this observer in `Observation.source`.
@@ -54,5 +54,7 @@ class BlazePosePartsObserver(BlazePoseObserver):
         labels = torch.zeros(height, width, dtype=torch.int64)
         labels[rows, columns] = moved.paste_labels(both, rows.stop - rows.start, columns.stop - columns.start)
         labels[(observation.mask < 0.5) & (labels != BAG)] = 0
+        mask = observation.mask.masked_fill(labels == BAG, 0.0)
         source = {**observation.source, "parts": self.name}
-        return replace(seen, observation=replace(observation, labels=labels, part_space=SPACE, source=source))
+        labelled = replace(observation, mask=mask, labels=labels, part_space=SPACE, source=source)
+        return replace(seen, observation=labelled)
