@@ -25,7 +25,7 @@ from render_fit.observations import OBSERVERS, Observer, observe
 LABELLING = "blazepose-parts"
 """Observer whose labels are compared."""
 
-COUNTED = {"all": "whole photo", "person": "inside of the predicted mask and labelled by humans"}
+COUNTED = {"all": "whole photo", "person": "where the observer sees the person or a bag and humans labelled"}
 """Pixels that are counted."""
 
 
@@ -61,7 +61,10 @@ def _labelled_person(sample: PhotoSample, config: ExperimentConfig) -> Metrics:
     assert sample.mask is not None and seen.mask is not None and seen.labels is not None and seen.image is not None
     mask = seen.mask >= 0.5
     human = ccp_as_atr(sample, seen)
-    counts = {"all": group_counts(seen.labels, human), "person": group_counts(seen.labels, human, mask & (human > 0))}
+    counts = {
+        "all": group_counts(seen.labels, human),
+        "person": group_counts(seen.labels, human, (mask | (seen.labels > 0)) & (human > 0)),
+    }
     right = float(metrics.iou(mask[None], sample.mask[None])) >= RIGHT_PERSON_IOU
     values: Row = {"name": sample.name, "found": "right" if right else "mistaken"}
     values |= {name: None if value is None else number(value, 3) for name, value in group_ious(counts["all"]).items()}
