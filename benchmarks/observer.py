@@ -23,7 +23,7 @@ from render_fit.core.metrics import iou
 from render_fit.datasets.images import PhotoSample, data_folder, read_ccp, read_coco, read_up3d
 from render_fit.observations import OBSERVERS, Box, Observation, Observer
 from render_fit.observations.images import read_photo
-from render_fit.observations.observe import PeopleObserver
+from render_fit.observations.observers import PeopleObserver
 
 
 def observed(observer: Observer, image: Tensor, sample: PhotoSample, given: str) -> list[Observation]:

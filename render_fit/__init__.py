@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from render_fit.losses.term import Objective, Term
     from render_fit.measurements.measure import measure
     from render_fit.observations.observation import Observation
-    from render_fit.observations.observe import Observer, observe
+    from render_fit.observations.observe import observe
+    from render_fit.observations.observers import Observer
     from render_fit.pipelines.folder import fit_folder
     from render_fit.pipelines.options import FitOptions
     from render_fit.regressors.checkpoint import load_regressor
@@ -51,7 +52,8 @@ import_module(f"{__name__}.core.threads").prepare()  # before torch is imported
 
 _HOME = {
     # observe
-    "observations.observe": ("observe", "Observer"),
+    "observations.observe": ("observe",),
+    "observations.observers": ("Observer",),
     "observations.observation": ("Observation",),
     "core.cameras": ("Camera",),
     # fit

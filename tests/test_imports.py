@@ -20,6 +20,7 @@ LAYERS = (
     {"losses", "regressors"},
     {"fitting", "synthesis"},
     {"export", "training"},
+    {"exchange"},
     {"pipelines"},
     {"evaluation"},
     {"cli"},

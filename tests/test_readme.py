@@ -20,7 +20,6 @@ from tests.photos import write_person, write_recipe
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SCALE = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
-ANIMATION = (ROOT / "docs" / "animation.md").read_text(encoding="utf-8")
 PACKAGE = Path(render_fit.__file__).parent
 WITH_EXAMPLES = sorted(path for path in PACKAGE.rglob("*.py") if ">>>" in path.read_text(encoding="utf-8"))
 
@@ -37,15 +36,6 @@ def test_the_python_example_runs(tmp_path, monkeypatch):
     assert code.count('"hybrid"') == 1
     exec(compile(code.replace('"hybrid"', repr(str(write_recipe(tmp_path)))), "README.md", "exec"), {})
     assert (tmp_path / "out" / "photo" / "overlay.png").is_file()
-
-
-@pytest.mark.parametrize("page", [README, ANIMATION], ids=["README", "animation"])
-def test_the_commands_exist_with_their_options(page):
-    command = typer.main.get_command(app)
-    shown = [shlex.split(line, comments=True)[1:] for line in re.findall(r"^render-fit .*", page, flags=re.MULTILINE)]
-    assert len(shown) >= 5
-    for name, *arguments in shown:
-        command.commands[name].make_context(name, arguments)  # raises for an unknown option
 
 
 def test_the_commands_for_many_machines_exist_with_their_options():

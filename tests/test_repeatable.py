@@ -6,6 +6,8 @@ from pathlib import Path
 import torch
 
 import render_fit
+from render_fit.bodies import open_body
+from render_fit.core.skeletons import COCO_17
 from render_fit.fitting.shared_shape import fused
 
 TIMES = 100
@@ -39,3 +41,18 @@ def test_least_squares_name_a_driver():
             if not any(keyword.arg == "driver" for keyword in node.keywords):
                 without.append(f"{path.name}:{node.lineno}")
     assert not without
+
+
+def test_constants_of_a_body_do_not_depend_on_the_number_of_threads():
+    """Products with all vertices are rounded in another way by several threads, and a fit amplifies that."""
+    before, bodies = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            body = open_body()
+            bodies.append({**dict(body.named_buffers()), **body._landmarks_of(COCO_17)[0]._asdict()})
+    finally:
+        torch.set_num_threads(before)
+    one, two = bodies
+    assert {"J_template", "J_shapedirs", "shapedirs"} <= one.keys()
+    assert all(value is None or torch.equal(value, two[name]) for name, value in one.items())

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from render_fit.bodies.body import Body
+from render_fit.bodies.file_checks import BodyFileError
 from render_fit.bodies.open_body import open_body
 from render_fit.bodies.parameters import BodyOutput, BodyParameters
-from render_fit.bodies.safe_pickle import BodyFileError
 from render_fit.bodies.smpl_files import load_smpl_file, smpl_arrays
 from render_fit.core.errors import InputError
 from render_fit.core.registry import Registry

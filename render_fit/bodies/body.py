@@ -17,6 +17,7 @@ from render_fit.bodies.landmarks import MARKER_JOINTS, LandmarkMoments, landmark
 from render_fit.bodies.parameters import BodyOutput, BodyParameters, Kinematics
 from render_fit.bodies.skinning import Skin, skin_of, skinned
 from render_fit.core.skeletons import SMPL_24, Skeleton
+from render_fit.core.threads import one_torch_thread
 
 
 class Body(nn.Module):
@@ -53,6 +54,7 @@ class Body(nn.Module):
     J_template: Tensor
     J_shapedirs: Tensor
 
+    @one_torch_thread()  # products with all vertices would be rounded in another way by several
     def __init__(
         self,
         *,
@@ -276,8 +278,9 @@ class Body(nn.Module):
                 for name, weight in parts.items():
                     mix[row, columns.index(name)] += weight
             rows = [self.landmark_names.index(name) for name in used]
-            moments = landmark_moments(
-                self.landmark_regressor[rows], self.weights, self.v_template, self.shapedirs, self.posedirs
-            )
+            with one_torch_thread():
+                moments = landmark_moments(
+                    self.landmark_regressor[rows], self.weights, self.v_template, self.shapedirs, self.posedirs
+                )
             self._landmarks[skeleton.landmarks] = (moments, mix)
         return self._landmarks[skeleton.landmarks]

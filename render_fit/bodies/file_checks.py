@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from render_fit.bodies.safe_pickle import BodyFileError
 from render_fit.core.plausibility import HEIGHT_M
 
 SUM_TOLERANCE = 1e-2
@@ -15,6 +14,10 @@ SUM_TOLERANCE = 1e-2
 
 JOINT_ROOM_M = 0.1
 """Distance of a joint from the box of the mean shape that counts as rounding, metres."""
+
+
+class BodyFileError(ValueError):
+    """Error: a file is not a body model, or is unsafe to read."""
 
 
 def check_shapes(arrays: Mapping[str, np.ndarray], file: Path) -> None:

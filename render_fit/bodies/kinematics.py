@@ -15,6 +15,10 @@ class Tree:
 
     Joints of one depth are posed together: SMPL's 24 joints take eight small matrix products instead of 23. The
     backward pass takes one for all of them, since a joint moves its descendants as one rigid piece.
+
+    Attributes:
+        parents: Parent of every joint; -1 for the root.
+        descendants: (j, j) matrix whose row j is 1 for joint j and the joints below it.
     """
 
     def __init__(self, parents: Sequence[int]) -> None:
@@ -47,11 +51,11 @@ class Tree:
             self._above.append(None if straight else torch.tensor(above))
         self._parents = torch.tensor(self.parents[1:], dtype=torch.long)
         self._bones = torch.eye(count)  # (j, j) maps joints to bones; the root's bone starts at the origin
-        self._hanging = torch.eye(count)  # (j, j) row j: 1 for joint j and its descendants
+        self.descendants = torch.eye(count)
         for i, parent in enumerate(self.parents[1:], start=1):
             self._bones[i, parent] = -1.0
         for i in range(count - 1, 0, -1):
-            self._hanging[self.parents[i]] += self._hanging[i]
+            self.descendants[self.parents[i]] += self.descendants[i]
 
     def to(self, like: Tensor) -> Tree:
         """This tree with its tables on a tensor's device, in its precision."""
@@ -61,7 +65,7 @@ class Tree:
         moved._order, moved._back = moved._order.to(like.device), moved._back.to(like.device)
         moved._parents = moved._parents.to(like.device)
         moved._above = [None if above is None else above.to(like.device) for above in moved._above]
-        moved._bones, moved._hanging = moved._bones.to(like), moved._hanging.to(like)
+        moved._bones, moved.descendants = moved._bones.to(like), moved.descendants.to(like)
         return moved
 
     def pose(
@@ -92,7 +96,7 @@ class Tree:
         world = torch.cat(levels, 1).index_select(1, self._back)
         return world[..., :3, :3].contiguous(), world[..., :3, 3].contiguous()
 
-    def _parents_of(self, rotations: Tensor) -> Tensor:
+    def parents_of(self, rotations: Tensor) -> Tensor:
         """World rotations of the parents; the root's is the identity."""
         eye = torch.eye(3, dtype=rotations.dtype, device=rotations.device).expand(len(rotations), 1, 3, 3)
         return torch.cat([eye, rotations.index_select(1, self._parents)], 1)
@@ -117,8 +121,8 @@ class _Pose(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
         (world, joints), (turning, pulling), tree = ctx.saved_tensors, gradients, ctx.tree
         torques = turning @ world.mT + pulling[..., None] * joints[..., None, :]
-        hanging = tree._hanging @ torch.cat([torques.flatten(-2), pulling], -1)
+        hanging = tree.descendants @ torch.cat([torques.flatten(-2), pulling], -1)
         torque, pull = hanging[..., :9].unflatten(-1, (3, 3)), hanging[..., 9:]
-        to_parent = tree._parents_of(world).mT
+        to_parent = tree.parents_of(world).mT
         rotations = to_parent @ (torque - pull[..., None] * joints[..., None, :]) @ world
         return rotations, tree._bones.mT @ (to_parent @ pull[..., None])[..., 0], None

@@ -5,6 +5,7 @@ The models have licences of their own (https://smpl.is.tue.mpg.de and sister sit
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,12 @@ from smplx.joint_names import JOINT_NAMES, SMPLH_JOINT_NAMES
 from smplx.vertex_ids import vertex_ids
 
 from render_fit.bodies.body import Body
-from render_fit.bodies.file_checks import check_shapes, check_values
-from render_fit.bodies.safe_pickle import BodyFileError, as_array, read_pickle
+from render_fit.bodies.file_checks import BodyFileError, check_shapes, check_values
 from render_fit.bodies.smpl_paths import GENDERS, model_file
 from render_fit.core.array_files import read_arrays
 from render_fit.core.errors import InputError
 from render_fit.core.file_kinds import and_what_it_is
+from render_fit.core.safe_pickle import PickleFileError, as_array, read_pickle
 from render_fit.core.skeletons import COCO_17, SMPL_24
 
 NEEDED = ("v_template", "shapedirs", "J_regressor", "weights", "kintree_table", "f")
@@ -167,7 +168,7 @@ def _read(file: Path) -> dict[str, np.ndarray]:
         content = _read_npz(file)
     elif suffix in (".pkl", ".pickle", ".p") or head[:1] == b"\x80":
         with file.open("rb") as opened:
-            content = read_pickle(opened, file)
+            content = _read_pickle(opened, file)
     else:
         found = and_what_it_is(file)
         raise BodyFileError(f"{file} is neither .npz nor .pkl{found}; other formats of body models are not read")
@@ -175,11 +176,21 @@ def _read(file: Path) -> dict[str, np.ndarray]:
     if missing:
         raise BodyFileError(f"{file} is no body model: it has no {', '.join(missing)}; it has {_listing_keys(content)}")
     keys = [*NEEDED, *(["posedirs"] if "posedirs" in content else [])]
-    return {key: as_array(content[key], f"{file}: {key}") for key in keys}
+    try:
+        return {key: as_array(content[key], f"{file}: {key}") for key in keys}
+    except PickleFileError as error:
+        raise BodyFileError(str(error)) from None
 
 
 def _listing_keys(content: dict[str, Any]) -> str:
     return ", ".join(sorted(str(key) for key in content)) or "nothing"
+
+
+def _read_pickle(opened: io.BufferedIOBase, file: Path) -> dict[str, Any]:
+    try:
+        return read_pickle(opened, file, "a body model's dictionary")
+    except PickleFileError as error:
+        raise BodyFileError(str(error)) from None
 
 
 def _read_npz(file: Path) -> dict[str, Any]:

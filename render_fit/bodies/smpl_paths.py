@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from render_fit.bodies.safe_pickle import BodyFileError
+from render_fit.bodies.file_checks import BodyFileError
 
 GENDERS = ("neutral", "male", "female")
 

@@ -14,8 +14,10 @@ from typer.core import TyperGroup
 
 import render_fit
 from render_fit.cli.body import body_app
+from render_fit.cli.convert import convert
 from render_fit.cli.demo import demo
 from render_fit.cli.doctor import doctor
+from render_fit.cli.evaluate import evaluate
 from render_fit.cli.experiment import experiment
 from render_fit.cli.export import export
 from render_fit.cli.fit import fit, predict
@@ -87,7 +89,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in (
-    fit, fit_person, predict, summary, render, measure, export, demo, doctor, train, finetune, synthesize, experiment,
+    fit, fit_person, predict, summary, render, measure, export, convert, evaluate, demo, doctor, train, finetune,
+    synthesize, experiment,
 ):  # fmt: skip
     # paragraphs as one line each: rich wraps them to the terminal, but keeps line breaks
     app.command(help=re.sub(r"(?<=\S)\n(?=\S)", " ", inspect.cleandoc(command.__doc__ or "")))(command)

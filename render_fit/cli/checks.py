@@ -10,12 +10,16 @@ from pathlib import Path
 
 from render_fit.core.errors import InputError
 from render_fit.core.files import prepare_output
+from render_fit.core.observer_choice import parse_observer
 from render_fit.core.part_names import part_space_name
 from render_fit.core.registry import Registry
 
 BODIES: Registry[None] = Registry("body", "render_fit.bodies", {"open": lambda: None})
 RENDERERS: Registry[None] = Registry(
     "renderer", "render_fit.renderers", dict.fromkeys(("cpu", "pytorch3d", "reference"), lambda: None)
+)
+OBSERVERS: Registry[None] = Registry(
+    "observer", "render_fit.observers", dict.fromkeys(("blazepose", "mediapipe", "transformers"), lambda: None)
 )
 REGRESSORS: Registry[None] = Registry("regressor", "render_fit.regressors", {})
 
@@ -81,6 +85,19 @@ def check_renderer(name: str | None) -> None:
     """
     if name not in (None, "auto", *RENDERERS):
         _ = RENDERERS[name]
+
+
+def check_observer(choice: str | None) -> None:
+    """Checks the name of an observer, and that the file of its settings exists.
+
+    Raises:
+        InputError: if there is none of that name, or no such file.
+    """
+    if choice is not None:
+        chosen = parse_observer(choice)
+        if chosen.name not in OBSERVERS:
+            _ = OBSERVERS[chosen.name]
+        check_files(chosen.settings)
 
 
 def check_body(name: str | None) -> None:

@@ -95,6 +95,9 @@ def _check_components(console: Console) -> list[str]:
             problems += [f"renderer {name}: {error}"] if name == "cpu" else []
         console.print(f"  renderer {name}: {'works' if works else '[red]does not work[/]'}")
     for name in OBSERVERS:
+        if getattr(OBSERVERS[name], "needs_download", False):
+            console.print(f"  observer {name}: not tried, its models come from the Hugging Face hub")
+            continue
         try:
             console.print(f"  observer {name}: works ({OBSERVERS[name]().name})")
         except Exception as error:  # as above

@@ -18,6 +18,7 @@ from render_fit.core.shards import array_task, parse_shard
 from render_fit.core.threads import prepare, threads_each
 from render_fit.datasets.photo_folder import PhotoJob, plan_jobs
 from render_fit.datasets.photo_search import find_photos
+from render_fit.exchange.files import check_start
 from render_fit.pipelines.options import check_box
 
 
@@ -34,6 +35,8 @@ def fit(photos: PhotoOptions, out: Out = Path("out")) -> None:
       render-fit fit photo.jpg --mask mask.png --keypoints openpose.json --height-m 1.78
 
       render-fit fit photo.jpg --parts labels.png --part-labels atr --clothing free --save obj,ply,glb,gif
+
+      render-fit fit photo.jpg --start sam3d/photo.npz   [dim]# from another system's result[/dim]
 
       render-fit fit photos/ --out out --jobs 2   [dim]# run it again to continue after a stop[/dim]
 
@@ -88,11 +91,13 @@ def _check(photos: PhotoOptions, out: Path) -> list[PhotoJob]:
     checks.check_regressor(options.regressor)
     checks.check_renderer(options.renderer)
     checks.check_body(options.body)
+    checks.check_observer(options.observer)
     checks.check_part_labels(photos.files.part_labels)
     if len(jobs) == 1:
         files = jobs[0].files
         checks.check_files(files.mask, files.keypoints, files.parts, files.occluders)
     checks.check_files(options.camera)
+    check_start(options.start, [job.image for job in jobs])
     checks.check_output(out)
     return jobs
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from render_fit.cli import checks
-from render_fit.cli.options import PhotoOptions, takes_photos
+from render_fit.cli.options import PHOTO, PhotoOptions, takes_photos
 from render_fit.core.collection import without_collection
 from render_fit.core.errors import InputError
 from render_fit.core.threads import prepare
@@ -17,10 +17,20 @@ from render_fit.datasets.photo_search import find_photos
 VIDEO = "Video"
 
 
-@takes_photos(without=("jobs", "batch", "shard", "box", "focal_35mm"))
+@takes_photos(without=("jobs", "batch", "shard", "box", "start", "start_frame"))
 def fit_person(
     photos: PhotoOptions,
     out: Annotated[Path, typer.Option("--out", "-o", help="Output folder.")] = Path("person"),
+    same_lens: Annotated[
+        bool | None,
+        typer.Option(
+            "--same-lens/--any-lens",
+            help="All images were taken with one focal length. Where it is not known, it is estimated from them. "
+            "Default: of a video, yes; of photos, no.",
+            show_default=False,
+            rich_help_panel=PHOTO,
+        ),
+    ] = None,
     every: Annotated[int, typer.Option(min=1, help="Of a video, one of so many frames.", rich_help_panel=VIDEO)] = 1,
     start: Annotated[
         str | None, typer.Option(help="Beginning in a video: seconds or mm:ss.", rich_help_panel=VIDEO)
@@ -44,7 +54,7 @@ def fit_person(
 
       render-fit fit-person front.jpg side.jpg back.jpg --out anna
 
-      render-fit fit-person photos/ --out anna --height-m 1.78 --clothing free
+      render-fit fit-person photos/ --out anna --same-lens --height-m 1.78 --clothing free
 
       render-fit fit-person frames/ --observations keypoints_and_masks/ --out anna
 
@@ -68,6 +78,7 @@ def fit_person(
     checks.check_regressor(options.regressor)
     checks.check_renderer(options.renderer)
     checks.check_body(options.body)
+    checks.check_observer(options.observer)
     checks.check_part_labels(photos.files.part_labels)
     checks.check_files(options.camera)
     checks.check_output(out)
@@ -86,6 +97,7 @@ def fit_person(
             observations=photos.observations,
             taken=VideoRange(every, start, end),
             still_camera=static_camera,
+            same_lens=same_lens,
             resume=photos.resume,
             on_progress=progress.show,
         )

@@ -19,7 +19,7 @@ from render_fit.pipelines.options import FitOptions, parse_box
 
 PHOTO, METHOD, RUN = "What is known about the photo", "Method", "Run"
 METHOD_OPTIONS = ("recipe", "regressor", "renderer", "body", "clothing", "seed")
-PANELS = dict.fromkeys(METHOD_OPTIONS, METHOD) | {"save": RUN}
+PANELS = dict.fromkeys((*METHOD_OPTIONS, "observer"), METHOD) | {"save": RUN}
 """Panel of the help page for the library's options; `PHOTO` for those that are not named."""
 
 MOST_PROCESSES = 1024

@@ -81,6 +81,15 @@ class Camera:
         whole = torch.tensor([[0.0, 0.0, self.width, self.height]]).expand(len(self), 4)
         return self.crop(whole, height, width)
 
+    def zoomed(self, ratio: Float[Tensor, "b"]) -> Camera:
+        """The cameras with focal lengths multiplied by ``ratio``; principal points stay.
+
+        Differentiability: linear in the ratio.
+        """
+        ones = torch.ones_like(ratio)
+        scale = torch.stack([torch.stack([ratio, ratio, ones], -1)] * 2 + [torch.ones(*ratio.shape, 3).to(ratio)], -2)
+        return Camera(self.K * scale, self.height, self.width)
+
     def expand(self, n: int) -> Camera:
         """One camera repeated ``n`` times (a view, no copy)."""
         return Camera(self.K.expand(n, 3, 3), self.height, self.width)

@@ -71,7 +71,7 @@ def extract_frames(
     start: str | float | int | None = None,
     end: str | float | int | None = None,
     max_side_px: int = MAX_SIDE_PX,
-    on_frame: Callable[[Frame, int], None] | None = None,
+    on_frame: Callable[[int, int], None] | None = None,
 ) -> ExtractedFrames:
     """Writes frames of a video as JPEG files, one by one.
 
@@ -85,7 +85,7 @@ def extract_frames(
         start: Beginning of the range, seconds after the first frame or ``mm:ss``.
         end: End of the range, which is not part of it.
         max_side_px: Larger frames are reduced to this longest side, pixels.
-        on_frame: Called after each frame with it and the number of frames to extract.
+        on_frame: Called after each frame with the number of frames that are there and of all that are wanted.
 
     Returns:
         The frames.
@@ -106,15 +106,14 @@ def extract_frames(
     planned = {index: Frame(index, read.times_s[index], folder / f"{index:06d}" / PICTURE) for index in wanted}
     there = {index for index, frame in planned.items() if _comment(frame.path) == mark.format(index)}
     missing = sorted(planned.keys() - there)
-    report = on_frame or (lambda frame, total: None)
-    for index in sorted(there):
-        report(planned[index], len(planned))
+    report = on_frame or (lambda done, total: None)
+    report(len(there), len(planned))
     for decoded in decoded_frames(read, missing, max_side_px=max_side_px):
         frame = planned[decoded.index]
         remove_leftovers(prepare_output(frame.path.parent))
         write_bytes(frame.path, _jpeg(decoded.pixels, mark.format(decoded.index)))
         there.add(frame.index)
-        report(frame, len(planned))
+        report(len(there), len(planned))
     frames = tuple(planned[index] for index in sorted(there))
     if not frames:
         raise InputError(f"{video}: none of the {len(planned)} frames in the range can be decoded")

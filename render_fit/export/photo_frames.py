@@ -21,7 +21,7 @@ from render_fit.export.surface_colours import SurfaceColours
 from render_fit.export.textured_obj import written_colours
 from render_fit.observations.image_sizes import same_shape
 from render_fit.observations.images import read_photo
-from render_fit.observations.observe import OBSERVERS
+from render_fit.observations.observers import OBSERVERS
 from render_fit.renderers import make_renderer
 
 MOST_SIDE_PX = 2048

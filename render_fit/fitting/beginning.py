@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -16,7 +17,7 @@ from render_fit.core.plausibility import check_height, check_weight
 from render_fit.fitting.context import FitContext
 from render_fit.fitting.initialisation import default_hypotheses
 from render_fit.fitting.known_height import of_height
-from render_fit.fitting.regressor_initialisation import regressor_hypotheses
+from render_fit.fitting.regressor_initialisation import RegressorHypotheses, regressor_hypotheses
 from render_fit.fitting.resolve import ResolvedRecipe
 from render_fit.fitting.stages import Clothing
 from render_fit.fitting.variables import Variables
@@ -24,8 +25,15 @@ from render_fit.losses.priors.clothing import label_shares
 from render_fit.observations.camera_source import ASSUMED, assumed_camera
 from render_fit.observations.observation import Observation
 
+Start = Callable[[Body, Observation, Camera, int, int], tuple[RegressorHypotheses, list[str]]]
+"""Where a fit starts in place of a regressor's hypotheses: a function of body, observation, camera of the photo, number
+of shape coefficients and number of clothing coefficients. It returns hypotheses and notes about them."""
+
 START_JITTER_RAD = 0.1
 """Standard deviation of the random rotation added to every joint and to the body at the start."""
+
+GUESS = "focal length is a guess"
+"""How the note on an assumed camera begins."""
 
 
 def begin(
@@ -35,6 +43,7 @@ def begin(
     height_m: float | None,
     weight_kg: float | None,
     worn: Clothing,
+    start: Start | None = None,
 ) -> tuple[FitContext, list[str]]:
     """What the stages of one fit share, and the first of its notes.
 
@@ -45,6 +54,7 @@ def begin(
         height_m: Standing height, metres, if known.
         weight_kg: Weight, kilograms, if known.
         worn: Which clothing variables the fit has.
+        start: Hypotheses in place of the regressor's, which is not asked then; None: the regressor's.
 
     Raises:
         InputError: if nothing that can be fitted to was observed, or a value cannot be right.
@@ -58,30 +68,33 @@ def begin(
         check_height(height_m, f"height_m {height_m:g}")
     if weight_kg is not None:
         check_weight(weight_kg, f"weight_kg {weight_kg:g}", height_m)
+    assumed = False
     if camera is not None:
         check_camera(camera, "camera")
+    elif observation.camera is not None and observation.source.get("camera") != ASSUMED:
+        camera = observation.camera
     else:
-        camera, source = observation.camera, observation.source.get("camera")
-        if camera is None or source == ASSUMED:
-            camera = assumed_camera(*observation.image_size)
-            focal = float(camera.K[0, 0, 0])
-            notes.append(f"focal length is a guess: {focal:.0f} px, the image's diagonal (a 43 mm lens on 35 mm film)")
+        camera, assumed = assumed_camera(*observation.image_size), True
+        notes.append(f"{GUESS}: {float(camera.K[0, 0, 0]):.0f} px, the image's diagonal (a 43 mm lens on 35 mm film)")
     if height_m is None:
         notes.append("size is a guess: no standing height given, so depth and height may be scaled together")
     if observation.mask is not None and _is_cut_off(observation.mask):
         notes.append("the person is cut off by the image's edge: the part outside follows from the priors alone")
     predicted = None
-    if network is not None:
+    if start is not None:
+        predicted, told = start(body, observation, camera, recipe.n_betas, _dimension(basis))
+        notes += told
+    elif network is not None:
         predicted = regressor_hypotheses(body, observation, camera, network, recipe.n_betas, _dimension(basis))
-        if height_m is not None:
-            predicted = replace(predicted, variables=of_height(body, predicted.variables, height_m))
+    if predicted is not None and height_m is not None:
+        predicted = replace(predicted, variables=of_height(body, predicted.variables, height_m))
     own = _points_of(body, observation)
     shares = None
     if own.labels is not None and own.part_space is not None:
         shares = label_shares(own.labels, own.part_space)[None]
     context = FitContext(
         recipe, body, resolved.renderer, own, camera, basis, height_m, weight_kg, predicted, resolved.terms,
-        resolved.solver, label_shares=shares,
+        resolved.solver, label_shares=shares, camera_is_assumed=assumed,
     )  # fmt: skip
     return context, notes
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from jaxtyping import Float
 from torch import Tensor
 
 from render_fit.bodies.body import Body
@@ -48,6 +49,7 @@ class FitContext:
         terms: Own terms beside the recipe's: name → (weight, term).
         solver: Own solver in place of those of the stages, or None.
         looseness_scale: How loosely the person is dressed, see `FitTargets`; None until a stage estimates it.
+        camera_is_assumed: Whether nothing is known about the camera's focal length.
         label_shares: (1, L) share of each label in all images of the person, `label_shares`; None without labels.
     """
 
@@ -64,6 +66,7 @@ class FitContext:
     solver: Solver | None = None
     looseness_scale: Tensor | None = None
     label_shares: Tensor | None = None
+    camera_is_assumed: bool = False
     _targets: dict[int, FitTargets] = field(default_factory=dict)
     _clothes: dict[int, tuple[Tensor | None, Tensor | None]] = field(default_factory=dict)
     _made: dict[tuple[str, str], Term] = field(default_factory=dict)
@@ -86,6 +89,12 @@ class FitContext:
             )
             self._clothes[size] = clothes
         return targets
+
+    def zoom(self, ratio: Float[Tensor, ""]) -> None:
+        """Multiplies the focal length of the camera, and of all targets so far."""
+        self.camera = self.camera.zoomed(ratio[None])
+        for size, targets in self._targets.items():
+            self._targets[size] = replace(targets, camera=targets.camera.zoomed(ratio.expand(len(targets.camera))))
 
     def keep_only(self, resolutions: Collection[int]) -> None:
         """Lets go of the observation's maps in pixels of the photo, and of all targets but those of these sizes."""
@@ -117,7 +126,7 @@ class FitContext:
             chosen["weight"] = (1.0, KnownWeight(self.weight_kg))
         settings = RenderSettings(edge.silhouette, edge.sigma_px, edge.gamma_m)
         basis = self.clothing_basis if resolution else None  # without rendering nothing shows the clothes
-        return Problem(self.body, targets, Objective(chosen), self.renderer, settings, basis, self._pose_vae)
+        return Problem(self.body, targets, Objective(chosen), self.renderer, settings, basis, self.pose_vae)
 
     def weighted_terms(self, terms: Mapping[str, TermSetting], resolution: int) -> dict[str, tuple[float, Term]]:
         """Name → (weight, term) of those terms of a stage, and of the context's own, that can be evaluated.
@@ -149,7 +158,7 @@ class FitContext:
         return make_solver(stage.solver.name, stage.solver.options)
 
     @cached_property
-    def _pose_vae(self) -> PoseVAE | None:
+    def pose_vae(self) -> PoseVAE | None:
         """Autoencoder of the latent vectors that stages move, or None if no stage does."""
         moved = any("latent" in stage.free for stage in self.recipe.stages)
         return load_pose_vae(self.recipe.pose_vae) if moved else None

@@ -13,7 +13,7 @@ from render_fit.bodies.body import Body
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.core.cameras import Camera
 from render_fit.core.threads import one_torch_thread
-from render_fit.fitting.beginning import begin, first_hypotheses
+from render_fit.fitting.beginning import Start, begin, first_hypotheses
 from render_fit.fitting.context import FitContext
 from render_fit.fitting.recipe import Recipe, Stage, load_recipe
 from render_fit.fitting.report import NO_GRADIENT, result_of
@@ -50,6 +50,7 @@ def fit_image(
     height_m: float | None = None,
     weight_kg: float | None = None,
     clothing: Clothing | None = None,
+    start: Start | None = None,
     seed: int = 0,
     progress: StageProgress | None = None,
     watch: Callable[[str, BodyParameters], None] | None = None,
@@ -72,6 +73,8 @@ def fit_image(
         height_m: Standing height of the person, metres, if known: it fixes the scale.
         weight_kg: Weight of the person, kilograms, if known: it tells how stout the body under the clothes is.
         clothing: ``none``, ``smooth`` or ``free``; the recipe's if None.
+        start: Hypotheses to start from in place of the regressor's, such as another system's result as
+            `exchange.starting.starting_results` reads it.
         seed: Seed of the random rotations that are added to the starting poses.
         progress: Called with (stage, iterations done, all iterations).
         watch: Called after each stage with its name and the best hypothesis so far.
@@ -92,6 +95,7 @@ def fit_image(
         height_m=height_m,
         weight_kg=weight_kg,
         clothing=clothing,
+        start=start,
         seed=seed,
         progress=progress,
         watch=watch,
@@ -106,6 +110,7 @@ def fit_resolved(
     height_m: float | None = None,
     weight_kg: float | None = None,
     clothing: Clothing | None = None,
+    start: Start | None = None,
     seed: int = 0,
     progress: StageProgress | None = None,
     watch: Callable[[str, BodyParameters], None] | None = None,
@@ -119,6 +124,7 @@ def fit_resolved(
         height_m: Standing height, metres.
         weight_kg: Weight, kilograms.
         clothing: ``none``, ``smooth`` or ``free``.
+        start: Hypotheses in place of the regressor's.
         seed: Seed of the starting poses.
         progress: Called with (stage, iterations done, all iterations).
         watch: Called after each stage.
@@ -132,7 +138,7 @@ def fit_resolved(
             watch(stage, parameters)
 
     given = {"height_m": height_m, "weight_kg": weight_kg, "clothing": clothing, "seed": seed}
-    return fit_all([observation], resolved, cameras=[camera], progress=progress, watch=show, **given)[0]
+    return fit_all([observation], resolved, cameras=[camera], starts=[start], progress=progress, watch=show, **given)[0]
 
 
 @one_torch_thread()
@@ -141,6 +147,7 @@ def fit_all(
     resolved: ResolvedRecipe,
     *,
     cameras: Sequence[Camera | None] | None = None,
+    starts: Sequence[Start | None] | None = None,
     height_m: float | None = None,
     weight_kg: float | None = None,
     clothing: Clothing | None = None,
@@ -157,6 +164,7 @@ def fit_all(
         observations: One for each person, as in ``fit_image``.
         resolved: The recipe and its objects.
         cameras: Camera of each photo, or None for the observation's.
+        starts: Hypotheses of each person in place of the regressor's, or None for the regressor's.
         height_m: Standing height of every person, metres.
         weight_kg: Weight of every person, kilograms.
         clothing: ``none``, ``smooth`` or ``free``.
@@ -175,7 +183,11 @@ def fit_all(
     clock = time.perf_counter()
     worn: Clothing = clothing if clothing is not None else resolved.recipe.clothing
     known = cameras if cameras is not None else [None] * len(observations)
-    begun = [begin(*each, resolved, height_m, weight_kg, worn) for each in zip(observations, known, strict=True)]
+    given = starts if starts is not None else [None] * len(observations)
+    begun = [
+        begin(observation, camera, resolved, height_m, weight_kg, worn, start)
+        for observation, camera, start in zip(observations, known, given, strict=True)
+    ]
     search, refinement = search_and_refinement(resolved.recipe, worn)
     fitted = run_stages([context for context, _ in begun], search, refinement, seed, progress, watch)
     total = round((time.perf_counter() - clock) / len(begun), 4)
@@ -282,14 +294,16 @@ def run_stages(
     for stage in search:
         for i in run(stage, found):
             fitted[i].moved.append(fitted[i].records[-1].moved)
-    if contexts[0].predicted is None and not begun:
+    unpredicted = [context.predicted is None for context in contexts]
+    if any(unpredicted) and not begun:
         # The result of keypoints alone: no rendering took part in its selection.
         before = [one.records[-1].best if one.records else found[i][:1] for i, one in enumerate(fitted)]
         baseline = keypoint_continuation(search, refinement)
         if baseline is not None:
             run(baseline, before, show=False)
-        for one, variables in zip(fitted, before, strict=True):
-            one.before = variables
+        for i in images:
+            if unpredicted[i]:
+                fitted[i].before = before[i]
     for stage in refinement:
         able = run(stage, found)
         for i, one in enumerate(fitted):

@@ -94,12 +94,12 @@ def default_hypotheses(
         orient=torch.zeros(len(pose), 3),
         pose=pose,
         betas=betas,
-        position=_place(body, centred, targets),
+        position=placed(body, centred, targets),
         clothing=torch.zeros(len(pose), clothing_dim) if clothing_dim else None,
     )
 
 
-def _seen_joints(targets: FitTargets, names: Sequence[str]) -> dict[str, Tensor]:
+def seen_joints(targets: FitTargets, names: Sequence[str]) -> dict[str, Tensor]:
     """Pixel positions of those of the named joints that were seen."""
     if targets.skeleton is None or targets.keypoints_px is None or targets.confidence is None:
         return {}
@@ -112,7 +112,7 @@ def _seen_joints(targets: FitTargets, names: Sequence[str]) -> dict[str, Tensor]
 
 def _torso_roll(targets: FitTargets) -> float:
     """Rotation of the torso in the image plane from upright, radians; 0 where the torso was not seen well."""
-    seen = _seen_joints(targets, TORSO)
+    seen = seen_joints(targets, TORSO)
     shoulders = [seen[name] for name in TORSO[:2] if name in seen]
     hips = [seen[name] for name in TORSO[2:] if name in seen]
     if not shoulders or not hips:
@@ -125,8 +125,17 @@ def _torso_roll(targets: FitTargets) -> float:
 
 
 @torch.no_grad()
-def _place(body: Body, centred: BodyParameters, targets: FitTargets) -> Float[Tensor, "b 3"]:
-    """(x/z, y/z, log z) of the pelvis for bodies given around the origin."""
+def placed(body: Body, centred: BodyParameters, targets: FitTargets) -> Float[Tensor, "b 3"]:
+    """Places bodies by the observed keypoints, or by the mask where there are none.
+
+    Args:
+        body: Body model M.
+        centred: Bodies with the pelvis at the origin.
+        targets: z(I) of one image.
+
+    Returns:
+        (x/z, y/z, log z) of the pelvis, as in `Variables`.
+    """
     camera = targets.camera
     focal = camera.K[0, 0, 0]
     if targets.skeleton is None or targets.keypoints_px is None or targets.confidence is None:

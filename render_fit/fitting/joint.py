@@ -18,7 +18,7 @@ from render_fit.fitting.solvers.lbfgs import LBFGS
 from render_fit.fitting.solvers.solution import Progress
 from render_fit.fitting.variables import CURVED, SCALES, Variables
 
-SHARED = ("betas", "clothing", "offsets")
+SHARED = ("betas", "focal", "clothing", "offsets")
 """Variables that all images of one person have in common; the others are those of each image."""
 
 CHUNK = 8

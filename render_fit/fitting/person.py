@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import reduce
 
 import torch
@@ -14,28 +14,24 @@ from torch import Tensor
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.core.cameras import Camera
 from render_fit.core.errors import InputError
-from render_fit.core.skeletons import SMPL_24
 from render_fit.core.threads import one_torch_thread
 from render_fit.fitting.beginning import begin
 from render_fit.fitting.context import FitContext
-from render_fit.fitting.fit import Fitted, run_stages
+from render_fit.fitting.focal_length import FocalLength, as_camera, freed, is_unknown, usual_focal
 from render_fit.fitting.joint import SHARED, Coupling
-from render_fit.fitting.quality import fit_status, quality
 from render_fit.fitting.recipe import Stage
 from render_fit.fitting.report import result_of
 from render_fit.fitting.resolve import ResolvedRecipe
 from render_fit.fitting.result import FitResult
-from render_fit.fitting.sequence import likeliest_sequence
 from render_fit.fitting.shared_shape import UNUSUAL, fused, joint_problem, taken_along, told_by
+from render_fit.fitting.single_fits import batches, each_alone, failed
 from render_fit.fitting.solvers import make_solver, moves_offsets
 from render_fit.fitting.stages import Clothing, StageProgress, run_stage_of_all, search_and_refinement
 from render_fit.fitting.uncertainty import Uncertainty, uncertainty
+from render_fit.fitting.unfinished import UnfinishedFits
 from render_fit.fitting.variables import Variables
 from render_fit.losses.between_images import ImagesOfOne, make_between_term
 from render_fit.observations.observation import Observation
-
-SIDE_BY_SIDE = 8
-"""Images that are fitted side by side before the joint fit."""
 
 IN_MOTION = {"iterations": 100, "tolerance": 1e-5}
 """Limits of the solver where terms on motion join the images: their curvature is not measured beforehand."""
@@ -56,6 +52,7 @@ class PersonFit:
         disagreement: (N,) how far the shape that an image asks for is from that of all: squared Mahalanobis distance.
         alone: (N) bodies of the images fitted alone, from which the joint fit began.
         seconds: Wall time of each stage, and ``total``.
+        focal: The focal length of all images, if it was estimated.
     """
 
     results: list[FitResult | None]
@@ -65,6 +62,7 @@ class PersonFit:
     disagreement: Float[Tensor, "n"]
     alone: BodyParameters
     seconds: dict[str, float]
+    focal: FocalLength = field(default_factory=FocalLength)
 
 
 @one_torch_thread()
@@ -78,8 +76,10 @@ def fit_person(
     clothing: Clothing | None = None,
     seconds: Sequence[float] | None = None,
     still_camera: bool = False,
+    same_lens: bool = False,
     seed: int = 0,
     progress: StageProgress | None = None,
+    unfinished: UnfinishedFits | None = None,
 ) -> PersonFit:
     """Recovers one person from several images.
 
@@ -99,8 +99,10 @@ def fit_person(
         clothing: ``none``, ``smooth`` or ``free``; the recipe's if None.
         seconds: Time of each image, for a video; the recipe's terms on motion need it.
         still_camera: Whether the camera of a video stands still; terms on standing feet need it.
+        same_lens: Whether all images were taken with one focal length. If it is not known, it is estimated.
         seed: Seed of the starting poses.
         progress: Called with (stage, iterations done, all iterations).
+        unfinished: Where the fits of single images are kept, from which a stopped run goes on.
 
     Raises:
         InputError: if there is no image, or nothing that can be fitted to was observed in one of them, or the recipe
@@ -124,11 +126,11 @@ def fit_person(
     def timed(name: str) -> None:
         took[name] = round(time.perf_counter() - clock - sum(took.values()), 4)
 
-    alone = _each_alone(contexts, resolved, seconds, seed, progress)
+    alone = each_alone(contexts, resolved, seconds, seed, progress, unfinished)
     timed("each image alone")
     for context in contexts:
         context.keep_only({final, *(stage.resolution for stage in (posed, *dressing))})
-    left_out = _failed(contexts, alone)
+    left_out = failed(contexts, alone)
     images = [i for i in range(len(contexts)) if i not in left_out]
     if not images:
         raise InputError(f"no image to fit a person to: {left_out[0]}")
@@ -152,25 +154,29 @@ def fit_person(
         timed(f"{posed.name}, all images")
         variables = _posed_again(chosen, posed, variables, progress)
         timed(f"{posed.name}, poses again")
-    for stage in (posed, *dressing):
+    variables, focal = _solved_with_lens(chosen, posed, variables, coupling, same_lens, progress)
+    timed(f"{posed.name}, all images")
+    for stage in dressing:
         if "offsets" in stage.free and variables.offsets is None:
             variables = replace(variables, offsets=torch.zeros(len(variables), resolved.body.n_vertices, 3))
-        variables = _solved(chosen, stage, variables, coupling if stage is posed else None, progress)
+        variables = _solved(chosen, stage, variables, None, progress)
         timed(f"{stage.name}, all images")
-    unsure = uncertainty(chosen, posed, variables, [alone[i].rivals for i in images])
+    rivals = [replace(alone[i].rivals, variables=focal.seen(alone[i].rivals.variables)) for i in images]
+    unsure = uncertainty(chosen, posed, variables, rivals)
     total = round(time.perf_counter() - clock, 4)
     results: list[FitResult | None] = [None] * len(contexts)
     for place, i in enumerate(images):
         share = alone[i].seconds | {"total": round(total / len(contexts), 4)}
-        notes = [*begun[i][1], *alone[i].notes]
+        notes = focal.told([*begun[i][1], *alone[i].notes], contexts[i].camera)
         if disagreement[i] > UNUSUAL:
             notes.append("this image alone asks for another shape of the body: is it the same person?")
         found = variables[place : place + 1]
         own = Uncertainty(unsure.betas, unsure.joints[place : place + 1])
-        results[i] = result_of(contexts[i], alone[i].before, found, share, notes, resolved.record(), True, own)
+        before = focal.seen(alone[i].before)
+        results[i] = result_of(contexts[i], before, found, share, notes, resolved.record(), True, own)
     took["total"] = total
-    each = reduce(Variables.joined, [one.best for one in alone]).detached().parameters(resolved.body)
-    return PersonFit(results, left_out, variables.betas[0], unsure.betas, disagreement, each, took)
+    each = focal.seen(reduce(Variables.joined, [one.best for one in alone]).detached()).parameters(resolved.body)
+    return PersonFit(results, left_out, variables.betas[0], unsure.betas, disagreement, each, took, focal)
 
 
 def _posed_again(
@@ -185,21 +191,10 @@ def _posed_again(
         update={"name": f"{stage.name}, poses again", "free": free, "n_hypotheses": 1, "estimate_looseness": False}
     )
     found = []
-    for rows in _batches(len(contexts)):
+    for rows in batches(len(contexts)):
         starts = list(variables[rows].split([1] * len(contexts[rows])))
         found += [one for one, _ in run_stage_of_all(contexts[rows], again, starts, progress)]
     return reduce(Variables.joined, found)
-
-
-def _failed(contexts: Sequence[FitContext], alone: Sequence[Fitted]) -> dict[int, str]:
-    """Images whose fit failed, and why."""
-    found = {}
-    for index, (context, one) in enumerate(zip(contexts, alone, strict=True)):
-        with torch.no_grad():
-            status, reason = fit_status(quality(context.final.state(one.best)))
-        if status == "failed":
-            found[index] = reason
-    return found
 
 
 def _coupling(resolved: ResolvedRecipe, seconds: Sequence[float] | None, still_camera: bool) -> Coupling | None:
@@ -245,6 +240,25 @@ def _solved(
     return found
 
 
+def _solved_with_lens(
+    contexts: Sequence[FitContext],
+    stage: Stage,
+    variables: Variables,
+    coupling: Coupling | None,
+    same_lens: bool,
+    progress: StageProgress | None,
+) -> tuple[Variables, FocalLength]:
+    """The stage for all images at once; with one lens whose focal length is not known, that is estimated too."""
+    if not same_lens or not is_unknown(contexts):
+        return _solved(contexts, stage, variables, coupling, progress), FocalLength()
+
+    def with_focal(of: Variables) -> Float[Tensor, ""]:
+        return usual_focal(of) if coupling is None else usual_focal(of) + coupling(of)
+
+    moving = stage.model_copy(update={"free": (*stage.free, "focal")})
+    return as_camera(contexts, moving, _solved(contexts, moving, freed(variables), with_focal, progress))
+
+
 def joint_stages(resolved: ResolvedRecipe, clothing: Clothing | None = None) -> tuple[Stage, list[Stage]]:
     """The stage that is solved for pose and shape of all images, and those for the clothes after it.
 
@@ -260,46 +274,6 @@ def joint_stages(resolved: ResolvedRecipe, clothing: Clothing | None = None) -> 
     if not posed:
         raise InputError(f"recipe {resolved.recipe.name!r}: no stage that renders moves 'betas', so nothing is shared")
     return posed[-1], [stage for stage in refinement if not {"betas", "pose", "orient", "position"} & set(stage.free)]
-
-
-def _each_alone(
-    contexts: Sequence[FitContext],
-    resolved: ResolvedRecipe,
-    seconds: Sequence[float] | None,
-    seed: int,
-    progress: StageProgress | None,
-) -> list[Fitted]:
-    """Fits of each image alone, without clothes.
-
-    In a video the first stage that renders keeps all its hypotheses, and those of the likeliest sequence go on.
-    """
-    search, refinement = search_and_refinement(resolved.recipe, "none")
-    batches = _batches(len(contexts))
-    if seconds is None or len(refinement) < 2:
-        return [one for rows in batches for one in run_stages(contexts[rows], search, refinement, seed, progress)]
-    first = refinement[0].model_copy(update={"n_hypotheses": 0})
-    begun = [one for rows in batches for one in run_stages(contexts[rows], search, [first], seed, progress)]
-    _keep_sequence(contexts, first, begun, seconds)
-    rest = refinement[1:]
-    return [one for rows in batches for one in run_stages(contexts[rows], [], rest, seed, progress, begun=begun[rows])]
-
-
-@torch.no_grad()
-def _keep_sequence(
-    contexts: Sequence[FitContext], stage: Stage, fitted: Sequence[Fitted], seconds: Sequence[float]
-) -> None:
-    """Keeps one hypothesis of each frame: those that are likeliest as a sequence."""
-    losses, joints = [], []
-    for context, one in zip(contexts, fitted, strict=True):
-        losses.append(context.problem(stage.terms, stage.resolution, stage.edge).loss(one.found))
-        joints.append(context.body.keypoints(one.found.parameters(context.body), SMPL_24))
-    for one, index in zip(fitted, likeliest_sequence(losses, joints, seconds), strict=True):
-        one.found = one.found[index : index + 1]
-
-
-def _batches(count: int) -> list[slice]:
-    """Images that are fitted side by side."""
-    return [slice(begin, min(begin + SIDE_BY_SIDE, count)) for begin in range(0, count, SIDE_BY_SIDE)]
 
 
 def _share_clothes(contexts: Sequence[FitContext]) -> None:

@@ -65,6 +65,7 @@ class Problem:
             clothing=variables.clothing,
             latent=variables.latent,
             free_offsets=variables.offsets,
+            focal_ratio=variables.focal_ratio,
         )
 
     def loss(self, variables: Variables) -> Float[Tensor, "b"]:
@@ -201,6 +202,8 @@ class Problem:
             here = replace(variables, offsets=chosen)[rows].with_values(moved)
             basis = None if self.clothing_basis is None else self.clothing_basis.at(vertices)
             camera = self.targets.camera.expand(len(variables))[rows]
+            if here.focal_ratio is not None:
+                camera = camera.zoomed(here.focal_ratio)
             return camera.project(self.body.points(here.parameters(self.body, basis), vertices))
 
         result = picture_curvature(self.objective, state, points, sum(sizes.values()))

@@ -73,8 +73,12 @@ def told_apart(
     return curvature(False), curvature(True)
 
 
-def shape_covariance(images: ArrowCurvature, known: ArrowCurvature) -> Float[Tensor, "s s"]:
-    """Covariance of the shape: of the priors, of known numbers, and of what the images tell, as far as it is theirs.
+def shared_covariance(
+    images: ArrowCurvature, known: ArrowCurvature, prior: Float[Tensor, "s s"] | None = None
+) -> Float[Tensor, "s s"]:
+    """Covariance of the shape, or of all shared variables, in units of their scales.
+
+    It is that of the priors, of known numbers, and of what the images tell, as far as it is theirs.
 
     Clothes and errors of segmenters are alike in all images of a person, so that more of them tell ever less
     (`OVERCONFIDENCE`).
@@ -82,10 +86,12 @@ def shape_covariance(images: ArrowCurvature, known: ArrowCurvature) -> Float[Ten
     Args:
         images: Curvature of what N images tell, of `told_apart`.
         known: Curvature of what is known about the shape.
+        prior: Curvature of priors that are not among the terms.
     """
     alone, common = OVERCONFIDENCE
     told = images.reduced(FLOOR).sum(dim=0) / (alone + common * len(images.own))
-    return torch.linalg.inv(known.reduced(FLOOR).sum(dim=0) + told)
+    told_and_known = known.reduced(FLOOR).sum(dim=0) + told
+    return torch.linalg.inv(told_and_known if prior is None else told_and_known + prior)
 
 
 def fused(betas: Float[Tensor, "n s"], told: Float[Tensor, "n s s"]) -> tuple[Float[Tensor, "s"], Float[Tensor, "n"]]:

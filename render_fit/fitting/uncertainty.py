@@ -19,7 +19,7 @@ from render_fit.bodies.body import Body
 from render_fit.fitting.context import FitContext
 from render_fit.fitting.curvature import PICTURE_STEP, Whitened, positive
 from render_fit.fitting.recipe import Stage
-from render_fit.fitting.shared_shape import FLOOR, shape_covariance, told_apart
+from render_fit.fitting.shared_shape import FLOOR, shared_covariance, told_apart
 from render_fit.fitting.variables import SCALES, SKELETAL, Variables
 
 TEMPERATURE = 3.5
@@ -69,7 +69,7 @@ def uncertainty(
     bare = replace(variables.detached(), clothing=None, offsets=None)
     free = tuple(name for name in stage.free if name in SKELETAL)
     images, known = told_apart(contexts, stage.model_copy(update={"free": free}), bare)
-    betas = shape_covariance(images, known)
+    betas = shared_covariance(images, known)
     own = positive(images.own) + FLOOR * torch.eye(images.own.shape[-1])
     follows = images.response(FLOOR)
     joints = []

@@ -22,14 +22,15 @@ SCALES: Mapping[str, float] = {
     "pose": 0.3,  # radians
     "latent": 1.0,  # standard deviations
     "betas": 1.0,  # standard deviations
+    "focal": 0.2,  # of the focal length's logarithm
     "clothing": 1.0,  # centimetres, root mean square
     "offsets": 0.01,  # metres
 }
 """Size of a usual change of each variable: the solvers' diagonal preconditioner."""
 
 
-SKELETAL = ("orient", "position", "pose", "latent", "betas")
-"""Variables that move the skeleton; the others only move the surface."""
+SKELETAL = ("orient", "position", "pose", "latent", "betas", "focal")
+"""Variables that move the skeleton in the image; the others only move the surface."""
 
 CURVED = (*SKELETAL, "clothing")
 """Variables few enough for a matrix of their curvature."""
@@ -45,12 +46,14 @@ class Variables:
         pose: (B, J−1, 3) axis-angle of the other joints.
         betas: (B, S) shape.
         position: (B, 3) where the pelvis is: (x/z, y/z, log z), z in metres. In these coordinates the image moves
-            with the first two and scales with the third.
+            with the first two and scales with the third. They are those seen with the given camera: with another
+            focal length the person is as much further away, and the image changes by its perspective alone.
         clothing: (B, M) coefficients of the smooth clothing basis, centimetres (root mean square).
         offsets: (B, V, 3) free rest-pose offsets on top of it, metres.
         latent: (B, L) latent vector that ``pose`` was decoded from (its joints 1 to 21; hands are as they were). It
             becomes None when ``pose`` is changed by itself.
         pose_vae: Autoencoder of ``latent``.
+        focal: (B, 1) logarithm of the focal length over that of the given camera; None: the given camera is right.
     """
 
     orient_start: Float[Tensor, "b 3 3"]
@@ -62,6 +65,7 @@ class Variables:
     offsets: Float[Tensor, "b v 3"] | None = None
     latent: Float[Tensor, "b l"] | None = None
     pose_vae: PoseVAE | None = None
+    focal: Float[Tensor, "b 1"] | None = None
 
     def __len__(self) -> int:
         return self.orient.shape[0]
@@ -97,8 +101,10 @@ class Variables:
         """
         turns = roma.rotvec_to_rotmat(torch.cat([self.orient[:, None], self.pose], dim=1))
         rotations = torch.cat([turns[:, :1] @ self.orient_start[:, None], turns[:, 1:]], dim=1)
-        depth = self.position[:, 2:].exp()
-        pelvis = torch.cat([self.position[:, :2] * depth, depth], dim=-1)
+        across, depth = self.position[:, :2], self.position[:, 2:].exp()
+        if self.focal is not None:
+            across, depth = across / self.focal.exp(), depth * self.focal.exp()
+        pelvis = torch.cat([across * depth, depth], dim=-1)
         offsets = self.offsets
         if clothing_basis is not None:
             if offsets is not None:
@@ -135,6 +141,19 @@ class Variables:
         with torch.no_grad():
             latent = pose_vae.encode(roma.rotvec_to_rotmat(self.pose[:, :N_JOINTS])).mean
         return replace(self, latent=latent, pose_vae=pose_vae).with_values({"latent": latent})
+
+    @property
+    def focal_ratio(self) -> Float[Tensor, "b"] | None:
+        """Focal length over that of the given camera; None: the given camera is right."""
+        return None if self.focal is None else self.focal[:, 0].exp()
+
+    def with_focal_in_position(self) -> Variables:
+        """The same state for cameras that have its focal length."""
+        if self.focal is None:
+            return self
+        change = torch.cat([(-self.focal).exp(), (-self.focal).exp(), torch.ones_like(self.focal)], dim=-1)
+        further = torch.nn.functional.pad(self.focal, (2, 0))
+        return replace(self, position=self.position * change + further, focal=None)
 
     def recentred(self) -> Variables:
         """The same state with ``orient`` folded into ``orient_start``."""

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from render_fit.bodies.body import Body
 from render_fit.bodies.parameters import BodyOutput, BodyParameters, Kinematics
+from render_fit.core.cameras import Camera
 from render_fit.core.skeletons import Skeleton
 from render_fit.losses.targets import FitTargets
 from render_fit.renderers.base import Renderer, RenderOutput, RenderSettings
@@ -32,6 +33,7 @@ class FitState:
         clothing: (B, M) coefficients of the smooth clothing basis, if there is one.
         latent: (B, L) latent vector that the body pose was decoded from, if it was.
         free_offsets: (B, V, 3) offsets beside those of the smooth clothing basis, if there are any.
+        focal_ratio: (B,) focal length over that of the targets' camera, if it is estimated.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class FitState:
         clothing: Float[Tensor, "b m"] | None = None,
         latent: Float[Tensor, "b l"] | None = None,
         free_offsets: Float[Tensor, "b v 3"] | None = None,
+        focal_ratio: Float[Tensor, "b"] | None = None,
     ) -> None:
         self.body = body
         self.parameters = parameters
@@ -54,6 +57,7 @@ class FitState:
         self.clothing = clothing
         self.latent = latent
         self.free_offsets = free_offsets
+        self.focal_ratio = focal_ratio
         self._pose_rotvec = pose_rotvec
         self._joints: dict[tuple[str, ...], Tensor] = {}
         self._rendered: dict[str, RenderOutput] = {}
@@ -62,6 +66,12 @@ class FitState:
     def pose_rotvec(self) -> Float[Tensor, "b j 3"]:
         """Axis-angle pose, global rotation first."""
         return self._pose_rotvec if self._pose_rotvec is not None else self.parameters.pose
+
+    @cached_property
+    def camera(self) -> Camera:
+        """Cameras of the crops, one for each body."""
+        cameras = self.targets.camera.expand(len(self.parameters))
+        return cameras if self.focal_ratio is None else cameras.zoomed(self.focal_ratio)
 
     @cached_property
     def output(self) -> BodyOutput:
@@ -93,12 +103,12 @@ class FitState:
     @cached_property
     def keypoints_px(self) -> Float[Tensor, "b k 2"]:
         """``keypoints`` projected to pixels of the crop."""
-        return self.targets.camera.expand(len(self.parameters)).project(self.keypoints)
+        return self.camera.project(self.keypoints)
 
     @property
     def pixel_size_m(self) -> Float[Tensor, "b"]:
         """Side of a pixel of the crop at the person's distance, metres; without gradient."""
-        return (self.parameters.transl[:, 2].detach() / self.targets.camera.K[:, 0, 0]).clamp(min=1e-4)
+        return (self.parameters.transl[:, 2].detach() / self.camera.K[:, 0, 0].detach()).clamp(min=1e-4)
 
     def render(self, what: str) -> Tensor:
         """A rendering of the body: ``silhouette`` (B, H, W), ``parts`` (B, 24, H, W), ``depth`` or ``normals``."""
@@ -111,7 +121,7 @@ class FitState:
             rendered = self.renderer(
                 self.output.vertices,
                 self.body.faces,
-                self.targets.camera.expand(len(self.parameters)),
+                self.camera,
                 self.settings,
                 face_parts=self.body.face_parts,
                 outputs=wanted,

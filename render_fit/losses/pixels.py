@@ -112,8 +112,7 @@ class SilhouetteDistance:
         distance = (targets.distance_to_mask_px / size[:, None, None]).clamp(max=self.cap)
         outside = (silhouette * distance).sum(dim=(1, 2)) / targets.mask_area
 
-        cameras = targets.camera.expand(len(state.parameters))
-        vertices_px = cameras.project(state.output.vertices[:, :: self.vertex_stride])
+        vertices_px = state.camera.project(state.output.vertices[:, :: self.vertex_stride])
         uncovered = []
         for i in range(len(state.parameters)):
             outline = targets.mask_outline_px[i if len(targets.mask_outline_px) > 1 else 0]

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import TypeVar
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from render_fit.core.cameras import Camera
 from render_fit.core.errors import InputError, NoPersonError
 from render_fit.core.parts import NBF_12_OF_OUTLINE, PartSpace
-from render_fit.core.registry import Registry
 from render_fit.core.skeletons import Skeleton
 from render_fit.observations.agreement import (
     Named,
@@ -25,15 +22,12 @@ from render_fit.observations.agreement import (
     contradicting_labels,
     labels_contradict,
 )
-from render_fit.observations.blazepose.clothing_observer import BlazePosePartsObserver
-from render_fit.observations.blazepose.observer import BlazePoseObserver
 from render_fit.observations.camera_source import resolve_camera
 from render_fit.observations.choice import PersonChoice, choose_people
 from render_fit.observations.images import Photo, read_photo
 from render_fit.observations.keypoint_files import Person, read_people
 from render_fit.observations.label_maps import read_labels
 from render_fit.observations.mask_images import MaskImage, hidden_pixels, person_mask, read_mask_image
-from render_fit.observations.mediapipe_observer import MediapipeObserver
 from render_fit.observations.observation import (
     Box,
     Observation,
@@ -44,45 +38,16 @@ from render_fit.observations.observation import (
     resample,
     resample_labels,
 )
+from render_fit.observations.observed_labels import labels_within
+from render_fit.observations.observers import Observer, PeopleObserver, gives_labels, make_observer
 from render_fit.observations.parts_from_keypoints import parts_from_keypoints
 
 T = TypeVar("T")
 
 
-@runtime_checkable
-class Observer(Protocol):
-    """Finds people in an image, and observes one person."""
-
-    name: str
-
-    def observe(self, image: Float[Tensor, "3 h w"], box: Box | None = None) -> Observation:
-        """Observes the person in the box (pixels), or the largest one; raises NoPersonError if none is found."""
-        ...
-
-    def find_people(self, image: Float[Tensor, "3 h w"], everyone: bool = False) -> list[Box]:
-        """Boxes (pixels) of the people in the image, the largest first; ``everyone``: search parts of it too."""
-        ...
-
-
-@runtime_checkable
-class PeopleObserver(Observer, Protocol):
-    """An observer that observes everybody at once. With others, the people found are observed one by one."""
-
-    def observe_people(self, images: Sequence[Float[Tensor, "3 _ _"]]) -> list[list[Observation]]:
-        """Observes all people of several photos, in each the largest first."""
-        ...
-
-
 ROOM_AROUND_JOINTS = 0.15
 """Margin that is added to boxes of keypoints before they are observed, as a share of the longer side: hands, shoes and
 the top of the head lie outside of the joints."""
-
-OBSERVERS: Registry[Observer] = Registry(
-    "observer",
-    "render_fit.observers",
-    {"blazepose": BlazePoseObserver, "blazepose-parts": BlazePosePartsObserver, "mediapipe": MediapipeObserver},
-)
-"""Observers by name, the default first. Making one may raise MissingDependencyError."""
 
 
 def observe(
@@ -118,7 +83,7 @@ def observe(
             0 is the largest person). With a mask or a box and no number: the person there.
         camera: Camera of the photo, or the path of a camera JSON file, if known (see `resolve_camera`).
         focal_35mm: 35 mm equivalent focal length, mm, if known; otherwise the one in EXIF.
-        observer: Observer for what the files do not contain; None: nothing is added.
+        observer: Observer for what the files do not contain, or its name (`make_observer`); None: nothing is added.
         always_observe_3d: Let the observer add 3D keypoints even if mask and keypoints are given.
         parts_from_keypoints: Without a label map, compute one from mask and keypoints (`parts_from_keypoints`).
 
@@ -130,7 +95,7 @@ def observe(
         NoPersonError: If no person is found.
     """
     if isinstance(observer, str):
-        observer = OBSERVERS[observer]()
+        observer = make_observer(observer)
     photo = read_photo(image)
     base = _photo_alone(photo, camera, focal_35mm, None if box is None else _checked_box(box, photo))
     box = None if box is None else base.box
@@ -311,7 +276,7 @@ def _with_parts(person: Observation) -> Observation:
 
 def _completed(given: Observation, box: Box | None, observer: Observer | None, always_observe_3d: bool) -> Observation:
     """Adds what the files do not contain, by the observer, and the box of the person."""
-    missing = given.mask is None or given.keypoints_px is None
+    missing = given.mask is None or given.keypoints_px is None or (given.labels is None and gives_labels(observer))
     if observer is not None and (missing or (always_observe_3d and given.keypoints_3d is None)):
         known_box = box or _observed_box(given)
         try:
@@ -341,9 +306,17 @@ def _merged(given: Observation, found: Observation) -> Observation:
         points, confidence = _in_skeleton(found, merged.skeleton)
         merged = replace(merged, keypoints_3d=points, confidence_3d=confidence)
         source["keypoints_3d"] = found.source["keypoints"]
-    if given.labels is None and found.labels is not None:
-        merged = replace(merged, labels=found.labels, part_space=found.part_space)
-        source["parts"] = found.source["parts"]
+    if given.labels is None and found.labels is not None and found.part_space is not None:
+        labels = found.labels
+        if given.mask is not None:
+            labels = labels_within(labels, given.mask, found.part_space)
+        if labels is None:
+            merged = _noted(
+                merged, f"label map of {found.source['parts']} left out: it is not of the person of the mask"
+            )
+        else:
+            merged = replace(merged, labels=labels, part_space=found.part_space)
+            source["parts"] = found.source["parts"]
     merged = replace(merged, source=source)
     one_observed = source.get("mask") != source.get("keypoints")
     if not one_observed or merged.mask is None or merged.keypoints_px is None or merged.confidence is None:

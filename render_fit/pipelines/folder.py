@@ -196,6 +196,7 @@ def fit_folder(
         return []
     components = FitComponents(options)
     _ = components.renderer  # an invalid recipe or a missing renderer is reported once, before any work
+    components.check_observer(job.files for job in to_do)
     prepare_output(out)
     outcomes: list[PhotoOutcome] = []
     shared: dict[str, Any] = {}

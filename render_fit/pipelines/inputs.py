@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from render_fit.core.fingerprints import content_hash
+from render_fit.core.observer_choice import parse_observer
 from render_fit.datasets.photo_folder import PhotoJob
+from render_fit.exchange.files import file_for
 from render_fit.pipelines.options import FitOptions
 
 
@@ -16,7 +18,8 @@ def fingerprints(job: PhotoJob, options: FitOptions) -> dict[str, str]:
 
     Args:
         job: Photo and the files about it.
-        options: Options of the run; recipe, regressor and body count if they are files.
+        options: Options of the run; recipe, regressor, body and the observer's settings count if they are
+            files.
 
     Returns:
         What the file is → hash of its content; without files that cannot be read, whose error comes with the fit.
@@ -24,7 +27,10 @@ def fingerprints(job: PhotoJob, options: FitOptions) -> dict[str, str]:
     files = {"photo": job.image} | {
         key: path for key in ("mask", "keypoints", "parts", "occluders") if (path := getattr(job.files, key))
     }
+    if (start := file_for(options.start, job.image)) is not None:
+        files["start"] = start
     given = {"camera": options.camera, "recipe": options.recipe, "regressor": options.regressor, "body": options.body}
+    given["observer"] = None if options.observer is None else parse_observer(options.observer).settings
     files |= {key: Path(name) for key, name in given.items() if name is not None and Path(name).is_file()}
     return {key: found for key, path in files.items() if (found := content_hash(path))}
 

@@ -38,6 +38,11 @@ class FitOptions:
         "Renderer: cpu, reference, pytorch3d, auto, or a name that another package registers. Default: the recipe's.",
     ] = None
     body: Annotated[str | None, "Body model: open, or an SMPL, SMPL-H or SMPL-X file. Default: the recipe's."] = None
+    observer: Annotated[
+        str | None,
+        "Observer of what no file gives: blazepose, mediapipe, transformers (models of the Hugging Face hub), or a "
+        "name that another package registers; NAME:FILE.yaml gives it settings. Default: the recipe's.",
+    ] = None
     clothing: Annotated[
         Literal["none", "smooth", "free"] | None,
         "Offsets of the clothing from the body: none, smooth, or one per vertex (free). Default: the recipe's.",
@@ -51,6 +56,14 @@ class FitOptions:
         float | None, "Weight of the person, kg. It tells how stout the body under the clothes is."
     ] = None
     parts_from_keypoints: Annotated[bool, "If there is no part map, make one from mask and keypoints."] = False
+    start: Annotated[
+        Path | None,
+        "Result of another system to start from instead of the regressor: a file, or a folder with <stem>.npz, .pkl or "
+        ".obj for each photo. SAM 3D Body, SMPLify-X, 4D-Humans, ROMP, AMASS, smplx, render-fit.",
+    ] = None
+    start_frame: Annotated[int | None, "Frame of the result, counted from 0. Default: the photo's, or the first."] = (
+        None
+    )
     save: Annotated[
         tuple[str, ...],
         "Files to write besides parameters and images: obj, ply, glb (meshes), gif (all stages of the fit).",
@@ -67,6 +80,8 @@ class FitOptions:
             raise InputError("--camera and --focal-35mm: give one of them")
         if self.focal_35mm is not None:
             check_focal_35mm(self.focal_35mm, f"--focal-35mm {self.focal_35mm:g}")
+        if self.start_frame is not None and (self.start is None or self.start_frame < 0):
+            raise InputError("--start-frame: expected a number from 0, with --start FILE")
         if self.height_m is not None:
             check_height(self.height_m, f"--height-m {self.height_m:g}")
         if self.weight_kg is not None:
@@ -86,8 +101,9 @@ class FitOptions:
     def plain(self) -> dict[str, Any]:
         """The options as JSON values, for ``report.json``."""
         camera = None if self.camera is None else str(self.camera)
+        start = None if self.start is None else str(self.start)
         box = None if self.box is None else list(self.box)
-        return {**asdict(self), "camera": camera, "box": box, "save": list(self.save)}
+        return {**asdict(self), "camera": camera, "start": start, "box": box, "save": list(self.save)}
 
     def equals_plain(self, values: Mapping[str, Any]) -> bool:
         """Whether the options of a ``report.json`` are these."""
@@ -96,7 +112,7 @@ class FitOptions:
     def differing(self, values: Mapping[str, Any]) -> tuple[str, ...]:
         """Names of the options that differ from those of a ``report.json``; reports before 0.3 are understood."""
         renamed = {"make_parts": "parts_from_keypoints", "focal_mm": "focal_35mm"}
-        added = {"weight_kg": None}
+        added = {"weight_kg": None, "observer": None, "start": None, "start_frame": None}
         plain, given = self.plain(), added | {renamed.get(key, key): value for key, value in values.items()}
         missing = object()
         return tuple(key for key in {**plain, **given} if plain.get(key, missing) != given.get(key, missing))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,16 @@ from render_fit.export.fit_folder import REPORT
 from render_fit.export.person_folder import write_person
 from render_fit.fitting.person import PersonFit, fit_person, joint_stages
 from render_fit.fitting.person_report import PersonReport, image_reports, person_report
+from render_fit.fitting.unfinished import UnfinishedFits
 from render_fit.observations.images import read_photo
 from render_fit.observations.packed import PackedObservations
 from render_fit.pipelines.inputs import fingerprints
 from render_fit.pipelines.options import FitOptions, check_box
 from render_fit.pipelines.person_images import OnProgress, VideoRange, find_images, see_person
 from render_fit.pipelines.photo import FitComponents
+
+UNFINISHED = ".unfinished"
+"""Folder in the output folder for fits of single images, from which a stopped run goes on."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ def fit_person_in(
     observations: Path | None = None,
     taken: VideoRange = VideoRange(),
     still_camera: bool = False,
+    same_lens: bool | None = None,
     resume: bool | None = None,
     on_progress: OnProgress | None = None,
 ) -> WrittenPerson:
@@ -62,7 +67,9 @@ def fit_person_in(
         observations: Folder with files about the photos, as in `fit_folder`.
         taken: Frames of a video.
         still_camera: Whether the camera of a video stands still.
-        resume: Whether a finished result of the same files and options is kept; None: yes.
+        same_lens: Whether all images were taken with one focal length, which is estimated if it is not known; None:
+            if they are a video.
+        resume: Whether a finished result of the same files and options is kept, and a stopped run goes on; None: yes.
         on_progress: Called with (what is done, steps done, all steps).
 
     Returns:
@@ -77,18 +84,24 @@ def fit_person_in(
         remove_leftovers(folder)
     components = FitComponents(options)
     joint_stages(components.resolved, options.clothing)  # what the recipe lacks is told before any work
+    components.check_observer()
     images = find_images(paths, out, files, observations, taken, emit)
     prepare_output(out)
     jobs, names = images.jobs, [job.name for job in images.jobs]
+    components.check_observer(job.files for job in jobs)
     check_box(options.box, len(jobs))
     made_from = {
         "inputs": {job.name: fingerprints(job, options) for job in jobs},
         "options": options.plain(),
         "still_camera": still_camera,
+        "same_lens": same_lens,
     }
     before = _finished(out, made_from) if resume is not False else None
     if before is not None:
         return WrittenPerson(out, before, images.notes, kept=True)
+    unfinished = UnfinishedFits(out / UNFINISHED, {**made_from, "taken": asdict(taken)})
+    if resume is False:
+        unfinished.remove()
     person = see_person(images, components, emit)
     seen, missing = person.observations, person.missing
     if not seen:
@@ -103,8 +116,10 @@ def fit_person_in(
         clothing=options.clothing,
         seconds=None if times is None else [times[name] for name in names if name in seen],
         still_camera=still_camera,
+        same_lens=images.seconds is not None if same_lens is None else same_lens,
         seed=options.seed,
         progress=emit,
+        unfinished=unfinished,
     )
     report = person_report(image_reports(names, missing, fit), fit, resolved.record())
     sizes = {name: one.rest.file_size or one.rest.image_size for name, one in seen.items()}
@@ -129,6 +144,7 @@ def fit_person_in(
         save=[kind for kind in options.save if kind != "gif"] if options.save != FitOptions().save else (),
         progress=lambda done, total: emit("writing", done, total),
     )
+    unfinished.remove()
     return WrittenPerson(out, report, (*images.notes, *person.notes))
 
 

@@ -112,7 +112,7 @@ def find_images(
         start=taken.start,
         end=taken.end,
         max_side_px=FRAME_SIDE_PX,
-        on_frame=lambda frame, total: emit("reading the video", frame.index, total),
+        on_frame=lambda done, total: emit("reading the video", done, total),
     )
     jobs = [PhotoJob(frame.path, frame.name, files) for frame in extracted.frames]
     seconds = [frame.time_s for frame in extracted.frames]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,10 +13,13 @@ import torch
 from render_fit.bodies import BodyParameters
 from render_fit.bodies.body import Body
 from render_fit.core.errors import InputError, MissingDependencyError, NoPersonError, OutputError, is_interruption
+from render_fit.core.observer_choice import parse_observer
 from render_fit.datasets.photo_folder import PhotoFiles, PhotoJob
+from render_fit.exchange.files import file_for
 from render_fit.export.fit_folder import write_failure, write_fit
 from render_fit.export.overlays import Pixels, overlay, panel
 from render_fit.export.views import person_turns, side_view
+from render_fit.fitting.beginning import Start
 from render_fit.fitting.fit import fit_all
 from render_fit.fitting.recipe import Recipe, load_recipe
 from render_fit.fitting.regressor_initialisation import with_regressor
@@ -24,11 +27,15 @@ from render_fit.fitting.resolve import ResolvedRecipe, resolve
 from render_fit.fitting.result import FitReport, FitResult
 from render_fit.fitting.stages import StageProgress
 from render_fit.losses.registry import make_term
-from render_fit.observations import OBSERVERS, Observer, observe
+from render_fit.observations import OBSERVERS, Observer, make_observer, observe
 from render_fit.observations.observation import Observation
+from render_fit.observations.observers import gives_labels
 from render_fit.pipelines.inputs import fingerprints
 from render_fit.pipelines.options import FitOptions
 from render_fit.renderers.base import Renderer
+
+DEFAULT_OBSERVER = next(iter(OBSERVERS))
+"""The observer that needs nothing but this package."""
 
 Result = TypeVar("Result")
 
@@ -63,7 +70,7 @@ class FitComponents:
     def __init__(self, options: FitOptions) -> None:
         self.options = options
         recipe = with_regressor(load_recipe(options.recipe), options.regressor)
-        given = {"body": options.body, "renderer": options.renderer}
+        given = {"body": options.body, "renderer": options.renderer, "observer": options.observer}
         self.recipe: Recipe = recipe.model_copy(update={key: name for key, name in given.items() if name})
 
     @cached_property
@@ -84,7 +91,30 @@ class FitComponents:
     @cached_property
     def observer(self) -> Observer:
         """Observer of the recipe."""
-        return OBSERVERS[self.recipe.observer]()
+        return make_observer(self.recipe.observer)
+
+    @cached_property
+    def observes_labels(self) -> bool:
+        """Whether the recipe's observer gives label maps; it is not made for the answer."""
+        return gives_labels(OBSERVERS[parse_observer(self.recipe.observer).name])
+
+    def check_observer(self, files: Iterable[PhotoFiles] = ()) -> None:
+        """Makes the observer before the run: it may lack a package, a model or the network.
+
+        The default observer needs nothing, and is made when it is used. Another one is made if the options name it, or
+        if the recipe does and files are missing.
+
+        Args:
+            files: The files about each photo.
+
+        Raises:
+            InputError: if it cannot be made.
+            MissingDependencyError: if it needs a package that is not installed.
+        """
+        if self.options.observer is not None:
+            _ = self.observer
+        elif self.recipe.observer != DEFAULT_OBSERVER:
+            _ = any(self.observer_for(each) is not None for each in files)
 
     @cached_property
     def uses_3d_keypoints(self) -> bool:
@@ -97,7 +127,7 @@ class FitComponents:
 
     def observer_for(self, files: PhotoFiles) -> Observer | None:
         """Observer of what the files do not contain; None if they contain all that the fit needs."""
-        if files.mask is None or files.keypoints is None:
+        if files.mask is None or files.keypoints is None or (files.parts is None and self.observes_labels):
             return self.observer
         try:
             return self.observer if self.uses_3d_keypoints else None
@@ -143,8 +173,8 @@ def fit_photos(
     Raises:
         MissingDependencyError: if a package is needed that is not installed.
     """
-    seen = [_attempt(observed, job, components) for job in jobs]
-    people = [observation for found in seen if not isinstance(found, Exception) for observation in found]
+    seen = [_attempt(_beginnings, job, components) for job in jobs]
+    people = [beginning for found in seen if not isinstance(found, Exception) for beginning in found]
     fitted = iter(_fitted(people, components, progress))
     results: list[list[WrittenFit] | Exception] = []
     for job, found in zip(jobs, seen, strict=True):
@@ -195,6 +225,29 @@ def observed(job: PhotoJob, components: FitComponents, everybody: bool = False) 
 
 
 @dataclass(frozen=True)
+class _Beginning:
+    """What was observed of one person, and where the fit starts if not at the regressor's hypotheses."""
+
+    observation: Observation
+    start: Start | None
+
+
+def _beginnings(job: PhotoJob, components: FitComponents) -> list[_Beginning]:
+    """Beginnings of the fits of a photo.
+
+    Raises:
+        InputError: as `observed`, or if the result to start from cannot be used.
+    """
+    options = components.options
+    file, start = file_for(options.start, job.image), None
+    if file is not None:
+        from render_fit.exchange.starting import starting_results  # fits without it need not wait for its imports
+
+        start = starting_results(file, job.image.name, options.start_frame)
+    return [_Beginning(observation, start) for observation in observed(job, components)]
+
+
+@dataclass(frozen=True)
 class _Fitted:
     """Fit of one person, not written yet, and its state after each stage."""
 
@@ -203,7 +256,7 @@ class _Fitted:
 
 
 def _fitted(
-    people: Sequence[Observation], components: FitComponents, progress: StageProgress | None
+    people: Sequence[_Beginning], components: FitComponents, progress: StageProgress | None
 ) -> list[_Fitted | Exception]:
     """Fits people side by side; if that fails, each alone, so that each error is that of one person."""
     if not people:
@@ -212,8 +265,9 @@ def _fitted(
     states: list[list[tuple[str, BodyParameters]]] = [[] for _ in people]
     found = _attempt(
         lambda: fit_all(
-            people,
+            [person.observation for person in people],
             components.resolved,
+            starts=[person.start for person in people],
             height_m=options.height_m,
             weight_kg=options.weight_kg,
             clothing=options.clothing,

@@ -7,16 +7,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from huggingface_hub import ModelHubMixin, constants, hf_hub_download
-from huggingface_hub.errors import (
-    EntryNotFoundError,
-    HFValidationError,
-    LocalEntryNotFoundError,
-    RepositoryNotFoundError,
-)
 from torch import nn
 
-from render_fit.core.errors import InputError
 from render_fit.core.files import write_bytes
+from render_fit.core.hub_files import hub_errors
 from render_fit.core.weights import read_network, save_weights
 from render_fit.regressors.config import RegressorConfig
 
@@ -53,21 +47,8 @@ def download(hub_id: str) -> Path:
     Raises:
         InputError: if there is no such repository, it contains no weights, or the hub cannot be reached.
     """
-    try:
+    with hub_errors(f"regressor {hub_id!r}", "file", WEIGHTS):
         return Path(hf_hub_download(hub_id, WEIGHTS))
-    except RepositoryNotFoundError as error:
-        reason = "no such repository on the Hugging Face hub (log in for a private one: hf auth login)"
-        raise InputError(f"regressor {hub_id!r}: no such file, and {reason}") from error
-    except LocalEntryNotFoundError as error:
-        why = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else "which cannot be reached"
-        raise InputError(
-            f"regressor {hub_id!r}: no such file, and not yet fetched from the Hugging Face hub ({why})"
-        ) from error
-    except EntryNotFoundError as error:
-        raise InputError(f"regressor {hub_id!r}: its repository on the Hugging Face hub has no {WEIGHTS}") from error
-    except (OSError, HFValidationError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(f"regressor {hub_id!r}: not fetched from the Hugging Face hub: {reason}") from error
 
 
 def read_checkpoint(network: Callable[[RegressorConfig], M], path: Path) -> M:

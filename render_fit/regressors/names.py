@@ -1,9 +1,10 @@
-"""Names of regressors; imports nothing, so that the command line can check them at once."""
+"""Names of regressors; imports little, so that the command line can check them at once."""
 
 from __future__ import annotations
 
-import re
 from importlib import resources
+
+from render_fit.core import hub_files
 
 
 def shipped_names() -> list[str]:
@@ -15,6 +16,5 @@ def shipped_names() -> list[str]:
 
 
 def is_hub_id(name: str) -> bool:
-    """Whether a name has the form ``owner/name`` and is not the path of a checkpoint."""
-    one = r"[A-Za-z0-9][\w.-]*"
-    return re.fullmatch(f"{one}/{one}", name) is not None and not name.endswith(".safetensors")
+    """Whether a name is that of a repository on the hub, ``owner/name``, and not the path of a checkpoint."""
+    return hub_files.is_hub_id(name) and not name.endswith(".safetensors")

@@ -156,6 +156,7 @@ def clothed_person(
     betas: Float[Tensor, "s"] | None = None,
     yaw_rad: float | None = None,
     image_size: tuple[int, int] = IMAGE_SIZE,
+    focal: float | None = None,
 ) -> ClothedPerson:
     """Makes a clothed person.
 
@@ -167,11 +168,14 @@ def clothed_person(
         betas: (S,) shape; sampled if None.
         yaw_rad: Yaw, 0 faces the camera; sampled if None, mostly from the front.
         image_size: (H, W) pixels.
+        focal: Focal length over the image's diagonal; sampled if None, from 0.9 to 1.8.
     """
     rng = np.random.default_rng(seed)
     height, width = image_size
     sampled_clothes, sampled_betas = sample_clothes(rng), sample_betas(body, rng)
-    camera = camera_from_focal(default_focal_px(height, width) * rng.uniform(0.9, 1.8), height, width)
+    sampled_focal = rng.uniform(0.9, 1.8)
+    relative_focal = sampled_focal if focal is None else focal
+    camera = camera_from_focal(default_focal_px(height, width) * relative_focal, height, width)
     sampled_yaw = rng.normal(0, math.radians(60))
     rotation = view_rotation(sampled_yaw if yaw_rad is None else yaw_rad, rng.normal(0.04, 0.08), rng.normal(0, 0.02))
     clothes = clothes or sampled_clothes

@@ -163,3 +163,21 @@ def test_nobody_in_any_image_is_a_mistake(folder, tmp_path):
     shutil.copy(folder / "nobody.png", tmp_path / "x.png")
     result = run(tmp_path / "x.png", "--out", tmp_path / "out")
     assert result.exit_code == 2 and "no person in any of 1 images" in result.output
+
+
+def test_a_stopped_run_keeps_its_single_fits_and_goes_on(folder, fitted, tmp_path, monkeypatch):
+    _, whole, (*command, _) = fitted
+    out = tmp_path / "person"
+    with monkeypatch.context() as patch:
+        patch.setattr("render_fit.fitting.person.told_by", interrupted)
+        assert run(*command, out).exit_code == 130
+    assert [path.name for path in (out / ".unfinished").iterdir()] == ["alone_000000.safetensors"]
+    with monkeypatch.context() as patch:
+        patch.setattr("render_fit.fitting.single_fits.run_stages", interrupted)  # it is not needed any more
+        assert run(*command, out).exit_code == 0
+    assert not (out / ".unfinished").exists()
+    assert np.array_equal(np.load(out / "params.npz")["poses"], np.load(whole / "params.npz")["poses"])
+
+
+def interrupted(*_args, **_kwargs):
+    raise KeyboardInterrupt

@@ -16,18 +16,22 @@ from render_fit.pipelines.options import FitOptions
 
 FILES = PhotoFiles(Path("m.png"), Path("k.json"), Path("p.png"), "atr", Path("o.png"))
 PHOTO_AND_RUN = {
+    "observer": "o:f.yaml",
     "person": "1",
     "box": (1.0, 2.0, 30.0, 40.0),
     "focal_35mm": 35.0,
     "height_m": 1.7,
     "weight_kg": 70.0,
+    "start": Path("s.npz"),
+    "start_frame": 3,
     "parts_from_keypoints": True,
     "save": ("ply", "gif"),
 }
 SHARED = (
     "a.png b --mask m.png --keypoints k.json --parts p.png --part-labels atr --occluders o.png --observations obs "
-    "--person 1 --box 1,2,30,40 --focal-35mm 35 --height-m 1.7 --weight-kg 70 --parts-from-keypoints --save ply,gif "
-    "--overwrite --jobs 3 --batch 4 --shard 2/5 --threads 2 --verbose"
+    "--person 1 --box 1,2,30,40 --focal-35mm 35 --height-m 1.7 --weight-kg 70 --start s.npz --start-frame 3 "
+    "--parts-from-keypoints --save ply,gif --observer o:f.yaml --overwrite --jobs 3 --batch 4 --shard 2/5 --threads 2 "
+    "--verbose"
 )
 
 
@@ -63,7 +67,7 @@ def test_fit_and_predict_have_the_same_panels(title):
 def test_every_option_of_the_library_is_an_option_of_fit_with_its_description():
     shown = {title: " ".join(panel("fit", title).replace("│", " ").split()) for title in (PHOTO, METHOD, RUN)}
     for field in (*fields(PhotoFiles), *fields(FitOptions)):
-        title = METHOD if field.name in METHOD_OPTIONS else RUN if field.name == "save" else PHOTO
+        title = METHOD if field.name in (*METHOD_OPTIONS, "observer") else RUN if field.name == "save" else PHOTO
         assert f"--{field.name.replace('_', '-')} " in shown[title]
     assert "Height of the person, m." in shown[PHOTO]
     assert "[default: hybrid]" in shown[METHOD] and "[default: obj,glb]" in shown[RUN]

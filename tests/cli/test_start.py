@@ -54,9 +54,8 @@ def test_a_fit_imports_nothing_slow_that_it_does_not_need(command: str, tmp_path
 
 
 def test_help_and_the_version_import_no_torch() -> None:
-    groups = ["fit", "fit-person", "predict", "summary", "render", "measure", "export", "demo", "doctor", "train",
-              "finetune", "synthesize",
-              "experiment", "recipe", "body", "regressor", "prior"]  # fmt: skip
+    groups = ["fit", "fit-person", "predict", "summary", "render", "measure", "export", "evaluate", "demo", "doctor",
+              "train", "finetune", "synthesize", "experiment", "recipe", "body", "regressor", "prior"]  # fmt: skip
     codes, modules = commands(["--help"], ["--version"], *([name, "--help"] for name in groups))
     assert [code for code, _ in codes] == [0] * (2 + len(groups))
     assert imported(modules, ("torch", "numba", "scipy", "numpy")) == []
@@ -102,6 +101,10 @@ MISTAKES = {
     "fit photo.png --regressor liftr": "known: lifter",
     "fit photo.png --renderer gpu": "known: cpu",
     "fit photo.png --body smpl.pkl": "no body 'smpl.pkl'",
+    "fit photo.png --observer blazepos": "did you mean 'blazepose'?",
+    "predict photo.png --observer transformers:": "NAME:FILE.yaml",
+    "fit photo.png --observer transformers:nowhere.yaml": "nowhere.yaml: no such file",
+    "fit-person photo.png --observer hub": "known: blazepose, mediapipe, transformers",
     "fit photo.png --out photo.png": "is not a folder",
     "predict photo.png --regressor liftr": "known: lifter",
     "render nowhere": "params.npz",

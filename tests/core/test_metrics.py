@@ -90,6 +90,31 @@ def test_pa_mpjpe_of_one_moved_joint_is_below_mpjpe():
     assert metrics.pa_mpjpe(lifted, true).item() == pytest.approx(0.12122, abs=2e-5)
 
 
+def test_pa_mpjpe_is_scipys_procrustes():
+    # from scipy.spatial import procrustes; a, b, _ = procrustes(true, points)
+    # np.linalg.norm(a - b, axis=1).mean() * np.linalg.norm(true - true.mean(0))  # 0.0900242531801478
+    true = [[0.296, 0.909, -0.53], [-0.773, 0.729, 0.585], [-0.88, -0.358, 0.972],
+            [0.108, -1.0, 0.15], [0.961, -0.398, -0.859], [0.619, 0.699, -0.799]]  # fmt: skip
+    points = [
+        [1.79675, 2.770541, 2.145155],
+        [1.260147, 2.846572, 4.172725],
+        [0.40807, 1.714634, 4.740566],
+        [0.285698, 0.801939, 3.211537],
+        [1.032481, 1.314436, 1.531461],
+        [1.715331, 2.706725, 1.79278],
+    ]
+    found = metrics.pa_mpjpe(*(torch.tensor([one], dtype=torch.float64) for one in (points, true)))
+    assert found.item() == pytest.approx(0.0900242531801478, abs=1e-9)
+
+
+def test_part_f1_is_the_dice_coefficient_of_the_labels_in_the_truth():
+    true = torch.tensor([[[1, 1, 2, 0]], [[0, 0, 0, 0]]])
+    predicted = torch.tensor([[[1, 2, 2, 3]], [[1, 0, 0, 0]]])
+    # sklearn.metrics.f1_score(true[0].ravel(), predicted[0].ravel(), labels=[1, 2], average=None): [0.667, 0.667]
+    found = metrics.part_f1(predicted, true, 4)
+    assert found[0].item() == pytest.approx(2 / 3) and found[1].isnan()
+
+
 def test_pve_alignments():
     true = torch.tensor([[[0.0, 0, 0], [0, 2, 0], [1, 1, 0], [-1, 1, 0]]])
     moved = 1.5 * true + torch.tensor([0.0, 0.0, 4.0])
@@ -110,6 +135,26 @@ def test_pve_t_sc_compares_proportions_by_rms_size():
     true = torch.tensor([[[1.0, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0]]])
     long = true * torch.tensor([1.0, 3.0, 1.0])
     assert metrics.pve_t_sc(long, true).item() == pytest.approx(0.4472, abs=1e-4)
+
+
+def test_pve_t_sc_is_that_of_ssp3d():
+    # akashsengupta1997/SSP-3D, metrics.py: scale_and_translation_transform_batch(P, T), then
+    # np.linalg.norm(transformed - T, axis=-1).mean()  # 0.7705608567515687
+    P = [[2.414, 3.273, 1.258], [0.918, 3.021, 2.819], [0.768, 1.499, 3.361], [2.151, 0.6, 2.21], [3.345, 1.443, 0.797]]
+    T = [[0.343, 0.929, -0.397], [-0.906, 0.45, 0.879], [-0.501, -0.85, 0.551], [0.818, -0.599, -0.783],
+         [0.645, 0.745, -0.688]]  # fmt: skip
+    found = metrics.pve_t_sc(*(torch.tensor([one], dtype=torch.float64) for one in (P, T)))
+    assert found.item() == pytest.approx(0.7705608567515687, abs=1e-9)
+
+
+def test_pck_is_mmposes():
+    # mmpose, keypoint_pck_accuracy: d = np.linalg.norm((pred - gt) / 20, axis=-1)
+    # [(d[mask] < thr).mean() for thr in (0.05, 0.3, 0.45, 0.5)]
+    predicted = torch.tensor([[[10.0, 10.0], [52.0, 11.0], [33.0, 48.0], [70.0, 80.0]]])
+    true = torch.tensor([[[12.0, 10.0], [50.0, 20.0], [30.0, 40.0], [70.0, 95.0]]])
+    visible, reference = torch.tensor([[True, True, True, False]]), torch.tensor([20.0])
+    found = [metrics.pck(predicted, true, visible, reference, t).item() for t in (0.05, 0.3, 0.45, 0.5)]
+    assert found == pytest.approx([0.0, 1 / 3, 2 / 3, 1.0])
 
 
 def test_keypoint_error_and_pck_of_the_box():

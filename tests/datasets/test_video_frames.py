@@ -29,9 +29,9 @@ def test_frames_become_files_with_their_times(tmp_path):
         video(tmp_path / "walk.mp4"),
         tmp_path / "frames",
         every=6,
-        on_frame=lambda frame, total: seen.append((frame.index, total)),
+        on_frame=lambda done, total: seen.append((done, total)),
     )
-    assert numbers(extracted) == [0, 6, 12, 18, 24] and seen == [(index, 5) for index in numbers(extracted)]
+    assert numbers(extracted) == [0, 6, 12, 18, 24] and seen == [(done, 5) for done in range(6)]
     assert [frame.name for frame in extracted.frames][2] == "000012"
     assert extracted.frames[2].path == tmp_path / "frames" / "000012" / "input.jpg"
     assert extracted.frames[2].time_s == pytest.approx(0.4, abs=1e-4)
@@ -82,8 +82,8 @@ def test_large_and_rotated_frames_are_upright_and_reduced(tmp_path):
 def test_a_stopped_run_goes_on_where_it_was(tmp_path, monkeypatch):
     path, folder = video(tmp_path / "a.mp4"), tmp_path / "frames"
 
-    def stop(frame, total):
-        if frame.index == 12:
+    def stop(done, total):
+        if done == 13:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

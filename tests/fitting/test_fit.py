@@ -148,20 +148,26 @@ def test_default_recipe_recovers_people_with_part_maps():
 def test_people_side_by_side_get_the_fits_that_they_get_alone(scene):
     """Also those who were observed otherwise than the others, and so are solved apart; a stage that some cannot run.
 
-    The short recipe stops while the loss still falls, where rounding moves a limb by a centimetre; that one step is
-    the same is tested in tests/fitting/test_problem.py.
+    Only the position moves, to the end: in a recipe that stops while the loss still falls rounding moves a limb by a
+    centimetre. That one step is the same for all variables is tested in tests/fitting/test_problem.py.
     """
+    data = SHORT.model_dump()
+    data["stages"] = data["stages"][:2]
+    del data["stages"][1]["terms"]["clothing"]
+    for stage in data["stages"]:
+        stage["free"], stage["solver"]["iterations"] = ("position",), 40
+    recipe = Recipe.model_validate(data)
     other = synthetic_scene(open_body(), everyday_pose("walking"), seed=5, yaw_rad=-0.4)
     seen = scene.observation(parts=False)
     people = [seen, other.observation(parts=False), replace(seen, mask=None), other.observation(parts=False)]
-    alone = [short(person) for person in people]
-    resolved = resolve(SHORT, body=open_body(), renderer=CpuRenderer())
+    alone = [short(person, recipe=recipe, clothing="none") for person in people]
+    resolved = resolve(recipe, body=open_body(), renderer=CpuRenderer())
     shown = []
-    together = fit_all(people, resolved, clothing="smooth", watch=lambda i, stage, _: shown.append((i, stage)))
+    together = fit_all(people, resolved, clothing="none", watch=lambda i, stage, _: shown.append((i, stage)))
     for one, both in zip(alone, together, strict=True):
         distance = (one.output.joints - both.output.joints).norm(dim=-1)
-        assert 1000 * float(distance.mean()) < 30
-        assert sum(both.report.losses.values()) == pytest.approx(sum(one.report.losses.values()), rel=0.01)
+        assert 1000 * float(distance.mean()) < 3
+        assert sum(both.report.losses.values()) == pytest.approx(sum(one.report.losses.values()), rel=1e-3)
         assert both.report.notes == one.report.notes and both.report.seconds.keys() == one.report.seconds.keys()
     assert [i for i, stage in shown if stage == "search"] == [0, 1, 2, 3]
     assert "render" in together[0].report.seconds

@@ -127,12 +127,20 @@ def start_of(truth: Variables) -> Variables:
 
 
 def test_levenberg_marquardt_gets_as_low_as_lbfgs(problem, truth):
-    """In 15 evaluations lower than L-BFGS in 15 that knows keypoints' and priors' curvature only."""
+    """In 15 evaluations lower than L-BFGS in 15 that knows keypoints' and priors' curvature only.
+
+    In the mean over six starts: from single ones, rounding decides which valley a solver takes.
+    """
     free = ("orient", "position", "pose", "betas")
     unseen = replace(problem, renderer=Unmoved())
-    _, found = problem.minimise(start_of(truth), free, LevenbergMarquardt(), 15)
-    _, other = unseen.minimise(start_of(truth), free, LBFGS(), 15)
-    assert found.loss < other.loss < problem.loss(start_of(truth))
+    starts = start_of(truth)[torch.zeros(6, dtype=torch.long)]
+    generator = torch.Generator().manual_seed(0)
+    position = torch.tensor([0.01, 0.01, 0.03]) * torch.randn(starts.position.shape, generator=generator)
+    pose = 0.15 * torch.randn(starts.pose.shape, generator=generator)
+    starts = starts.with_values({"pose": starts.pose + pose, "position": starts.position + position})
+    _, found = problem.minimise(starts, free, LevenbergMarquardt(), 15)
+    _, other = unseen.minimise(starts, free, LBFGS(), 15)
+    assert found.loss.mean() < other.loss.mean() < 0.5 * problem.loss(starts).mean()
 
 
 class Unmoved(CpuRenderer):

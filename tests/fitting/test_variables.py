@@ -1,6 +1,7 @@
 """The solvers' coordinates: they say what they mean, and no state changes on the way."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import roma
@@ -47,6 +48,21 @@ def test_position_moves_and_scales_the_picture():
         shift = camera.project(joint)[0, 0] - camera.project(pelvis[None, None])[0, 0]
         torch.testing.assert_close(shift, torch.tensor(expected), atol=1e-3, rtol=0)
         assert joint[0, 0, 2].item() == pytest.approx(pelvis[2].item() * math.exp(change[2]), rel=1e-5)
+
+
+def test_a_longer_lens_keeps_the_size_in_the_picture_and_becomes_part_of_the_camera():
+    body, camera = open_body(), camera_from_focal(500.0, 400, 400)
+    start = Variables.from_parameters(body, some(2))
+    longer = replace(start, focal=torch.full((2, 1), math.log(1.5)))
+    pelvis, moved = (body(state.parameters(body)).joints[:, :1] for state in (start, longer))
+    zoomed = camera.expand(2).zoomed(longer.focal_ratio)
+    assert zoomed.K[0].diagonal().tolist() == pytest.approx([750.0, 750.0, 1.0])
+    assert (float(zoomed.K[0, 0, 2]), float(zoomed.K[0, 1, 2])) == (200.0, 200.0)
+    torch.testing.assert_close(zoomed.project(moved), camera.expand(2).project(pelvis), atol=1e-3, rtol=0)
+    torch.testing.assert_close(moved[..., 2], 1.5 * pelvis[..., 2])
+    absorbed = longer.with_focal_in_position()
+    assert absorbed.focal is None
+    torch.testing.assert_close(absorbed.parameters(body).transl, longer.parameters(body).transl)
 
 
 def test_shape_does_not_move_the_pelvis():

@@ -81,7 +81,7 @@ def test_offline_downloaded_repositories_load_and_others_give_one_clear_line(tmp
     assert missing.startswith(
         "regressor 'someone/unknown': no such file, and not yet fetched from the Hugging Face hub"
     )
-    assert missing.endswith("(HF_HUB_OFFLINE is set)")
+    assert missing.endswith("(HF_HUB_OFFLINE is set); fetch it once online, or give a file")
 
 
 class _Hub(BaseHTTPRequestHandler):

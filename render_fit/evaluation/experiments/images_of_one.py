@@ -63,22 +63,27 @@ def body_and_clothes(body: Body, person: PosedPerson) -> tuple[Float[Tensor, "s"
     return sample_betas(body, rng), sample_clothes(rng)
 
 
-def unrelated_images(body: Body, person: PosedPerson, *, changing: bool) -> Iterator[ClothedPerson]:
+def unrelated_images(
+    body: Body, person: PosedPerson, *, changing: bool, focal: float | None = None
+) -> Iterator[ClothedPerson]:
     """The person in unrelated images: other poses, cameras and directions.
 
     Args:
         body: Body model.
         person: The person.
         changing: Whether the clothes are others in every image.
+        focal: Focal length of all images over the diagonal; None: sampled for each.
     """
     betas, clothes = body_and_clothes(body, person)
     for image, pose in enumerate(person.poses):
         seed = person.seed % 2**30 * MOST + image
         worn = sample_clothes(np.random.default_rng(seed)) if changing else clothes
-        yield clothed_person(body, pose, seed, betas=betas, clothes=worn)
+        yield clothed_person(body, pose, seed, betas=betas, clothes=worn, focal=focal)
 
 
-def turning_images(body: Body, person: PosedPerson, *, tight: bool) -> Iterator[ClothedPerson]:
+def turning_images(
+    body: Body, person: PosedPerson, *, tight: bool, focal: float | None = None
+) -> Iterator[ClothedPerson]:
     """The person holds a pose, with some sway, and turns round; the first image is the front.
 
     Args:
@@ -86,6 +91,7 @@ def turning_images(body: Body, person: PosedPerson, *, tight: bool) -> Iterator[
         person: The person.
         tight: Shirt and trousers close to the body instead of what the person wears; in any case without bags, and in
             flat shoes.
+        focal: Focal length of all images over the diagonal; None: sampled for each.
     """
     betas, clothes = body_and_clothes(body, person)
     worn = Clothes(tight=True, seed=clothes.seed) if tight else replace(clothes, bag="none", heel_m=0.0)
@@ -96,4 +102,5 @@ def turning_images(body: Body, person: PosedPerson, *, tight: bool) -> Iterator[
         sway[[0, SMPL_24.index("left_hand"), SMPL_24.index("right_hand")]] = 0.0
         pose = roma.rotvec_composition([everyday_pose("a_pose"), sway])
         yaw = eighth * math.pi / 4 + rng.normal(0, math.radians(5))
-        yield clothed_person(body, pose, person.seed % 2**30 * MOST + image, betas=betas, clothes=worn, yaw_rad=yaw)
+        seed = person.seed % 2**30 * MOST + image
+        yield clothed_person(body, pose, seed, betas=betas, clothes=worn, yaw_rad=yaw, focal=focal)

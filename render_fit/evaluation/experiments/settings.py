@@ -197,6 +197,12 @@ EXPERIMENTS: dict[str, Experiment] = {
         (*FIT, "jobs", "clothing"),
         {"limit": 2},
     ),
+    "focal-length": Experiment(
+        "20 synthetic people, 8 images by one lens of 26 to 87 mm: focal length assumed, estimated, known.",
+        "focal_length",
+        (*FIT, "jobs"),
+        {"limit": 2},
+    ),
     "measurement-intervals": Experiment(
         "100 clothed synthetic people: errors of measurements, and how often 90 % intervals contain the truth.",
         "measurement_intervals",
@@ -215,6 +221,18 @@ EXPERIMENTS: dict[str, Experiment] = {
         (*FIT, "jobs", "frames"),
         {"limit": 1, "frames": 12},
         sheet_columns=1,
+    ),
+    "neighbour-starts": Experiment(
+        "30 unclothed synthetic people, a third thin, a third heavy: fits from perturbed results of other systems.",
+        "neighbour_starts",
+        (*FIT, "jobs"),
+        {"limit": 3},
+    ),
+    "body-round-trips": Experiment(
+        "20 people, zero pose and everyday pose: open → Anny → open, open → SMPL stand-in → open, residuals in mm.",
+        "body_round_trips",
+        ("limit", "jobs"),
+        {"limit": 2},
     ),
     "street-photos": Experiment(
         "30 street photos, image alone, with predicted and human labels: knees, clothes, body, agreement with labels.",

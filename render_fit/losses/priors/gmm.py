@@ -12,9 +12,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from render_fit.bodies.safe_pickle import BodyFileError, as_array, read_pickle
 from render_fit.core.array_files import read_arrays
 from render_fit.core.errors import InputError
+from render_fit.core.safe_pickle import PickleFileError, as_array, read_pickle
 
 BODY_DIMENSIONS = 63
 """Axis-angle of SMPL's joints 1 to 21: all but the pelvis and the two hands."""
@@ -109,7 +109,7 @@ class GaussianMixturePrior(nn.Module):
                 raise InputError(f"{path}: not a pose mixture: it lacks {', '.join(missing)}")
             means, covariances, weights = (as_array(content[name], f"{path}: {name}") for name in names)
             volume = as_array(content.get("volume", 1.0), f"{path}: volume")
-        except BodyFileError as error:
+        except PickleFileError as error:
             raise InputError(str(error)) from error
         try:
             return cls(means, covariances, weights, float(volume))

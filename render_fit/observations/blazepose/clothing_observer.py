@@ -28,9 +28,11 @@ class BlazePosePartsObserver(BlazePoseObserver):
 
     Attributes:
         name: Name of this observer in `Observation.source`.
+        observes_labels: It observes a label map.
     """
 
     name = "blazepose-parts"
+    observes_labels = True
 
     def __init__(self, device: str | torch.device | None = None) -> None:
         super().__init__(device)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from render_fit.bodies.safe_pickle import BodyFileError, as_array, read_pickle
+from render_fit.core.safe_pickle import PickleFileError, as_array, read_pickle
 
 
 def read(data: bytes) -> dict:
@@ -119,13 +119,13 @@ def hostile(path: Path) -> dict[str, bytes]:
 )  # fmt: skip
 def test_hostile_pickles_execute_nothing(name: str, tmp_path: Path) -> None:
     mark = tmp_path / "ran"
-    with pytest.raises(BodyFileError, match="only arrays"):
+    with pytest.raises(PickleFileError, match="only arrays"):
         read(hostile(mark)[name])
     assert not mark.exists()
 
 
 def test_the_error_names_the_file_and_a_remedy() -> None:
-    with pytest.raises(BodyFileError) as error:
+    with pytest.raises(PickleFileError) as error:
         read(b"cos\nsystem\n(S'true'\ntR.")
     message = str(error.value)
     assert "model.pkl" in message and "os.system" in message and "numpy.savez" in message
@@ -133,13 +133,13 @@ def test_the_error_names_the_file_and_a_remedy() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"not a pickle", pickle.dumps({"a": 1})[:-3], pickle.dumps([1, 2])])
 def test_a_pickle_that_holds_no_dictionary_is_an_error(data: bytes) -> None:
-    with pytest.raises(BodyFileError, match=r"model\.pkl"):
+    with pytest.raises(PickleFileError, match=r"model\.pkl"):
         read(data)
 
 
 def test_arrays_of_objects_are_an_error() -> None:
     back = read(pickle.dumps({"v": np.array([{}, "x"], dtype=object)}))
-    with pytest.raises(BodyFileError, match="not an array of numbers"):
+    with pytest.raises(PickleFileError, match="not an array of numbers"):
         as_array(back["v"], "model.pkl: v")
 
 
@@ -152,7 +152,7 @@ def test_sparse_matrices_whose_indices_point_elsewhere_are_refused(kind: str, wr
         matrix.coords[0][:] = wrong
     else:
         matrix.indices[:] = wrong
-    with pytest.raises(BodyFileError, match="m: J_regressor is damaged"):
+    with pytest.raises(PickleFileError, match="m: J_regressor is damaged"):
         as_array(read(pickle.dumps({"a": matrix}))["a"], "m: J_regressor")
 
 
@@ -163,15 +163,15 @@ def test_sparse_matrices_that_lack_a_part_are_refused(state: dict) -> None:
     matrix = scipy.sparse.csc_matrix(np.eye(3))
     matrix.__dict__.clear()
     matrix.__dict__.update(state)
-    with pytest.raises(BodyFileError, match="m: f is damaged"):
+    with pytest.raises(PickleFileError, match="m: f is damaged"):
         as_array(read(pickle.dumps({"a": matrix}))["a"], "m: f")
 
 
 def test_a_small_pickle_of_a_huge_matrix_is_refused() -> None:
-    with pytest.raises(BodyFileError, match="of shape"):
+    with pytest.raises(PickleFileError, match="of shape"):
         as_array(read(pickle.dumps({"a": scipy.sparse.coo_matrix((10**6, 10**6))}))["a"], "m: f")
 
 
 def test_lists_of_rows_of_different_lengths_are_refused() -> None:
-    with pytest.raises(BodyFileError, match="m: f is damaged"):
+    with pytest.raises(PickleFileError, match="m: f is damaged"):
         as_array([[1, 2], [3]], "m: f")

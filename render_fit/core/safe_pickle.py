@@ -1,4 +1,4 @@
-"""Reads SMPL's .pkl files without executing them and without chumpy.
+"""Reads pickled arrays of other people, such as SMPL's .pkl files, without executing them and without chumpy.
 
 A pickle is a program. This unpickler resolves a short list of names, all of which build arrays or inert shells, and
 rejects every other one. The content of chumpy and scipy objects is read from their shells.
@@ -13,19 +13,20 @@ import math
 import pickle
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import scipy.sparse
 
+from render_fit.core.errors import InputError
 from render_fit.core.file_kinds import and_what_it_is
 
 MOST_ENTRIES = 1 << 26
 """Entries of the largest sparse matrix that is read. SMPL-X's regressor of joints has 55 × 10,475."""
 
 
-class BodyFileError(ValueError):
-    """Error: a file is not a body model, or is unsafe to read."""
+class PickleFileError(ValueError):
+    """Error: a file is not a pickle of arrays, or is unsafe to read."""
 
 
 class RefusedError(pickle.UnpicklingError):
@@ -94,21 +95,30 @@ class _ArraysOnly(pickle.Unpickler):
     """An unpickler that builds arrays and shells, and rejects every other name."""
 
     def find_class(self, module: str, name: str) -> Any:
-        root, _, rest = module.partition(".")
-        if root == "numpy":
-            short = f"{rest.split('.')[-1]}.{name}"
-            if rest in ("core.multiarray", "_core.multiarray", "core.numeric", "_core.numeric") and short in _NUMPY:
-                return _fresh(_NUMPY[short])
-        sparse = module.startswith("scipy.sparse") and name.removesuffix("_matrix").removesuffix("_array") in (
-            "csc",
-            "csr",
-            "coo",
-        )
-        if sparse or root == "chumpy":
-            return type("Shell", (Shell,), {"origin": f"{module}.{name}"})
-        if (module, name) in _PLAIN:
-            return _fresh(_PLAIN[module, name])
-        raise RefusedError(f"{module}.{name}")
+        return accepted_name(module, name)
+
+
+def accepted_name(module: str, name: str) -> Any:
+    """What a name in a pickle stands for, if it builds arrays or inert shells.
+
+    Raises:
+        RefusedError: If it is any other name.
+    """
+    root, _, rest = module.partition(".")
+    if root == "numpy":
+        short = f"{rest.split('.')[-1]}.{name}"
+        if rest in ("core.multiarray", "_core.multiarray", "core.numeric", "_core.numeric") and short in _NUMPY:
+            return _fresh(_NUMPY[short])
+    sparse = module.startswith("scipy.sparse") and name.removesuffix("_matrix").removesuffix("_array") in (
+        "csc",
+        "csr",
+        "coo",
+    )
+    if sparse or root == "chumpy":
+        return type("Shell", (Shell,), {"origin": f"{module}.{name}"})
+    if (module, name) in _PLAIN:
+        return _fresh(_PLAIN[module, name])
+    raise RefusedError(f"{module}.{name}")
 
 
 def _fresh(target: Any) -> Any:
@@ -119,37 +129,91 @@ def _fresh(target: Any) -> Any:
     return target
 
 
-def read_pickle(file: io.BufferedIOBase, path: Path) -> dict[str, Any]:
+def read_pickle(file: io.BufferedIOBase, path: Path, expected: str = "a dictionary of arrays") -> dict[str, Any]:
     """Reads a pickled dictionary of arrays.
 
     Args:
         file: Opened binary file.
         path: Path of the file, for error messages.
+        expected: What it should contain, for error messages.
 
     Returns:
         The dictionary; chumpy and scipy objects as `Shell`, see `as_array`.
 
     Raises:
-        BodyFileError: If it is no pickle, no dictionary, or contains anything beyond arrays; nothing is executed.
+        PickleFileError: If it is no pickle, no dictionary, or contains anything beyond arrays; nothing is executed.
+    """
+    content = read_plain_pickle(file, path)
+    if not isinstance(content, dict):
+        raise PickleFileError(f"{path} contains a {type(content).__name__}, not {expected}")
+    return content
+
+
+def read_plain_pickle(file: io.BufferedIOBase, path: Path) -> Any:
+    """Reads a pickle of arrays, numbers, texts, lists and dictionaries.
+
+    Args:
+        file: Opened binary file.
+        path: Path of the file, for error messages.
+
+    Raises:
+        PickleFileError: If it is no pickle, or contains anything else; nothing is executed.
     """
     try:
-        content = _ArraysOnly(file, encoding="latin1").load()
+        return _ArraysOnly(file, encoding="latin1").load()
     except RefusedError as error:
-        raise BodyFileError(
+        raise PickleFileError(
             f"{path} was not read: it contains {error}, and only arrays (numpy, scipy.sparse, chumpy) are accepted, "
             "because a pickle can run code. If you trust the file, open it with Python's pickle in its own environment "
             "and save the arrays with numpy.savez."
         ) from None
     except Exception as error:
         found = and_what_it_is(path) or f" ({type(error).__name__}: {error})"
-        raise BodyFileError(f"{path} is damaged or not a pickle{found}") from None
-    if not isinstance(content, dict):
-        raise BodyFileError(f"{path} contains a {type(content).__name__}, not a body model's dictionary")
-    return content
+        raise PickleFileError(f"{path} is damaged or not a pickle{found}") from None
+
+
+def read_pickle_file(path: Path, expected: str = "a dictionary of arrays") -> dict[str, Any]:
+    """`read_pickle` for a file that a user gave.
+
+    Raises:
+        InputError: If it is missing, or as `read_pickle`.
+    """
+    try:
+        with path.open("rb") as file:
+            return read_pickle(file, path, expected)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except PickleFileError as error:
+        raise InputError(str(error)) from None
+
+
+def read_object_array(file: io.BufferedIOBase | IO[bytes], path: Path) -> Any:
+    """Reads an array of Python objects in numpy's format (.npy, or one of a .npz): dictionaries, lists, texts.
+
+    Args:
+        file: Opened binary file, at the beginning of the array.
+        path: Path of the file, for error messages.
+
+    Returns:
+        The object of an array without dimensions, else a list of the objects.
+
+    Raises:
+        InputError: If it is no such array, or contains anything beyond arrays; nothing is executed.
+    """
+    try:
+        version = np.lib.format.read_magic(file)
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        read_header(file)
+        content = _ArraysOnly(file, encoding="latin1").load()
+        return content.item() if content.ndim == 0 else content.tolist()
+    except RefusedError as error:
+        raise InputError(f"{path} was not read: it contains {error}, and only arrays are accepted") from None
+    except Exception as error:
+        raise InputError(f"{path} is damaged ({type(error).__name__}: {error})") from None
 
 
 def as_array(value: Any, where: str) -> np.ndarray:
-    """Reads an array from an entry of a model file.
+    """Reads an array from an entry of a pickle.
 
     Args:
         value: An array, or the shell of a sparse matrix or chumpy object.
@@ -159,16 +223,16 @@ def as_array(value: Any, where: str) -> np.ndarray:
         A dense numeric array.
 
     Raises:
-        BodyFileError: If the entry contains no array.
+        PickleFileError: If the entry contains no array.
     """
     try:
         array = np.asarray(_from_shell(value, where) if isinstance(value, Shell) else value)
-    except BodyFileError:
+    except PickleFileError:
         raise
     except Exception as error:  # numpy and scipy refuse what does not belong together in many ways
-        raise BodyFileError(f"{where} is damaged ({type(error).__name__}: {error})") from None
+        raise PickleFileError(f"{where} is damaged ({type(error).__name__}: {error})") from None
     if array.dtype.kind not in "fiub":
-        raise BodyFileError(f"{where} is not an array of numbers but of {array.dtype}")
+        raise PickleFileError(f"{where} is not an array of numbers but of {array.dtype}")
     return array
 
 
@@ -187,7 +251,7 @@ def _from_shell(shell: Shell, where: str) -> np.ndarray:
         return chosen.reshape(state.get("preferred_shape", chosen.shape))
     if "x" in state:
         return as_array(state["x"], where)
-    raise BodyFileError(f"{where} is a {shell.origin}, which contains no array 'x'; save it with numpy.savez instead")
+    raise PickleFileError(f"{where} is a {shell.origin}, which contains no array 'x'; save it with numpy.savez instead")
 
 
 def _dense(matrix: Any) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""Predictions against the ground truth of a published data set: ``render-fit evaluate``."""

@@ -1,0 +1,314 @@
+"""Parameters of another body for the same surface, with what is left between the two surfaces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from render_fit.bodies import Body, load_body_or_fail
+from render_fit.core.errors import InputError
+from render_fit.core.rotations import roma
+from render_fit.exchange.anny_body import AnnySurface, load_anny, shared_vertices
+from render_fit.exchange.nearest_surface import TargetMesh
+from render_fit.exchange.posed_points import BodySurface, Posed, SkinnedSurface, posed_vertices
+from render_fit.exchange.sources import SourceSurface, model_path
+from render_fit.exchange.surface_fit import KEYPOINT_SIGMA_M, fit_surface, keypoint_pairs, known_pairs, nearest_pairs
+from render_fit.fitting.initialisation import DEFAULT_POSES
+
+FAMILIES = ("smpl", "smplh", "smplx")
+"""Bodies that are given with their model file: ``smpl:FILE``."""
+
+KNOWN_SIGMA_M = 0.002
+"""Standard deviation of points that belong together, metres."""
+
+PAIRS = 1400
+"""Pairs of points that belong together of which a fit uses no more."""
+
+REACHES_M = ((0.1, 10), (0.03, 12), (0.015, 10))
+"""Reach of nearness, metres, and steps at it, one after the other."""
+
+COMPARED = 4000
+"""Points of each surface whose distances to the other one are taken, at most."""
+
+UPS = {"y down": (np.pi, 0.0, 0.0), "y up": (0.0, 0.0, 0.0), "z up": (np.pi / 2, 0.0, 0.0)}
+"""Turns (axis-angle) of an upright body in a mesh of unknown axes."""
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A surface as parameters of a body.
+
+    Attributes:
+        target: Name of the body: ``open``, ``anny``, ``smpl``, ``smplh`` or ``smplx``.
+        state: Pose, shape and place.
+        body: The body, unless it is Anny.
+        anny: Anny's surface and model, if it is Anny.
+        mean_mm: Mean distance between the two surfaces, millimetres: of points that belong together where the meshes
+            correspond, else of each surface's points to the other surface.
+        max_mm: Largest distance, millimetres.
+        corresponding: Whether it is the distance of points that belong together.
+    """
+
+    target: str
+    state: Posed
+    body: Body | None
+    anny: AnnySurface | None
+    mean_mm: float
+    max_mm: float
+    corresponding: bool
+
+
+def convert(source: SourceSurface, to: str, n_betas: int = 10) -> Converted:
+    """Fits a body to a surface: by points that belong together where the meshes have some, else by nearness.
+
+    Args:
+        source: The surface.
+        to: ``open``, ``anny``, or ``smpl:FILE``, ``smplh:FILE``, ``smplx:FILE``.
+        n_betas: Number of shape coefficients, except of Anny.
+
+    Raises:
+        InputError: if there is no such body, or the file is of another family.
+        MissingDependencyError: if ``anny`` is not installed.
+    """
+    if to == "anny":
+        return _to_anny(source)
+    name, body = target_body(to, n_betas)
+    surface = BodySurface(body)
+    pairs = _pairs(source, {"smplh": "smpl"}.get(name, name), body.n_vertices)
+    state = fitted_to(source, body)
+    if pairs is not None:
+        distances = (posed_vertices(surface, state)[pairs[0]] - pairs[1]).norm(dim=1)
+    else:
+        distances = both_ways(surface, state, source)
+    mean, largest = 1000 * float(distances.mean()), 1000 * float(distances.max())
+    return Converted(name, state, body, None, mean, largest, pairs is not None)
+
+
+def target_body(to: str, n_betas: int = 10) -> tuple[str, Body]:
+    """Name and body of ``open`` or ``smpl:FILE`` and its sisters.
+
+    Raises:
+        InputError: if there is none, or the file is of another family.
+    """
+    family, colon, _ = to.partition(":")
+    if to == "open":
+        return "open", load_body_or_fail("open", n_betas)
+    if not colon or family not in FAMILIES:
+        raise InputError(f"--to {to}: expected open, anny, smpl:FILE, smplh:FILE or smplx:FILE")
+    path = model_path(to)
+    body = load_body_or_fail(path, n_betas)
+    if body.name != family:
+        raise InputError(f"--to {to}: {path} is a {body.name} model; give --to {body.name}:{path}")
+    return family, body
+
+
+def _pairs(source: SourceSurface, mesh: str, count: int) -> tuple[Tensor, Tensor] | None:
+    """Vertices of a mesh and the points of the source that belong to them; None if the two have none."""
+    if source.mesh == mesh and len(source.vertices) == count:
+        return torch.arange(count), source.vertices
+    return None
+
+
+def _some(vertices: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Pairs spread over the mesh, no more than `PAIRS`."""
+    chosen = torch.arange(0, len(vertices), max(1, len(vertices) // PAIRS))
+    return vertices[chosen], targets[chosen]
+
+
+def _landmarks(body: Body) -> dict[str, Tensor]:
+    return {name: body.landmark_regressor[i] for i, name in enumerate(body.landmark_names)}
+
+
+def start_state(
+    source: SourceSurface, body: Body, surface: BodySurface, pairs: tuple[Tensor, Tensor] | None = None
+) -> Posed:
+    """A state near a surface: by the source's pose if it has one, by pairs, by keypoints, or the best of many tries."""
+    zero = Posed(
+        torch.eye(3, dtype=torch.float64).repeat(len(body.joint_names), 1, 1), surface.shape_mean,
+        torch.zeros(3, dtype=torch.float64),
+    )  # fmt: skip
+    if source.pose is not None:
+        turns = [source.pose.get(name, torch.eye(3, dtype=torch.float64)) for name in body.joint_names]
+        return _moved_to(surface, Posed(torch.stack(turns).double(), zero.shape, zero.transl), source.vertices)
+    if pairs is not None:
+        return _registered(surface, zero, *pairs)
+    shared = [name for name in source.keypoints if name in body.landmark_names]
+    if len(shared) >= 6:
+        rows = torch.stack([_landmarks(body)[name] for name in shared]).double()
+        points = torch.from_numpy(np.stack([source.keypoints[name] for name in shared]))
+        turn = roma.rigid_points_registration((rows @ posed_vertices(surface, zero))[None], points[None])[0]
+        rotations = zero.rotations.clone()
+        rotations[0] = turn[0]
+        start = Posed(rotations, zero.shape, zero.transl)
+        start = Posed(rotations, zero.shape, points.mean(0) - (rows @ posed_vertices(surface, start)).mean(0))
+        known = keypoint_pairs(_landmarks(body), source.keypoints, KEYPOINT_SIGMA_M)
+        return fit_surface(surface, start, lambda state, posed: known)
+    return _best_try(source, body, surface, zero)
+
+
+def _registered(surface: SkinnedSurface, zero: Posed, vertices: Tensor, targets: Float[Tensor, "n 3"]) -> Posed:
+    """The zero pose, turned and moved so that vertices are as near to points as a rigid body's can be."""
+    found = roma.rigid_points_registration(posed_vertices(surface, zero)[vertices][None], targets[None])
+    turn, shift = found[0][0], found[1][0]
+    rotations, root = zero.rotations.clone(), surface.shaped(zero).joints[0]
+    rotations[0] = turn
+    return Posed(rotations, zero.shape, shift + turn @ root - root)
+
+
+def _moved_to(surface: SkinnedSurface, state: Posed, vertices: Float[Tensor, "v 3"]) -> Posed:
+    """The state with the middle of its surface on the middle of a surface."""
+    middle = (vertices.amax(0) + vertices.amin(0)) / 2
+    own = posed_vertices(surface, state)
+    return Posed(state.rotations, state.shape, state.transl + middle - (own.amax(0) + own.amin(0)) / 2)
+
+
+def _best_try(source: SourceSurface, body: Body, surface: BodySurface, zero: Posed) -> Posed:
+    """Of several axes, sides and poses the one from which a short fit comes nearest."""
+    generator, tries = np.random.default_rng(0), []
+    for up in UPS.values():
+        for yaw in (0.0, np.pi / 2, np.pi, -np.pi / 2):
+            for pose in ("zero", "standing"):
+                rotations = zero.rotations.clone()
+                for name, rotvec in DEFAULT_POSES[pose].items():
+                    turn = torch.tensor(rotvec, dtype=torch.float64)
+                    rotations[body.joint_names.index(name)] = roma.rotvec_to_rotmat(turn)
+                tilt, turn = (torch.tensor(axis, dtype=torch.float64) for axis in (up, (0.0, yaw, 0.0)))
+                rotations[0] = roma.rotvec_to_rotmat(tilt) @ roma.rotvec_to_rotmat(turn)
+                state = _moved_to(surface, Posed(rotations, zero.shape, zero.transl), source.vertices)
+                tries.append(state)
+
+    def near(state: Posed) -> float:
+        own = TargetMesh(posed_vertices(surface, state).numpy())
+        return float(np.minimum(own.tree.query(source.target.vertices[::20])[0], 0.3).mean())
+
+    best = sorted(tries, key=near)[:6]
+    pairs = nearest_pairs(source.target, surface.faces, 0.2, generator)
+    fitted = [fit_surface(surface, state, pairs, steps=6) for state in best]
+    last = [by_nearness(surface, state, source, {}) for state in sorted(fitted, key=near)[:2]]
+    return min(last, key=lambda state: float(both_ways(surface, state, source).mean()))
+
+
+def by_nearness(surface: BodySurface, start: Posed, source: SourceSurface, landmarks: dict[str, Tensor]) -> Posed:
+    """Fits a body to a surface without points that belong together, but for keypoints."""
+    generator, state, target = np.random.default_rng(0), start, source.target
+    shared = [name for name in source.keypoints if name in landmarks]
+    known = keypoint_pairs(landmarks, source.keypoints, KEYPOINT_SIGMA_M) if shared else []
+    for reach_m, steps in REACHES_M:
+        near = nearest_pairs(target, surface.faces, reach_m, generator)
+        state = fit_surface(surface, state, lambda at, posed, near=near: [*near(at, posed), *known], steps=steps)
+    return state
+
+
+def both_ways(surface: SkinnedSurface, state: Posed, source: SourceSurface) -> Float[Tensor, "n"]:
+    """Distances of the source's points to the body's surface, and of the body's vertices to the source's surface."""
+    own = posed_vertices(surface, state).numpy()
+    there = source.vertices.numpy()
+    found = [TargetMesh(own, surface.faces.numpy()).nearest(there[:: 1 + len(there) // COMPARED]).distances]
+    if source.faces is not None:
+        found.append(source.target.nearest(own[:: 1 + len(own) // COMPARED]).distances)
+    return torch.from_numpy(np.concatenate(found))
+
+
+def _to_anny(source: SourceSurface) -> Converted:
+    """By the vertices that Anny and the open body share; of other meshes, the open body is fitted first."""
+    model = load_anny()
+    if source.mesh == "open":
+        targets = source.vertices
+    else:
+        first = convert(source, "open", 16)
+        assert first.body is not None
+        targets = posed_vertices(BodySurface(first.body), first.state)
+    shared = shared_vertices(model.base_mesh_vertex_indices.numpy())
+    surface = AnnySurface(model, shared, load_body_or_fail("open").faces)
+    zero = Posed(
+        torch.eye(3, dtype=torch.float64).repeat(len(model.bone_labels), 1, 1), surface.shape_mean,
+        torch.zeros(3, dtype=torch.float64),
+    )  # fmt: skip
+    start = _registered(surface, zero, torch.arange(len(targets)), targets)
+    state = fit_surface(surface, start, known_pairs(*_some(torch.arange(len(targets)), targets), KNOWN_SIGMA_M))
+    if source.mesh == "open":
+        distances = (posed_vertices(surface, state) - targets).norm(dim=1)
+    else:
+        distances = both_ways(surface, state, source)
+    mean, largest = 1000 * float(distances.mean()), 1000 * float(distances.max())
+    return Converted("anny", state, None, surface, mean, largest, source.mesh == "open")
+
+
+def fitted_to(source: SourceSurface, body: Body) -> Posed:
+    """A body fitted to a surface; pose, shape and place.
+
+    Args:
+        source: The surface; points that belong together are used if its mesh is the body's.
+        body: Body in SMPL's form.
+    """
+    surface = BodySurface(body)
+    pairs = _pairs(source, {"smplh": "smpl"}.get(body.name, body.name), body.n_vertices)
+    if pairs is None and source.pose is None and body.name != "open":
+        # the open body has the landmarks that find the pose, and its rotations mean the same
+        first = load_body_or_fail("open")
+        state = fitted_to(source, first)
+        source = replace(source, pose=dict(zip(first.joint_names, state.rotations, strict=True)))
+    start = start_state(source, body, surface, pairs)
+    if pairs is not None:
+        return fit_surface(surface, start, known_pairs(*_some(*pairs), KNOWN_SIGMA_M))
+    return by_nearness(surface, start, source, _landmarks(body))
+
+
+def parameters_of(converted: Converted) -> dict[str, Any]:
+    """Arrays of a converted body under smplx's names, or Anny's.
+
+    Returns:
+        For bodies in SMPL's form ``global_orient``, ``body_pose``, ``betas``, ``transl`` (and hands and face), each of
+        one body; for Anny the arguments of its call. All have ``residual_mm`` and ``body``.
+    """
+    residual = {
+        "residual_mm": np.array(converted.mean_mm, np.float32),
+        "residual_max_mm": np.array(converted.max_mm, np.float32),
+        "body": np.array(converted.target if converted.body is None else converted.body.origin),
+    }  # fmt: skip
+    state = converted.state
+    if converted.anny is not None:
+        return {**_anny_arrays(converted.anny, state), **residual}
+    pose = roma.rotmat_to_rotvec(state.rotations).numpy().astype(np.float32)
+    slices = _smplx_slices(len(pose))
+    named = {name: pose[one].reshape(1, -1) for name, one in slices.items()}
+    shape, transl = state.shape.numpy().astype(np.float32), state.transl.numpy().astype(np.float32)
+    return {**named, "betas": shape[None], "transl": transl[None], **residual}
+
+
+def _smplx_slices(count: int) -> dict[str, slice]:
+    """smplx's names of the parts of a pose."""
+    if count == 24:
+        return {"global_orient": slice(0, 1), "body_pose": slice(1, 24)}
+    body = {"global_orient": slice(0, 1), "body_pose": slice(1, 22)}
+    if count == 52:
+        return {**body, "left_hand_pose": slice(22, 37), "right_hand_pose": slice(37, 52)}
+    face = {"jaw_pose": slice(22, 23), "leye_pose": slice(23, 24), "reye_pose": slice(24, 25)}
+    return {**body, **face, "left_hand_pose": slice(25, 40), "right_hand_pose": slice(40, 55)}
+
+
+def _anny_arrays(surface: AnnySurface, state: Posed) -> dict[str, Any]:
+    pose, vertices = surface.pose_parameters(state)
+    given = surface.arguments(state.shape[None])
+    phenotypes, changes = given["phenotype_kwargs"], given["local_changes_kwargs"]
+    return {
+        "pose_parameters": pose.numpy()[None],
+        "bone_labels": _texts(surface.model.bone_labels),
+        "phenotype_labels": _texts(phenotypes),
+        "phenotypes": np.array([float(value) for value in phenotypes.values()]),
+        "local_change_labels": _texts(changes),
+        "local_changes": np.array([float(value) for value in changes.values()]),
+        "vertices": vertices.numpy().astype(np.float32),
+        "faces": surface.model.get_triangular_faces().numpy(),
+        "base_mesh_vertex_indices": surface.model.base_mesh_vertex_indices.numpy(),
+    }
+
+
+def _texts(names: Sequence[str] | dict[str, Any]) -> np.ndarray:
+    return np.array([str(name) for name in names])
