@@ -49,6 +49,8 @@ LABELS_OF_BODY_M = 1e-3
 UNKNOWN_LOOSENESS_M = 0.02
 """Looseness of the labels of a space that does not define it, metres."""
 
+_OTHER_SIDE = {"left": "right", "right": "left"}
+
 Colour = tuple[int, int, int]
 
 
@@ -103,6 +105,12 @@ class PartSpace:
         beside = torch.where(loose > TIGHT_M, 1.0, 1 / (1 + 2 * TIGHT_M / loose.clamp(min=1e-3)))
         share[-1, 1:] = beside[1:]
         return share
+
+    @property
+    def mirrored_labels(self) -> tuple[int, ...]:
+        """Index of the same label on the other side of the body, for each label; its own on the midline."""
+        names = ["-".join(_OTHER_SIDE.get(word, word) for word in label.split("-")) for label in self.labels]
+        return tuple(self.labels.index(name) if name in self.labels else i for i, name in enumerate(names))
 
     @property
     def person_labels(self) -> tuple[int, ...]:

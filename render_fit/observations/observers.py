@@ -13,6 +13,7 @@ from render_fit.core.errors import InputError
 from render_fit.core.observer_choice import parse_observer
 from render_fit.core.registry import Registry
 from render_fit.core.text_files import read_text
+from render_fit.observations.blazepose.clothing_observer import BlazePosePartsObserver
 from render_fit.observations.blazepose.observer import BlazePoseObserver
 from render_fit.observations.hub.observer import TransformersObserver
 from render_fit.observations.mediapipe_observer import MediapipeObserver
@@ -46,7 +47,12 @@ class PeopleObserver(Observer, Protocol):
 OBSERVERS: Registry[Observer] = Registry(
     "observer",
     "render_fit.observers",
-    {"blazepose": BlazePoseObserver, "mediapipe": MediapipeObserver, "transformers": TransformersObserver},
+    {
+        "blazepose": BlazePoseObserver,
+        "blazepose-parts": BlazePosePartsObserver,
+        "mediapipe": MediapipeObserver,
+        "transformers": TransformersObserver,
+    },
 )
 """Observers by name, the default first. Making one may raise MissingDependencyError."""
 

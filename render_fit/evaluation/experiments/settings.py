@@ -235,9 +235,16 @@ EXPERIMENTS: dict[str, Experiment] = {
         {"limit": 2},
     ),
     "street-photos": Experiment(
-        "30 street photos, from the image alone and with human labels: knees, clothing, body, clothes in the labels.",
+        "30 street photos, image alone, with predicted and human labels: knees, clothes, body, agreement with labels.",
         "street_photos",
         (*REFINE, "clothing"),
+        {"limit": 5},
+        sheet_columns=3,
+    ),
+    "clothing-labels": Experiment(
+        "30 street photos: IoU of predicted and human labels of skin, hair, clothes, shoes and bags.",
+        "clothing_labels",
+        ("limit", "jobs"),
         {"limit": 5},
         sheet_columns=3,
     ),

@@ -16,6 +16,7 @@ from render_fit.core.errors import NoPersonError
 from render_fit.datasets.images import PhotoSample, ccp_pixels, data_folder, read_ccp
 from render_fit.datasets.mocap_activities import knee_flexion
 from render_fit.evaluation.ccp_labels import with_ccp_labels
+from render_fit.evaluation.experiments.clothing_labels import labelling_observer
 from render_fit.evaluation.experiments.photos_with_masks import RIGHT_PERSON_IOU, statuses
 from render_fit.evaluation.experiments.runner import Row, fit_person, load_components, number, run_all
 from render_fit.evaluation.experiments.settings import ExperimentConfig
@@ -42,15 +43,15 @@ BENT_DEG = 30
 """Flexion of the straighter knee that hardly anybody has in these photos, where people stand or walk."""
 
 
-FITS = {"alone": "image alone", "labels": "human label map"}
-"""What each photo is fitted to, twice."""
+FITS = {"alone": "image alone", "predicted": "predicted label map", "labels": "human mask and label map"}
+"""What each photo is fitted to, three times."""
 
 LABEL_MAPS = "parts"
 """Folder of the converted label maps in the output folder."""
 
 
 def street_photos(config: ExperimentConfig) -> ExperimentResult:
-    """30 street photos, from the image alone and with human labels: knees, clothing, body, clothes in the labels.
+    """30 street photos, image alone, with predicted and human labels: knees, clothes, body, agreement with labels.
 
     Writes the label maps, converted to ATR's labels, to ``parts/`` of the output folder.
     """
@@ -80,7 +81,9 @@ def street_photos(config: ExperimentConfig) -> ExperimentResult:
             f"{name}: status": statuses(people, f"status_{key}"),
             f"{name}: median seconds of a fit": median_of(people, f"seconds_{key}", 2),
         }
-    summary["median distance of the joints of both fits (PA), mm"] = median_of(right, "apart_mm", 1)
+    apart = "median distance of the joints from those of the image alone (PA), mm"
+    summary[f"{FITS['predicted']}: {apart}"] = median_of(right, "predicted_apart_mm", 1)
+    summary[f"{FITS['labels']}: {apart}"] = median_of(right, "apart_mm", 1)
     each = ("straighter_knee", "offset_cm", "body_inside", "tight_covered", "iou", "iou_without_loose", "status")
     columns = ("name", "found", *(f"{column}_{key}" for column in each for key in FITS), "apart_mm")
     return ExperimentResult("street-photos", people, summary, columns)
@@ -90,6 +93,7 @@ def _street_person(sample: PhotoSample, config: ExperimentConfig) -> Metrics:
     components = load_components(config)
     try:
         (observation,) = observe(sample.image_path, observer=components.observer)
+        (predicted,) = observe(sample.image_path, observer=labelling_observer())
     except NoPersonError:
         photo = read_photo(sample.image_path).image.permute(1, 2, 0).mul(255).byte().numpy()
         return Metrics({"name": sample.name, "found": "missed"}, (photo,), f"{sample.name} missed")
@@ -98,7 +102,8 @@ def _street_person(sample: PhotoSample, config: ExperimentConfig) -> Metrics:
     labelled = with_ccp_labels(sample, observation)
     assert labelled.labels is not None
     write_image(config.out / LABEL_MAPS / f"{sample.name}.png", labelled.labels.numpy().astype(np.uint8))
-    fits = {"alone": fit_person(observation, config), "labels": fit_person(labelled, config)}
+    seen = {"alone": observation, "predicted": predicted, "labels": labelled}
+    fits = {key: fit_person(one, config) for key, one in seen.items()}
     values: Row = {
         "name": sample.name,
         "found": "right" if observed >= RIGHT_PERSON_IOU else "mistaken",
@@ -112,8 +117,9 @@ def _street_person(sample: PhotoSample, config: ExperimentConfig) -> Metrics:
             components.renderer,
         )  # fmt: skip
         pictures += views if key == "alone" else views[1:]
-    joints = [components.body(replace(fit.parameters, offsets=None)).joints for fit in fits.values()]
-    values["apart_mm"] = number(1000 * metrics.pa_mpjpe(*joints), 1)
+    joints = {key: components.body(replace(fit.parameters, offsets=None)).joints.detach() for key, fit in fits.items()}
+    values["apart_mm"] = number(1000 * metrics.pa_mpjpe(joints["alone"], joints["labels"]), 1)
+    values["predicted_apart_mm"] = number(1000 * metrics.pa_mpjpe(joints["alone"], joints["predicted"]), 1)
     knees, offsets = (
         "/".join(f"{values[f'{name}_{key}']:.0f}" for key in FITS) for name in ("straighter_knee", "offset_cm")
     )

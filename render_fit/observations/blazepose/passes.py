@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from render_fit.core.skeletons import MEDIAPIPE_33
+from render_fit.observations.blazepose.clothing import ClothingFeatures, clothing_features
 from render_fit.observations.blazepose.detector import INPUT_SIDE_PX as DETECTOR_SIDE_PX
 from render_fit.observations.blazepose.detector import detections
 from render_fit.observations.blazepose.landmarks import INPUT_SIDE_PX as LANDMARKS_SIDE_PX
@@ -204,6 +205,13 @@ class Networks:
                 )
             )
         return found
+
+    @torch.inference_mode()
+    def clothing_features(self, view: View) -> ClothingFeatures:
+        """Features of the person in each region and, after those, in the mirror image of each region."""
+        crops = view.crops(LANDMARKS_SIDE_PX, replicate=True)
+        parts = [clothing_features(self._landmarks, one) for one in self._batches(torch.cat([crops, crops.flip(3)]))]
+        return ClothingFeatures.joined(parts)
 
     def _batches(self, crops: Tensor) -> list[Tensor]:
         crops = crops.to(device=self.device).contiguous(memory_format=torch.channels_last)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from render_fit.observations.observation import Box
@@ -113,6 +113,26 @@ class Regions:
             for one, centre, axes, side in zip(maps, self.centre_px, self.axes, self.side_px, strict=True):
                 at = ((pixels - centre) @ axes / side + 0.5)[None] * maps.shape[-1]
                 pasted[top : top + STRIP_ROWS] += _sampled(one[None], at, "zeros")[0] / len(maps)
+        return pasted
+
+    def paste_labels(self, maps: Float[Tensor, "n l s s"], height: int, width: int) -> Int64[Tensor, "h w"]:
+        """The label with the highest mean probability at each pixel of the image; 0 outside of all regions.
+
+        Args:
+            maps: (N, L, S, S) probabilities of labels in the regions.
+            height: Height of the image, pixels.
+            width: Width of the image, pixels.
+        """
+        columns = torch.arange(width, dtype=torch.float32)
+        pasted = torch.zeros(height, width, dtype=torch.int64)
+        for top in range(0, height if width else 0, STRIP_ROWS):
+            rows = torch.arange(top, min(top + STRIP_ROWS, height), dtype=torch.float32)
+            pixels = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1)
+            total = torch.zeros(maps.shape[1], len(rows), width)
+            for one, centre, axes, side in zip(maps, self.centre_px, self.axes, self.side_px, strict=True):
+                at = ((pixels - centre) @ axes / side + 0.5)[None] * maps.shape[-1]
+                total += _sampled(one, at, "zeros")
+            pasted[top : top + STRIP_ROWS] = total.argmax(dim=0)
         return pasted
 
     def resampled(self, maps: Float[Tensor, "n s s"], target: Regions) -> Float[Tensor, "n s s"]:

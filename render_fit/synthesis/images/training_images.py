@@ -99,7 +99,7 @@ def render_rgb(
     light = _sample_shading(vertices[person[:, None], body.faces[faces]], person, count, generator)
     image[person, :, row, column] = (albedo.clamp(0, 1) ** GAMMA * light).clamp(1e-6, 1) ** (1 / GAMMA)
     image = add_occluders(image, 0.05, 0.25, augmentation.occluded, generator)
-    return _add_camera_effects(image, augmentation, generator)
+    return add_camera_effects(image, augmentation, generator)
 
 
 def _sample_shading(
@@ -121,7 +121,7 @@ def _sample_shading(
     return direct + sky
 
 
-def _add_camera_effects(
+def add_camera_effects(
     image: Float[Tensor, "n 3 s s"], augmentation: ImageAugmentation, generator: torch.Generator
 ) -> Float[Tensor, "n 3 s s"]:
     """Images with Gaussian blur, gamma, channel gains, contrast and pixel noise, different for each image."""
