@@ -1,5 +1,6 @@
 """Set-up of all tests: shapes and types are checked at run time; research data is optional."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from render_fit.bodies.clothing import clothing_basis  # noqa: E402
 from render_fit.synthesis.people_sampler import PeopleSampler  # noqa: E402
 from render_fit.synthesis.poses.bank import PoseBank  # noqa: E402
 
-SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+SHARED_DATA = Path(os.environ.get("RENDER_FIT_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 
 
 @pytest.fixture(scope="session")

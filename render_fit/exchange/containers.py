@@ -6,7 +6,6 @@ are read by the unpickler that accepts arrays only (`core.safe_pickle`).
 
 from __future__ import annotations
 
-import io
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy as np
 from render_fit.core.array_files import MOST_BYTES, read_arrays
 from render_fit.core.errors import InputError
 from render_fit.core.file_kinds import and_what_it_is
-from render_fit.core.safe_pickle import PickleFileError, read_plain_pickle
+from render_fit.core.safe_pickle import PickleFileError, read_object_array, read_plain_pickle
 from render_fit.exchange.joblib_files import WRAPPER, ZLIB, read_joblib
 
 PICKLES = (".pkl", ".pickle", ".p")
@@ -55,9 +54,8 @@ def _npz(path: Path) -> dict[str, Any]:
     """Arrays of an .npz file; an array of objects as a list of them, or as the one it holds."""
     try:
         with zipfile.ZipFile(path) as archive:
-            objects = [
-                one for one in archive.infolist() if one.filename.endswith(".npy") and _holds_objects(archive, one)
-            ]
+            members = [one for one in archive.infolist() if one.filename.endswith(".npy")]
+            objects = [one for one in members if _holds_objects(archive, one)]
             if sum(one.file_size for one in objects) > MOST_BYTES:
                 raise InputError(f"{path}: holds more than {MOST_BYTES / 1e9:.1f} GB")
             unpickled = {one.filename.removesuffix(".npy"): _object(archive, one, path) for one in objects}
@@ -72,23 +70,15 @@ def _npz(path: Path) -> dict[str, Any]:
 
 def _holds_objects(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
     with archive.open(member) as file:
-        return _header(file)[1].hasobject
-
-
-def _header(file: Any) -> tuple[tuple[int, ...], np.dtype]:
-    """Shape and type of an array, from the beginning of its .npy file."""
-    version = np.lib.format.read_magic(file)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(file)
-    return shape, dtype
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        return read(file)[2].hasobject
 
 
 def _object(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> Any:
     with archive.open(member) as file:
-        shape, _ = _header(file)
-        content = read_plain_pickle(io.BytesIO(file.read()), path)
-    value = np.asarray(content, dtype=object)
-    return value.reshape(-1)[0] if shape == () or value.size == 1 else value.reshape(-1).tolist()
+        content = read_object_array(file, path)
+    return content[0] if isinstance(content, list) and len(content) == 1 else content
 
 
 def people_in(values: Any) -> Iterator[Mapping[str, Any]]:

@@ -121,3 +121,9 @@ def test_an_activity_without_motion_capture_is_named() -> None:
     only = MocapPoses(named("standing"), ("a",), ("a",), ("a",), ("standing",))
     with pytest.raises(ValueError, match="no pose of this activity"):
         EverydayPoses(only).sample_activity("crouching", 3, torch.Generator())
+
+
+@pytest.mark.parametrize("count", [0, 1, 7])
+def test_few_poses_are_those_of_frequent_activities(poses, count) -> None:
+    found, activities = poses.sample(count, torch.Generator().manual_seed(0))
+    assert found.shape == (count, 24, 3) and len(activities) == count

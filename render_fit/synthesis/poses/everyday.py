@@ -85,10 +85,11 @@ class EverydayPoses:
             (N, 24, 3) axis-angle, the pelvis in the body's own upright axes; N activities.
         """
         ends = [round(count * end) for end in np.cumsum([0.0, *FREQUENCIES.values()]).tolist()]
-        poses, names = [], []
+        poses, names = [self.pose[:0]], []
         for name, start, end in zip(FREQUENCIES, ends[:-1], ends[1:], strict=True):
-            poses.append(self.sample_activity(name, end - start, generator))
-            names += [name] * (end - start)
+            if end > start:
+                poses.append(self.sample_activity(name, end - start, generator))
+                names += [name] * (end - start)
         pose = torch.cat(poses)
         flipped = torch.rand(count, generator=generator) < 0.5
         return torch.where(flipped[:, None, None], mirrored(pose), pose), names
