@@ -19,7 +19,9 @@ RENDERERS: Registry[None] = Registry(
     "renderer", "render_fit.renderers", dict.fromkeys(("cpu", "pytorch3d", "reference"), lambda: None)
 )
 OBSERVERS: Registry[None] = Registry(
-    "observer", "render_fit.observers", dict.fromkeys(("blazepose", "mediapipe", "transformers"), lambda: None)
+    "observer",
+    "render_fit.observers",
+    dict.fromkeys(("blazepose", "blazepose-parts", "mediapipe", "transformers"), lambda: None),
 )
 REGRESSORS: Registry[None] = Registry("regressor", "render_fit.regressors", {})
 

@@ -40,8 +40,9 @@ class FitOptions:
     body: Annotated[str | None, "Body model: open, or an SMPL, SMPL-H or SMPL-X file. Default: the recipe's."] = None
     observer: Annotated[
         str | None,
-        "Observer of what no file gives: blazepose, mediapipe, transformers (models of the Hugging Face hub), or a "
-        "name that another package registers; NAME:FILE.yaml gives it settings. Default: the recipe's.",
+        "Observer of what no file gives: blazepose, blazepose-parts (which labels clothes), mediapipe, transformers "
+        "(models of the Hugging Face hub), or a name that another package registers; NAME:FILE.yaml gives it settings. "
+        "Default: the recipe's.",
     ] = None
     clothing: Annotated[
         Literal["none", "smooth", "free"] | None,
