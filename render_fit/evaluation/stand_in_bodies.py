@@ -49,7 +49,8 @@ def nearest_betas(path: Path, betas: Float[torch.Tensor, "s"]) -> tuple[Body, Fl
     permutation = torch.from_numpy(order.permutation(body.n_vertices))
     shaped = open_body(len(betas)).rest_vertices(betas[None])[0][permutation]
     directions = body.shapedirs.reshape(-1, N_BETAS)
-    found = torch.linalg.lstsq(directions, (shaped - body.v_template).reshape(-1, 1)).solution
+    away = (shaped - body.v_template).reshape(-1, 1)
+    found = torch.linalg.lstsq(directions, away, driver="gelsd").solution
     return body, found[:, 0]
 
 

@@ -98,15 +98,15 @@ MISTAKES = {
     "fit photo.png --parts photo.png": "--part-labels",
     "fit photo.png --parts photo.png --part-labels coco": "known are smpl24",
     "fit photo.png --recipe hybird": "did you mean 'hybrid'?",
-    "fit photo.png --regressor liftr": "known: lifter",
+    "fit photo.png --regressor liftr": "known: hmr, lifter",
     "fit photo.png --renderer gpu": "known: cpu",
     "fit photo.png --body smpl.pkl": "no body 'smpl.pkl'",
     "fit photo.png --observer blazepos": "did you mean 'blazepose'?",
     "predict photo.png --observer transformers:": "NAME:FILE.yaml",
     "fit photo.png --observer transformers:nowhere.yaml": "nowhere.yaml: no such file",
-    "fit-person photo.png --observer hub": "known: blazepose, mediapipe, transformers",
+    "fit-person photo.png --observer hub": "known: blazepose, blazepose-parts, mediapipe, transformers",
     "fit photo.png --out photo.png": "is not a folder",
-    "predict photo.png --regressor liftr": "known: lifter",
+    "predict photo.png --regressor liftr": "known: hmr, lifter",
     "render nowhere": "params.npz",
     "export nowhere walk.glb": "expected the params.npz of a fit",
     "export photo.png walk.fbx": "known are .glb, .bvh, .npz, .obj, .ply",
@@ -124,7 +124,7 @@ MISTAKES = {
     "experiment real": "known are coco-masks",
     "experiment real-3d --recipe hybird": "did you mean 'hybrid'?",
     "body info smpl.pkl": "no body 'smpl.pkl'",
-    "regressor export liftr": "known: lifter",
+    "regressor export liftr": "known: hmr, lifter",
 }
 
 

@@ -44,11 +44,11 @@ def test_features_are_those_of_the_observers_network() -> None:
     place = points[:, : 39 * 3].unflatten(1, (39, 3))
     torch.testing.assert_close(place[..., :2] * 111 + 128, raw[..., :2], atol=2e-3, rtol=0)  # pixels of 256
     likely = points[:, 39 * 3 : 39 * 5].unflatten(1, (39, 2))
-    torch.testing.assert_close(likely[:, :33, 0], found.visibility, atol=1e-5, rtol=0)
+    torch.testing.assert_close(likely[:, :33, 0], found.visibility, atol=1e-4, rtol=0)  # in float32
     world = points[:, 39 * 5 : 39 * 8].unflatten(1, (39, 3)) / 2
-    torch.testing.assert_close(world[:, :33], found.world, atol=1e-5, rtol=0)
+    torch.testing.assert_close(world[:, :33], found.world, atol=1e-4, rtol=0)  # metres
     assert torch.equal(world_landmarks(features[:, :, 0, 0]), world[:, :33])
-    torch.testing.assert_close(points[:, -1], found.presence, atol=1e-5, rtol=0)
+    torch.testing.assert_close(points[:, -1], found.presence, atol=1e-4, rtol=0)
 
 
 def test_frozen_weights_are_no_part_of_the_regressor(tmp_path: Path) -> None:
