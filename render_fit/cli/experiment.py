@@ -13,7 +13,8 @@ import typer
 
 from render_fit.cli.checks import check_recipe
 from render_fit.cli.options import takes
-from render_fit.evaluation.experiments.settings import EXPERIMENTS, ExperimentConfig, checked_experiment, flag
+from render_fit.evaluation.experiments.settings import ExperimentConfig, flag
+from render_fit.evaluation.experiments.table import EXPERIMENTS, checked_experiment
 
 PANELS = {
     **dict.fromkeys(("data", "seed"), "Options"),

@@ -24,7 +24,8 @@ from render_fit.evaluation.experiments import ground_truth_3d
 from render_fit.evaluation.experiments.ground_truth_3d import describe
 from render_fit.evaluation.experiments.photos_with_masks import withheld_keypoints
 from render_fit.evaluation.experiments.runner import function_of, load_components, run_experiment
-from render_fit.evaluation.experiments.settings import EXPERIMENTS, RENAMED, ExperimentConfig
+from render_fit.evaluation.experiments.settings import ExperimentConfig
+from render_fit.evaluation.experiments.table import EXPERIMENTS, RENAMED
 from render_fit.synthesis import everyday_pose, synthetic_scene, view_rotation
 
 
