@@ -22,6 +22,25 @@ STEPS = 2000
 ALWAYS_SEEN = {"no_mask": 0.0, "no_parts": 0.0, "no_keypoints": 0.0}
 
 
+def _variant(name: str, pictures: tuple[ImageInput, ...], keypoints: bool = False, **noise: float | str) -> Variant:
+    network = RegressorConfig(pictures=pictures, keypoints=keypoints, hypotheses=1, width=256, backbone=SMALL_RESNET)
+    seen = ObservationNoise.model_validate({**ALWAYS_SEEN, **noise})
+    return Variant(name, {"regressor": network, "observation_noise": seen})
+
+
+VARIANTS = (
+    _variant("photo, rendered", ("photo",)),
+    _variant("silhouette", ("silhouette",)),
+    _variant("3 parts", ("parts",), coarse_parts=1.0, coarse_space="nbf3"),
+    _variant("6 parts", ("parts",), coarse_parts=1.0, coarse_space="nbf6"),
+    _variant("12 parts", ("parts",), coarse_parts=1.0, coarse_space="nbf12"),
+    _variant("24 parts", ("parts",), coarse_parts=0.0),
+    _variant("keypoints", (), keypoints=True),
+    _variant("silhouette and keypoints", ("silhouette",), keypoints=True),
+    _variant("24 parts and keypoints", ("parts",), keypoints=True, coarse_parts=0.0),
+)
+
+
 def input_representation(config: ExperimentConfig) -> ExperimentResult:
     """Networks that see pixels, a silhouette, 3, 6, 12 or 24 parts, keypoints, or parts and keypoints."""
     steps = config.steps(STEPS)
@@ -32,24 +51,7 @@ def input_representation(config: ExperimentConfig) -> ExperimentResult:
         steps=steps,
         optimiser=Optimiser(warm_up=max(1, steps // 10), average=0.99),
     )
-    variants = [
-        _variant("photo, rendered", ("photo",)),
-        _variant("silhouette", ("silhouette",)),
-        _variant("3 parts", ("parts",), coarse_parts=1.0, coarse_space="nbf3"),
-        _variant("6 parts", ("parts",), coarse_parts=1.0, coarse_space="nbf6"),
-        _variant("12 parts", ("parts",), coarse_parts=1.0, coarse_space="nbf12"),
-        _variant("24 parts", ("parts",), coarse_parts=0.0),
-        _variant("keypoints", (), keypoints=True),
-        _variant("silhouette and keypoints", ("silhouette",), keypoints=True),
-        _variant("24 parts and keypoints", ("parts",), keypoints=True, coarse_parts=0.0),
-    ]
-    rows = compare_trainings(recipe, variants, config)
+    rows = compare_trainings(recipe, VARIANTS, config)
     summary = {"held-out people": config.people, "steps": steps, "seeds": config.repeats}
     columns = ("what", "mpjpe_mm", "mpjpe_mm_sd", "pa_mpjpe_mm", "pa_mpjpe_mm_sd", "pckh", "rotation_deg")
     return ExperimentResult("input-representation", rows, summary, columns)
-
-
-def _variant(name: str, pictures: tuple[ImageInput, ...], keypoints: bool = False, **noise: float | str) -> Variant:
-    network = RegressorConfig(pictures=pictures, keypoints=keypoints, hypotheses=1, width=256, backbone=SMALL_RESNET)
-    seen = ObservationNoise.model_validate({**ALWAYS_SEEN, **noise})
-    return Variant(name, {"regressor": network, "observation_noise": seen})

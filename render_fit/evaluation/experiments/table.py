@@ -154,6 +154,18 @@ EXPERIMENTS: dict[str, Experiment] = {
         {"limit": 5},
         sheet_columns=3,
     ),
+    "convergence-basin": Experiment(
+        "How far from the truth a fit may begin, by loss, soft edge and resolution: share of fits that converge.",
+        "convergence_basin",
+        ("limit", "jobs"),
+        {"limit": 1},
+    ),
+    "error-over-time": Experiment(
+        "Fits from poses, from a regressor and from known errors: 3D error after every stage, against time.",
+        "error_over_time",
+        (*FIT, "jobs"),
+        {"limit": 4},
+    ),
     "timing": Experiment(
         "COCO photos, in one process on all cores: seconds of a fit by phase, and of one iteration by part.",
         "timing",
@@ -212,6 +224,20 @@ EXPERIMENTS: dict[str, Experiment] = {
 }
 """Experiments by name; the function of the module that runs one has its name, with underscores."""
 
+GROUPS: dict[str, tuple[str, ...]] = {
+    "lecture": (
+        "supervision",
+        "label-share",
+        "segmentation-quality",
+        "input-representation",
+        "two-d-supervision",
+        "error-over-time",
+        "convergence-basin",
+    ),
+    "all": tuple(EXPERIMENTS),
+}
+"""Names that stand for several experiments; ``lecture``: the questions of the literature on analysis by synthesis."""
+
 RENAMED = {
     "monsters": "two-d-supervision", "round-trip": "shape-recovery", "status": "status-thresholds",
     "image-alone": "image-only", "coco": "coco-masks", "baselines": "regressor-baselines",
@@ -233,7 +259,7 @@ def checked_experiment(name: str, options: Collection[str]) -> Experiment:
     if name in RENAMED:
         raise InputError(f"experiment {name!r} is now called {RENAMED[name]!r}")
     if name not in EXPERIMENTS:
-        raise InputError(f"experiment {name!r}: not known; known are {', '.join(EXPERIMENTS)}")
+        raise InputError(f"experiment {name!r}: not known; known are {', '.join((*EXPERIMENTS, *GROUPS))}")
     used = (*COMMON, *EXPERIMENTS[name].uses)
     for field in options:
         if field not in used:
