@@ -1,0 +1,54 @@
+"""Hook of the documentation site: pages that are files of the repository's root.
+
+README.md is the start page, so that what it says stands in one place. Links between these files and docs/ are rewritten
+to the places that they have in the site.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path, PurePosixPath
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+
+ROOT = Path(__file__).parents[1]
+
+PAGES = {
+    "README.md": "index.md",
+    "CONTRIBUTING.md": "project/contributing.md",
+    "CHANGELOG.md": "project/changelog.md",
+    "NOTICE": "project/notice.md",
+}
+"""File of the repository → page of the site."""
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Adds the pages."""
+    for name, page in PAGES.items():
+        files.append(File.generated(config, page, content=page_of(name, page)))
+    return files
+
+
+def page_of(name: str, page: str) -> str:
+    """Markdown of a file of the root, for a page of the site.
+
+    Args:
+        name: Name of the file.
+        page: Path of the page in the site.
+    """
+    text = (ROOT / name).read_text(encoding="utf-8")
+    if not name.endswith(".md"):
+        return f"# {name.capitalize()}\n\n```text\n{text}```\n"
+    up = "../" * (len(PurePosixPath(page).parts) - 1)
+
+    def moved(target: re.Match[str]) -> str:
+        path, hash_, anchor = target[2].partition("#")
+        if path.startswith("docs/"):
+            path = up + path.removeprefix("docs/")
+        elif path in PAGES:
+            path = up + PAGES[path]
+        return f"{target[1]}{path}{hash_}{anchor}{target[3]}"
+
+    text = re.sub(r"(\]\()([^)\s]+)(\))", moved, text)
+    return re.sub(r'((?:src|href)=")([^"]+)(")', moved, text)
