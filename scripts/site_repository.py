@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[1]
 
@@ -28,6 +29,18 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for name, page in PAGES.items():
         files.append(File.generated(config, page, content=page_of(name, page)))
     return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Lets links of pages in docs/ to those files, such as ``../NOTICE``, lead to their pages.
+
+    A page that is a section by itself has no list of pages beside it.
+    """
+    if page.parent is None:
+        page.meta["hide"] = ["navigation"]
+    up = "../" * (len(PurePosixPath(page.file.src_uri).parts) - 1)
+    names = "|".join(re.escape(name) for name in PAGES)
+    return re.sub(rf"(\]\((?:\.\./)+)({names})([#)])", lambda link: f"]({up}{PAGES[link[2]]}{link[3]}", markdown)
 
 
 def page_of(name: str, page: str) -> str:
