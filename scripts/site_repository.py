@@ -6,6 +6,7 @@ to the places that they have in the site.
 
 from __future__ import annotations
 
+import posixpath
 import re
 from pathlib import Path, PurePosixPath
 
@@ -25,22 +26,37 @@ PAGES = {
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Adds the pages."""
+    """Adds the pages. Pages of docs/ that mkdocs.yml does not name stand at the end of the list."""
     for name, page in PAGES.items():
         files.append(File.generated(config, page, content=page_of(name, page)))
+    named = set(re.findall(r"[\w/-]+\.md", str(config.nav)))
+    left = [file.src_uri for file in files.documentation_pages() if file.src_uri not in named]
+    if left:
+        config.nav.append({"More": sorted(left)})  # pyright: ignore[reportOptionalMemberAccess]
     return files
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Lets links of pages in docs/ to those files, such as ``../NOTICE``, lead to their pages.
+    """Lets links of pages in docs/ to other files of the repository lead to their pages; without a page they are text.
 
     A page that is a section by itself has no list of pages beside it.
     """
     if page.parent is None:
         page.meta["hide"] = ["navigation"]
-    up = "../" * (len(PurePosixPath(page.file.src_uri).parts) - 1)
-    names = "|".join(re.escape(name) for name in PAGES)
-    return re.sub(rf"(\]\((?:\.\./)+)({names})([#)])", lambda link: f"]({up}{PAGES[link[2]]}{link[3]}", markdown)
+    here = PurePosixPath(page.file.src_uri).parent
+    up = "../" * len(here.parts)
+
+    def moved(link: re.Match[str]) -> str:
+        label, target, anchor = link[1], posixpath.normpath(here / link[2]), link[3] or ""
+        if not target.startswith("../"):
+            return link[0]
+        name = target.removeprefix("../")
+        notebook = re.fullmatch(r"(notebooks/\w+)\.py", name)
+        if notebook:
+            return f"[{label}]({up}{notebook[1]}.md)"
+        return f"[{label}]({up}{PAGES[name]}{anchor})" if name in PAGES else label
+
+    return re.sub(r"(?<!!)\[([^\]]*)\]\(((?:\.\./)[^)#\s]+)(#[^)\s]*)?\)", moved, markdown)
 
 
 def page_of(name: str, page: str) -> str:

@@ -48,7 +48,8 @@ def blocks_of(page: Path) -> list[Block]:
     for fence in FENCE.finditer(text):
         code = re.sub(rf"^{fence['indent']}", "", fence["code"], flags=re.MULTILINE)
         line = text.count("\n", 0, fence.start("code")) + 1
-        found.append(Block(fence["language"], code, line, fence["reason"]))
+        language = "sh" if fence["language"] == "console" else fence["language"]
+        found.append(Block(language, code, line, fence["reason"]))
     rest = FENCE.sub(lambda fence: "\n" * fence[0].count("\n"), text)
     for indented in re.finditer(r"(?<=\n\n)(?: {4}[^\n]*\n)+", rest):
         if re.match(r" {4}(render-fit|python|pip|make) ", indented[0]):
