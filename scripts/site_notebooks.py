@@ -66,12 +66,13 @@ def with_formulas(text: str) -> str:
 def picture(formula: str, display: bool) -> str:
     """A formula as an image that stands on the line; as code, if matplotlib is missing or does not know it."""
     formula = " ".join(formula.split())
-    known = formula.replace("\\big", "").replace("\\left", "").replace("\\right", "")
+    known = re.sub(r"\\(big|left|right)(?![a-z])", "", formula)
+    known = re.sub(r"\\(mathcal|bar|hat) (\w)", r"\\\1{\2}", known).replace("\\;", "\\ ")
     try:
         from matplotlib.mathtext import math_to_image
 
         buffer = io.BytesIO()
-        depth = math_to_image(f"${known}$", buffer, dpi=72, format="svg")
+        depth = math_to_image(f"${known}$", buffer, dpi=86, format="svg")
     except (ImportError, ValueError):
         return f"`{formula}`"
     source = base64.b64encode(buffer.getvalue()).decode()
