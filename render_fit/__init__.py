@@ -109,7 +109,9 @@ __all__ = [name for names in _HOME.values() for name in names]  # pyright: ignor
 def __getattr__(name: str) -> Any:
     for module, names in _HOME.items():
         if name in names:
-            return getattr(import_module(f"{__name__}.{module}"), name)
+            home = import_module(f"{__name__}.{module}")
+            # a public module is an attribute of its package only once it has been imported
+            return getattr(home, name) if hasattr(home, name) else import_module(f"{home.__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
