@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from render_fit.export.parameters import read_params
     from render_fit.fitting.fit import fit_image
     from render_fit.fitting.landscapes import compose
+    from render_fit.fitting.person import fit_person
     from render_fit.fitting.recipe import Recipe, load_recipe
     from render_fit.fitting.regressor_initialisation import predict
     from render_fit.fitting.result import FitReport, FitResult
@@ -58,6 +59,7 @@ _HOME = {
     "core.cameras": ("Camera",),
     # fit
     "fitting.fit": ("fit_image",),
+    "fitting.person": ("fit_person",),
     "pipelines.folder": ("fit_folder",),
     "pipelines.options": ("FitOptions",),
     "fitting.result": ("FitResult", "FitReport"),

@@ -45,6 +45,30 @@ FINDINGS = {
         assert all(e < k for e, k in zip(errors_mm["silhouette, parts, keypoints"], errors_mm["keypoints"]))
         assert mine.breakdown(wrong)["level_feet"] > mine.breakdown(truth)["level_feet"]
     """,
+    "04_fit_a_photo": """
+        assert result.report.status == "ok" and list(states)[0] == "place" and list(states)[-1] == "clothing"
+        assert errors_mm["clothing"] < 35 < errors_mm["place"]
+        assert covered["clothing"] > covered["search"] + 0.05
+        assert (deviation_mm[rows, 2] > deviation_mm[rows, 0]).all()  # depth is what one photo does not tell
+        assert len(animation) > 20_000
+        assert astronaut.report.status in ("ok", "poor") and any("cut off" in note for note in astronaut.report.notes)
+    """,
+    "05_priors_and_monsters": """
+        monster, full = fits["none"], fits["shape, mixture, limits"]
+        assert monster[1] < full[1] < 4  # px: without priors the keypoints are met best
+        assert monster[2] > 1.7 * full[2] and monster[3] > 5 > full[3]
+        assert np.argmin(median_mm) in (1, 2, 3) and np.all(np.diff(median_px) > 0)
+        assert prior(monsters).min() > 5 * prior(likely).max()
+        hinge = walk.terms["pose_limits"]
+        assert hinge[angles_deg == -60] > 0.1 and hinge[angles_deg == 60] < 1e-3
+    """,
+    "06_parts_and_garments": """
+        assert all(torch.allclose(space.emission.sum(dim=1), torch.ones(25), atol=1e-4) for space in spaces.values())
+        error_mm = {name: error for name, (_, error) in fits.items()}
+        assert max(error_mm["24 parts"], error_mm["12 parts"]) < min(error_mm["3 parts"], error_mm["mask alone"])
+        assert {"skirt", "scarf"} <= {ATR.labels[i] for i in np.unique(people[2].label_map(ATR))}
+        assert shape_mm["ATR"] < shape_mm["no labels"]
+    """,
 }
 """What each notebook says that it shows, as assertions on its variables after the last cell."""
 
