@@ -67,7 +67,7 @@ def test_shards_from_ray_fit_every_photo(tmp_path, monkeypatch):
 
 
 def test_files_that_are_mentioned_exist():
-    mentioned = set(re.findall(r"docs/[\w/]+\.(?:md|png|webp)|notebooks/\w+\.ipynb|tests/\w+\.py", README))
+    mentioned = set(re.findall(r"docs/[\w/]+\.(?:md|png|webp)|notebooks/\w+\.py|tests/\w+\.py", README))
     assert mentioned
     assert [name for name in sorted(mentioned) if not (ROOT / name).is_file()] == []
 
