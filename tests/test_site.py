@@ -15,6 +15,7 @@ from urllib.parse import unquote, urldefrag
 
 import pytest
 import typer
+from filelock import FileLock
 
 import render_fit
 from render_fit.cli import app
@@ -58,15 +59,18 @@ class Reader(HTMLParser):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
-    """The built site."""
+    """The built site; built strictly, so that a lost link or a page that is no Markdown fails here."""
     pytest.importorskip("mkdocs")
     pytest.importorskip("material")
     pytest.importorskip("mkdocstrings_handlers.python")
-    out = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(out)]
-    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1", "PYTHONPATH": str(ROOT)}
-    built = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert built.returncode == 0, built.stderr + built.stdout
+    base = tmp_path_factory.getbasetemp()
+    out = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "site"
+    with FileLock(f"{out}.lock"):  # several processes of tests build it once
+        if not (out / "sitemap.xml").is_file():
+            command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(out)]
+            environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1", "PYTHONPATH": str(ROOT)}
+            built = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+            assert built.returncode == 0, built.stderr + built.stdout
     return out
 
 
@@ -127,3 +131,8 @@ def test_every_command_and_option_is_in_the_reference(pages, site):
 def test_every_public_name_has_an_entry(pages):
     ids = set().union(*(page.ids for path, page in pages.items() if path.parent.name == "api"))
     assert not [name for name in render_fit.__all__ if not any(id_.endswith(f".{name}") for id_ in ids)]
+
+
+def test_pictures_are_small(site):
+    sizes = {path.name: path.stat().st_size for path in (site / "images").rglob("*.*")}
+    assert sizes["fit.webp"] < 1_500_000 and sum(sizes.values()) < 8_000_000
