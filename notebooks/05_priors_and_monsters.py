@@ -77,6 +77,7 @@ def fit(scene, terms):
     return parameters, in_image.item(), 1000 * in_3d.item(), fitted.betas.abs().max().item()
 
 
+# %%
 fits = {name: fit(scene, terms) for name, terms in priors.items()}
 
 # %% tags=["picture"]
