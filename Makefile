@@ -45,7 +45,7 @@ demo: $(STAMP)
 	@$(BIN)/render-fit demo --out $(OUT)
 
 test: $(STAMP)
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .
