@@ -171,7 +171,7 @@ axis.legend();
 #
 # - `width=256` → 32, and → 1024. The small one is a little worse; the large one is hardly better: keypoints do not
 #   hold more.
-# - `facing_rad=0.8` → `3.14`: people in all directions. The same network and steps: expect 30 to 40 mm more.
+# - `facing_rad=0.8` → `3.14`: people in all directions. The same network and steps: a clearly larger error.
 # - `hypotheses=1` → 4: the network may now say "either this leg or that one". The best of four is much nearer than
 #   the first.
 # - `steps=200` → 3000, and 20,000 people: minutes. Curves keep falling for hours, ever more slowly.
