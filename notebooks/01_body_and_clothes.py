@@ -166,8 +166,8 @@ row(pictures)
 # %% [markdown]
 # ## Change and see
 #
-# - `changes`: take components 2 and 3 in place of 0 and 1. Later components change proportions, not size: expect the
-#   mass to change by a few kg.
+# - `changes`: take components 2 and 3 in place of 0 and 1. Later components
+#   change proportions: the stature by 2 cm, the mass by 3 to 5 kg.
 # - `bent`: set the turn of `left_knee` to −1.2. The mesh obeys and the knee bends backwards: M knows no anatomy. That
 #   is what the priors of notebook 5 are for.
 # - `c`: multiply it by 3. At the armpits and between the legs the surface passes through itself, because offsets know

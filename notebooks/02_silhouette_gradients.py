@@ -163,8 +163,8 @@ for axis, kind in zip(axes, ["contour", "softras"]):
 # %% [markdown]
 # ## Change and see
 #
-# - `step`: 0.05 → 0.3. The masks hardly overlap, and most arrows point inwards: the loss falls fastest when the body
-#   *shrinks*. That is why fits begin with keypoints or a distance transform (notebook 3).
+# - `step`: 0.05 → 0.3. The masks hardly overlap, and three quarters of the force point inwards: the loss falls
+#   fastest when the body *shrinks*. That is why fits begin with keypoints or a distance transform (notebook 3).
 # - `rf.RenderSettings(kind, sigma_px)` → add `blur_radius_px=2`: the slope is cut off, and outlines more than 2 px
 #   apart feel nothing.
 # - `focal_px`: 200 → 280. The person is larger, a pixel is fewer millimetres, and `softras` errs less in the last

@@ -200,6 +200,7 @@ mine.breakdown(truth.joined(wrong))
 #
 # - `wrong`: turn the arm by 0.2 rad in place of 0.7. It is within reach of the edge now, and `silhouette_l2` gets
 #   arrows there.
-# - `joint_turn(body, "right_shoulder", (0, 0, 1))` → axis `(0, 1, 0)`: the arm turns in depth. The curves of mask and
-#   keypoints become flat and symmetric: the image hardly tells front from back. That valley is where fits go wrong.
+# - `joint_turn(body, "right_shoulder", (0, 0, 1))` → axis `(1, 0, 0)`: the arm turns partly in depth. Before scaling
+#   (`walk.terms["keypoints"]`) the curve is half as high: the image says less about such turns. Valleys like this are
+#   where fits go wrong.
 # - `weightings`: leave out `"pose_mixture"`. Keypoints are met as well, and the side view shows a price (notebook 5).

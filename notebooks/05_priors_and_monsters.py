@@ -13,10 +13,10 @@
 # projection, and most of them are no people. HMR (Kanazawa et al. 2018) called them *monsters*. A prior says which
 # bodies are likely:
 #
-# $$ E = \underbrace{\sum_k c_k\,\rho(e_k)/2\sigma^2}_{\text{keypoints}} + \lambda\,\big(-\log p(\theta)\big) + \tfrac12 |\beta|^2 $$
+# $$ E = \sum_k c_k\,\rho(e_k) / 2\sigma^2 + \lambda\,(-\log p(\theta)) + \frac{1}{2} |\beta|^2 $$
 #
-# Here priors are switched on one after the other. Watch two numbers: the error in the image, which hardly changes,
-# and that in 3D.
+# The sum over keypoints is the evidence, the rest are the priors of pose and shape. They are switched on one by one.
+# Watch two numbers: the error in the image, which hardly changes, and that in 3D.
 
 # %%
 import matplotlib.pyplot as plt
@@ -77,6 +77,7 @@ def fit(scene, terms):
     return parameters, in_image.item(), 1000 * in_3d.item(), fitted.betas.abs().max().item()
 
 
+# %%
 fits = {name: fit(scene, terms) for name, terms in priors.items()}
 
 # %% tags=["picture"]
