@@ -67,6 +67,7 @@ class Browser:
             raise
         for domain in ("Page", "Runtime", "Log"):
             self._ask(f"{domain}.enable")
+        self._ask("Performance.enable", timeDomain="threadTicks")
         self.resize(*size)
 
     problems: list[str]
@@ -80,7 +81,8 @@ class Browser:
 
     def open(self, address: str) -> None:
         """Opens a page and waits until it is loaded."""
-        self._loaded = False
+        self._loaded, self._began = False, 0.0
+        self._began = self.seconds()
         self._ask("Page.navigate", url=address)
         waited(lambda: self._loaded or self.run("1") is None, f"{address} does not load")
 
@@ -94,6 +96,11 @@ class Browser:
     def wait(self, code: str, seconds: float = 10.0) -> Any:
         """Waits until an expression is true, and returns its value."""
         return waited(lambda: self.run(code), f"never true: {code}", seconds)
+
+    def seconds(self) -> float:
+        """Processor time of the page's main thread since `open`, seconds: what else runs does not change it."""
+        found = self._ask("Performance.getMetrics")["metrics"]
+        return next(one["value"] for one in found if one["name"] == "TaskDuration") - self._began
 
     def resize(self, width: int, height: int, *, phone: bool = False) -> None:
         """Sets the size of the page, pixels."""

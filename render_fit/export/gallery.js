@@ -170,4 +170,4 @@ addEventListener("scroll", fill, {passive: true});
 addEventListener("resize", fill);
 
 setTheme(remembered("theme"));
-show();
+order();

@@ -11,7 +11,15 @@ import numpy as np
 
 from render_fit.core.errors import InputError
 from render_fit.export.viewer.scene import OTHER_COLOUR, FitScene, Look
-from render_fit.export.viewer.verdict import NO_STAGES, NO_STAGES_OF_SEVERAL, girths_text, stage_text, verdict
+from render_fit.export.viewer.verdict import (
+    NO_STAGES,
+    NO_STAGES_OF_SEVERAL,
+    girths_text,
+    notes,
+    plain,
+    stage_text,
+    verdict,
+)
 from render_fit.export.viewer.viewed import Viewed
 
 if TYPE_CHECKING:
@@ -21,6 +29,12 @@ BESIDE, ON_TOP = "beside", "on top"
 VIEWS = ("photo", "front", "side", "back")
 GAP_M = 0.4
 """Distance between the photos of two results that stand beside each other, metres."""
+
+NEAR_M = 0.01
+"""Nearest distance that is drawn, metres."""
+
+CAMERA_SHARE = 0.15
+"""The same from the photo's camera, in distances of the person."""
 
 FPS = 10
 """Frames a second where a fit has none of its own."""
@@ -49,6 +63,7 @@ class Panel:
         self._controls: dict[str, Any] = {}
         self._scenes: list[FitScene] = []
         self._folder: Any = None
+        self._view: tuple[str, int] = ("start", 0)
         server.scene.set_up_direction("+y")
         server.gui.configure_theme(show_logo=False, show_share_button=False, control_width="medium")
         server.gui.main_panel.dock_right()
@@ -67,7 +82,16 @@ class Panel:
         names = list(fits)
         if len(names) > 1:
             choice = server.gui.add_dropdown("fit", names, initial_value=names[0])
-            choice.on_update(lambda _: self.open(choice.value))
+            problem = server.gui.add_markdown("", visible=False)
+
+            @choice.on_update
+            def _(_: Any) -> None:
+                problem.visible = False
+                try:
+                    self.open(choice.value)
+                except InputError as error:
+                    problem.content, problem.visible = plain(str(error)), True
+
         self.open(names[0])
         threading.Thread(target=self._play, daemon=True).start()
 
@@ -81,13 +105,13 @@ class Panel:
         return self._controls[name]
 
     def open(self, name: str) -> None:
-        """Shows another fit."""
+        """Shows a fit.
+
+        Raises:
+            InputError: if a file of it cannot be used; what was shown stays.
+        """
         with self._lock:
-            try:
-                found = [self._fits[name](), *([self._others[name]()] if name in self._others else [])]
-            except InputError as error:
-                self.server.gui.add_markdown(f"{name}: {error}")
-                return
+            found = [self._fits[name](), *([self._others[name]()] if name in self._others else [])]
             for scene in self._scenes:
                 scene.remove()
             if self._folder is not None:
@@ -111,6 +135,8 @@ class Panel:
                 scene.place = self._place(number, own.frame)
                 scene.show(replace(own, colour=OTHER_COLOUR, parts=False) if on_top else own)
             self._tell(look)
+        if self._view[0] == "photo" and self._view[1] != look.frame:  # each image has a camera of its own
+            self.see("photo")
 
     def look(self) -> Look:
         """What the controls say is to be shown."""
@@ -139,6 +165,9 @@ class Panel:
     def _add_controls(self, viewed: Viewed) -> None:
         gui = self.server.gui
         self._controls["verdict"] = gui.add_markdown("")
+        if notes(viewed, viewed.frames[0]):
+            with gui.add_folder("notes", expand_by_default=False):
+                self._controls["notes"] = gui.add_markdown("")
         views = gui.add_button_group("view", VIEWS)
         views.on_click(lambda _: self.see(views.value))
         if len(viewed.frames) > 1:
@@ -190,6 +219,8 @@ class Panel:
         """Writes the texts of the panel."""
         viewed = self._scenes[0].viewed
         texts = {"verdict": verdict(viewed, look.frame)}
+        if "notes" in self._controls:
+            texts["notes"] = notes(viewed, look.frame)
         if viewed.stages:
             texts["stage text"] = stage_text(viewed, look.stage)
         self._controls["girths"].visible = look.girths
@@ -221,16 +252,18 @@ class Panel:
     def see(self, name: str) -> None:
         """Moves the cameras of all who look on: to the photo's camera, or to a side of the person."""
         scene, look = self._scenes[0], self.look()
+        self._view = (name, look.frame)
         camera = scene.to_world(np.zeros(3), look.frame)
-        height = max(float(np.ptp(scene.viewed.posed(look.frame).outer[:, 1])), 0.5)
-        middle = np.array([0.0, 0.5 * height, 0.0])
+        seen = scene.to_world(scene.viewed.posed(look.frame).outer, look.frame)
+        height = max(float(np.ptp(seen[:, 1])), 0.5)
+        middle = (seen.min(0) + seen.max(0)) / 2
         saved = scene.viewed.saved.frame(look.frame)
         fov = 2 * float(np.arctan(saved.image_size[0] / 2 / saved.K[1, 1]))
         if name == "photo":
             target = scene.to_world(scene.plane(look.frame).centre, look.frame)
         else:
             turns = {"start": -0.5, "front": -0.15, "side": np.pi / 2, "back": np.pi}
-            yaw, away = turns[name], 2.4 * height
+            yaw, away = turns[name], 2.7 * height
             lift = 0.35 * height if name == "start" else 0.1 * height
             camera = middle + np.array([away * np.sin(yaw), lift, away * np.cos(yaw)])
             target, fov = middle, 0.8
@@ -239,6 +272,9 @@ class Panel:
         for client in self.server.get_clients().values():
             with client.atomic():
                 client.camera.position, client.camera.look_at, client.camera.fov = camera, target, fov
+                # the drawn camera would cover the picture of one who looks from within it
+                near = CAMERA_SHARE * float(saved.joints[0, 0, 2])
+                client.camera.near = near if name == "photo" else NEAR_M
 
     def _play(self) -> None:
         """Advances the frame while ``play`` is checked."""

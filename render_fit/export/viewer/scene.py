@@ -155,7 +155,7 @@ class FitScene:
         drawn = sum(name.startswith("hypotheses/") for name in self._nodes)
         for index in range(max(drawn, len(others))):
             shape = Shape(others[index].outer, faces) if index < len(others) else None
-            self._mesh(f"hypotheses/{index}", shape, HYPOTHESIS_COLOUR, 0.25)
+            self._mesh(f"hypotheses/{index}", shape, HYPOTHESIS_COLOUR, 0.4)
 
     def _photo(self, look: Look) -> None:
         """Photo and camera; they are made again when the frame changes."""

@@ -19,24 +19,28 @@ NO_STAGES_OF_SEVERAL = "*Fits of several images keep no stages.*"
 
 
 def verdict(viewed: Viewed, frame: int) -> str:
-    """Status, reason, figures and notes of a fit, or of one image of a person in several."""
+    """Status, reason and figures of a fit, or of one image of a person in several."""
     report: Mapping[str, Any] = viewed.report
     if not report:
         return "no report.json beside the fit"
-    lines = [f"**{_plain(report.get('status'))}**: {_plain(report.get('reason'))}"]
+    lines = [f"**{plain(report.get('status'))}**: {plain(report.get('reason'))}"]
     entry = _of_frame(viewed, frame)
     if entry is not None:
-        lines.append(f"image **{_plain(viewed.frame_name(frame))}**: {_plain(entry.get('status'))}")
+        about = f"{plain(entry.get('status'))}: {plain(entry.get('reason'))}"
+        lines.append(f"image **{plain(viewed.frame_name(frame))}** {about}")
     rows = [_row(name, digits, (entry or report).get(key)) for key, (name, digits) in FIGURES.items()]
     rows = [row for row in rows if row]
     if rows:
         lines.append("\n".join(["| | before | after |", "|---|---|---|", *rows]))
     told = [name for name in (_largest_beta(report), _unsure(entry or report)) if name]
     lines += [", ".join(told)] if told else []
-    notes = (entry or report).get("notes")
-    if isinstance(notes, list) and notes:
-        lines.append("\n".join(f"- {_plain(note)}" for note in notes))
     return "\n\n".join(lines)
+
+
+def notes(viewed: Viewed, frame: int) -> str:
+    """Notes of a fit, and of one image of a person in several, as a list; empty without any."""
+    found = [source.get("notes") for source in (_of_frame(viewed, frame), viewed.report) if source]
+    return "\n".join(f"- {plain(note)}" for one in found if isinstance(one, list) for note in one)
 
 
 def stage_text(viewed: Viewed, stage: int | None) -> str:
@@ -46,21 +50,21 @@ def stage_text(viewed: Viewed, stage: int | None) -> str:
     found = viewed.stages[stage]
     n = len(found.losses)
     losses = ", ".join(f"{float(loss):.4g}" for loss in found.losses[:4]) + (", …" if n > 4 else "")
-    return f"**{_plain(found.name)}**: {n} {'hypothesis' if n == 1 else 'hypotheses'}, loss {losses}"
+    return f"**{plain(found.name)}**: {n} {'hypothesis' if n == 1 else 'hypotheses'}, loss {losses}"
 
 
 def girths_text(girths: tuple[Girth, ...]) -> str:
     """The girths with their intervals, as a list."""
     if not girths:
         return "*This body has no landmarks for tapes.*"
-    return "In the measuring pose, with 90 % intervals:\n\n" + "\n".join(f"- {_plain(girth.text)}" for girth in girths)
+    return "In the measuring pose, with 90 % intervals:\n\n" + "\n".join(f"- {plain(girth.text)}" for girth in girths)
 
 
 def _of_frame(viewed: Viewed, frame: int) -> Mapping[str, Any] | None:
     """What the report of a person says of one image."""
     frames = viewed.report.get("frames")
-    found = frames.get(viewed.frame_name(frame)) if isinstance(frames, dict) else None
-    return found if isinstance(found, dict) else None
+    known = [one for one in frames if isinstance(one, dict)] if isinstance(frames, list) else []
+    return next((one for one in known if one.get("name") == viewed.frame_name(frame)), None)
 
 
 def _row(name: str, digits: int, pair: Any) -> str:
@@ -84,6 +88,6 @@ def _unsure(report: Mapping[str, Any]) -> str:
     return f"joints ± {sigma['depth']:.0f} mm in depth, ± {sigma['across']:.0f} mm across"
 
 
-def _plain(text: Any) -> str:
+def plain(text: Any) -> str:
     """Text of a file without what Markdown or HTML would take for commands."""
     return "".join(f"\\{letter}" if letter in "\\`*_[]<>#|{}!$" else letter for letter in str(text))
