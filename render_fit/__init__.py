@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from render_fit.core.errors import InputError, MissingDependencyError, NoPersonError
     from render_fit.export.fit_folder import write_fit
     from render_fit.export.parameters import read_params
+    from render_fit.export.viewer.server import Viewer, view
     from render_fit.fitting.fit import fit_image
     from render_fit.fitting.landscapes import compose
     from render_fit.fitting.person import fit_person
@@ -98,6 +99,7 @@ _HOME = {
     # write
     "export.fit_folder": ("write_fit",),
     "export.parameters": ("read_params",),
+    "export.viewer.server": ("view", "Viewer"),
     # evaluate
     "core": ("metrics",),
     # errors

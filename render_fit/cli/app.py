@@ -28,6 +28,7 @@ from render_fit.cli.recipe import recipe_app
 from render_fit.cli.render import render
 from render_fit.cli.summary import summary
 from render_fit.cli.train import finetune, regressor_app, synthesize, train
+from render_fit.cli.view import view
 from render_fit.core.errors import InputError, MissingDependencyError, is_interruption, of_the_system
 from render_fit.core.memory import is_out_of_memory
 
@@ -89,7 +90,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in (
-    fit, fit_person, predict, summary, render, measure, export, convert, evaluate, demo, doctor, train, finetune,
+    fit, fit_person, predict, summary, view, render, measure, export, convert, evaluate, demo, doctor, train, finetune,
     synthesize, experiment,
 ):  # fmt: skip
     # paragraphs as one line each: rich wraps them to the terminal, but keeps line breaks

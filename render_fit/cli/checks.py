@@ -13,6 +13,7 @@ from render_fit.core.files import prepare_output
 from render_fit.core.observer_choice import parse_observer
 from render_fit.core.part_names import part_space_name
 from render_fit.core.registry import Registry
+from render_fit.export.fit_search import find_results
 
 BODIES: Registry[None] = Registry("body", "render_fit.bodies", {"open": lambda: None})
 RENDERERS: Registry[None] = Registry(
@@ -121,3 +122,12 @@ def check_output(out: Path) -> None:
     """
     if out.exists():
         prepare_output(out)
+
+
+def check_result(path: Path) -> None:
+    """Checks that a path is that of a fit, or of a folder with fits.
+
+    Raises:
+        InputError: if it is neither.
+    """
+    _ = find_results(path)

@@ -14,6 +14,7 @@ from render_fit.core.threads import one_torch_thread
 from render_fit.export.meshes import MESH_FORMATS, write_mesh
 from render_fit.export.overlays import Pixels, fitted, overlay, to_pixels, write_gif, write_image
 from render_fit.export.parameters import saved_fit, write_params
+from render_fit.export.stages import STAGES, write_stages
 from render_fit.export.views import person_turns, person_views
 from render_fit.fitting.result import BeforeAfter, FitReport, FitResult
 from render_fit.renderers.base import Renderer
@@ -22,7 +23,7 @@ REPORT = "report.json"
 """Report file. It is written last: a folder that contains it is complete."""
 
 OWNED = (
-    REPORT, "params.npz", "input.jpg", "overlay.png", "side.png", "progress.gif",
+    REPORT, "params.npz", STAGES, "input.jpg", "overlay.png", "side.png", "progress.gif",
     *(f"mesh.{kind}" for kind in MESH_FORMATS),
 )  # fmt: skip
 """Every file that this package writes into the folder of a fit."""
@@ -45,7 +46,7 @@ def write_fit(
         path: Output folder; an earlier fit in it is replaced.
         result: Fit of one photo.
         renderer: Renderer for the images.
-        save: Mesh formats, and ``gif`` for ``progress.gif``.
+        save: Mesh formats, ``gif`` for ``progress.gif``, and ``stages`` for ``stages.npz``.
         file_size: (H, W) of the photo's file in pixels, if the photo was reduced while reading: K, image size and
             pixel errors are written for the file's pixels.
         frames: Images of the fit in progress.
@@ -69,6 +70,8 @@ def write_fit(
         for file_type in save:
             if file_type in MESH_FORMATS:
                 write_mesh(folder / f"mesh.{file_type}", vertices.numpy(), faces.numpy())
+        if "stages" in save and result.stages:
+            write_stages(folder / STAGES, result.stages)
         image = result.observation.image
         if image is None:
             image = torch.ones(3, *result.observation.image_size)

@@ -7,12 +7,15 @@ import html
 import io
 import json
 import os
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+
+from PIL import Image
 
 from render_fit.core.files import PARTIAL, write_bytes
 
@@ -30,9 +33,18 @@ READ = ("status", "reason", "image", "people", "options", "inputs", "beta_max", 
 memory: there may be thousands of reports."""
 
 SHOWN = {
-    "iou": 3, "keypoint_error_px": 1, "unexplained_share": 3, "body_outside_share": 3, "beta_max": 1, "seconds": 1,
-}  # fmt: skip
-"""Columns of figures in the gallery, with their decimals; their headings are in ``gallery.html``."""
+    "iou": ("IoU", 3, "of silhouette and observed mask"),
+    "part_iou": ("part IoU", 3, "of rendered and observed parts"),
+    "keypoint_error_px": ("keypoints, px", 1, "mean distance of seen keypoints"),
+    "unexplained_share": ("unexplained", 3, "share of the observed mask that body and clothing offsets do not cover"),
+    "body_outside_share": ("body outside", 3, "share of the body without clothing that lies outside of the mask"),
+    "beta_max": ("largest |β|", 1, "standard deviations"),
+    "seconds": ("seconds", 1, "of the fit"),
+}
+"""Figures on a card of the gallery: names, decimals, and what they are."""
+
+PICTURES = ("overlay.png", "side.png", "input.jpg")
+"""Pictures of a card; the first is shown, the second under the mouse."""
 
 
 @dataclass(frozen=True)
@@ -111,46 +123,82 @@ def write_summary(path: Path | str, entries: Sequence[Entry]) -> Path:
 
 
 def write_gallery(path: Path | str, entries: Sequence[Entry], *, title: str = "render-fit") -> Path:
-    """Writes ``index.html``: a sortable table with relative links to the images."""
-    folder = Path(path).parent
-    rows = "\n".join(_row(entry, folder) for entry in entries)
-    counts = {
-        status: sum(entry.report.get("status") == status for entry in entries) for status in ("ok", "poor", "failed")
-    }
-    summary = ", ".join(f"{number} {status}" for status, number in counts.items() if number)
-    template = (resources.files("render_fit.export") / "gallery.html").read_text(encoding="utf-8")
-    page = (
-        template.replace("{title}", html.escape(title))
-        .replace("{summary}", summary or "nothing yet")
-        .replace("{rows}", rows)
+    """Writes ``index.html``: cards that can be sorted and filtered, with relative links to the images.
+
+    The page needs no other file but the images, no server and no network.
+    """
+    folder, statuses = Path(path).parent, [str(entry.report.get("status")) for entry in entries]
+    counts = {status: statuses.count(status) for status in ("ok", "poor", "failed") if status in statuses}
+    summary = ", ".join(f"{number:,} {status}" for status, number in counts.items())
+    buttons = [
+        f'<button type="button" data-status="{status}" aria-pressed="false">{status}</button>' for status in counts
+    ]
+    shown = [key for key in SHOWN if any(entry.row()[key] != "" for entry in entries)]
+    orders = {"name": "name", "status": "status", **{key: SHOWN[key][0] for key in shown}}
+    template, style, script = (
+        (resources.files("render_fit.export") / f"gallery.{kind}").read_text(encoding="utf-8")
+        for kind in ("html", "css", "js")
     )
+    parts = {
+        "title": html.escape(title),
+        "summary": summary or "nothing yet",
+        "statuses": "".join(buttons),
+        "orders": "".join(f'<option value="{key}">{html.escape(name)}</option>' for key, name in orders.items()),
+        "style": style,
+        "script": script,
+        "cards": "\n".join(_card(entry, folder) for entry in entries),
+    }
+    page = re.sub(r"\{(\w+)\}", lambda found: parts.get(found[1], found[0]), template)
     return write_bytes(path, page.encode(errors="replace"))
 
 
-def _row(entry: Entry, folder: Path) -> str:
-    values = entry.row()
-    status = str(values["status"])
-    cells = [f'<td class="name"><a href="{_link(entry.name)}/">{html.escape(entry.name)}</a></td>']
-    for picture in ("input.jpg", "overlay.png", "side.png"):
-        if (folder / entry.name / picture).is_file():
-            link = f"{_link(entry.name)}/{picture}"
-            label = html.escape(f"{entry.name}: {picture.partition('.')[0]}", quote=True)
-            cells.append(f'<td><a href="{link}"><img loading="lazy" src="{link}" alt="{label}"></a></td>')
-        else:
-            cells.append("<td></td>")
-    for key, digits in SHOWN.items():
-        value = values[key]
-        before = values.get(f"{key}_before", "")
-        hint = f' title="before: {before:.{digits}f}"' if isinstance(before, (int, float)) else ""
-        if isinstance(value, (int, float)):
-            cells.append(f'<td class="number" data-value="{value}"{hint}>{value:.{digits}f}</td>')
-        else:
-            cells.append('<td class="number" data-value=""></td>')
-    order = {"ok": 2, "poor": 1, "failed": 0}.get(status, 0)
-    reason = html.escape(str(values["reason"]))
-    badge = f'<span class="status {html.escape(status, quote=True)}">{html.escape(status)}</span>'
-    cells.append(f'<td data-value="{order}">{badge} {reason}</td>')
-    return "<tr>" + "".join(cells) + "</tr>"
+def _card(entry: Entry, folder: Path) -> str:
+    """One fit: its pictures, name, status, reason and figures."""
+    values, name, link = entry.row(), html.escape(entry.name, quote=True), _link(entry.name)
+    status = html.escape(str(values["status"]), quote=True)
+    there = [picture for picture in PICTURES if (folder / entry.name / picture).is_file()]
+    overlay, side, _ = PICTURES
+    images = '<span class="none">no picture</span>'
+    if overlay in there:
+        size = _size(folder / entry.name / overlay)
+        images = f'<img loading="lazy" decoding="async" src="{link}/{overlay}" alt="{name}: overlay"{size}>'
+    if side in there:
+        size = _size(folder / entry.name / side)
+        images += f'<img class="side" decoding="async" data-src="{link}/{side}" alt="{name}: front and side"{size}>'
+    links = [f'<a href="{link}/{picture}">{picture.partition(".")[0]}</a>' for picture in there]
+    figures = [_figure(key, values) for key in SHOWN if isinstance(values[key], int | float)]
+    return (
+        f'<li data-name="{name}" data-status="{status}" data-image="{html.escape(str(values["image"]), quote=True)}">'
+        f'<a class="picture" href="{link}/{overlay if overlay in there else ""}">{images}</a>'
+        f'<div class="about"><div class="name"><a href="{link}/" tabindex="-1">{name}</a>'
+        f'<span class="status {status}">{status}</span></div>'
+        f'<p class="reason">{html.escape(str(values["reason"]))}</p>'
+        f'<dl class="figures">{"".join(figures)}</dl><div class="links">{"".join(links)}</div></div></li>'
+    )
+
+
+def _figure(key: str, values: Mapping[str, Any]) -> str:
+    """A figure of a card, with what it is and was."""
+    (name, digits, meaning), before = SHOWN[key], values.get(f"{key}_before", "")
+    was = f"; before: {before:.{digits}f}" if isinstance(before, int | float) else ""
+    return (
+        f'<div title="{meaning}{was}"><dt>{html.escape(name)}</dt>'
+        f'<dd data-key="{key}" data-value="{values[key]}">{values[key]:.{digits}f}</dd></div>'
+    )
+
+
+def _size(path: Path) -> str:
+    """Attributes with the size of a picture, of which only the header is read; none if it cannot be."""
+    try:
+        with Image.open(path) as picture:
+            return f' width="{picture.width}" height="{picture.height}"'
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        Image.DecompressionBombError,
+    ):  # Pillow reports damaged files in many ways
+        return ""
 
 
 def _link(name: str) -> str:

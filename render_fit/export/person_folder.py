@@ -135,6 +135,8 @@ def write_person(
 def photo_of(path: Path, name: str) -> Path | None:
     """File of an image, by the report in the person's folder; None if it says none, or the file is gone.
 
+    A relative path is one from where the fit was made: from here, or else from the folder that the person's is in.
+
     Raises:
         InputError: if the report cannot be read.
     """
@@ -143,7 +145,8 @@ def photo_of(path: Path, name: str) -> Path | None:
     content = read_json(path / REPORT, "the report of a fit")
     paths = content.get("image_paths") if isinstance(content, dict) else None
     file = paths.get(name) if isinstance(paths, dict) else None
-    return Path(file) if isinstance(file, str) and Path(file).is_file() else None
+    places = (Path(file), path.absolute().parent / file) if isinstance(file, str) else ()
+    return next((place for place in places if place.is_file()), None)
 
 
 def _coloured(

@@ -95,20 +95,29 @@ def _with_tapes(
     all_colours = [np.broadcast_to(BODY_COLOUR, vertices.shape)]
     count = len(vertices)
     for name, (points, closed) in lines.items():
-        tube, sides = _tube(points, closed)
-        all_vertices.append(tube)
+        along, sides = tube(points, closed)
+        all_vertices.append(along)
         all_faces.append(sides + count)
-        all_colours.append(np.broadcast_to(colours[name], tube.shape))
-        count += len(tube)
+        all_colours.append(np.broadcast_to(colours[name], along.shape))
+        count += len(along)
     return np.concatenate(all_vertices), np.concatenate(all_faces), np.concatenate(all_colours)
 
 
-def _tube(points: np.ndarray, closed: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices and faces of a thin tube along a polyline."""
+def tube(
+    points: np.ndarray, closed: bool, radius_m: float = THICKNESS_M, step_m: float = STEP_M
+) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices and faces of a thin tube along a polyline.
+
+    Args:
+        points: (N, 3) metres.
+        closed: Whether the last point is joined with the first.
+        radius_m: Metres.
+        step_m: Longest straight piece, metres.
+    """
     ends = np.concatenate([points[1:], points[:1]]) if closed else points[1:]
     pieces = []
     for start, end in zip(points, ends, strict=False):
-        n = max(1, int(np.ceil(np.linalg.norm(end - start) / STEP_M)))
+        n = max(1, int(np.ceil(np.linalg.norm(end - start) / step_m)))
         pieces.append(start + np.arange(n)[:, None] / n * (end - start))
     path = np.concatenate([*pieces, points[:1] if closed else points[-1:]])
     along = np.gradient(path, axis=0)
@@ -118,7 +127,7 @@ def _tube(points: np.ndarray, closed: bool) -> tuple[np.ndarray, np.ndarray]:
     first /= np.linalg.norm(first, axis=1, keepdims=True).clip(1e-9)
     second = np.cross(along, first)
     angles = 2 * np.pi * np.arange(CORNERS) / CORNERS
-    rings = path[:, None] + THICKNESS_M * (
+    rings = path[:, None] + radius_m * (
         np.cos(angles)[None, :, None] * first[:, None] + np.sin(angles)[None, :, None] * second[:, None]
     )
     here = (np.arange(len(path) - 1)[:, None] * CORNERS + np.arange(CORNERS)[None]).ravel()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -18,9 +18,10 @@ from render_fit.fitting.context import FitContext
 from render_fit.fitting.recipe import Recipe, Stage, load_recipe
 from render_fit.fitting.report import NO_GRADIENT, result_of
 from render_fit.fitting.resolve import ResolvedRecipe, resolve
-from render_fit.fitting.result import FitResult
+from render_fit.fitting.result import FitResult, StageResult
 from render_fit.fitting.solvers import Solver
 from render_fit.fitting.stages import (
+    BASELINE,
     Clothing,
     StageProgress,
     StageRecord,
@@ -196,7 +197,8 @@ def fit_all(
         notes += one.notes
         seconds = one.seconds | {"total": total}
         unsure = one.uncertainty(context)
-        results.append(result_of(context, one.before, one.best, seconds, notes, resolved.record(), one.acted, unsure))
+        result = result_of(context, one.before, one.best, seconds, notes, resolved.record(), one.acted, unsure)
+        results.append(replace(result, stages=one.stages(context)))
     return results
 
 
@@ -240,6 +242,18 @@ class Fitted:
         """The hypotheses of that stage among `shaping` which solved most of them: if any renders, of those that do."""
         last = max(reversed(self.shaping), key=lambda record: (record.stage.resolution > 0, record.hypotheses))
         return Rivals(last.solved, last.losses)
+
+    def stages(self, context: FitContext) -> tuple[StageResult, ...]:
+        """What each stage handed on; the baseline of refinement is none of them."""
+        results = []
+        for record in self.records:
+            if record.name != BASELINE:
+                kept = list(record.kept)
+                parameters = (
+                    record.solved[torch.tensor(kept)].detached().parameters(context.body, context.clothing_basis)
+                )
+                results.append(StageResult(record.name, parameters, record.losses[kept].detach()))
+        return tuple(results)
 
     def uncertainty(self, context: FitContext) -> Uncertainty | None:
         """Covariances of the best hypothesis; None if no stage moved the shape, or they are not finite."""

@@ -70,6 +70,21 @@ class FitReport(BaseModel):
 
 
 @dataclass(frozen=True)
+class StageResult:
+    """The hypotheses that one stage of a fit handed on.
+
+    Attributes:
+        name: Name of the stage.
+        parameters: In camera coordinates of the photo; N hypotheses, best first.
+        losses: (N,) value of the stage's objective for each; values of different stages cannot be compared.
+    """
+
+    name: str
+    parameters: BodyParameters
+    losses: Float[Tensor, "n"]
+
+
+@dataclass(frozen=True)
 class FitResult:
     """A fitted person.
 
@@ -87,6 +102,7 @@ class FitResult:
         betas_covariance: (S, S) covariance of the shape; None where no stage moved it, as the next one.
         joints_covariance: (1, J, 3, 3) covariance of the pelvis in camera coordinates, and of each other joint's
             position relative to the pelvis, in the axes of the camera; squared metres.
+        stages: What each stage handed on, in order; empty for a person in several images.
     """
 
     parameters: BodyParameters
@@ -101,6 +117,7 @@ class FitResult:
     unclothed_vertices: Float[Tensor, "1 v 3"] | None = None
     betas_covariance: Float[Tensor, "s s"] | None = None
     joints_covariance: Float[Tensor, "1 j 3 3"] | None = None
+    stages: tuple[StageResult, ...] = ()
 
 
 def versions() -> dict[str, str]:

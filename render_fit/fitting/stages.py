@@ -25,6 +25,9 @@ from render_fit.fitting.variables import Variables
 StageProgress = Callable[[str, int, int], None]
 Clothing = Literal["none", "smooth", "free"]
 
+BASELINE = "keypoints alone"
+"""Name of the stage that refinement is compared with."""
+
 N_FLIPPED = 3
 """Number of best hypotheses whose limbs are flipped."""
 
@@ -44,6 +47,7 @@ class StageRecord:
         solved: These hypotheses, best first by the stage's own objective.
         losses: Its values.
         moved: Whether a variable of any hypothesis changed.
+        kept: Places among ``solved`` of the hypotheses that the next stage starts from, best first by its ranking.
     """
 
     stage: Stage
@@ -53,6 +57,7 @@ class StageRecord:
     solved: Variables
     losses: Float[Tensor, "h"]
     moved: bool
+    kept: tuple[int, ...]
 
     @property
     def name(self) -> str:
@@ -141,9 +146,12 @@ def _kept(context: FitContext, stage: Stage, variables: Variables, solution: Sol
     """The solved hypotheses that a stage keeps, best first, and its record, without the time."""
     order = solution.loss.nan_to_num(torch.inf).argsort(stable=True)
     variables = variables[order]
-    kept = variables[chosen(context, stage, variables)] if stage.n_hypotheses else variables
+    kept = chosen(context, stage, variables) if stage.n_hypotheses else torch.arange(len(variables))
     moved = any(bool(value.any()) for value in solution.values.values())  # they are differences to the start
-    return kept, StageRecord(stage, 0.0, solution.evaluations, solution.status, variables, solution.loss[order], moved)
+    record = StageRecord(
+        stage, 0.0, solution.evaluations, solution.status, variables, solution.loss[order], moved, tuple(kept.tolist())
+    )
+    return variables[kept], record
 
 
 @torch.no_grad()
@@ -227,4 +235,4 @@ def keypoint_continuation(search: list[Stage], refinement: list[Stage]) -> Stage
         return None
     last = search[-1]
     solver = last.solver.model_copy(update={"iterations": iterations})
-    return last.model_copy(update={"name": "keypoints alone", "solver": solver, "flips": 0, "n_hypotheses": 0})
+    return last.model_copy(update={"name": BASELINE, "solver": solver, "flips": 0, "n_hypotheses": 0})

@@ -107,6 +107,7 @@ def _plain(prefix: str, context: FitContext, fitted: Fitted, tensors: dict[str, 
                 "evaluations": record.evaluations,
                 "status": [status.name for status in record.status],
                 "moved": record.moved,
+                "kept": list(record.kept),
             }
         )
     return {"records": records, "moved": fitted.moved, "notes": fitted.notes}
@@ -124,6 +125,7 @@ def _fitted(prefix: str, context: FitContext, plain: Mapping[str, Any], tensors:
             _taken(f"{prefix}{i}.", context, tensors),
             tensors[f"{prefix}{i}.losses"],
             record["moved"],
+            tuple(record["kept"]),
         )
         for i, record in enumerate(plain["records"])
     ]

@@ -67,7 +67,8 @@ class FitOptions:
     )
     save: Annotated[
         tuple[str, ...],
-        "Files to write besides parameters and images: obj, ply, glb (meshes), gif (all stages of the fit).",
+        "Files to write besides parameters and images: obj, ply, glb (meshes), gif (all stages of the fit), stages "
+        "(their hypotheses, for render-fit view).",
     ] = ("obj", "glb")
     seed: Annotated[int, "Seed of the random number generators."] = 0
 
@@ -76,7 +77,7 @@ class FitOptions:
         from render_fit.core.plausibility import check_focal_35mm, check_height, check_weight
         from render_fit.export.meshes import mesh_kinds
 
-        object.__setattr__(self, "save", mesh_kinds(self.save, also=("gif",)))
+        object.__setattr__(self, "save", mesh_kinds(self.save, also=("gif", "stages")))
         if self.camera is not None and self.focal_35mm is not None:
             raise InputError("--camera and --focal-35mm: give one of them")
         if self.focal_35mm is not None:

@@ -12,6 +12,7 @@ from render_fit.core.files import prepare_output, remove_leftovers
 from render_fit.core.text_files import read_json
 from render_fit.datasets.photo_folder import PhotoFiles
 from render_fit.export.fit_folder import REPORT
+from render_fit.export.meshes import MESH_FORMATS
 from render_fit.export.person_folder import write_person
 from render_fit.fitting.person import PersonFit, fit_person, joint_stages
 from render_fit.fitting.person_report import PersonReport, image_reports, person_report
@@ -141,7 +142,7 @@ def fit_person_in(
         },
         fps=images.fps,
         choice=person.sheet,
-        save=[kind for kind in options.save if kind != "gif"] if options.save != FitOptions().save else (),
+        save=[kind for kind in options.save if kind in MESH_FORMATS] if options.save != FitOptions().save else (),
         progress=lambda done, total: emit("writing", done, total),
     )
     unfinished.remove()

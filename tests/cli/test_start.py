@@ -54,8 +54,9 @@ def test_a_fit_imports_nothing_slow_that_it_does_not_need(command: str, tmp_path
 
 
 def test_help_and_the_version_import_no_torch() -> None:
-    groups = ["fit", "fit-person", "predict", "summary", "render", "measure", "export", "evaluate", "demo", "doctor",
-              "train", "finetune", "synthesize", "experiment", "recipe", "body", "regressor", "prior"]  # fmt: skip
+    groups = ["fit", "fit-person", "predict", "summary", "view", "render", "measure", "export", "evaluate", "demo",
+              "doctor", "train", "finetune", "synthesize", "experiment", "recipe", "body", "regressor",
+              "prior"]  # fmt: skip
     codes, modules = commands(["--help"], ["--version"], *([name, "--help"] for name in groups))
     assert [code for code, _ in codes] == [0] * (2 + len(groups))
     assert imported(modules, ("torch", "numba", "scipy", "numpy")) == []
@@ -108,6 +109,14 @@ MISTAKES = {
     "fit photo.png --out photo.png": "is not a folder",
     "predict photo.png --regressor liftr": "known: hmr, lifter",
     "render nowhere": "params.npz",
+    "view nowhere": "nowhere: no params.npz; expected the folder of a fit",
+    "view empty": "empty: no params.npz; expected the folder of a fit",
+    "view failed": "did the fit fail?",
+    "view done --compare nowhere": "nowhere: no params.npz",
+    "view done --export page.pdf": "ends with .html",
+    "view done --export nowhere/page.html": "a folder that exists",
+    "view done --port 0": "--port",
+    "view done --body smpl.pkl": "no body 'smpl.pkl'",
     "export nowhere walk.glb": "expected the params.npz of a fit",
     "export photo.png walk.fbx": "known are .glb, .bvh, .npz, .obj, .ply",
     "export photo.png walk": "without an ending",
@@ -132,7 +141,10 @@ def test_mistakes_are_answered_before_torch_is_imported(tmp_path: Path, monkeypa
     monkeypatch.chdir(tmp_path)
     for name in ("photo.png", "photo2.png", "k.json"):
         Path(name).write_bytes(b"")
-    Path("empty").mkdir()
+    for name in ("empty", "done", "failed"):
+        Path(name).mkdir()
+    Path("done/params.npz").write_bytes(b"")
+    Path("failed/report.json").write_bytes(b"")
     codes, modules = commands(*(line.split() for line in MISTAKES))
     for (line, words), (code, message) in zip(MISTAKES.items(), codes, strict=True):
         assert (code, words in " ".join(message.split())) == (2, True), f"{line}: {message}"

@@ -4,11 +4,9 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from PIL import Image
 
-from render_fit.export.gallery import SHOWN, read_entries, write_gallery, write_summary
-
-SORTED = {"IoU": "iou", "unexplained": "unexplained_share", "body outside": "body_outside_share", "seconds": "seconds"}
-"""Headings of some columns of the gallery, and the figures under them."""
+from render_fit.export.gallery import read_entries, write_gallery, write_summary
 
 
 def report(folder, name, **values):
@@ -64,42 +62,56 @@ class Links(HTMLParser):
 
 
 def test_gallery_links_are_relative_and_names_are_escaped(tmp_path):
-    hostile = '<script>alert("x")&#'
+    hostile = '<script>alert("x")&#{cards}'
     report(tmp_path, "plain", iou={"before": 0.5, "after": 0.75})
-    report(tmp_path, hostile, reason="<b>bold</b>")
+    report(tmp_path, hostile, reason="<b>bold</b>", image='"><i>', status="<u>")
     page = write_gallery(tmp_path / "index.html", read_entries(tmp_path), title="<t>").read_text(encoding="utf-8")
     parsed = Links()
     parsed.feed(page)
     assert parsed.tags.count("script") == 1  # the page's own
-    assert "b" not in parsed.tags and "t" not in parsed.tags
+    assert not {"b", "t", "i", "u"} & set(parsed.tags)
+    assert page.count("<li ") == 2  # names are not templates
     assert "plain/overlay.png" in parsed.links
-    assert "%3Cscript%3Ealert%28%22x%22%29%26%23/overlay.png" in parsed.links
+    assert "%3Cscript%3Ealert%28%22x%22%29%26%23%7Bcards%7D/overlay.png" in parsed.links
     assert not [link for link in parsed.links if re.match(r"[a-z]+:|/", link)]
-    assert 'data-value="0.75"' in page
 
 
-def test_every_column_of_figures_has_a_heading_that_sorts(tmp_path):
+def test_a_card_has_the_figures_that_the_fit_has(tmp_path):
     report(tmp_path, "a", unexplained_share={"before": 0.3, "after": 0.2}, body_outside_share=None)
+    report(tmp_path, "b", status="failed", seconds={})
     page = write_gallery(tmp_path / "index.html", read_entries(tmp_path)).read_text(encoding="utf-8")
-    headings = re.findall(r"<th[ >].*?</th>", page)
-    cells = re.findall(r"<td[ >].*?</td>", page)
-    assert len(headings) == len(cells) == 4 + len(SHOWN) + 1  # name and images, figures, status
-    places = {name: place for place, heading in enumerate(headings) for name in SORTED if f">{name}<" in heading}
-    assert [places[name] for name in SORTED] == [4 + list(SHOWN).index(key) for key in SORTED.values()]
-    assert all("<button>" in headings[place] for place in places.values())
-    assert 'data-value="0.2" title="before: 0.300">0.200<' in cells[places["unexplained"]]
-    assert 'data-value=""' in cells[places["body outside"]]
+    first, second = re.findall(r"<li .*?</li>", page)
+    assert re.findall(r'data-key="(\w+)" data-value="([\d.]+)"', first) == [
+        ("unexplained_share", "0.2"),
+        ("seconds", "2.5"),
+    ]
+    assert "; before: 0.300" in first and ">0.200<" in first
+    assert "data-key" not in second and 'data-status="failed"' in second
+    orders = re.findall(r'<option value="(\w+)">', page)  # by what no fit has nothing is sorted
+    assert orders == ["name", "status", "unexplained_share", "seconds"]
+    assert re.findall(r'data-status="(\w+)" aria-pressed', page) == ["ok", "failed"]
+
+
+def test_pictures_have_their_sizes_so_that_the_page_does_not_jump(tmp_path):
+    report(tmp_path, "a")
+    report(tmp_path, "b")
+    Image.new("RGB", (60, 40)).save(tmp_path / "a" / "overlay.png")
+    (tmp_path / "b" / "side.png").unlink()
+    page = write_gallery(tmp_path / "index.html", read_entries(tmp_path)).read_text(encoding="utf-8")
+    assert 'src="a/overlay.png" alt="a: overlay" width="60" height="40">' in page
+    assert 'src="b/overlay.png" alt="b: overlay">' in page  # a damaged picture
+    assert 'data-src="a/side.png"' in page and "b/side.png" not in page
 
 
 def test_gallery_of_nothing_is_a_page(tmp_path):
     assert "nothing yet" in write_gallery(tmp_path / "index.html", []).read_text()
 
 
-def test_of_a_long_gallery_as_many_rows_are_hidden_as_the_script_does_not_show(tmp_path):
+def test_of_a_long_gallery_as_many_cards_are_hidden_as_the_script_does_not_show(tmp_path):
     page = write_gallery(tmp_path / "index.html", []).read_text()
     shown = int(re.search(r"const PAGE = (\d+);", page)[1])
-    assert f"tbody tr:nth-child(n + {shown + 1}) {{ display: none; }}" in page
-    assert "display: table-row !important" in re.search(r"<noscript>(.*?)</noscript>", page)[1]
+    assert f"li:nth-child(n + {shown + 1}) {{ display: none; }}" in page
+    assert "display: flex !important" in re.search(r"<noscript>(.*?)</noscript>", page)[1]
 
 
 def test_of_a_report_only_what_is_used_is_kept_in_memory(tmp_path):

@@ -1,0 +1,1 @@
+"""A viewer of fits in the browser, drawn by viser: docs/viewer.md."""
