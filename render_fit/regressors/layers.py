@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from render_fit.core.errors import InputError
 from render_fit.core.rotations import roma
+from render_fit.regressors.config import BLAZEPOSE
 from render_fit.regressors.resnet import ResNet, group_norm
 
 FARTHEST_STEP = 2.0
@@ -29,9 +30,6 @@ LEAST_DEVIATION = 0.02
 
 FARTHEST_FEATURE = 6.0
 """Largest standardised feature: photos can have features that no synthetic person has."""
-
-BLAZEPOSE = "blazepose"
-"""``model_type`` of the observer's landmark network, which is none of transformers'."""
 
 _NUMBERS_OF_LAYERS = ("depths", "num_hidden_layers", "num_layers", "num_blocks")
 

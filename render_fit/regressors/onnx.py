@@ -21,7 +21,8 @@ from render_fit.core.skeletons import CANONICAL_KEYPOINTS
 from render_fit.regressors.checkpoint import KEY
 from render_fit.regressors.config import RegressorConfig
 from render_fit.regressors.inputs import RegressorInputs
-from render_fit.regressors.network import REFERENCE_M, Prediction, Regressor
+from render_fit.regressors.network import Regressor
+from render_fit.regressors.prediction import REFERENCE_M, Prediction
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession

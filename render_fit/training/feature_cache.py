@@ -24,7 +24,9 @@ from render_fit.core.errors import InputError
 from render_fit.core.files import prepare_output, remove_leftovers, write_bytes
 from render_fit.regressors.inputs import RegressorInputs
 from render_fit.regressors.network import Regressor
+from render_fit.regressors.view_finder import ASSET
 from render_fit.synthesis.people_sampler import PeopleSampler
+from render_fit.training.mirroring import Mirror
 from render_fit.training.samples import GroundTruth, LabelAvailability, ground_truth, photo_inputs
 
 PEOPLE = 256
@@ -36,7 +38,7 @@ KEY = "render_fit_features"
 CHUNK = 32
 """People who are rendered at a time."""
 
-_VERSION = 1
+_VERSION = 2
 
 OnProgress = Callable[[int, int], None]
 
@@ -52,17 +54,24 @@ class CachedPeople(Dataset[tuple[RegressorInputs, GroundTruth]]):
         people: People in a shard.
         seed: Seed of the order.
         labels: Shares of people with each kind of label. The same people have a label in every epoch.
+        mirror: Mirrors half of the people, others in every epoch; None: nobody is mirrored.
 
     Raises:
         InputError: if there are fewer people than in a shard.
     """
 
     def __init__(
-        self, inputs: RegressorInputs, truth: GroundTruth, people: int, seed: int, labels: LabelAvailability
+        self,
+        inputs: RegressorInputs,
+        truth: GroundTruth,
+        people: int,
+        seed: int,
+        labels: LabelAvailability,
+        mirror: Mirror | None = None,
     ) -> None:
         if len(truth) < people:
             raise InputError(f"cached_people: expected at least a shard of {people}, got {len(truth)}")
-        self.inputs, self.people, self.seed = inputs, people, seed
+        self.inputs, self.people, self.seed, self.mirror = inputs, people, seed, mirror
         self.truth = replace(truth, labels=labels.carried(torch.arange(len(truth))))
         self._epoch, self._order = -1, torch.empty(0, dtype=torch.long)
 
@@ -74,7 +83,11 @@ class CachedPeople(Dataset[tuple[RegressorInputs, GroundTruth]]):
         rows = self._order[place * self.people : (place + 1) * self.people]
         inputs = self.inputs[rows]
         assert inputs.features is not None
-        return replace(inputs, features=inputs.features.float()), self.truth[rows]
+        inputs, truth = replace(inputs, features=inputs.features.float()), self.truth[rows]
+        if self.mirror is None:
+            return inputs, truth
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + index)
+        return self.mirror.people(inputs, truth, torch.rand(self.people, generator=generator) < 0.5)
 
     def __len__(self) -> int:
         return 2**31
@@ -140,6 +153,7 @@ def fingerprint(regressor: Regressor, sampler: PeopleSampler, seed: int) -> str:
         _VERSION,
         PEOPLE,
         config.backbone,
+        hashlib.sha256(ASSET.read_bytes()).hexdigest(),
         sampler.size,
         sampler.body.name,
         None if sampler.basis is None else len(sampler.basis.eigenvalues),
