@@ -189,7 +189,8 @@ class IterativeHead(nn.Module):
 
         Differentiability: smooth; through all corrections.
         """
-        output = self.start.expand(features.shape[0], -1, -1)
+        # Not expanded to the number of people, which would be fixed in an exported network that calls this head twice.
+        output = self.start + 0 * features[:, :1, None].float()
         features = features[:, None].expand(-1, output.shape[1], -1)
         for _ in range(self.times):
             correction = self.correction(torch.cat([features, output.to(features)], -1)).float()

@@ -194,6 +194,10 @@ class Regressor(nn.Module, OnHub):
             return self.backbone(self._images(self.config.pictures, inputs), inputs.focal).joined_numbers()
         return self.backbone(self._images(self.config.pictures, inputs)).feature_maps[-1].mean((2, 3))
 
+    def own_features(self, numbers: Float[Tensor, "n f"]) -> Float[Tensor, "n f2"]:
+        """Those of `image_features` that the head reads: of turned views, without the mirror images and the cameras."""
+        return PersonFeatures.split_numbers(numbers).own if self.is_turned else numbers
+
     @torch.no_grad()
     def with_features(self, inputs: RegressorInputs) -> RegressorInputs:
         """Inputs with the features of a frozen backbone in place of the images; predictions from them are the same.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from render_fit.core.errors import InputError, MissingDependencyError
 from render_fit.core.files import write_bytes
@@ -69,7 +70,7 @@ def export_onnx(regressor: Regressor, path: Path) -> None:
     except ImportError as error:
         raise MissingDependencyError(f"ONNX export needs {error.name}: pip install 'render-fit[onnx]'") from error
     config = regressor.config
-    network = _ByName(copy.deepcopy(regressor).cpu().float().eval())
+    network = _ByName(copy.deepcopy(regressor).cpu().float()).eval()
     try:
         with tempfile.TemporaryDirectory() as folder:
             made = Path(folder) / "regressor.onnx"
@@ -114,7 +115,7 @@ class _ByName(nn.Module):
 
 
 def _people(config: RegressorConfig, n: int) -> dict[str, Tensor]:
-    """Random inputs of n people; some keypoints are not observed."""
+    """Random inputs of n people; some keypoints are not observed. Photos are smooth, as views of them are resampled."""
     generator = torch.Generator().manual_seed(n)
     size, confidence = config.size, torch.rand(n, len(CANONICAL_KEYPOINTS), generator=generator)
     everything = {
@@ -124,7 +125,7 @@ def _people(config: RegressorConfig, n: int) -> dict[str, Tensor]:
         "confidence": torch.where(confidence < 0.2, 0.0, confidence),
         "depths": torch.rand(n, len(CANONICAL_KEYPOINTS), generator=generator) - 0.5,
         "depth_confidence": torch.where(confidence < 0.3, 0.0, confidence),
-        "photo": torch.rand(n, 3, size, size, generator=generator) * 2 - 1,
+        "photo": interpolate(torch.rand(n, 3, 4, 4, generator=generator) - 0.5, (size, size), mode="bilinear"),
         "focal": torch.rand(n, generator=generator) + 1,
     }
     return {name: everything[name] for name in input_names(config)}

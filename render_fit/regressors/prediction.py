@@ -140,7 +140,8 @@ def mean_prediction(first: Prediction, second: Prediction) -> Prediction:
     """
     cosine = (first.rotations[:, :, 0] * second.rotations[:, :, 0]).sum((2, 3))  # 1 + twice that of the angle
     better = (first.joint_error.mean(2) <= second.joint_error.mean(2)).to(first.betas)
-    share = torch.where(cosine > 1, 0.5, better)
+    agree = (cosine > 1).to(better)
+    share = better + agree * (0.5 - better)
 
     def mean(one: Tensor, other: Tensor) -> Tensor:
         weight = share[(...,) + (None,) * (one.ndim - 2)]
@@ -162,9 +163,9 @@ def turned_back(prediction: Prediction, view: TurnedView, focal: Float[Tensor, "
 
     Differentiability: smooth; constant across where a pelvis is turned behind the crop camera.
     """
-    shape = prediction.log_likelihood.shape
-    back = view.rotation.mT[:, None]
-    pelvis = pelvis_in_view(prediction.pelvis_offset, view.focal[:, None].expand(shape))
+    like = prediction.log_likelihood
+    back = view.rotation.transpose(1, 2)[:, None]  # mT is not in ONNX
+    pelvis = pelvis_in_view(prediction.pelvis_offset, view.focal[:, None].expand_as(like))
     rotations = torch.cat([(back @ prediction.rotations[:, :, 0])[:, :, None], prediction.rotations[:, :, 1:]], 2)
-    offset = place_in_view((back @ pelvis[..., None])[..., 0], focal[:, None].expand(shape))
+    offset = place_in_view((back @ pelvis[..., None])[..., 0], focal[:, None].expand_as(like))
     return replace(prediction, rotations=rotations, pelvis_offset=offset)

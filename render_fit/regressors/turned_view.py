@@ -103,12 +103,12 @@ class PersonFeatures(Batch):
     def __len__(self) -> int:
         return len(self.own)
 
-    def joined_numbers(self) -> Float[Tensor, "n 2f+10"]:
+    def joined_numbers(self) -> Float[Tensor, "n _"]:
         """All numbers in one row per person, for caches; `split_numbers` is the inverse."""
         return torch.cat([self.own, self.mirrored, self.view.rotation.flatten(1), self.view.focal[:, None]], 1)
 
     @staticmethod
-    def split_numbers(numbers: Float[Tensor, "n 2f+10"]) -> PersonFeatures:
+    def split_numbers(numbers: Float[Tensor, "n _"]) -> PersonFeatures:
         """The people of `joined_numbers`."""
         count = (numbers.shape[1] - 10) // 2
         own, mirrored, rotation, focal = numbers.split([count, count, 9, 1], 1)

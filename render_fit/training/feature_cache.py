@@ -24,6 +24,7 @@ from render_fit.core.errors import InputError
 from render_fit.core.files import prepare_output, remove_leftovers, write_bytes
 from render_fit.regressors.inputs import RegressorInputs
 from render_fit.regressors.network import Regressor
+from render_fit.regressors.onnx_look import onnx_look
 from render_fit.regressors.view_finder import ASSET
 from render_fit.synthesis.people_sampler import PeopleSampler
 from render_fit.training.mirroring import Mirror
@@ -105,7 +106,8 @@ def cached_features(
     """Features of synthetic people, read from a folder, where those that are missing are computed and written.
 
     Args:
-        regressor: Regressor with a frozen backbone; its other weights are not used.
+        regressor: Regressor with a frozen backbone, which onnxruntime computes if it is installed; its other weights
+            are not used.
         sampler: Sampler of people with RGB images.
         count: Number of people; rounded up to whole files.
         seed: Seed of the people.
@@ -132,6 +134,8 @@ def cached_features(
     own = range(rank, len(files), n_processes)
     for done, number in enumerate(own, start=1):
         if _read(files[number], mark) is None:
+            if regressor.backbone.look is None:
+                regressor.backbone.look = onnx_look()
             _write(files[number], mark, *_people(regressor, sampler, seed, number))
         if on_progress is not None:
             on_progress(done * PEOPLE, len(own) * PEOPLE)
