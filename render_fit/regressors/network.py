@@ -14,7 +14,7 @@ from render_fit.core.skeletons import CANONICAL_KEYPOINTS, SMPL_24
 from render_fit.regressors.config import ImageInput, RegressorConfig
 from render_fit.regressors.hub import OnHub
 from render_fit.regressors.inputs import RegressorInputs
-from render_fit.regressors.layers import IterativeHead, Standardisation, backbone_for, upright_output
+from render_fit.regressors.layers import IterativeHead, backbone_for, upright_output
 from render_fit.regressors.prediction import (
     Prediction,
     mean_prediction,
@@ -22,6 +22,7 @@ from render_fit.regressors.prediction import (
     orthonormal,
     turned_back,
 )
+from render_fit.regressors.standardisation import Standardisation
 from render_fit.regressors.turned_view import PersonFeatures
 
 _CHANNELS: dict[ImageInput, int] = {"silhouette": 1, "parts": N_PARTS, "heatmaps": len(CANONICAL_KEYPOINTS), "photo": 3}

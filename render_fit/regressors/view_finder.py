@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from render_fit.core.weights import read_network, save_weights
-from render_fit.regressors.layers import Standardisation
+from render_fit.regressors.standardisation import Standardisation
 
 ASSET = Path(__file__).parent / "assets" / "views" / "view_finder.safetensors"
 

@@ -94,8 +94,7 @@ def test_it_is_no_regressor() -> None:
 
 def test_no_direction_at_all_is_a_point_at_the_hips() -> None:
     network = ViewFinder(ViewFinderConfig(features=3)).eval()
-    layer = network.layers[-1]
-    torch.nn.init.zeros_(layer.weight)
-    torch.nn.init.zeros_(layer.bias)
+    for weight in network.parameters():
+        torch.nn.init.zeros_(weight)
     points = network.alignment(torch.randn(2, 3))
     assert points.isfinite().all()

@@ -55,7 +55,7 @@ def test_inputs_are_those_of_the_mirror_image(people: tuple[PeopleSampler, Regre
     truth = replace(truth, clothing=truth.clothing[:, :0])
     mirrored, other_truth = mirror.people(inputs, truth, everyone)
     assert mirrored.features is not None and inputs.features is not None
-    one, other = (PersonFeatures.split_numbers(found.features) for found in (inputs, mirrored))
+    one, other = map(PersonFeatures.split_numbers, (inputs.features, mirrored.features))
     assert torch.equal(other.own, one.mirrored) and torch.equal(other.mirrored, one.own)
     left, right = (CANONICAL_KEYPOINTS.index(f"{side}_wrist") for side in ("left", "right"))
     assert torch.equal(mirrored.keypoints[:, left], inputs.keypoints[:, right] * FLIP[:2])
