@@ -125,13 +125,13 @@ def _people(config: RegressorConfig, n: int) -> dict[str, Tensor]:
         "confidence": torch.where(confidence < 0.2, 0.0, confidence),
         "depths": torch.rand(n, len(CANONICAL_KEYPOINTS), generator=generator) - 0.5,
         "depth_confidence": torch.where(confidence < 0.3, 0.0, confidence),
-        "photo": _figures(n, size, generator),
+        "photo": standing_figures(n, size, generator),
         "focal": torch.rand(n, generator=generator) + 1,
     }
     return {name: everything[name] for name in input_names(config)}
 
 
-def _figures(n: int, size: int, generator: torch.Generator) -> Tensor:
+def standing_figures(n: int, size: int, generator: torch.Generator) -> Tensor:
     """(N, 3, S, S) pictures from −1 to 1 of a standing figure of ellipses, before a smooth background.
 
     Backbones that turn their view towards the person (`TurnedView`) amplify rounding errors where there is none.

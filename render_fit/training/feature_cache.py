@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import PartialState
@@ -127,6 +128,7 @@ def cached_features(
             "cached_people: features are computed once only for a frozen backbone that reads photos; expected "
             "`pictures: [photo]` and `backbone: {model_type: blazepose}`, or `cached_people: 0`"
         )
+    backbone: Any = regressor.backbone
     remove_leftovers(prepare_output(folder))
     mark = fingerprint(regressor, sampler, seed)
     files = [folder / f"people_{number:05d}.safetensors" for number in range(-(-count // PEOPLE))]
@@ -134,8 +136,8 @@ def cached_features(
     own = range(rank, len(files), n_processes)
     for done, number in enumerate(own, start=1):
         if _read(files[number], mark) is None:
-            if regressor.backbone.look is None:
-                regressor.backbone.look = onnx_look()
+            if backbone.look is None:
+                backbone.look = onnx_look()
             _write(files[number], mark, *_people(regressor, sampler, seed, number))
         if on_progress is not None:
             on_progress(done * PEOPLE, len(own) * PEOPLE)
