@@ -3,6 +3,7 @@
 #   make test    run the test suite
 #   make lint    run ruff, ruff format and pyright
 #   make format  fix what ruff can fix, format the code
+#   make site    build the documentation strictly into out/site; look at it with python -m http.server -d out/site
 #   make bench   measure speed and memory, compare with the baseline (half an hour, on an idle machine)
 #   make clean   delete .venv, out and builds
 # PYTHON=/path/to/python3.x chooses the interpreter (3.10 to 3.13).
@@ -21,7 +22,7 @@ SUITABLE := import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_inf
 PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.10; do \
 	if $$p -c '$(SUITABLE)' >/dev/null 2>&1; then command -v $$p; break; fi; done)
 
-.PHONY: help demo test lint format bench clean
+.PHONY: help demo test lint format site bench clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -45,7 +46,7 @@ demo: $(STAMP)
 	@$(BIN)/render-fit demo --out $(OUT)
 
 test: $(STAMP)
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .
@@ -55,6 +56,10 @@ lint: $(STAMP)
 format: $(STAMP)
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+site: $(STAMP)
+	@NO_MKDOCS_2_WARNING=1 PYTHONPATH=. $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "see out/site/index.html"
 
 bench: $(STAMP)
 	@mkdir -p $(RESULTS) && rm -f $(RESULTS)/*.json

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from render_fit.export.parameters import read_params
     from render_fit.fitting.fit import fit_image
     from render_fit.fitting.landscapes import compose
+    from render_fit.fitting.person import fit_person
     from render_fit.fitting.recipe import Recipe, load_recipe
     from render_fit.fitting.regressor_initialisation import predict
     from render_fit.fitting.result import FitReport, FitResult
@@ -58,6 +59,7 @@ _HOME = {
     "core.cameras": ("Camera",),
     # fit
     "fitting.fit": ("fit_image",),
+    "fitting.person": ("fit_person",),
     "pipelines.folder": ("fit_folder",),
     "pipelines.options": ("FitOptions",),
     "fitting.result": ("FitResult", "FitReport"),
@@ -109,7 +111,9 @@ __all__ = [name for names in _HOME.values() for name in names]  # pyright: ignor
 def __getattr__(name: str) -> Any:
     for module, names in _HOME.items():
         if name in names:
-            return getattr(import_module(f"{__name__}.{module}"), name)
+            home = import_module(f"{__name__}.{module}")
+            # a public module is an attribute of its package only once it has been imported
+            return getattr(home, name) if hasattr(home, name) else import_module(f"{home.__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -12,10 +12,15 @@ install_import_hook("render_fit", "beartype.beartype")
 # imported after the hook, which checks only later imports
 from render_fit.bodies import open_body  # noqa: E402
 from render_fit.bodies.clothing import clothing_basis  # noqa: E402
+from render_fit.core.threads import threads_each  # noqa: E402
 from render_fit.synthesis.people_sampler import PeopleSampler  # noqa: E402
 from render_fit.synthesis.poses.bank import PoseBank  # noqa: E402
 
 SHARED_DATA = Path(os.environ.get("RENDER_FIT_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
+
+
+# several pytest processes (pytest-xdist) share the cores
+torch.set_num_threads(threads_each(int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))))
 
 
 @pytest.fixture(scope="session")

@@ -86,6 +86,12 @@ def test_every_public_name_exists_once_and_is_listed():
     assert not hasattr(render_fit, "fit_imgae")
 
 
+def test_every_name_is_found_by_a_process_that_has_imported_nothing_else():
+    code = "import render_fit as rf\nfor name in {names}: getattr(rf, name)"
+    for names in (["metrics"], list(reversed(render_fit.__all__))):
+        subprocess.run([sys.executable, "-c", code.format(names=names)], check=True, cwd=LIST.parents[1])
+
+
 def test_importing_the_package_imports_nothing_heavy():
     code = "import sys, render_fit; print([name for name in ('torch', 'numpy', 'pydantic') if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -13,7 +13,8 @@ import typer
 
 from render_fit.cli.checks import check_recipe
 from render_fit.cli.options import takes
-from render_fit.evaluation.experiments.settings import EXPERIMENTS, ExperimentConfig, checked_experiment, flag
+from render_fit.evaluation.experiments.settings import ExperimentConfig, flag
+from render_fit.evaluation.experiments.table import EXPERIMENTS, GROUPS, checked_experiment
 
 PANELS = {
     **dict.fromkeys(("data", "seed"), "Options"),
@@ -41,7 +42,8 @@ def _parameters() -> Iterator[inspect.Parameter]:
 def experiment(
     options: dict[str, Any],
     name: Annotated[
-        str | None, typer.Argument(help="Name of the experiment; all are listed if not given.", show_default=False)
+        str | None,
+        typer.Argument(help="Name of an experiment, lecture, or all. None: they are listed.", show_default=False),
     ] = None,
     show_list: Annotated[bool, typer.Option("--list", help="List the experiments and exit.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Small sizes, for a trial of minutes.")] = False,
@@ -57,6 +59,8 @@ def experiment(
 
       render-fit experiment synthetic-views --quick
 
+      render-fit experiment all --quick --out results
+
       render-fit experiment real-3d --out results --regressor none --jobs 2
 
       render-fit experiment regressor-baselines --regressor lifter --regressor nbf --recipe hybrid
@@ -66,15 +70,24 @@ def experiment(
     A training that was stopped resumes. Figures and research data are explained in docs/evaluation.md.
     """
     if name is None or show_list:
-        for known, entry in EXPERIMENTS.items():
-            typer.echo(f"{known:{1 + max(map(len, EXPERIMENTS))}}{entry.description}")
+        about = {known: entry.description for known, entry in EXPERIMENTS.items()}
+        about |= {group: f"Several: {', '.join(names)}." for group, names in GROUPS.items() if group != "all"}
+        about["all"] = "All of them; what needs missing data or packages is left out and listed."
+        for known, text in about.items():
+            typer.echo(f"{known:{1 + max(map(len, about))}}{text}")
         return
     logging.getLogger("render_fit.evaluation").setLevel(logging.INFO)
     given = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
     given = {key: value for key, value in given.items() if value not in (None, ())}
-    checked_experiment(name, given)
+    if name not in GROUPS:
+        checked_experiment(name, given)
     for recipe in given.get("recipes", ()):
         check_recipe(recipe)
+    if name in GROUPS:
+        from render_fit.evaluation.experiments.group import run_group
+
+        run_group(name, out, quick=quick, **given)
+        return
     from render_fit.evaluation.experiments.runner import run_experiment
 
     run_experiment(name, out, quick=quick, **given)

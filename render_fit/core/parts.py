@@ -271,6 +271,41 @@ NBF_12_OF_OUTLINE = replace(NBF_12, name="nbf12-outline")
 """`NBF_12` for maps that divide the outline of a clothed person, not the body's."""
 NBF_12 = replace(NBF_12, looseness_m=torch.tensor([math.inf, *[0.0] * 12]))
 
+
+def _merged(name: str, groups: Mapping[str, tuple[str, ...]]) -> PartSpace:
+    """Groups of NBF's 12 parts as a label space; the colour of a group is that of its first part."""
+    members = [[NBF_12.labels.index(label) for label in labels] for labels in groups.values()]
+    emission = torch.stack([NBF_12.emission[:, columns].sum(dim=1) for columns in members], dim=1)
+    loose = torch.tensor([math.inf, *[0.0] * (len(groups) - 1)])
+    colours = tuple(NBF_12.colours[columns[0]] for columns in members)
+    return PartSpace(name, tuple(groups), emission, colours, "groups of NBF's 12 parts", loose)
+
+
+NBF_6 = _merged(
+    "nbf6",
+    {
+        "background": ("background",),
+        "head": ("head", "neck"),
+        "torso": ("upper torso", "lower torso"),
+        **{f"{side} arm": (f"{side} upper arm", f"{side} lower arm") for side in ("left", "right")},
+        **{f"{side} leg": (f"{side} upper leg", f"{side} lower leg") for side in ("left", "right")},
+    },
+)
+NBF_3 = _merged(
+    "nbf3",
+    {
+        "background": ("background",),
+        "head and torso": ("head", "neck", "upper torso", "lower torso"),
+        **{
+            f"{limb}s": tuple(f"{side} {half} {limb}" for side in ("left", "right") for half in ("upper", "lower"))
+            for limb in ("arm", "leg")
+        },
+    },
+)
+
+COARSE_PARTS: dict[str, PartSpace] = {space.name: space for space in (NBF_12, NBF_6, NBF_3)}
+"""Label spaces with fewer parts than SMPL, for trainings: how much does a finer segmentation help?"""
+
 # Order of LIP_JPPNet's label_colours, which SCHP-style tools and CIHP_PGN share; ATR's maps use its first 18.
 _LIP_COLOURS: tuple[Colour, ...] = (
     (0, 0, 0), (128, 0, 0), (255, 0, 0), (0, 85, 0), (170, 0, 51), (255, 85, 0), (0, 0, 85), (0, 119, 221), (85, 85, 0),

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
+from pathlib import Path
 
 import torch
 from jaxtyping import Float
@@ -19,9 +20,9 @@ from render_fit.fitting.beginning import begin
 from render_fit.fitting.context import FitContext
 from render_fit.fitting.focal_length import FocalLength, as_camera, freed, is_unknown, usual_focal
 from render_fit.fitting.joint import SHARED, Coupling
-from render_fit.fitting.recipe import Stage
+from render_fit.fitting.recipe import Recipe, Stage, load_recipe
 from render_fit.fitting.report import result_of
-from render_fit.fitting.resolve import ResolvedRecipe
+from render_fit.fitting.resolve import ResolvedRecipe, resolve
 from render_fit.fitting.result import FitResult
 from render_fit.fitting.shared_shape import UNUSUAL, fused, joint_problem, taken_along, told_by
 from render_fit.fitting.single_fits import batches, each_alone, failed
@@ -68,7 +69,7 @@ class PersonFit:
 @one_torch_thread()
 def fit_person(
     observations: Sequence[Observation],
-    resolved: ResolvedRecipe,
+    recipe: str | Path | Recipe | ResolvedRecipe = "hybrid",
     *,
     cameras: Sequence[Camera | None] | None = None,
     height_m: float | None = None,
@@ -92,7 +93,7 @@ def fit_person(
     Args:
         observations: One for each image, as in ``fit_image``. They are read one after the other, and only the crops
             that the stages compare with are kept, so that `PackedObservations` bound the memory.
-        resolved: The recipe and its objects.
+        recipe: As in ``fit_image``; or a recipe with its objects, which many fits can share.
         cameras: Camera of each photo, or None for the observation's.
         height_m: Standing height, metres, if known.
         weight_kg: Weight, kilograms, if known.
@@ -111,6 +112,7 @@ def fit_person(
     if not observations:
         raise InputError("no image to fit a person to")
     clock = time.perf_counter()
+    resolved = recipe if isinstance(recipe, ResolvedRecipe) else resolve(load_recipe(recipe))
     posed, dressing = joint_stages(resolved, clothing)
     worn: Clothing = clothing if clothing is not None else resolved.recipe.clothing
     known = cameras if cameras is not None else [None] * len(observations)

@@ -81,6 +81,7 @@ def resolve(
         body = load_body_or_fail(recipe.body, recipe.n_betas)
     elif isinstance(body, Body):
         objects["body"] = {**_described(body), "name": body.name}
+        recipe = recipe.model_copy(update={"n_betas": min(recipe.n_betas, body.n_betas)})
     else:
         raise InputError(f"body: expected an object of Body, a name or a path, got {body!r}")
     if isinstance(renderer, str) or renderer is None:

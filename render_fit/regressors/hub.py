@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from huggingface_hub import ModelHubMixin, constants, hf_hub_download
 from torch import nn
 
 from render_fit.core.files import write_bytes
 from render_fit.core.hub_files import hub_errors
 from render_fit.core.weights import read_network, save_weights
 from render_fit.regressors.config import RegressorConfig
+
+with warnings.catch_warnings():  # in notebooks without ipywidgets, tqdm would warn of its missing progress bar
+    warnings.filterwarnings("ignore", message="IProgress not found")
+    from huggingface_hub import ModelHubMixin, constants, hf_hub_download
 
 KEY = "render_fit_regressor"
 """Key of the configuration in the header of a checkpoint."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -52,7 +52,8 @@ class ObservationNoise(StrictModel):
     Attributes:
         no_mask: Share of people without a mask.
         no_parts: Share of people without a part map.
-        coarse_parts: Share of part maps in NBF's 12 parts instead of SMPL's 24.
+        coarse_parts: Share of part maps in fewer parts than SMPL's 24.
+        coarse_space: Which parts these are: NBF's 12, or 6 or 3 groups of them.
         no_keypoints: Share of people without keypoints.
         mask_dilation: Largest dilation or erosion of a mask, share of the view's side.
         mask_boundary_noise: Amplitude of smooth noise that displaces a mask's boundary, share of the view's side.
@@ -85,6 +86,7 @@ class ObservationNoise(StrictModel):
     no_mask: float = 0.08
     no_parts: float = 0.5
     coarse_parts: float = 0.5
+    coarse_space: Literal["nbf12", "nbf6", "nbf3"] = "nbf12"
     no_keypoints: float = 0.04
     mask_dilation: float = 0.03
     mask_boundary_noise: float = 0.02
@@ -103,8 +105,9 @@ class ObservationNoise(StrictModel):
     depth_flipped: float = 0.08
 
 
+_NOT_SHARES = ("coarse_space", "jitter", "depth_scale", "depth_noise_m")
 NO_NOISE = ObservationNoise(
-    **{name: 0.0 for name in ObservationNoise.model_fields if name not in ("jitter", "depth_scale", "depth_noise_m")},
+    **{name: 0.0 for name in ObservationNoise.model_fields if name not in _NOT_SHARES},
     jitter=(1e-6, 1e-6),
     depth_scale=(1.0, 1.0),
     depth_noise_m=(1e-6, 1e-6),

@@ -46,12 +46,12 @@ OnProgress = Callable[[int, int], None]
 
 
 class CachedPeople(Dataset[tuple[RegressorInputs, GroundTruth]]):
-    """Synthetic people with features, in shards of equal size, in another order in every epoch.
+    """A fixed set of synthetic people, in shards of equal size, in another order in every epoch.
 
     The number of a shard alone decides who is in it, as in `data_loading.Shards`.
 
     Args:
-        inputs: Inputs of M people, with features.
+        inputs: Inputs of M people; with features for a network with a frozen backbone.
         truth: Ground truth of these people.
         people: People in a shard.
         seed: Seed of the order.
@@ -84,12 +84,12 @@ class CachedPeople(Dataset[tuple[RegressorInputs, GroundTruth]]):
             self._epoch, self._order = epoch, torch.randperm(len(self.truth), generator=generator)
         rows = self._order[place * self.people : (place + 1) * self.people]
         inputs = self.inputs[rows]
-        assert inputs.features is not None
-        inputs, truth = replace(inputs, features=inputs.features.float()), self.truth[rows]
+        if inputs.features is not None:
+            inputs = replace(inputs, features=inputs.features.float())
         if self.mirror is None:
-            return inputs, truth
+            return inputs, self.truth[rows]
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + index)
-        return self.mirror.people(inputs, truth, torch.rand(self.people, generator=generator) < 0.5)
+        return self.mirror.people(inputs, self.truth[rows], torch.rand(self.people, generator=generator) < 0.5)
 
     def __len__(self) -> int:
         return 2**31

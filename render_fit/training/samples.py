@@ -11,7 +11,7 @@ from torch import Tensor
 
 from render_fit.core.batch import Batch
 from render_fit.core.config import StrictModel
-from render_fit.core.parts import N_PARTS, PART_SPACES, part_evidence
+from render_fit.core.parts import COARSE_PARTS, N_PARTS, SMPL_24_PARTS, part_evidence
 from render_fit.regressors.inputs import RegressorInputs
 from render_fit.regressors.prediction import place_in_view
 from render_fit.synthesis.images.training_images import ImageAugmentation, render_rgb
@@ -115,9 +115,9 @@ def observed_inputs(sampler: PeopleSampler, drawn: RenderedPeople, generator: to
     count, size = len(silhouette), sampler.size
     parts = torch.zeros(count, 24, size, size)
     coarse = torch.rand(count, generator=generator) < sampler.noise.coarse_parts
-    for space, chosen in (("smpl24", ~coarse), ("nbf12", coarse)):
-        evidence = part_evidence(PART_SPACES[space])
-        relabel = PART_SPACES[space].emission.argmax(1).roll(1)  # background first, as in `RenderedPeople.labels`
+    for space, chosen in ((SMPL_24_PARTS, ~coarse), (COARSE_PARTS[sampler.noise.coarse_space], coarse)):
+        evidence = part_evidence(space)
+        relabel = space.emission.argmax(1).roll(1)  # background first, as in `RenderedPeople.labels`
         rows = (chosen & parts_seen.flatten(1).any(1)).nonzero()[:, 0]
         if len(rows):
             parts[rows] = evidence[relabel[parts_seen[rows]]].movedim(-1, 1)

@@ -187,6 +187,13 @@ def test_the_result_is_consistent_with_itself(fitted, scene):
     assert fitted.camera is scene.camera
 
 
+def test_a_body_with_fewer_shape_coefficients_than_the_recipe_has():
+    seen = synthetic_scene(open_body(), everyday_pose("waving"), 0).observation(parts=False)
+    result = fit_image(seen, "predict", body=open_body(2), renderer=CpuRenderer(), clothing="none")
+    assert result.parameters.betas.shape == (1, 2)
+    assert result.report.recipe["n_betas"] == 2
+
+
 def test_keypoints_that_a_body_lacks_have_no_weight():
     """A body of joints alone has no fingers, eyes and toes: they must not pull at another point of it."""
     full = open_body()

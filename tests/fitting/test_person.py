@@ -107,3 +107,7 @@ def test_without_images_or_shared_variables_there_is_nothing_to_fit(resolved, im
     keypoints_alone = replace(resolved, recipe=resolved.recipe.model_copy(update={"stages": stages}))
     with pytest.raises(InputError, match="betas"):
         fit_person(images[:1], keypoints_alone)
+    with pytest.raises(InputError, match="betas"):
+        fit_person(images[:1], keypoints_alone.recipe)  # a recipe, or its name, in place of its objects
+    with pytest.raises(InputError, match="hybrid"):
+        fit_person(images[:1], "hybird")

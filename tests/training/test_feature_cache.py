@@ -17,7 +17,7 @@ from render_fit.training.feature_cache import CachedPeople, cached_features
 from render_fit.training.loop import train
 from render_fit.training.recipe import Optimiser, TrainingRecipe, load_training_recipe
 from render_fit.training.runs import make_people_sampler
-from render_fit.training.samples import LABELS, LabelAvailability, ground_truth, photo_inputs
+from render_fit.training.samples import LABELS, LabelAvailability, ground_truth, photo_inputs, training_batch
 from render_fit.training.validation import HeldOut, sample_held_out
 
 
@@ -98,6 +98,14 @@ def test_everybody_is_in_every_epoch_once(hmr: TrainingRecipe, sampler: PeopleSa
     assert torch.equal(again.focal, second[1][0].focal)
     with pytest.raises(InputError, match="at least a shard of 32, got 16"):
         CachedPeople(inputs, truth, 32, 0, half)
+
+
+def test_people_without_features_are_a_fixed_set_too(sampler: PeopleSampler) -> None:
+    inputs, truth = training_batch(sampler, 8, torch.Generator().manual_seed(0))
+    batches = [CachedPeople(inputs, truth, 4, 0, LabelAvailability())[index][0] for index in (0, 1)]
+    assert all(batch.features is None for batch in batches)
+    focal = torch.cat([batch.focal for batch in batches])
+    assert torch.equal(focal.sort().values, inputs.focal.sort().values)
 
 
 def test_a_head_is_trained_on_cached_features_and_resumes(

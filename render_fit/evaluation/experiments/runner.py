@@ -18,7 +18,8 @@ from torch import Tensor
 from render_fit.core.errors import MissingDependencyError
 from render_fit.core.files import prepare_output
 from render_fit.core.parallel import map_in_processes
-from render_fit.evaluation.experiments.settings import EXPERIMENTS, FIT, ExperimentConfig, checked_experiment, flag
+from render_fit.evaluation.experiments.settings import ExperimentConfig, flag
+from render_fit.evaluation.experiments.table import EXPERIMENTS, FIT, checked_experiment
 from render_fit.evaluation.tables import ExperimentResult, Metrics, write_result
 from render_fit.fitting.fit import fit_resolved
 from render_fit.fitting.recipe import Recipe

@@ -1,43 +1,49 @@
 """Supervision by 2D keypoints alone: projections become correct, but depth is unconstrained without a prior on bodies.
 
-Three regressors have the same inputs and differ in supervision: a reprojection loss on 2D joints (L_2D), the same loss
-with an adversarial prior trained on unpaired motion capture, and all labels.
+The regressors have the same inputs and differ in supervision: a reprojection loss on 2D joints (L_2D), the same loss
+with a prior on the predicted poses (Gaussian mixture, variational autoencoder, or discriminators trained on unpaired
+motion capture), and all labels. Mixture and autoencoder act on people without any label, half of those of a step.
 
-Source: Kanazawa et al., CVPR 2018, section 3.4 and figure 6 ("monsters").
+Source: Kanazawa et al., CVPR 2018, section 3.4 and figure 6 ("monsters"); mixture: Bogo et al., ECCV 2016; autoencoder:
+Pavlakos et al., CVPR 2019.
 """
 
 from __future__ import annotations
 
-import logging
+from dataclasses import replace
 
 import torch
 
+from render_fit.bodies.body import Body
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.core.cameras import view_camera
 from render_fit.core.rotations import roma
+from render_fit.core.skeletons import COCO_17
 from render_fit.evaluation.experiments.settings import ExperimentConfig
+from render_fit.evaluation.experiments.small_trainings import Variant, compare_trainings
 from render_fit.evaluation.fit_errors import render_views
 from render_fit.evaluation.regressors import covered_pixels, regressor_metrics
 from render_fit.evaluation.tables import ExperimentResult, Metrics
 from render_fit.export.overlays import Pixels
+from render_fit.fitting.recipe import TermSetting
 from render_fit.losses.priors import default_joint_limits, default_pose_prior
-from render_fit.regressors.checkpoint import load_regressor
 from render_fit.regressors.config import RegressorConfig
 from render_fit.regressors.network import Regressor
 from render_fit.regressors.prediction import Prediction
 from render_fit.renderers import CpuRenderer
 from render_fit.synthesis.people_sampler import PeopleSampler
 from render_fit.training.adversarial import AdversarialConfig
-from render_fit.training.checkpointing import REGRESSOR
-from render_fit.training.loop import train
 from render_fit.training.recipe import TrainingRecipe
+from render_fit.training.render_supervision import RenderSupervisionConfig
 from render_fit.training.runs import make_people_sampler
 from render_fit.training.samples import LabelAvailability
-from render_fit.training.validation import HeldOut, sample_held_out
-
-log = logging.getLogger(__name__)
+from render_fit.training.unlabelled_photos import sample_unlabelled
+from render_fit.training.validation import HeldOut
 
 STEPS = 1000
+UNLABELLED = 2000
+"""People without labels on whom priors act, at scale 1."""
+
 PICTURED, PICTURE_PX = 6, 160
 """Number of people on the contact sheet, and the side of their images in pixels."""
 
@@ -45,40 +51,56 @@ IMPOSSIBLE = 0.15
 """Excess over the joint limits, radians squared, above which a pose counts as impossible."""
 
 _PROJECTION_ONLY = LabelAvailability(latent=0.0, joints=0.0)
-VARIANTS: dict[str, dict[str, object]] = {
-    "L_2D alone": {"label_availability": _PROJECTION_ONLY},
-    "L_2D and adversary": {"label_availability": _PROJECTION_ONLY, "adversarial": AdversarialConfig(weight=0.02)},
-    "all labels": {},
-}
+
+
+def _with_prior(name: str, term: str) -> Variant:
+    """L_2D with a prior on the predicted poses; the shape has its own."""
+    terms = {term: TermSetting(weight=1.0), "shape": TermSetting(weight=1.0)}
+    changes = {
+        "label_availability": _PROJECTION_ONLY,
+        "render_supervision": RenderSupervisionConfig(terms=terms, batch=64),
+    }
+    return Variant(name, changes, photos=True)
+
+
+VARIANTS = (
+    Variant("L_2D alone", {"label_availability": _PROJECTION_ONLY}),
+    _with_prior("L_2D and mixture", "pose_mixture"),
+    _with_prior("L_2D and autoencoder", "pose_vae"),
+    Variant(
+        "L_2D and adversary",
+        {"label_availability": _PROJECTION_ONLY, "adversarial": AdversarialConfig(weight=0.02)},
+    ),
+    Variant("all labels", {}),
+)
 
 
 def two_d_supervision(config: ExperimentConfig) -> ExperimentResult:
-    """Training with L_2D alone, with an adversarial prior, and with 3D labels: errors and plausibility of poses."""
+    """Training with L_2D alone, with three priors on poses, and with 3D labels: errors and plausibility of poses."""
     recipe = TrainingRecipe(
         name="two-d-supervision",
         description="body from keypoints alone",
         clothing=False,
         regressor=RegressorConfig(pictures=(), hypotheses=1),
         steps=config.steps(STEPS),
-        seed=config.seed,
     )
-    synthesis = make_people_sampler(recipe, config.bank("train"))
     evaluation = make_people_sampler(recipe, config.bank("held_out"))
-    held_out = sample_held_out(evaluation, config.people)
-    rows = []
-    for name, changes in VARIANTS.items():
-        log.info("training: %s", name)
-        folder = config.out / "trainings" / name.replace(" ", "_")
-        train(recipe.model_copy(update=changes), folder, synthesis, workers=config.workers)
-        regressor = load_regressor(folder / REGRESSOR)
-        values = (
-            {"what": name} | regressor_metrics(regressor, held_out, evaluation) | _plausibility(regressor, held_out)
-        )
-        rows.append(Metrics(values, tuple(_comparison_images(regressor, held_out, evaluation)), name))
+    one_format = replace(make_people_sampler(recipe, config.bank("train")), keypoint_formats=(COCO_17,))
+    generator = torch.Generator().manual_seed(config.seed + 3)
+    photos, _ = sample_unlabelled(one_format, config.steps(UNLABELLED), generator)
+
+    def errors(regressor: Regressor, held_out: HeldOut, body: Body) -> dict[str, float]:
+        return regressor_metrics(regressor, held_out, evaluation) | _plausibility(regressor, held_out)
+
+    def pictures(variant: Variant, regressor: Regressor, held_out: HeldOut) -> Metrics:
+        return Metrics({}, tuple(_comparison_images(regressor, held_out, evaluation)), variant.name)
+
+    rows = compare_trainings(recipe, VARIANTS, config, errors=errors, photos=photos, finished=pictures)
     poses = config.bank("held_out").pose[:, 1:22]
     rows.append(Metrics({"what": "real poses of the held-out subjects"} | _pose_plausibility(poses)))
-    columns = ("what", "pa_mpjpe_mm", "mpjpe_mm", "iou", "mixture_nats", "impossible")
-    return ExperimentResult("two-d-supervision", rows, {"held-out people": config.people}, columns)
+    columns = ("what", "pa_mpjpe_mm", "pa_mpjpe_mm_sd", "mpjpe_mm", "iou", "mixture_nats", "impossible")
+    summary = {"held-out people": config.people, "steps": recipe.steps, "seeds": config.repeats}
+    return ExperimentResult("two-d-supervision", rows, summary, columns)
 
 
 @torch.no_grad()

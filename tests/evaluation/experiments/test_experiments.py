@@ -24,7 +24,8 @@ from render_fit.evaluation.experiments import ground_truth_3d
 from render_fit.evaluation.experiments.ground_truth_3d import describe
 from render_fit.evaluation.experiments.photos_with_masks import withheld_keypoints
 from render_fit.evaluation.experiments.runner import function_of, load_components, run_experiment
-from render_fit.evaluation.experiments.settings import EXPERIMENTS, RENAMED, ExperimentConfig
+from render_fit.evaluation.experiments.settings import ExperimentConfig
+from render_fit.evaluation.experiments.table import EXPERIMENTS, GROUPS, RENAMED
 from render_fit.synthesis import everyday_pose, synthetic_scene, view_rotation
 
 
@@ -124,7 +125,7 @@ def run(*arguments: str):
 def test_the_command_lists_its_experiments(arguments):
     result = run(*arguments)
     assert result.exit_code == 0
-    assert [line.split()[0] for line in result.stdout.splitlines()] == list(EXPERIMENTS)
+    assert [line.split()[0] for line in result.stdout.splitlines()] == [*EXPERIMENTS, *GROUPS]
     assert all(len(line.split()) > 3 for line in result.stdout.splitlines())
 
 
@@ -135,7 +136,7 @@ def test_the_list_imports_no_experiment():
         "    print(sorted({'torch', 'numpy', 'scipy'} & set(sys.modules)))"
     )
     listed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert listed.splitlines()[-1] == "[]" and len(listed.splitlines()) == len(EXPERIMENTS) + 1
+    assert listed.splitlines()[-1] == "[]" and len(listed.splitlines()) == len(EXPERIMENTS) + len(GROUPS) + 1
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -147,6 +148,25 @@ def test_an_entry_of_the_table_describes_its_function(name):
 def test_quick_sizes_are_options_that_the_experiment_uses(name):
     experiment = EXPERIMENTS[name]
     assert set(experiment.quick) <= set(experiment.uses) <= {field.name for field in fields(ExperimentConfig)}
+
+
+def test_a_group_runs_what_it_can_and_tells_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def experiment(config: ExperimentConfig) -> tables.ExperimentResult:
+        assert config.limit == 2
+        return tables.ExperimentResult("real-3d", [], {}, ())
+
+    monkeypatch.setitem(GROUPS, "lecture", ("real-3d", "coco-masks"))
+    monkeypatch.setattr(ground_truth_3d, "real_3d", experiment)
+    # `--limit` goes to both; the second has no data
+    result = run("lecture", "--out", str(tmp_path / "out"), "--limit", "2", "--data", str(tmp_path / "nowhere"))
+    assert result.exit_code == 0 and "left out" in result.stdout
+    done, failed = json.loads((tmp_path / "out" / "lecture.json").read_text())["experiments"]
+    assert done["name"] == "real-3d" and not done["problem"] and (tmp_path / "out" / "real-3d.json").exists()
+    assert failed["name"] == "coco-masks" and "nowhere" in failed["problem"]
+
+
+def test_groups_name_experiments():
+    assert set(GROUPS["lecture"]) < set(GROUPS["all"]) == set(EXPERIMENTS)
 
 
 def test_fits_are_initialised_from_the_given_regressor():

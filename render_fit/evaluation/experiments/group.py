@@ -1,0 +1,64 @@
+"""Several experiments, one after the other: what is missing or fails is told at the end, and the others run."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from render_fit.core.errors import InputError, MissingDependencyError
+from render_fit.core.files import prepare_output, write_json
+from render_fit.evaluation.experiments.runner import run_experiment
+from render_fit.evaluation.experiments.table import COMMON, EXPERIMENTS, GROUPS
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an experiment of a group ended.
+
+    Attributes:
+        name: Name of the experiment.
+        seconds: Duration.
+        problem: Why it did not run; empty if it did.
+    """
+
+    name: str
+    seconds: float
+    problem: str = ""
+
+
+def run_group(group: str, out: Path, *, quick: bool = False, **options: Any) -> list[Outcome]:
+    """Runs the experiments of a group, each as `run_experiment` does, and prints how they ended.
+
+    Args:
+        group: Key of `GROUPS`.
+        out: Folder for the results of all, and for ``GROUP.json``, the list of outcomes.
+        quick: Whether to use the small sizes of a trial.
+        options: Fields of `ExperimentConfig`; each experiment gets those that it uses.
+
+    Returns:
+        An outcome per experiment, in order.
+    """
+    console = Console(width=120)
+    prepare_output(out)
+    outcomes = []
+    for number, name in enumerate(GROUPS[group], 1):
+        console.rule(f"{number} of {len(GROUPS[group])}: {name}")
+        used = (*COMMON, *EXPERIMENTS[name].uses)
+        began, problem = time.perf_counter(), ""
+        try:
+            run_experiment(name, out, quick=quick, **{key: value for key, value in options.items() if key in used})
+        except (InputError, MissingDependencyError, FileNotFoundError) as error:  # data, packages
+            problem = str(error)
+            console.print(f"left out: {problem}")
+        outcomes.append(Outcome(name, round(time.perf_counter() - began, 1), problem))
+    table = Table("experiment", "seconds", "result", title=f"{group}, {sum(one.seconds for one in outcomes):.0f} s")
+    for one in outcomes:
+        table.add_row(one.name, f"{one.seconds:.0f}", f"left out: {one.problem}" if one.problem else f"{one.name}.json")
+    console.print(table)
+    write_json(out / f"{group}.json", {"experiments": [one.__dict__ for one in outcomes], "quick": quick})
+    return outcomes
