@@ -10,9 +10,8 @@ thighs of seated people spread by 11 +- 20 degrees, knees evenly bent), then 7,2
 `nbf` was trained by `render-fit train nbf --steps 6000`. `hmr` was trained by the same training loop, but not by its
 recipe alone: 1,500 steps on the features of first looks at the 21,408 people of seed 0 who are within 73 degrees of
 upright, their views not turned, then 400 steps (learning rate 8e-4, warm-up 20, average 0.99) on these and on turned
-views of the first 6,656 people of the recipe, those mirrored half of the time. `render-fit train hmr` as a whole has not
-been run. Weights that were fine-tuned on research photos do not ship: the licences of the
-photos do not allow it.
+views of the first 6,656 people of the recipe, those mirrored half of the time. `render-fit train hmr` as a whole has
+not been run. Weights that were fine-tuned on research photos do not ship: the licences of the photos do not allow it.
 """
 
 import argparse

@@ -34,6 +34,10 @@ OPSET = 17
 TOLERANCE = 1e-4
 """Largest difference between the outputs of the file and of torch; both compute in float32, in another order."""
 
+TURNED_TOLERANCE = 5e-4
+"""The same for backbones that turn their view (`TurnedView`): the second look amplifies rounding errors of the first,
+most where it is not sure of the person. On photos of people the outputs of `hmr` differ by less than `TOLERANCE`."""
+
 
 def input_names(config: RegressorConfig) -> list[str]:
     """Names of the `RegressorInputs` that a regressor uses."""
@@ -185,5 +189,5 @@ def _compare(session: InferenceSession, network: _ByName) -> None:
                     f"{name} of {n} people has shape {tuple(value.shape)}, expected {tuple(expected.shape)}"
                 )
             difference = float((value - expected).abs().max())
-            if not difference <= TOLERANCE:
+            if not difference <= (TURNED_TOLERANCE if config.is_turned else TOLERANCE):
                 raise ValueError(f"{name} of {n} people differs from torch by {difference:.2g}")
