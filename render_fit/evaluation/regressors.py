@@ -9,7 +9,8 @@ from torch import Tensor
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.core.cameras import view_camera
 from render_fit.core.metrics import iou
-from render_fit.regressors.network import Prediction, Regressor
+from render_fit.regressors.network import Regressor
+from render_fit.regressors.prediction import Prediction
 from render_fit.renderers.base import RenderSettings
 from render_fit.renderers.cpu import CpuRenderer
 from render_fit.synthesis.people_sampler import PeopleSampler

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+BLAZEPOSE = "blazepose"
+"""``model_type`` of the observer's landmark network as a backbone, which is none of transformers'."""
 
 ImageInput = Literal["silhouette", "parts", "heatmaps", "photo"]
 
@@ -44,6 +47,18 @@ class RegressorConfig(BaseModel):
         },
         description="transformers configuration; its number of channels and its outputs are set here",
     )
+
+    @model_validator(mode="after")
+    def _turned_views_alone(self) -> RegressorConfig:
+        others = self.keypoints or self.depths or bool(self.shape_pictures)
+        if self.is_turned and (others or self.pictures != ("photo",)):
+            raise ValueError("blazepose turns its view of the photo: pictures: [photo], and no keypoints or depths")
+        return self
+
+    @property
+    def is_turned(self) -> bool:
+        """Whether the backbone sees people in turned views (`TurnedView`)."""
+        return bool(self.pictures) and self.backbone.get("model_type") == BLAZEPOSE
 
     def uses(self, image: ImageInput) -> bool:
         """Whether any branch has this image input."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from render_fit.core.errors import InputError
 from render_fit.core.rotations import roma
+from render_fit.regressors.config import BLAZEPOSE
 from render_fit.regressors.resnet import ResNet, group_norm
 
 FARTHEST_STEP = 2.0
@@ -23,15 +24,6 @@ LARGEST_NUMBER = 65536
 
 MOST_LAYERS = 1000
 """Largest number of layers or blocks in a backbone's configuration."""
-
-LEAST_DEVIATION = 0.02
-"""Standard deviation of features below which they are not enlarged further; a third of BlazePose's are constant."""
-
-FARTHEST_FEATURE = 6.0
-"""Largest standardised feature: photos can have features that no synthetic person has."""
-
-BLAZEPOSE = "blazepose"
-"""``model_type`` of the observer's landmark network, which is none of transformers'."""
 
 _NUMBERS_OF_LAYERS = ("depths", "num_hidden_layers", "num_layers", "num_blocks")
 
@@ -106,39 +98,6 @@ def _group_norms(module: nn.Module) -> None:
             _group_norms(child)
 
 
-class Standardisation(nn.Module):
-    """Features of a frozen backbone with mean 0 and variance 1 over people; the identity until `measure` is called.
-
-    Some features of a frozen network vary a hundred times less than others. On features as they are, a head needs about
-    four times as many steps.
-
-    Args:
-        count: Number of features.
-    """
-
-    mean: Tensor
-    scale: Tensor
-
-    def __init__(self, count: int) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(count))
-        self.register_buffer("scale", torch.ones(count))
-
-    @torch.no_grad()
-    def measure(self, features: Float[Tensor, "n f"]) -> None:
-        """Takes mean and variance of the features of N people; features that hardly vary stay small."""
-        found = features.float()
-        self.mean.copy_(found.mean(0))
-        self.scale.copy_(1 / found.std(0).clamp(min=LEAST_DEVIATION))
-
-    def forward(self, features: Float[Tensor, "n f"]) -> Float[Tensor, "n f"]:
-        """Standardised features, at most `FARTHEST_FEATURE` standard deviations from the mean.
-
-        Differentiability: piecewise linear.
-        """
-        return ((features - self.mean) * self.scale).clamp(-FARTHEST_FEATURE, FARTHEST_FEATURE)
-
-
 def upright_output(hypotheses: int, n_joints: int, size: int) -> Float[Tensor, "h a"]:
     """Initial outputs: the zero pose, upright in front of the camera, with evenly spaced rotations about the vertical.
 
@@ -191,7 +150,8 @@ class IterativeHead(nn.Module):
 
         Differentiability: smooth; through all corrections.
         """
-        output = self.start.expand(features.shape[0], -1, -1)
+        # Not expanded to the number of people, which would be fixed in an exported network that calls this head twice.
+        output = self.start + 0 * features[:, :1, None].float()
         features = features[:, None].expand(-1, output.shape[1], -1)
         for _ in range(self.times):
             correction = self.correction(torch.cat([features, output.to(features)], -1)).float()

@@ -12,7 +12,9 @@ def shipped_names() -> list[str]:
     folder = resources.files("render_fit.regressors") / "assets"
     if not folder.is_dir():
         return []
-    return sorted(entry.name.removesuffix(".safetensors") for entry in folder.iterdir() if "safetensors" in entry.name)
+    return sorted(
+        entry.name.removesuffix(".safetensors") for entry in folder.iterdir() if entry.name.endswith(".safetensors")
+    )
 
 
 def is_hub_id(name: str) -> bool:

@@ -2,120 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from render_fit.bodies.body import Body
-from render_fit.bodies.parameters import BodyParameters
-from render_fit.core.batch import Batch
 from render_fit.core.errors import InputError
 from render_fit.core.parts import N_PARTS
-from render_fit.core.skeletons import CANONICAL_KEYPOINTS
+from render_fit.core.skeletons import CANONICAL_KEYPOINTS, SMPL_24
 from render_fit.regressors.config import ImageInput, RegressorConfig
 from render_fit.regressors.hub import OnHub
 from render_fit.regressors.inputs import RegressorInputs
-from render_fit.regressors.layers import IterativeHead, Standardisation, backbone_for, upright_output
-from render_fit.regressors.person_crop import PersonCrop
-
-REFERENCE_M = 2.0
-"""Side of the crop at the reference depth of `Prediction.pelvis_offset`, metres; people of 1.7 m fill it there."""
-
-FARTHEST_LOG = 5.0
-"""Limit of the logarithm of the relative depth."""
+from render_fit.regressors.layers import IterativeHead, backbone_for, upright_output
+from render_fit.regressors.prediction import (
+    Prediction,
+    mean_prediction,
+    mirrored_prediction,
+    orthonormal,
+    turned_back,
+)
+from render_fit.regressors.standardisation import Standardisation
+from render_fit.regressors.turned_view import PersonFeatures
 
 _CHANNELS: dict[ImageInput, int] = {"silhouette": 1, "parts": N_PARTS, "heatmaps": len(CANONICAL_KEYPOINTS), "photo": 3}
-
-
-@dataclass(frozen=True)
-class Prediction(Batch):
-    """H hypotheses for each of N people, in the axes of the crop camera.
-
-    Attributes:
-        rotations: (N, H, J, 3, 3) local rotations; the global one is from the body to the crop camera.
-        betas: (N, H, S) shape coefficients.
-        pelvis_offset: (N, H, 3) pelvis in the crop camera: (x/z, y/z) times the focal length over half the side, and
-            log z relative to the depth at which the side measures `REFERENCE_M`.
-        clothing: (N, H, M) coefficients of the clothing basis.
-        log_likelihood: (N, H) log probabilities of the hypotheses.
-        joint_error: (N, H, J) expected errors of the joints, metres (mean of an exponential distribution).
-    """
-
-    rotations: Float[Tensor, "n h j 3 3"]
-    betas: Float[Tensor, "n h s"]
-    pelvis_offset: Float[Tensor, "n h 3"]
-    clothing: Float[Tensor, "n h m"]
-    log_likelihood: Float[Tensor, "n h"]
-    joint_error: Float[Tensor, "n h j"]
-
-    def __len__(self) -> int:
-        return len(self.betas)
-
-    def ranked(self) -> Prediction:
-        """Sorts the hypotheses of every person, most likely first."""
-        order = self.log_likelihood.argsort(dim=1, descending=True)
-        rows = torch.arange(len(self), device=order.device)[:, None]
-        return Prediction(**{f.name: getattr(self, f.name)[rows, order] for f in fields(self)})
-
-    def parameters(self, body: Body, focal: Float[Tensor, "n"]) -> BodyParameters:
-        """Converts to body parameters in the axes of the crop camera.
-
-        Args:
-            body: Body model M.
-            focal: (N,) focal length over the side of the crop.
-
-        Returns:
-            Parameters of N·H bodies: all hypotheses of the first person, then of the second, ...
-
-        Differentiability: smooth.
-        """
-        rotations, betas = self.rotations.flatten(0, 1), self.betas.flatten(0, 1)
-        pelvis = pelvis_in_view(self.pelvis_offset, focal[:, None].expand_as(self.log_likelihood)).flatten(0, 1)
-        return BodyParameters(rotations, betas, pelvis - body.rest_joints(betas)[:, 0])
-
-    def in_photo_camera(self, view: PersonCrop) -> tuple[Float[Tensor, "nh j 3 3"], Float[Tensor, "nh 3"]]:
-        """Rotations and pelvis (metres) in the axes of the photo's camera, ordered as in `parameters`."""
-        pelvis = pelvis_in_view(self.pelvis_offset, view.focal[:, None].expand_as(self.log_likelihood)).flatten(0, 1)
-        back = view.rotation.mT.repeat_interleave(self.betas.shape[1], 0)
-        rotations = self.rotations.flatten(0, 1)
-        rotations = torch.cat([back[:, None] @ rotations[:, :1], rotations[:, 1:]], 1)
-        return rotations, (back @ pelvis[..., None])[..., 0]
-
-
-def pelvis_in_view(offset: Float[Tensor, "*n 3"], focal: Float[Tensor, "*n"]) -> Float[Tensor, "*n 3"]:
-    """Converts `Prediction.pelvis_offset` to metres in the axes of the crop camera.
-
-    Differentiability: smooth up to `FARTHEST_LOG`; larger depths are clamped, so that a network whose loss does not
-        constrain depth cannot produce infinite losses.
-    """
-    depth = offset[..., 2].clamp(-FARTHEST_LOG, FARTHEST_LOG).exp() * focal * REFERENCE_M
-    across = offset[..., :2] / (2 * focal[..., None]) * depth[..., None]
-    return torch.cat([across, depth[..., None]], -1)
-
-
-def place_in_view(pelvis: Float[Tensor, "*n 3"], focal: Float[Tensor, "*n"]) -> Float[Tensor, "*n 3"]:
-    """Inverse of `pelvis_in_view`: converts metres to `Prediction.pelvis_offset`."""
-    depth = pelvis[..., 2].clamp(min=1e-3)
-    across = pelvis[..., :2] / depth[..., None] * 2 * focal[..., None]
-    return torch.cat([across, (depth / (focal * REFERENCE_M)).log()[..., None]], -1)
-
-
-def orthonormal(columns: Float[Tensor, "*n 3 2"]) -> Float[Tensor, "*n 3 3"]:
-    """Rotations by Gram–Schmidt of two columns, bitwise equal to `roma.special_gramschmidt`.
-
-    Not roma's function, because its reshaping of several batch axes fixes the batch size of an exported network.
-
-    Differentiability: smooth where the columns are not parallel.
-
-    Source: on the continuity of rotation representations, Zhou et al., CVPR 2019, equation 4.
-    """
-    first, second = columns.unbind(-1)
-    first = first / first.norm(dim=-1, keepdim=True)
-    second = second - (first * second).sum(-1, keepdim=True) * first
-    second = second / second.norm(dim=-1, keepdim=True)
-    return torch.stack([first, second, torch.linalg.cross(first, second)], -1)
 
 
 class _Residual(nn.Module):
@@ -219,19 +129,29 @@ class Regressor(nn.Module, OnHub):
 
         Differentiability: smooth in the inputs and weights.
         """
+        if inputs.features is None and inputs.silhouette.shape[-1] != self.config.size:
+            size = self.config.size
+            raise ValueError(f"inputs: the regressor expects {size} x {size} pixels, got {inputs.silhouette.shape[-1]}")
+        if not self.is_turned:
+            return self._predict(inputs, self.image_features(inputs) if self.config.pictures else None)
+        people = PersonFeatures.split_numbers(self.image_features(inputs))
+        turned = replace(inputs, focal=people.view.focal)
+        prediction = self._predict(turned, people.own)
+        if not self.training and self.is_symmetric:
+            mirrored = self._predict(turned, people.mirrored)
+            prediction = mean_prediction(prediction, mirrored_prediction(mirrored, SMPL_24.left_right_swap))
+        return turned_back(prediction, people.view, inputs.focal)
+
+    def _predict(self, inputs: RegressorInputs, features: Float[Tensor, "n f"] | None) -> Prediction:
+        """Prediction from features of the images, and the other inputs."""
         config = self.config
-        if inputs.features is None and inputs.silhouette.shape[-1] != config.size:
-            raise ValueError(
-                f"inputs: the regressor expects {config.size} x {config.size} pixels, got {inputs.silhouette.shape[-1]}"
-            )
         numbers = [inputs.focal.clamp(min=1e-3).log()[:, None]]
         if config.keypoints:
             numbers += [(inputs.keypoints * (inputs.confidence > 0)[..., None]).flatten(1), inputs.confidence]
         if config.depths:
             numbers += [inputs.depths * (inputs.depth_confidence > 0), inputs.depth_confidence]
         joined = [self.numbers(torch.cat(numbers, 1))]
-        if config.pictures:
-            features = self.image_features(inputs)
+        if features is not None:
             joined.append(self.standard(features) if self.is_frozen else features)
         features = self.trunk(self.join(torch.cat(joined, 1)))
         output = self.head(features).float().unflatten(1, (config.hypotheses, -1))
@@ -250,15 +170,34 @@ class Regressor(nn.Module, OnHub):
         )
 
     @property
+    def is_turned(self) -> bool:
+        """Whether the backbone sees people in turned views, in whose axes the head predicts."""
+        return self.config.is_turned
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether the prediction is the mean over the view and its mirror image: one hypothesis of SMPL's skeleton."""
+        return self.config.hypotheses == 1 and self.config.n_joints == len(SMPL_24.joints)
+
+    @property
     def is_frozen(self) -> bool:
         """Whether the backbone of the images has fixed weights, so that its features may be computed once."""
         return bool(self.config.pictures) and getattr(self.backbone, "frozen", False)
 
     def image_features(self, inputs: RegressorInputs) -> Float[Tensor, "n f"]:
-        """Features of the images by the backbone: the mean of its last map, or those that the inputs contain."""
+        """Features of the images by the backbone: the mean of its last map, or those that the inputs contain.
+
+        Those of turned views are all numbers of `PersonFeatures`.
+        """
         if inputs.features is not None:
             return inputs.features
+        if self.is_turned:
+            return self.backbone(self._images(self.config.pictures, inputs), inputs.focal).joined_numbers()
         return self.backbone(self._images(self.config.pictures, inputs)).feature_maps[-1].mean((2, 3))
+
+    def own_features(self, numbers: Float[Tensor, "n f"]) -> Float[Tensor, "n f2"]:
+        """Those of `image_features` that the head reads: of turned views, without the mirror images and the cameras."""
+        return PersonFeatures.split_numbers(numbers).own if self.is_turned else numbers
 
     @torch.no_grad()
     def with_features(self, inputs: RegressorInputs) -> RegressorInputs:

@@ -19,7 +19,7 @@ from render_fit.losses.priors.adversarial import (
     fake_target_loss,
     real_target_loss,
 )
-from render_fit.regressors.network import Prediction
+from render_fit.regressors.prediction import Prediction
 from render_fit.synthesis.poses.bank import PoseBank
 from render_fit.training.losses import Losses
 from render_fit.training.priors.discriminators import real_shapes

@@ -17,7 +17,8 @@ from torch.nn.functional import adaptive_avg_pool2d, interpolate, one_hot
 from render_fit.core.config import StrictModel
 from render_fit.core.parts import N_PARTS
 from render_fit.regressors.inputs import RegressorInputs
-from render_fit.regressors.network import Prediction, Regressor
+from render_fit.regressors.network import Regressor
+from render_fit.regressors.prediction import Prediction
 from render_fit.training.losses import Losses
 from render_fit.training.processes import ALONE, Processes
 from render_fit.training.samples import LABELS, GroundTruth

@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import PartialState
@@ -24,7 +25,10 @@ from render_fit.core.errors import InputError
 from render_fit.core.files import prepare_output, remove_leftovers, write_bytes
 from render_fit.regressors.inputs import RegressorInputs
 from render_fit.regressors.network import Regressor
+from render_fit.regressors.onnx_look import onnx_look
+from render_fit.regressors.view_finder import ASSET
 from render_fit.synthesis.people_sampler import PeopleSampler
+from render_fit.training.mirroring import Mirror
 from render_fit.training.samples import GroundTruth, LabelAvailability, ground_truth, photo_inputs
 
 PEOPLE = 256
@@ -36,7 +40,7 @@ KEY = "render_fit_features"
 CHUNK = 32
 """People who are rendered at a time."""
 
-_VERSION = 1
+_VERSION = 2
 
 OnProgress = Callable[[int, int], None]
 
@@ -52,17 +56,24 @@ class CachedPeople(Dataset[tuple[RegressorInputs, GroundTruth]]):
         people: People in a shard.
         seed: Seed of the order.
         labels: Shares of people with each kind of label. The same people have a label in every epoch.
+        mirror: Mirrors half of the people, others in every epoch; None: nobody is mirrored.
 
     Raises:
         InputError: if there are fewer people than in a shard.
     """
 
     def __init__(
-        self, inputs: RegressorInputs, truth: GroundTruth, people: int, seed: int, labels: LabelAvailability
+        self,
+        inputs: RegressorInputs,
+        truth: GroundTruth,
+        people: int,
+        seed: int,
+        labels: LabelAvailability,
+        mirror: Mirror | None = None,
     ) -> None:
         if len(truth) < people:
             raise InputError(f"cached_people: expected at least a shard of {people}, got {len(truth)}")
-        self.inputs, self.people, self.seed = inputs, people, seed
+        self.inputs, self.people, self.seed, self.mirror = inputs, people, seed, mirror
         self.truth = replace(truth, labels=labels.carried(torch.arange(len(truth))))
         self._epoch, self._order = -1, torch.empty(0, dtype=torch.long)
 
@@ -75,7 +86,10 @@ class CachedPeople(Dataset[tuple[RegressorInputs, GroundTruth]]):
         inputs = self.inputs[rows]
         if inputs.features is not None:
             inputs = replace(inputs, features=inputs.features.float())
-        return inputs, self.truth[rows]
+        if self.mirror is None:
+            return inputs, self.truth[rows]
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + index)
+        return self.mirror.people(inputs, self.truth[rows], torch.rand(self.people, generator=generator) < 0.5)
 
     def __len__(self) -> int:
         return 2**31
@@ -93,7 +107,8 @@ def cached_features(
     """Features of synthetic people, read from a folder, where those that are missing are computed and written.
 
     Args:
-        regressor: Regressor with a frozen backbone; its other weights are not used.
+        regressor: Regressor with a frozen backbone, which onnxruntime computes if it is installed; its other weights
+            are not used.
         sampler: Sampler of people with RGB images.
         count: Number of people; rounded up to whole files.
         seed: Seed of the people.
@@ -113,6 +128,7 @@ def cached_features(
             "cached_people: features are computed once only for a frozen backbone that reads photos; expected "
             "`pictures: [photo]` and `backbone: {model_type: blazepose}`, or `cached_people: 0`"
         )
+    backbone: Any = regressor.backbone
     remove_leftovers(prepare_output(folder))
     mark = fingerprint(regressor, sampler, seed)
     files = [folder / f"people_{number:05d}.safetensors" for number in range(-(-count // PEOPLE))]
@@ -120,6 +136,8 @@ def cached_features(
     own = range(rank, len(files), n_processes)
     for done, number in enumerate(own, start=1):
         if _read(files[number], mark) is None:
+            if backbone.look is None:
+                backbone.look = onnx_look()
             _write(files[number], mark, *_people(regressor, sampler, seed, number))
         if on_progress is not None:
             on_progress(done * PEOPLE, len(own) * PEOPLE)
@@ -141,6 +159,7 @@ def fingerprint(regressor: Regressor, sampler: PeopleSampler, seed: int) -> str:
         _VERSION,
         PEOPLE,
         config.backbone,
+        hashlib.sha256(ASSET.read_bytes()).hexdigest(),
         sampler.size,
         sampler.body.name,
         None if sampler.basis is None else len(sampler.basis.eigenvalues),

@@ -24,8 +24,8 @@ from render_fit.fitting.recipe import TermSetting, TermSettings
 from render_fit.fitting.solvers import make_solver
 from render_fit.fitting.variables import Variables
 from render_fit.losses.targets import FitTargets
-from render_fit.regressors.network import Prediction, place_in_view
 from render_fit.regressors.person_crop import PersonCrop
+from render_fit.regressors.prediction import Prediction, place_in_view
 from render_fit.training.losses import Losses, LossWeights, losses
 from render_fit.training.processes import Processes
 from render_fit.training.render_supervision import PhotoObjective, best_hypotheses

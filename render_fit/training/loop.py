@@ -184,7 +184,7 @@ def build_networks(
     if recipe.regressor.head == "iterative":
         regressor.begin_at(bank.mean_rotations())
     if cached is not None and cached.inputs.features is not None:
-        regressor.standard.measure(cached.inputs.features)
+        regressor.standard.measure(regressor.own_features(cached.inputs.features))
     if recipe.pretrained:
         regressor.load_state_dict(_pretrained(recipe).state_dict())
     averaged.load_state_dict(regressor.state_dict())

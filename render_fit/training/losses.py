@@ -14,7 +14,7 @@ from torch import Tensor
 from render_fit.bodies.body import Body
 from render_fit.core.cameras import view_camera
 from render_fit.core.config import StrictModel
-from render_fit.regressors.network import Prediction
+from render_fit.regressors.prediction import Prediction
 from render_fit.training.processes import ALONE, Processes
 from render_fit.training.samples import LABELS, GroundTruth
 

@@ -99,6 +99,8 @@ class TrainingRecipe(StrictModel):
     def _images_to_segment(self) -> TrainingRecipe:
         if self.segmentation.weight and not self.regressor.pictures:
             raise ValueError("segmentation: this network uses no images; remove the section")
+        if self.segmentation.weight and self.regressor.is_turned:
+            raise ValueError("segmentation: blazepose has no maps of the crop; remove the section")
         return self
 
 

@@ -26,7 +26,7 @@ from render_fit.losses.fit_state import FitState
 from render_fit.losses.registry import is_observed, make_term
 from render_fit.losses.targets import FitTargets
 from render_fit.losses.term import Objective
-from render_fit.regressors.network import Prediction
+from render_fit.regressors.prediction import Prediction
 from render_fit.renderers.base import RenderSettings
 from render_fit.renderers.cpu import CpuRenderer
 from render_fit.training.losses import Losses

@@ -25,6 +25,7 @@ from render_fit.synthesis.people_sampler import PeopleSampler
 from render_fit.synthesis.poses.bank import PoseBank, load_pose_bank
 from render_fit.training.feature_cache import CachedPeople, OnProgress, cached_features
 from render_fit.training.loop import TrainingResult, train
+from render_fit.training.mirroring import Mirror
 from render_fit.training.processes import process_state
 from render_fit.training.recipe import TrainingRecipe, load_training_recipe
 from render_fit.training.samples import observed_inputs
@@ -79,10 +80,12 @@ def cached_people(
     """
     if not recipe.cached_people:
         return None
+    regressor = Regressor(recipe.regressor)
     inputs, truth = cached_features(
-        Regressor(recipe.regressor), sampler, recipe.cached_people, recipe.seed, folder, process_state(), on_progress
+        regressor, sampler, recipe.cached_people, recipe.seed, folder, process_state(), on_progress
     )
-    return CachedPeople(inputs, truth, recipe.shard, recipe.seed, recipe.label_availability)
+    mirror = Mirror.of(sampler.body, sampler.basis) if regressor.is_turned and regressor.is_symmetric else None
+    return CachedPeople(inputs, truth, recipe.shard, recipe.seed, recipe.label_availability, mirror)
 
 
 def run_training(

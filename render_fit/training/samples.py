@@ -13,7 +13,7 @@ from render_fit.core.batch import Batch
 from render_fit.core.config import StrictModel
 from render_fit.core.parts import COARSE_PARTS, N_PARTS, SMPL_24_PARTS, part_evidence
 from render_fit.regressors.inputs import RegressorInputs
-from render_fit.regressors.network import place_in_view
+from render_fit.regressors.prediction import place_in_view
 from render_fit.synthesis.images.training_images import ImageAugmentation, render_rgb
 from render_fit.synthesis.observation_noise import add_depth_noise, add_keypoint_noise, add_mask_noise
 from render_fit.synthesis.people import People

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from render_fit.bodies.body import Body
 from render_fit.regressors.inputs import RegressorInputs
-from render_fit.regressors.network import Prediction
+from render_fit.regressors.prediction import Prediction
 from render_fit.training.losses import Losses, LossWeights, losses
 from render_fit.training.processes import Processes
 from render_fit.training.samples import GroundTruth

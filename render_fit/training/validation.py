@@ -9,7 +9,8 @@ import torch
 from render_fit.bodies.body import Body
 from render_fit.core.metrics import mpjpe, pa_mpjpe
 from render_fit.regressors.inputs import RegressorInputs
-from render_fit.regressors.network import Prediction, Regressor
+from render_fit.regressors.network import Regressor
+from render_fit.regressors.prediction import Prediction
 from render_fit.synthesis.people_sampler import PeopleSampler
 from render_fit.training.samples import GroundTruth, training_batch
 

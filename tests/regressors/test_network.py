@@ -17,8 +17,9 @@ from render_fit.regressors.checkpoint import load_regressor, save_regressor
 from render_fit.regressors.config import RegressorConfig
 from render_fit.regressors.inputs import RegressorInputs
 from render_fit.regressors.layers import FARTHEST_STEP, IterativeHead
-from render_fit.regressors.network import Regressor, orthonormal, pelvis_in_view, place_in_view
+from render_fit.regressors.network import Regressor
 from render_fit.regressors.person_crop import person_crop
+from render_fit.regressors.prediction import orthonormal, pelvis_in_view, place_in_view
 
 SMALL = RegressorConfig(
     size=32, width=32, depth=1, n_clothing=5, hypotheses=3,

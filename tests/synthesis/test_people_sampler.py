@@ -5,7 +5,7 @@ import torch
 from render_fit.core.parts import PART_SPACES
 from render_fit.core.skeletons import CANONICAL_KEYPOINTS
 from render_fit.observations.observation import centred_depths
-from render_fit.regressors.network import pelvis_in_view
+from render_fit.regressors.prediction import pelvis_in_view
 from render_fit.synthesis.observation_noise import (
     NO_NOISE,
     ObservationNoise,

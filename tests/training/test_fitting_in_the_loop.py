@@ -12,7 +12,8 @@ from render_fit.core.errors import InputError
 from render_fit.core.skeletons import COCO_17
 from render_fit.fitting.recipe import TermSetting
 from render_fit.fitting.variables import Variables
-from render_fit.regressors.network import Regressor, pelvis_in_view
+from render_fit.regressors.network import Regressor
+from render_fit.regressors.prediction import pelvis_in_view
 from render_fit.synthesis.observation_noise import NO_NOISE
 from render_fit.synthesis.people_sampler import PeopleSampler
 from render_fit.training.fitting_in_the_loop import (

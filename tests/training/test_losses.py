@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from render_fit.regressors.network import REFERENCE_M, Prediction, Regressor
+from render_fit.regressors.network import Regressor
+from render_fit.regressors.prediction import REFERENCE_M, Prediction
 from render_fit.synthesis.people_sampler import PeopleSampler
 from render_fit.training.losses import LossWeights, distances, losses
 from render_fit.training.processes import Processes

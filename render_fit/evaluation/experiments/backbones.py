@@ -31,9 +31,11 @@ from render_fit.regressors.blazepose import world_landmarks
 from render_fit.regressors.checkpoint import load_regressor
 from render_fit.regressors.inputs import inputs_from_observation
 from render_fit.regressors.network import Regressor
+from render_fit.regressors.turned_view import PersonFeatures
 from render_fit.training.checkpointing import REGRESSOR
 from render_fit.training.feature_cache import CachedPeople, cached_features
 from render_fit.training.loop import train
+from render_fit.training.mirroring import Mirror
 from render_fit.training.recipe import TrainingRecipe, load_training_recipe
 from render_fit.training.runs import make_people_sampler
 from render_fit.training.samples import GroundTruth
@@ -92,13 +94,14 @@ def backbones(config: ExperimentConfig) -> ExperimentResult:
     first = Regressor(recipe.regressor)
     known = replace(held_out, inputs=first.with_features(held_out.inputs))
     rows.append(Metrics({"what": LANDMARKS_ALONE, "images": 0} | _landmarks_alone(known, body)))
+    mirror = Mirror.of(body, sampler.basis)
     counts = [config.steps(count) for count in IMAGES]
     features = cached_features(first, sampler, max(counts), config.seed, config.out / "features")
     for count in counts:
         log.info("training: blazepose, %d images", count)
         chosen = slice(max(count, recipe.shard))
         inputs, truth = features[0][chosen], features[1][chosen]
-        people = CachedPeople(inputs, truth, recipe.shard, config.seed, recipe.label_availability)
+        people = CachedPeople(inputs, truth, recipe.shard, config.seed, recipe.label_availability, mirror)
         folder = config.out / "trainings" / f"blazepose_{count}"
         train(recipe, folder, sampler, cached=people)
         add("blazepose, frozen", len(truth), load_regressor(folder / REGRESSOR), known)
@@ -169,7 +172,7 @@ def _landmarks_alone(people: HeldOut, body: Body) -> dict[str, float]:
     chosen = [MEDIAPIPE_33.index(name) for name in LIMB_JOINTS]
     truth = people.truth
     true = body.keypoints(BodyParameters(truth.rotations, truth.betas, truth.pelvis), MEDIAPIPE_33)[:, chosen]
-    found = world_landmarks(people.inputs.features)[:, chosen]
+    found = world_landmarks(PersonFeatures.split_numbers(people.inputs.features))[:, chosen]
     return {"pa_mpjpe_mm": round(1000 * float(pa_mpjpe(found, true).mean()), 1)}
 
 

@@ -28,7 +28,8 @@ from render_fit.export.overlays import Pixels
 from render_fit.fitting.recipe import TermSetting
 from render_fit.losses.priors import default_joint_limits, default_pose_prior
 from render_fit.regressors.config import RegressorConfig
-from render_fit.regressors.network import Prediction, Regressor
+from render_fit.regressors.network import Regressor
+from render_fit.regressors.prediction import Prediction
 from render_fit.renderers import CpuRenderer
 from render_fit.synthesis.people_sampler import PeopleSampler
 from render_fit.training.adversarial import AdversarialConfig
