@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from dataclasses import replace
 
@@ -53,7 +54,10 @@ def viewer(tmp_path_factory):
     )
     result = replace(result, stages=stages, joints_covariance=covariance)
     folder = write_fit(tmp_path_factory.mktemp("fit") / "photo", result, make_renderer("cpu"), save=("stages",))
-    viewer = open_viewer(folder, port=8600)
+    with socket.socket() as free:  # several processes run tests
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    viewer = open_viewer(folder, port=port)
     assert viewer.panel.scenes[0].girths  # found when first shown, in some seconds where others use the processor
     yield viewer
     viewer.stop()
@@ -112,12 +116,14 @@ def bluish(picture):
 
 
 def check(page, label):
-    """Clicks a checkbox."""
-    found = page.run(
-        f"(() => {{ const label = [...document.querySelectorAll('label')].find(one => one.textContent == '{label}');"
-        " document.getElementById(label.htmlFor).click(); return true; })()"
+    """Clicks a checkbox, and waits until it has changed."""
+    box = (
+        f"document.getElementById([...document.querySelectorAll('label')].find(one => one.textContent == '{label}')"
+        ".htmlFor)"
     )
-    assert found
+    before = page.run(f"{box}.checked")
+    page.run(f"{box}.click()")
+    page.wait(f"{box}.checked != {str(before).lower()}", PATIENCE_S)
 
 
 def test_the_slider_of_stages_moves_the_mesh(viewer, page):
