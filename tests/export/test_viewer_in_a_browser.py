@@ -115,15 +115,15 @@ def bluish(picture):
     return picture[..., 2] - picture[..., 0] > 20
 
 
-def check(page, label):
-    """Clicks a checkbox, and waits until it has changed."""
+def check(viewer, page, label, on=True):
+    """Clicks a checkbox when the page shows its last state, and waits until the viewer knows."""
     box = (
         f"document.getElementById([...document.querySelectorAll('label')].find(one => one.textContent == '{label}')"
         ".htmlFor)"
     )
-    before = page.run(f"{box}.checked")
+    page.wait(f"{box}.checked == {str(not on).lower()}", PATIENCE_S)
     page.run(f"{box}.click()")
-    page.wait(f"{box}.checked != {str(before).lower()}", PATIENCE_S)
+    waited(lambda: viewer.panel.control(label).value is on, f"{label}: the viewer never hears of it", PATIENCE_S)
 
 
 def test_the_slider_of_stages_moves_the_mesh(viewer, page):
@@ -152,9 +152,9 @@ def test_the_slider_of_stages_moves_the_mesh(viewer, page):
 )
 def test_toggles_show_and_hide_what_they_name(viewer, page, label, colour):
     before = settled(page)
-    check(page, label)
+    check(viewer, page, label)
     shows(page, lambda picture: colour(picture).sum() > colour(before).sum() + 25)
-    check(page, label)
+    check(viewer, page, label, on=False)
     viewer.panel.control("opacity").value = 1.0
     shows(page, like(before))
     assert page.problems == []
@@ -162,7 +162,7 @@ def test_toggles_show_and_hide_what_they_name(viewer, page, label, colour):
 
 def test_parts_are_coloured(viewer, page):
     assert (np.ptp(settled(page), axis=2) > 100).sum() < 50  # nothing is as colourful as the parts
-    check(page, "part colours")
+    check(viewer, page, "part colours")
     shows(page, lambda picture: (np.ptp(picture, axis=2) > 100).sum() > 1_000)
 
 
