@@ -91,7 +91,12 @@ def settled(page):
 
 def shows(page, told):
     """Waits until the scene is as a function of its picture says."""
-    waited(lambda: told(canvas(page, page.picture())), "the scene never shows what it should", PATIENCE_S)
+
+    def drawn():
+        page.run("dispatchEvent(new Event('resize'))")  # viser draws when something moves, and may miss a change
+        return told(canvas(page, page.picture()))
+
+    waited(drawn, "the scene never shows what it should", PATIENCE_S)
 
 
 def across(picture):
