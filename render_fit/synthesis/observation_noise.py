@@ -106,11 +106,9 @@ class ObservationNoise(StrictModel):
 
 
 _NOT_SHARES = ("coarse_space", "jitter", "depth_scale", "depth_noise_m")
-NO_NOISE = ObservationNoise(
-    **{name: 0.0 for name in ObservationNoise.model_fields if name not in _NOT_SHARES},
-    jitter=(1e-6, 1e-6),
-    depth_scale=(1.0, 1.0),
-    depth_noise_m=(1e-6, 1e-6),
+NO_NOISE = ObservationNoise.model_validate(
+    {name: 0.0 for name in ObservationNoise.model_fields if name not in _NOT_SHARES}
+    | {"jitter": (1e-6, 1e-6), "depth_scale": (1.0, 1.0), "depth_noise_m": (1e-6, 1e-6)}
 )
 """Complete observations without errors."""
 
