@@ -17,6 +17,7 @@ import torch
 from render_fit.core.metrics import pa_mpjpe
 from render_fit.core.skeletons import COCO_17, SMPL_24
 from render_fit.evaluation.experiments.settings import ExperimentConfig
+from render_fit.evaluation.experiments.small_trainings import SMALL_RESNET
 from render_fit.evaluation.regressors import regressor_metrics
 from render_fit.evaluation.tables import ExperimentResult, Metrics
 from render_fit.regressors.checkpoint import load_regressor
@@ -49,13 +50,7 @@ NETWORK = RegressorConfig(
     pictures=("silhouette",),
     n_clothing=48,
     width=256,
-    backbone={
-        "model_type": "resnet",
-        "embedding_size": 16,
-        "hidden_sizes": [32, 64, 128, 256],
-        "depths": [1, 1, 1, 1],
-        "layer_type": "basic",
-    },
+    backbone=SMALL_RESNET,
 )
 
 NARROW_POSES = PoseAugmentation(**{name: 0.0 for name in PoseAugmentation.model_fields if name != "limit_penalty"})

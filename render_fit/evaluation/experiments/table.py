@@ -34,6 +34,7 @@ FIT = ("limit", "recipes", "regressors")
 REFINE = (*FIT, "jobs", "keypoints_only")
 TRAINING = ("people", "scale", "workers")
 COMPARISON = (*TRAINING, "repeats")
+SMALL_COMPARISON: dict[str, Any] = {"people": 128, "scale": 0.03, "repeats": 1, "workers": 0}
 
 EXPERIMENTS: dict[str, Experiment] = {
     "coco-masks": Experiment(
@@ -201,25 +202,25 @@ EXPERIMENTS: dict[str, Experiment] = {
         "Trainings by L_2D, L_3D, L_lat and all of them: errors in 3D, in the image and of rotations (NBF's ablation).",
         "supervision",
         COMPARISON,
-        {"people": 128, "scale": 0.03, "repeats": 1, "workers": 0},
+        SMALL_COMPARISON,
     ),
     "label-share": Experiment(
         "Trainings with 2D labels for all people and 3D labels for 100 to 0 % of them.",
         "supervision",
         COMPARISON,
-        {"people": 128, "scale": 0.03, "repeats": 1, "workers": 0},
+        SMALL_COMPARISON,
     ),
     "segmentation-quality": Experiment(
         "Pose errors of networks trained on exact and on flawed part maps against the quality of the map they see.",
         "segmentation_quality",
         COMPARISON,
-        {"people": 128, "scale": 0.03, "repeats": 1, "workers": 0},
+        SMALL_COMPARISON,
     ),
     "input-representation": Experiment(
         "Networks that see pixels, a silhouette, 3, 6, 12 or 24 parts, keypoints, or parts and keypoints.",
         "input_representation",
         COMPARISON,
-        {"people": 128, "scale": 0.03, "repeats": 1, "workers": 0},
+        SMALL_COMPARISON,
     ),
 }
 """Experiments by name; the function of the module that runs one has its name, with underscores."""
