@@ -13,6 +13,7 @@ from rich.table import Table
 from render_fit.core.errors import InputError, MissingDependencyError
 from render_fit.core.files import prepare_output, write_json
 from render_fit.evaluation.experiments.runner import run_experiment
+from render_fit.evaluation.experiments.settings import ExperimentConfig, flag
 from render_fit.evaluation.experiments.table import COMMON, EXPERIMENTS, GROUPS
 
 
@@ -42,7 +43,15 @@ def run_group(group: str, out: Path, *, quick: bool = False, **options: Any) -> 
 
     Returns:
         An outcome per experiment, in order.
+
+    Raises:
+        InputError: if a number is too small, or no experiment of the group uses an option.
     """
+    ExperimentConfig(out, **options)  # a mistake is told once, not by every experiment
+    used_by_any = {field for name in GROUPS[group] for field in (*COMMON, *EXPERIMENTS[name].uses)}
+    for field in options:
+        if field not in used_by_any:
+            raise InputError(f"{flag(field)}: not used by any experiment of {group}")
     console = Console(width=120)
     prepare_output(out)
     outcomes = []

@@ -185,6 +185,8 @@ def test_fits_are_initialised_from_the_given_regressor():
         (("coco-masks", "--regressor", "nobody"), "nobody"),
         (("nobody",), "known are coco-masks"),
         (("real-3d", "--limit", "0"), "--limit 0: expected at least 1"),
+        (("lecture", "--limit", "0"), "--limit 0: expected at least 1"),
+        (("lecture", "--frames", "9"), "--frames: not used by any experiment of lecture"),
         (("real-3d", "--people", "3"), "--people: not used by real-3d, which uses --data"),
         (("two-d-supervision", "--recipe", "hybrid"), "--recipe: not used by two-d-supervision"),
         (("real-3d", "--recipe", "hybrid", "--recipe", "predict"), "--recipe: expected one, got hybrid, predict"),
