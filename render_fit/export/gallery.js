@@ -37,6 +37,7 @@ const show = () => {
   append();
   part("count").textContent = `${found.length.toLocaleString()} of ${all.length.toLocaleString()}`;
   part("nothing").hidden = found.length > 0;
+  scrollTo(0, 0);  // another order or choice begins at its top
 };
 const select = () => {
   const wanted = part("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
