@@ -50,8 +50,8 @@ class ExperimentConfig:
     ] = "recipe"
     backbones: Annotated[
         tuple[str, ...],
-        "Pretrained backbone that the experiment backbones compares, frozen, beside its own: efficientnet-lite0, a model "
-        "on the hub (owner/name) or a folder. May be given several times.",
+        "Pretrained backbone that the experiment backbones compares, frozen, beside its own: efficientnet-lite0, a "
+        "model on the hub (owner/name) or a folder. May be given several times.",
     ] = ()
     people: Annotated[int, "Held-out synthetic people."] = 512
     repeats: Annotated[int, "Trainings of each variant, with other seeds; tables give mean and standard deviation."] = 3
