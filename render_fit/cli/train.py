@@ -141,7 +141,11 @@ def finetune(
 ) -> None:
     """Fine-tune a regressor on unlabelled photos by render-and-compare.
 
-    [bold]Example[/bold]: render-fit finetune photos/ --out finetuned
+    [bold]Examples[/bold]
+
+      render-fit finetune photos/ --out finetuned
+
+      render-fit finetune photos/ --regressor hmr --recipe pseudo-labels   # fits of the photos are the targets
 
     The observer finds mask and keypoints of the largest person in each photo (docs/observations.md). The
     regressor's prediction is rendered and compared with them. Each step also contains synthetic people with ground

@@ -27,6 +27,7 @@ from render_fit.training.fitting_in_the_loop import BestFits
 from render_fit.training.loop import train
 from render_fit.training.observed_photos import observed_people
 from render_fit.training.processes import process_state
+from render_fit.training.pseudo_labels import fitted_photos
 from render_fit.training.recipe import load_training_recipe
 from render_fit.training.render_supervision import RenderSupervisionConfig, render_and_compare
 from render_fit.training.runs import FEATURES, cached_people, make_people_sampler
@@ -43,6 +44,9 @@ OBSERVED = "observed"
 CACHED_PEOPLE = 4096
 """Synthetic people whose features are computed once for a regressor with a frozen backbone, unless the recipe gives
 another number. They keep the regressor from drifting; a training has 32,000 places for them."""
+
+FITTED = "fitted"
+"""Folder of the photos' finished fits, for a recipe with ``pseudo_labels``."""
 
 FITS = "fits.npz"
 """File with the best fit of every photo: photos, poses, betas, trans, objective."""
@@ -140,6 +144,20 @@ def finetune(
         raise InputError(f"{images[0]}: no person was found in any of {len(found)} photos ({reason})")
     photos = UnlabelledPhotos.joined(list(people.values()))
     sampler = make_people_sampler(chosen, load_pose_bank(mocap), backgrounds=backgrounds)
+    fits = None
+    if chosen.pseudo_labels is not None:
+        fits = fitted_photos(
+            list(people),
+            chosen.pseudo_labels,
+            sampler.body,
+            out / FITTED,
+            process_state(),
+            lambda done, total: report("fitting", done, total, {}),
+        )
+        used = int(fits.value.isfinite().sum())
+        log.info("%d of %d fits have the status ok and are targets", used, len(people))
+        if not used:
+            raise InputError(f"{images[0]}: no fit of {len(people)} photos has the status ok; nothing to learn from")
     cached = cached_people(
         chosen,
         sampler,
@@ -155,6 +173,7 @@ def finetune(
             out,
             sampler,
             photos=photos,
+            fits=fits,
             cached=cached,
             workers=workers,
             on_step=lambda step, figures: report("training", step, chosen.steps, figures),

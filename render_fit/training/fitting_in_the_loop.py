@@ -137,8 +137,7 @@ class FittingInTheLoop(Supervision):
     def regression(self, prediction: Prediction, observed: UnlabelledPhotos, fits: BestFits) -> Losses:
         """Losses of N people's hypotheses towards their fits, as far as these are good enough."""
         good = fits.value <= self.config.worst_nats
-        truth = fits.truth(observed.view, self.body, prediction.clothing.shape[-1], good)
-        regression = losses(prediction, truth, self.body, self.weights, self.processes)
+        regression = losses_towards(fits, good, prediction, observed, self.body, self.weights, self.processes)
         mean = torch.where(good, fits.value, 0.0).sum() / good.sum().clamp(min=1)
         return Losses(self.config.weight * regression.total, {"good_fits": good.float().mean(), "fits": mean})
 
@@ -149,6 +148,30 @@ class FittingInTheLoop(Supervision):
     def load_state_dict(self, content: dict[str, Any]) -> None:
         """Restores the best fits."""
         self.fits = BestFits(**{name: value.cpu() for name, value in content.items()})
+
+
+def losses_towards(
+    fits: BestFits,
+    good: Bool[Tensor, "p"],
+    prediction: Prediction,
+    observed: UnlabelledPhotos,
+    body: Body,
+    weights: LossWeights,
+    processes: Processes,
+) -> Losses:
+    """Losses of predictions for P people towards fits of them; clothing is not compared.
+
+    Args:
+        fits: A fit of each person.
+        good: (P,) fits to use.
+        prediction: Hypotheses for each person.
+        observed: The people, whose crop cameras are used.
+        body: Body model, on the CPU.
+        weights: Weights of the terms.
+        processes: Processes that train together.
+    """
+    truth = fits.truth(observed.view, body, prediction.clothing.shape[-1], good)
+    return losses(prediction, truth, body, weights, processes)
 
 
 def fit_batch(

@@ -32,6 +32,7 @@ from render_fit.training.feature_cache import CachedPeople
 from render_fit.training.fitting_in_the_loop import BestFits, FittingInTheLoop
 from render_fit.training.losses import Losses
 from render_fit.training.processes import Processes
+from render_fit.training.pseudo_labels import PseudoLabels
 from render_fit.training.recipe import Optimiser, TrainingRecipe
 from render_fit.training.render_supervision import RenderSupervision
 from render_fit.training.supervision import StepPrediction, Supervision, SyntheticSupervision
@@ -64,6 +65,7 @@ def train(
     sampler: PeopleSampler,
     held_out: HeldOut | None = None,
     photos: UnlabelledPhotos | None = None,
+    fits: BestFits | None = None,
     *,
     cached: CachedPeople | None = None,
     workers: int = 1,
@@ -78,6 +80,7 @@ def train(
         sampler: Sampler of synthetic people; its body is the body of the training.
         held_out: Held-out people, by whom the best weights are chosen. None: the last weights are the result.
         photos: People in unlabelled photos; some of them join every step.
+        fits: Finished fits of these people, for a recipe with ``pseudo_labels`` (`fitted_photos`).
         cached: Synthetic people with features, in place of new ones in every step. ``held_out`` and ``photos`` then
             have features too (`Regressor.with_features`).
         workers: Processes that sample people; 0: this process samples them.
@@ -107,7 +110,7 @@ def train(
     photo_sampler = (
         None if photos is None else PhotoSampler(photos, recipe.render_supervision.batch, recipe.seed, processes)
     )
-    supervisions = make_supervisions(recipe, sampler, body, photos, network.decoder, processes)
+    supervisions = make_supervisions(recipe, sampler, body, photos, fits, network.decoder, processes)
     shards = cached or Shards(sampler, recipe.shard, recipe.seed, recipe.label_availability)
     workers = 0 if cached else workers
     batches = StepBatches(shards, recipe.batch // recipe.shard, photo_sampler, processes)
@@ -144,8 +147,8 @@ def train(
         save_regressor(averaged, folder / REGRESSOR)
     accelerator.wait_for_everyone()
     fitting = supervisions.get("fits")
-    fits = fitting.fits if isinstance(fitting, FittingInTheLoop) else None
-    return TrainingResult(folder, state.step, state.best, fits)
+    best = fitting.fits if isinstance(fitting, FittingInTheLoop) else None
+    return TrainingResult(folder, state.step, state.best, best)
 
 
 def make_supervisions(
@@ -153,6 +156,7 @@ def make_supervisions(
     sampler: PeopleSampler,
     body: Body,
     photos: UnlabelledPhotos | None,
+    fits: BestFits | None,
     decoder: Decoder | None,
     processes: Processes,
 ) -> dict[str, Supervision]:
@@ -162,8 +166,12 @@ def make_supervisions(
     if photos is not None and recipe.render_supervision.weight:
         result["render"] = RenderSupervision(recipe.render_supervision, sampler.body, sampler.basis, processes)
     if photos is not None and recipe.fitting_in_the_loop is not None:
-        fits = BestFits.none(len(photos), network.n_joints, network.n_betas)
-        result["fits"] = FittingInTheLoop(recipe.fitting_in_the_loop, recipe.losses, sampler.body, fits, processes)
+        none = BestFits.none(len(photos), network.n_joints, network.n_betas)
+        result["fits"] = FittingInTheLoop(recipe.fitting_in_the_loop, recipe.losses, sampler.body, none, processes)
+    if photos is not None and recipe.pseudo_labels is not None:
+        if fits is None:
+            raise ValueError("fits: the recipe has pseudo_labels, expected finished fits of the photos")
+        result["pseudo_labels"] = PseudoLabels(recipe.pseudo_labels, recipe.losses, sampler.body, fits, processes)
     if recipe.adversarial.weight:
         result["adversary"] = AdversarialPrior(
             recipe.adversarial, sampler.bank, network.n_betas, recipe.seed, processes

@@ -19,6 +19,7 @@ from render_fit.training.adversarial import AdversarialConfig
 from render_fit.training.auxiliary_segmentation import SegmentationConfig
 from render_fit.training.fitting_in_the_loop import FittingInTheLoopConfig
 from render_fit.training.losses import LossWeights
+from render_fit.training.pseudo_labels import PseudoLabelsConfig
 from render_fit.training.render_supervision import RenderSupervisionConfig
 from render_fit.training.samples import LabelAvailability
 
@@ -69,6 +70,9 @@ class TrainingRecipe(StrictModel):
     )
     fitting_in_the_loop: FittingInTheLoopConfig | None = Field(
         default=None, description="losses towards fits of these photos (SPIN); off if left out"
+    )
+    pseudo_labels: PseudoLabelsConfig | None = Field(
+        default=None, description="losses towards finished fits of these photos; off if left out"
     )
     adversarial: AdversarialConfig = AdversarialConfig()
     segmentation: SegmentationConfig = SegmentationConfig()

@@ -24,6 +24,7 @@ from render_fit.regressors.network import Regressor
 from render_fit.synthesis import everyday_pose, synthetic_scene
 from render_fit.synthesis.poses.bank import PoseBank
 from render_fit.training.checkpointing import REGRESSOR
+from render_fit.training.fitting_in_the_loop import BestFits
 from render_fit.training.loop import train
 from render_fit.training.recipe import TrainingRecipe, load_training_recipe, training_recipe_names
 from render_fit.training.render_supervision import RenderSupervisionConfig
@@ -97,11 +98,14 @@ def test_every_recipe_trains_predicts_and_initialises_fits(name: str, bank: Pose
     seen = scene.observation()
     assert seen.mask is not None
     seen = replace(seen, image=(0.3 + 0.5 * seen.mask).expand(3, -1, -1))  # hmr looks for the person in the photo
-    if name in ("finetune", "spin"):
+    if name in ("finetune", "spin", "pseudo-labels"):
         first, _ = trained("lifter", bank, tmp_path / "first")
         start = {"pretrained": str(tmp_path / "first" / REGRESSOR), "regressor": first.regressor}
         photos = UnlabelledPhotos.of([seen] * 2, [scene.camera] * 2, 32, 32)
-        trained(name, bank, tmp_path, changes=start, photos=photos)
+        true = scene.parameters
+        pelvis = true.transl + open_body().rest_joints(true.betas)[:, 0]
+        fits = BestFits(true.rotations, true.betas, pelvis, torch.zeros(1))[torch.zeros(2, dtype=torch.long)]
+        trained(name, bank, tmp_path, changes=start, photos=photos, fits=fits if name == "pseudo-labels" else None)
     else:
         trained(name, bank, tmp_path)
     regressor = str(tmp_path / REGRESSOR)
