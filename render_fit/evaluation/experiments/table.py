@@ -182,7 +182,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "backbones": Experiment(
         "Regressors from pixels by backbone and number of images, on held-out synthetic people and real frames.",
         "backbones",
-        ("people", "scale", "workers", "limit", "regressors"),
+        ("people", "scale", "workers", "limit", "regressors", "backbones"),
         {"people": 64, "scale": 0.03, "limit": 1},
     ),
     "domain-adaptation": Experiment(
