@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from render_fit.observations.observers import Observer
     from render_fit.pipelines.folder import fit_folder
     from render_fit.pipelines.options import FitOptions
+    from render_fit.pipelines.training_page.page import TrainingPage
     from render_fit.regressors.checkpoint import load_regressor
     from render_fit.regressors.config import RegressorConfig
     from render_fit.regressors.network import Regressor
@@ -93,6 +94,7 @@ _HOME = {
     "training.recipe": ("TrainingRecipe", "load_training_recipe"),
     "training.loop": ("train",),
     "training.finetuning": ("finetune",),
+    "pipelines.training_page.page": ("TrainingPage",),
     "synthesis.people_sampler": ("PeopleSampler",),
     "synthesis.poses.bank": ("PoseBank",),
     "training.samples": ("training_batch",),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,10 @@ from render_fit.cli import checks
 from render_fit.cli.options import MOST_PROCESSES
 from render_fit.core.errors import MissingDependencyError
 from render_fit.datasets.photo_search import find_photos
+from render_fit.pipelines.training_page.requirements import check_matplotlib
+
+if TYPE_CHECKING:
+    from render_fit.pipelines.training_page.page import TrainingPage
 
 TrainingFolder = Annotated[
     Path, typer.Option("--out", "-o", help="Output folder; an existing training in it is resumed.")
@@ -45,6 +49,13 @@ Features = Annotated[
         show_default=False,
     ),
 ]
+Plot = Annotated[
+    bool,
+    typer.Option(
+        "--plot",
+        help="Draw OUT/index.html at every validation: plots, and predictions for the same few people or photos.",
+    ),
+]
 Seed = Annotated[int, typer.Option(help="Seed of the random number generators.")]
 
 
@@ -64,6 +75,7 @@ def train(
     ] = None,
     backgrounds: Backgrounds = None,
     features: Features = None,
+    plot: Plot = False,
 ) -> None:
     """Train a regressor on synthetic people generated on the fly. Run it again to resume after a stop.
 
@@ -75,15 +87,19 @@ def train(
 
       render-fit train hmr --backgrounds photos/ --out training/hmr
 
-      render-fit train mine.yaml --out training/mine --steps 2000
+      render-fit train mine.yaml --out training/mine --steps 2000 --plot
 
     To initialise fits from it: render-fit fit photo.jpg --regressor OUT/regressor.safetensors, or in a recipe
     [bold]initialisation: {regressor: OUT/regressor.safetensors}[/bold].
 
     OUT gets regressor.safetensors (the averaged weights that were best on held-out people), state.pt (the state to
-    resume from), recipe.json and tensorboard/. On several GPUs or machines: accelerate launch -m render_fit train ...
+    resume from), recipe.json, log.jsonl (losses and errors by step) and tensorboard/. With [bold]--plot[/bold] also a
+    page, index.html; render-fit summary OUT draws it later, or while a training runs elsewhere. On several GPUs or
+    machines: accelerate launch -m render_fit train ...
     """
     checks.check_recipe(recipe, training=True)
+    if plot:
+        check_matplotlib()
     if backgrounds is not None:
         find_photos([backgrounds])
     from render_fit.cli.progress import ProgressBar
@@ -94,7 +110,8 @@ def train(
     except ImportError as error:
         raise MissingDependencyError(f"training needs {error.name}: pip install 'render-fit[train]'") from error
 
-    with ProgressBar(quiet=not process_state().is_main_process, lines=True) as bar:
+    main, page = process_state().is_main_process, _page(out) if plot else None
+    with ProgressBar(quiet=not main, lines=True) as bar:
 
         def watch(step: int, total: int, figures: dict[str, float]) -> None:
             words = f"loss {figures['total']:.3f}, joints {1000 * figures['joints']:.0f} mm"
@@ -115,9 +132,12 @@ def train(
             features=features,
             on_step=watch,
             on_features=lambda done, total: bar.show("computing features", done, total),
+            watcher=page,
         )
     best = "" if result.best is None else f", PA-MPJPE {result.best.pa_mpjpe_mm:.1f} mm on held-out people"
     bar.console.print(f"{result.steps} steps{best}; {out / 'regressor.safetensors'}")
+    if page is not None and main:
+        bar.console.print(f"page: {page.write()}", markup=False)
 
 
 def finetune(
@@ -138,20 +158,26 @@ def finetune(
     workers: Annotated[int, typer.Option(min=0, max=MOST_PROCESSES, help="Processes that generate people.")] = 1,
     backgrounds: Backgrounds = None,
     features: Features = None,
+    plot: Plot = False,
 ) -> None:
     """Fine-tune a regressor on unlabelled photos by render-and-compare.
 
     [bold]Examples[/bold]
 
-      render-fit finetune photos/ --out finetuned
+      render-fit finetune photos/ --out finetuned --plot
 
       render-fit finetune photos/ --regressor hmr --recipe pseudo-labels   # fits of the photos are the targets
 
     The observer finds mask and keypoints of the largest person in each photo (docs/observations.md). The
     regressor's prediction is rendered and compared with them. Each step also contains synthetic people with ground
     truth, which prevents forgetting. Objectives are in nats, the unit of −log probability: lower is better.
+
+    With [bold]--plot[/bold] OUT/index.html shows the agreement with the photos by step, and for six of them the
+    prediction before and after. It is drawn at every validation ([bold]validate_every[/bold] of the recipe).
     """
     find_photos(images)
+    if plot:
+        check_matplotlib()
     if backgrounds is not None:
         find_photos([backgrounds])
     checks.check_recipe(recipe, training=True)
@@ -164,7 +190,8 @@ def finetune(
     except ImportError as error:
         raise MissingDependencyError(f"fine-tuning needs {error.name}: pip install 'render-fit[train]'") from error
 
-    with ProgressBar(quiet=not process_state().is_main_process, lines=True) as bar:
+    main, page = process_state().is_main_process, _page(out) if plot else None
+    with ProgressBar(quiet=not main, lines=True) as bar:
 
         def watch(what: str, done: int, total: int, figures: dict[str, float]) -> None:
             words = f", {figures['unlabelled']:.0f} nats" if "unlabelled" in figures else ""
@@ -181,6 +208,7 @@ def finetune(
             backgrounds=backgrounds,
             features=features,
             on_progress=watch,
+            watcher=page,
         )
     for path, reason in result.skipped.items():
         bar.console.print(f"left out: {path}: {reason}", markup=False)
@@ -189,6 +217,15 @@ def finetune(
         f"{result.people} people: silhouette IoU {was.iou:.3f} → {now.iou:.3f}, "
         f"objective {was.objective:.0f} → {now.objective:.0f} nats; {result.regressor}"
     )
+    if page is not None and main:
+        bar.console.print(f"page: {page.write()}", markup=False)
+
+
+def _page(out: Path) -> TrainingPage:
+    """The page of a training."""
+    from render_fit.pipelines.training_page.page import TrainingPage
+
+    return TrainingPage(out)
 
 
 def synthesize(

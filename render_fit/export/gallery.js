@@ -1,7 +1,5 @@
-"use strict";
 const PAGE = 200;  // cards that the page holds at a time, more when it is scrolled; the style hides the others at first
-const list = document.getElementById("cards"), root = document.documentElement;
-const part = id => document.getElementById(id);
+const list = document.getElementById("cards");
 const all = [...list.children], collator = new Intl.Collator(undefined, {numeric: true});
 const text = new Map(), figures = new Map();  // read once: of thousands of cards it takes time
 let found = all, shown = 0, status = "", opened = -1;
@@ -20,8 +18,6 @@ const figure = (card, key) => {
   }
   return figures.get(card)[key] ?? "";
 };
-const remember = (key, value) => { try { localStorage.setItem("render-fit " + key, value); } catch {} };
-const remembered = key => { try { return localStorage.getItem("render-fit " + key); } catch { return null; } };
 
 const append = () => {
   list.append(...found.slice(shown, shown + PAGE));
@@ -78,12 +74,6 @@ const setSides = wanted => {
   part("side").setAttribute("aria-pressed", wanted);
   near.disconnect();
   if (wanted) for (const card of all) near.observe(card);
-};
-
-const isDark = () => (root.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
-const setTheme = theme => {
-  if (theme) root.dataset.theme = theme;
-  part("theme").textContent = isDark() ? "light" : "dark";
 };
 
 const open = index => {
@@ -164,11 +154,8 @@ document.querySelector(".statuses").addEventListener("click", ({target}) => {
 part("sort").addEventListener("change", () => { setDirection(["name", "keypoint_error_px"].includes(part("sort").value)); order(); });
 part("direction").addEventListener("click", () => { setDirection(part("direction").textContent === "\u2193"); order(); });
 part("side").addEventListener("click", () => setSides(!document.body.classList.contains("sides")));
-part("theme").addEventListener("click", () => { const next = isDark() ? "light" : "dark"; setTheme(next); remember("theme", next); });
 part("help").addEventListener("click", () => part("keys").showModal());
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => setTheme(null));
 addEventListener("scroll", fill, {passive: true});
 addEventListener("resize", fill);
 
-setTheme(remembered("theme"));
 order();

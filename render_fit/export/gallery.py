@@ -7,10 +7,8 @@ import html
 import io
 import json
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +16,7 @@ from urllib.parse import quote
 from PIL import Image
 
 from render_fit.core.files import PARTIAL, write_bytes
+from render_fit.export.pages import write_page
 
 SUMMARY_COLUMNS: tuple[str, ...] = (
     "name", "image", "status", "reason", "iou_before", "iou", "part_iou_before", "part_iou",
@@ -135,21 +134,14 @@ def write_gallery(path: Path | str, entries: Sequence[Entry], *, title: str = "r
     ]
     shown = [key for key in SHOWN if any(entry.row()[key] != "" for entry in entries)]
     orders = {"name": "name", "status": "status", **{key: SHOWN[key][0] for key in shown}}
-    template, style, script = (
-        (resources.files("render_fit.export") / f"gallery.{kind}").read_text(encoding="utf-8")
-        for kind in ("html", "css", "js")
-    )
     parts = {
         "title": html.escape(title),
         "summary": summary or "nothing yet",
         "statuses": "".join(buttons),
         "orders": "".join(f'<option value="{key}">{html.escape(name)}</option>' for key, name in orders.items()),
-        "style": style,
-        "script": script,
         "cards": "\n".join(_card(entry, folder) for entry in entries),
     }
-    page = re.sub(r"\{(\w+)\}", lambda found: parts.get(found[1], found[0]), template)
-    return write_bytes(path, page.encode(errors="replace"))
+    return write_page(path, "render_fit.export", "gallery", parts)
 
 
 def _card(entry: Entry, folder: Path) -> str:

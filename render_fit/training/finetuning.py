@@ -23,6 +23,7 @@ from render_fit.regressors.network import Regressor
 from render_fit.synthesis.people_sampler import PeopleSampler
 from render_fit.synthesis.poses.bank import load_pose_bank
 from render_fit.training.checkpointing import REGRESSOR
+from render_fit.training.figure_log import ON_PHOTOS
 from render_fit.training.fitting_in_the_loop import BestFits
 from render_fit.training.loop import train
 from render_fit.training.observed_photos import observed_people
@@ -32,6 +33,7 @@ from render_fit.training.recipe import load_training_recipe
 from render_fit.training.render_supervision import RenderSupervisionConfig, render_and_compare
 from render_fit.training.runs import FEATURES, cached_people, make_people_sampler
 from render_fit.training.unlabelled_photos import UnlabelledPhotos
+from render_fit.training.watching import TensorBoardLog, Watcher
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +49,9 @@ another number. They keep the regressor from drifting; a training has 32,000 pla
 
 FITTED = "fitted"
 """Folder of the photos' finished fits, for a recipe with ``pseudo_labels``."""
+
+MEASURED = 32
+"""Photos whose agreement is measured at every validation of a training that is watched."""
 
 FITS = "fits.npz"
 """File with the best fit of every photo: photos, poses, betas, trans, objective."""
@@ -96,6 +101,7 @@ def finetune(
     backgrounds: Path | None = None,
     features: Path | None = None,
     on_progress: Callable[[str, int, int, dict[str, float]], None] | None = None,
+    watcher: Watcher | None = None,
 ) -> FinetuningResult:
     """Adapts a regressor to unlabelled photos.
 
@@ -111,6 +117,8 @@ def finetune(
         backgrounds: Folder of photos without people, behind the synthetic people of RGB images.
         features: Folder of the synthetic people's features by a frozen backbone; None: a folder in ``out``.
         on_progress: Called with (activity, steps done, steps in all, values for the log).
+        watcher: Draws predictions for the first photos at every validation, and lets the log have the agreement with
+            up to `MEASURED` photos then; `TrainingPage`.
 
     Returns:
         Agreement with the photos, before and after.
@@ -164,10 +172,24 @@ def finetune(
         features or out / FEATURES,
         lambda done, total: report("computing features", done, total, {}),
     )
+    main = process_state().is_main_process
+    if watcher is not None and main:
+        watcher.show_photos(photos, list(people), sampler, first)
     if cached is not None:
         photos = replace(photos, inputs=first.with_features(photos.inputs))
     before = measure_agreement(first, photos, sampler, config)
-    with only_user_of(out) if process_state().is_main_process else nullcontext():
+
+    def measure(regressor: Regressor) -> dict[str, float]:
+        some = photos[torch.arange(min(MEASURED, len(photos)))]
+        found = measure_agreement(regressor, some, sampler, config)
+        return {ON_PHOTOS + name: value for name, value in found.__dict__.items()}
+
+    with only_user_of(out) if main else nullcontext(), TensorBoardLog(out, watcher) as tensorboard:
+
+        def log_step(step: int, figures: dict[str, float]) -> None:
+            tensorboard.add(step, figures)
+            report("training", step, chosen.steps, figures)
+
         result = train(
             chosen,
             out,
@@ -176,7 +198,9 @@ def finetune(
             fits=fits,
             cached=cached,
             workers=workers,
-            on_step=lambda step, figures: report("training", step, chosen.steps, figures),
+            measure=None if watcher is None else measure,
+            on_validation=tensorboard.validated,
+            on_step=log_step,
         )
     if result.fits is not None:
         _write_fits(result.fits, [str(path) for path in people], sampler.body, out / FITS)
@@ -213,10 +237,11 @@ def measure_agreement(
         config: Terms and soft edge.
         chunk: People in a batch.
     """
-    values, overlaps = [], []
+    values, overlaps, device = [], [], next(regressor.parameters()).device
     for rows in torch.arange(len(photos)).split(chunk):
         observed = photos[rows]
-        scored = render_and_compare(regressor(observed.inputs), observed, sampler.body, sampler.basis, config)
+        prediction = regressor(observed.inputs.to(device)).to("cpu")  # where bodies are rendered
+        scored = render_and_compare(prediction, observed, sampler.body, sampler.basis, config)
         values.append(scored.values)
         targets = observed.targets
         if targets.mask is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from render_fit.training.auxiliary_segmentation import AuxiliarySegmentation, De
 from render_fit.training.checkpointing import RECIPE, REGRESSOR, Stateful, TrainingState
 from render_fit.training.data_loading import Shards, StepBatches
 from render_fit.training.feature_cache import CachedPeople
+from render_fit.training.figure_log import HELD_OUT, FigureLog
 from render_fit.training.fitting_in_the_loop import BestFits, FittingInTheLoop
 from render_fit.training.losses import Losses
 from render_fit.training.processes import Processes
@@ -40,6 +41,8 @@ from render_fit.training.unlabelled_photos import PhotoSampler, UnlabelledPhotos
 from render_fit.training.validation import HeldOut, Score, score
 
 OnStep = Callable[[int, dict[str, float]], None]
+OnValidation = Callable[[int, Regressor], None]
+Measure = Callable[[Regressor], Mapping[str, float]]
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,8 @@ def train(
     *,
     cached: CachedPeople | None = None,
     workers: int = 1,
+    measure: Measure | None = None,
+    on_validation: OnValidation | None = None,
     on_step: OnStep | None = None,
     stop_after: int | None = None,
 ) -> TrainingResult:
@@ -84,6 +89,10 @@ def train(
         cached: Synthetic people with features, in place of new ones in every step. ``held_out`` and ``photos`` then
             have features too (`Regressor.with_features`).
         workers: Processes that sample people; 0: this process samples them.
+        measure: More figures of a validation, by name, of the averaged weights; also before the first step.
+        on_validation: Called in the main process at every validation, with or without held-out people, and before the
+            first step, with the number of steps done and the regressor with the averaged weights. The figures are then
+            in the log (`figure_log`). It must leave torch's random numbers alone.
         on_step: Called in the main process with the number of steps done and their values.
         stop_after: Number of steps after which this call saves the state and returns.
 
@@ -118,6 +127,12 @@ def train(
     with_state |= {} if photo_sampler is None else {"photos": photo_sampler}
     state = TrainingState(recipe, folder, network.regressor, averaged, optimiser, with_state)
     open_folder(accelerator, state)
+    log = FigureLog(folder, state.step, recipe.steps) if accelerator.is_main_process else None
+    if log is not None and state.step == 0:
+        if measure is not None:
+            log.add(0, measure(averaged), validated=True)
+        if on_validation is not None:
+            on_validation(0, averaged)
     last = recipe.steps if stop_after is None else min(recipe.steps, state.step + stop_after)
     with batches.load(range(state.step, last), workers) as loaded:
         for batch in loaded:
@@ -134,11 +149,17 @@ def train(
                 values |= supervision.update(prediction, batch)
             state.step += 1
             average_weights(averaged, network.regressor, config.average, state.step)
-            if not accelerator.is_main_process:
+            if log is None:
                 continue
-            figures = {name: float(value) for name, value in values.items()}
-            if held_out is not None and (state.step % recipe.validate_every == 0 or state.step == recipe.steps):
+            figures = {name: float(value) for name, value in values.items()} | {"learning_rate": rate}
+            validated = state.step % recipe.validate_every == 0 or state.step == recipe.steps
+            if validated and held_out is not None:
                 figures |= validate(state, held_out, body)
+            if validated and measure is not None:
+                figures |= measure(averaged)
+            log.add(state.step, figures, validated=validated)
+            if validated and on_validation is not None:
+                on_validation(state.step, averaged)
             if state.step % recipe.save_every == 0 or state.step == last:
                 state.save()
             if on_step is not None:
@@ -238,7 +259,7 @@ def validate(state: TrainingState, held_out: HeldOut, body: Body) -> dict[str, f
     """Errors of the averaged weights on held-out people; the best weights so far are written."""
     now = score(state.averaged, held_out, body)
     state.keep_if_best(now)
-    return {f"held out: {name}": value for name, value in now.__dict__.items()}
+    return {HELD_OUT + name: value for name, value in now.__dict__.items()}
 
 
 def mixed_precision(precision: str) -> str:

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import torch
@@ -30,6 +29,7 @@ from render_fit.training.processes import process_state
 from render_fit.training.recipe import TrainingRecipe, load_training_recipe
 from render_fit.training.samples import observed_inputs
 from render_fit.training.validation import sample_held_out
+from render_fit.training.watching import TensorBoardLog, Watcher
 
 HELD_OUT = 512
 """Held-out people of a validation."""
@@ -99,6 +99,7 @@ def run_training(
     features: Path | None = None,
     on_step: Callable[[int, int, dict[str, float]], None] | None = None,
     on_features: OnProgress | None = None,
+    watcher: Watcher | None = None,
 ) -> TrainingResult:
     """Trains a regressor, or resumes the training in ``out``.
 
@@ -112,13 +113,12 @@ def run_training(
         features: Folder of cached features, which trainings may share; None: a folder in ``out``.
         on_step: Called in the main process with (step, steps in all, values for the log).
         on_features: Called with (people whose features are there, people in all).
+        watcher: Draws predictions for the first held-out people at every validation, in the main process.
 
     Raises:
         InputError: if the recipe, the motion capture, the photos or a folder cannot be used, or another process trains
             there.
     """
-    from torch.utils.tensorboard import SummaryWriter
-
     recipe = load_training_recipe(name)
     if steps is not None:
         recipe = recipe.model_copy(update={"steps": steps})
@@ -133,22 +133,28 @@ def run_training(
     with ExitStack() as stack:
         if main:
             stack.enter_context(only_user_of(prepare_output(out)))
+        tensorboard = stack.enter_context(TensorBoardLog(out, watcher))
         cached = cached_people(recipe, sampler, features or out / FEATURES, on_features)
+        if watcher is not None and held_out is not None:
+            watcher.show_people(held_out, sampler, recipe.regressor)
         if cached is not None and held_out is not None:
             held_out = replace(held_out, inputs=Regressor(recipe.regressor).with_features(held_out.inputs))
 
-        @cache
-        def writer() -> SummaryWriter:  # created at the first step: the folder then belongs to this training
-            return stack.enter_context(SummaryWriter(str(out / "tensorboard")))
-
         def log(step: int, figures: dict[str, float]) -> None:
-            if step % 20 == 0 or any(key.startswith("held out") for key in figures):
-                for key, value in figures.items():
-                    writer().add_scalar(key.replace(": ", "/"), value, step)
+            tensorboard.add(step, figures)
             if on_step is not None:
                 on_step(step, recipe.steps, figures)
 
-        return train(recipe, out, sampler, held_out, cached=cached, workers=count, on_step=log)
+        return train(
+            recipe,
+            out,
+            sampler,
+            held_out,
+            cached=cached,
+            workers=count,
+            on_validation=tensorboard.validated,
+            on_step=log,
+        )
 
 
 def write_dataset(

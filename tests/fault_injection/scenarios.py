@@ -27,7 +27,7 @@ FINETUNING_RECIPE: dict[str, Any] = {
 }  # fmt: skip
 
 ANYTIME = ("seconds", "versions")
-"""Entries of a report that differ between two runs."""
+"""Entries of a report, and of a line of a log, that differ between two runs."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def fits(out: Path) -> dict[str, Any]:
 
 def training(out: Path) -> dict[str, Any]:
     """Content of the files that a training leaves, but for TensorBoard's."""
-    names = ("regressor.safetensors", "state.pt", "recipe.json", "fits.npz")
+    names = ("regressor.safetensors", "state.pt", "recipe.json", "log.jsonl", "fits.npz")
     found = {name: content_of(out / name) for name in names if (out / name).exists()}
     for path in sorted(out.glob("observed/[!.]*.pt")):
         found[f"observed/{path.name}"] = content_of(path)
@@ -73,6 +73,9 @@ def content_of(path: Path) -> Any:
     if path.suffix == ".json":
         values = json.loads(path.read_text())
         return {key: value for key, value in values.items() if key not in ANYTIME}
+    if path.suffix == ".jsonl":
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        return [{key: value for key, value in line.items() if key not in ANYTIME} for line in lines]
     if path.suffix == ".pt":
         return torch.load(path, weights_only=True)
     if path.suffix == ".safetensors":

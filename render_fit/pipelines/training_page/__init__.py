@@ -1,0 +1,1 @@
+"""The page of a training: plots of its log, and predictions at every validation."""
