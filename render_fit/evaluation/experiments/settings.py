@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
@@ -54,13 +54,15 @@ class ExperimentConfig:
     workers: Annotated[int, "Processes that generate synthetic people during training."] = 1
     fits: Annotated[int, "People that each recipe fits."] = 128
     frames: Annotated[int, "Frames of each clip, 30 a second."] = 60
+    rows: Path | None = field(default=None, compare=False)
+    """Folder in which finished rows are kept, for `runner.run_experiment`; None: nowhere. No option."""
 
     def __post_init__(self) -> None:
         least = {"limit": 1, "jobs": 1, "people": 1, "repeats": 1, "fits": 1, "frames": 4, "workers": 0, "scale": 0}
-        for field, minimum in least.items():
-            value = getattr(self, field)
+        for name, minimum in least.items():
+            value = getattr(self, name)
             if value is not None and value < minimum:
-                raise InputError(f"{flag(field)} {value}: expected at least {minimum}")
+                raise InputError(f"{flag(name)} {value}: expected at least {minimum}")
 
     @property
     def recipe(self) -> str:

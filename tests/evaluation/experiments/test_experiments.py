@@ -165,6 +165,23 @@ def test_a_group_runs_what_it_can_and_tells_the_rest(tmp_path: Path, monkeypatch
     assert failed["name"] == "coco-masks" and "nowhere" in failed["problem"]
 
 
+def test_a_fault_in_one_experiment_of_a_group_does_not_stop_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def faulty(config: ExperimentConfig) -> tables.ExperimentResult:
+        raise ZeroDivisionError("by [nothing]")
+
+    def experiment(config: ExperimentConfig) -> tables.ExperimentResult:
+        return tables.ExperimentResult("real-3d", [], {}, ())
+
+    monkeypatch.setitem(GROUPS, "lecture", ("synthetic-views", "real-3d"))
+    monkeypatch.setattr(ground_truth_3d, "synthetic_views", faulty)
+    monkeypatch.setattr(ground_truth_3d, "real_3d", experiment)
+    result = run("lecture", "--out", str(tmp_path))
+    assert result.exit_code == 1 and "failed: ZeroDivisionError: by [nothing]" in result.stdout
+    assert "lecture: 2 experiments, " in result.stdout and (tmp_path / "real-3d.json").exists()
+    content = json.loads((tmp_path / "lecture.json").read_text())
+    assert [one["failed"] for one in content["experiments"]] == [True, False] and content["seconds"] >= 0
+
+
 def test_groups_name_experiments():
     assert set(GROUPS["lecture"]) < set(GROUPS["all"]) == set(EXPERIMENTS)
 
