@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from importlib import import_module
@@ -143,7 +143,26 @@ def number(value: Tensor | float, digits: int = 4) -> float:
     return round(float(value), digits)
 
 
-def run_experiment(name: str, out: Path, *, quick: bool = False, **options: Any) -> ExperimentResult:
+def configured(name: str, out: Path, quick: bool, options: Mapping[str, Any]) -> ExperimentConfig:
+    """Configuration of an experiment, with the folder in which its rows are kept.
+
+    Args:
+        name: Key of `EXPERIMENTS`.
+        out: Output folder.
+        quick: Whether to use the small sizes of a trial where ``options`` gives none.
+        options: Other fields.
+
+    Raises:
+        InputError: if there is no such experiment, it does not use an option, or a number is too small.
+    """
+    experiment = checked_experiment(name, options)
+    config = ExperimentConfig(out, **{**(experiment.quick if quick else {}), **options})
+    return replace(config, rows=folder_of_rows(name, config))
+
+
+def run_experiment(
+    name: str, out: Path, *, quick: bool = False, keep_rows: bool = False, **options: Any
+) -> ExperimentResult:
     """Run one experiment, print its table and write it. A run that was stopped goes on after its finished rows
     (`kept_rows`) and trainings.
 
@@ -151,6 +170,7 @@ def run_experiment(name: str, out: Path, *, quick: bool = False, **options: Any)
         name: Key of `EXPERIMENTS`.
         out: Folder for JSON, CSV, contact sheet and trainings.
         quick: Whether to use the small sizes of a trial where ``options`` gives none.
+        keep_rows: Whether finished rows stay when the experiment is finished, for a group that is not.
         options: Other fields of `ExperimentConfig`.
 
     Raises:
@@ -158,18 +178,19 @@ def run_experiment(name: str, out: Path, *, quick: bool = False, **options: Any)
             research data are missing.
         MissingDependencyError: if a package is needed that is not installed.
     """
-    experiment = checked_experiment(name, options)
-    config = ExperimentConfig(out, **{**(experiment.quick if quick else {}), **options})
+    experiment, config = checked_experiment(name, options), configured(name, out, quick, options)
+    assert config.rows is not None
     fits = set(FIT) <= set(experiment.uses)
     if fits:
         load_components(config)  # reports a wrong name before any data are read
     function = function_of(name)
     prepare_output(out)
-    rows, console = folder_of_rows(name, config), Console(width=200)
-    if others := rows_of_other_runs(rows):
-        console.print(f"not used: {others} rows of other options, versions or data in {rows.parent}", soft_wrap=True)
+    console = Console(width=200)
+    if others := rows_of_other_runs(config.rows):
+        beside = config.rows.parent
+        console.print(f"not used: {others} rows of other options, versions or data in {beside}", soft_wrap=True)
     started = time.perf_counter()
-    result = function(replace(config, rows=rows))
+    result = function(config)
     result.about.update(
         command=_command(name, out, quick, options),
         **({"recipe": config.recipe} if fits else {}),
@@ -179,7 +200,8 @@ def run_experiment(name: str, out: Path, *, quick: bool = False, **options: Any)
         versions=versions(),
     )
     write_result(result, out, console, experiment.sheet_columns)
-    remove_rows(rows)
+    if not keep_rows:
+        remove_rows(config.rows)
     return result
 
 

@@ -177,9 +177,19 @@ def test_a_fault_in_one_experiment_of_a_group_does_not_stop_the_others(tmp_path:
     monkeypatch.setattr(ground_truth_3d, "real_3d", experiment)
     result = run("lecture", "--out", str(tmp_path))
     assert result.exit_code == 1 and "failed: ZeroDivisionError: by [nothing]" in result.stdout
-    assert "lecture: 2 experiments, " in result.stdout and (tmp_path / "real-3d.json").exists()
+    assert "lecture: 2 experiments in " in result.stdout and (tmp_path / "real-3d.json").exists()
     content = json.loads((tmp_path / "lecture.json").read_text())
     assert [one["failed"] for one in content["experiments"]] == [True, False] and content["seconds"] >= 0
+
+
+def test_a_quick_group_runs_several_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(GROUPS, "lecture", ("real-3d", "coco-masks", "image-only"))
+    result = run("lecture", "--quick", "--jobs", "2", "--out", str(tmp_path), "--data", str(tmp_path / "nowhere"))
+    assert result.exit_code == 0 and "lecture: 3 experiments in" in result.stdout and "2 at a time" in result.stdout
+    content = json.loads((tmp_path / "lecture.json").read_text())
+    assert [one["name"] for one in content["experiments"]] == ["real-3d", "coco-masks", "image-only"]
+    assert all("nowhere" in one["problem"] and not one["failed"] for one in content["experiments"])
+    assert content["quick"] and content["at_once"] == 2 and "render-fit" in content["versions"]
 
 
 def test_groups_name_experiments():

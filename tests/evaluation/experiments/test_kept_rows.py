@@ -13,6 +13,7 @@ import pytest
 
 from render_fit.core.errors import InputError
 from render_fit.evaluation.experiments import ground_truth_3d, kept_rows, runner
+from render_fit.evaluation.experiments.group import run_group
 from render_fit.evaluation.experiments.kept_rows import (
     UNFINISHED,
     file_of_row,
@@ -23,6 +24,7 @@ from render_fit.evaluation.experiments.kept_rows import (
 )
 from render_fit.evaluation.experiments.runner import load_components, run_all, run_experiment
 from render_fit.evaluation.experiments.settings import ExperimentConfig
+from render_fit.evaluation.experiments.table import GROUPS
 from render_fit.evaluation.tables import ExperimentResult, Metrics
 
 NAME = "real-3d"
@@ -184,6 +186,23 @@ def test_a_row_depends_on_its_task_its_files_the_recipe_and_the_regressor(tmp_pa
     photo.write_bytes(b"two")
     files.append(file_of_row(marks[0], 0, photo, tmp_path))
     assert len(set(files)) == len(files)
+
+
+def test_a_group_keeps_the_rows_of_finished_experiments_until_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def stopped(config: ExperimentConfig) -> ExperimentResult:
+        raise KeyboardInterrupt
+
+    def other(config: ExperimentConfig) -> ExperimentResult:
+        return ExperimentResult("shape-recovery", [], {}, ())
+
+    monkeypatch.setitem(GROUPS, "lecture", (NAME, "shape-recovery"))
+    monkeypatch.setattr(ground_truth_3d, "shape_recovery", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        run_group("lecture", tmp_path)
+    assert made(tmp_path) == list(range(N_TASKS)) and (tmp_path / UNFINISHED / NAME).is_dir()
+    monkeypatch.setattr(ground_truth_3d, "shape_recovery", other)
+    assert [one.problem for one in run_group("lecture", tmp_path)] == ["", ""]
+    assert made(tmp_path) == list(range(N_TASKS)) and not (tmp_path / UNFINISHED).exists()
 
 
 def test_a_damaged_row_is_made_again(tmp_path: Path):
