@@ -18,6 +18,7 @@ from torch import Tensor
 
 from render_fit.core.errors import MissingDependencyError
 from render_fit.core.files import prepare_output
+from render_fit.core.machine import machine
 from render_fit.core.parallel import map_in_processes
 from render_fit.core.progress_bar import ProgressBar
 from render_fit.evaluation.experiments.kept_rows import (
@@ -29,6 +30,7 @@ from render_fit.evaluation.experiments.kept_rows import (
     rows_of_other_runs,
     write_row,
 )
+from render_fit.evaluation.experiments.plots import write_plot
 from render_fit.evaluation.experiments.settings import ExperimentConfig, flag
 from render_fit.evaluation.experiments.table import EXPERIMENTS, FIT, checked_experiment
 from render_fit.evaluation.tables import ExperimentResult, Metrics, write_result
@@ -195,11 +197,17 @@ def run_experiment(
         command=_command(name, out, quick, options),
         **({"recipe": config.recipe} if fits else {}),
         seconds=round(time.perf_counter() - started, 1),
+        machine=machine(),
         cores=os.cpu_count(),
         torch_threads=torch.get_num_threads(),
         versions=versions(),
     )
     write_result(result, out, console, experiment.sheet_columns)
+    if plot := write_plot(out / f"{name}_plot.png", result):
+        console.print(f"plot: {plot}", markup=False, soft_wrap=True)
+    found = ", ".join(f"{package} {version}" for package, version in versions().items())
+    took = f"{duration(result.about['seconds'])} on {result.about['machine']}; {found}"
+    console.print(f"{result.about['command']}\n{took}", markup=False, soft_wrap=True)
     if not keep_rows:
         remove_rows(config.rows)
     return result

@@ -237,10 +237,12 @@ def test_a_run_records_the_command_that_repeats_it(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(ground_truth_3d, "real_3d", experiment)
     arguments = ["real-3d", "--out", str(tmp_path), "--quick", "--seed", "0", "--keypoints-only", "--recipe", "predict"]
     for _ in range(2):
-        assert run(*arguments).exit_code == 0
+        result = run(*arguments)
         about = json.loads((tmp_path / "real-3d.json").read_text())["about"]
+        assert result.exit_code == 0 and about["command"] in result.stdout.splitlines()
+        assert f"on {about['machine']}; python " in result.stdout
         arguments = shlex.split(about["command"])[2:]
-    assert {"command", "recipe", "seconds", "cores", "versions"} <= set(about)
+    assert {"command", "recipe", "seconds", "machine", "cores", "versions"} <= set(about)
     assert configs[0] == configs[1] and configs[0].limit == EXPERIMENTS["real-3d"].quick["limit"]
     assert configs[0] == ExperimentConfig(tmp_path, limit=configs[0].limit, keypoints_only=True, recipes=("predict",))
     run_experiment("real-3d", tmp_path, quick=True, limit=3)
