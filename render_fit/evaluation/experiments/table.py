@@ -77,7 +77,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         "24 synthetic people each who stand, walk, sit and crouch: bias and spread of knee, hip and trunk flexion.",
         "pose_calibration",
         REFINE,
-        {"limit": 4},
+        {"limit": 1},
     ),
     "clothed-people": Experiment(
         "200 clothed synthetic people in held-out everyday poses: errors of the body under the clothes, and unclothed.",
