@@ -18,7 +18,9 @@ from render_fit.evaluation.experiments.table import EXPERIMENTS, GROUPS, checked
 
 PANELS = {
     **dict.fromkeys(("data", "seed"), "Options"),
-    **dict.fromkeys(("people", "scale", "workers", "fits"), "Experiments that evaluate or train regressors"),
+    **dict.fromkeys(
+        ("people", "scale", "workers", "fits", "backbones"), "Experiments that evaluate or train regressors"
+    ),
 }
 """Panel of the help page of each option; that of the fits for those that are not named."""
 

@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 BLAZEPOSE = "blazepose"
 """``model_type`` of the observer's landmark network as a backbone, which is none of transformers'."""
 
+PRETRAINED = "pretrained"
+"""``model_type`` of backbones with pretrained weights (`PretrainedBackbone`)."""
+
 ImageInput = Literal["silhouette", "parts", "heatmaps", "photo"]
 
 
@@ -45,20 +48,23 @@ class RegressorConfig(BaseModel):
             "depths": [1, 1, 1, 1],
             "layer_type": "basic",
         },
-        description="transformers configuration; its number of channels and its outputs are set here",
+        description="transformers configuration, trained from scratch, of which channels and outputs are set here; "
+        "`model_type: blazepose`, or `model_type: pretrained` with `name`: weights of the observer, of the hub or of a "
+        "package, `frozen` or not",
     )
 
     @model_validator(mode="after")
     def _turned_views_alone(self) -> RegressorConfig:
         others = self.keypoints or self.depths or bool(self.shape_pictures)
         if self.is_turned and (others or self.pictures != ("photo",)):
-            raise ValueError("blazepose turns its view of the photo: pictures: [photo], and no keypoints or depths")
+            kind = self.backbone["model_type"]
+            raise ValueError(f"{kind} turns its view of the photo: pictures: [photo], and no keypoints or depths")
         return self
 
     @property
     def is_turned(self) -> bool:
         """Whether the backbone sees people in turned views (`TurnedView`)."""
-        return bool(self.pictures) and self.backbone.get("model_type") == BLAZEPOSE
+        return bool(self.pictures) and self.backbone.get("model_type") in (BLAZEPOSE, PRETRAINED)
 
     def uses(self, image: ImageInput) -> bool:
         """Whether any branch has this image input."""

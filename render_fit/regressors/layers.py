@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from render_fit.core.errors import InputError
 from render_fit.core.rotations import roma
-from render_fit.regressors.config import BLAZEPOSE
+from render_fit.regressors.config import BLAZEPOSE, PRETRAINED
 from render_fit.regressors.resnet import ResNet, group_norm
 
 FARTHEST_STEP = 2.0
@@ -37,7 +37,8 @@ def backbone_for(config: dict[str, Any], channels: int) -> tuple[nn.Module, int]
     `BlazePoseBackbone`).
 
     Args:
-        config: Transformers configuration with its ``model_type``; or ``model_type: blazepose``, with ``frozen``.
+        config: Transformers configuration with its ``model_type``; ``model_type: blazepose``, with ``frozen``; or
+            ``model_type: pretrained``, with ``name`` and ``frozen``.
         channels: Number of input channels.
 
     Returns:
@@ -52,7 +53,7 @@ def backbone_for(config: dict[str, Any], channels: int) -> tuple[nn.Module, int]
         if sum(_numbers([config.get(key) for key in _NUMBERS_OF_LAYERS])) > MOST_LAYERS:
             raise ValueError(f"more than {MOST_LAYERS} layers")
         return _backbone(config, channels)
-    except ImportError:
+    except (ImportError, InputError):
         raise
     except Exception as error:  # torch and transformers refuse sizes and names in many ways
         reason = " ".join(str(error).split())[:300] or type(error).__name__
@@ -70,13 +71,14 @@ def _numbers(value: Any) -> Iterator[float]:
 
 def _backbone(config: dict[str, Any], channels: int) -> tuple[nn.Module, int]:
     values = {key: value for key, value in config.items() if key != "model_type"}
-    if config["model_type"] == BLAZEPOSE:
+    if config["model_type"] in (BLAZEPOSE, PRETRAINED):
         if channels != 3:
-            raise ValueError("blazepose reads photos alone; expected `pictures: [photo]`")
+            raise ValueError(f"{config['model_type']} reads photos alone; expected `pictures: [photo]`")
         from render_fit.regressors.blazepose import BlazePoseBackbone  # the lifter does without the observer
+        from render_fit.regressors.pretrained import PretrainedBackbone
 
-        blazepose = BlazePoseBackbone(**values)
-        return blazepose, blazepose.channels[-1]
+        turned = (BlazePoseBackbone if config["model_type"] == BLAZEPOSE else PretrainedBackbone)(**values)
+        return turned, turned.channels[-1]
     if config["model_type"] == "resnet" and config.keys() == _BASIC_RESNET and config["layer_type"] == "basic":
         resnet = ResNet(channels, config["embedding_size"], config["hidden_sizes"], config["depths"])
         return resnet, resnet.channels[-1]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from render_fit.observations.blazepose.landmarks import INPUT_SIDE_PX
-from render_fit.regressors.blazepose import Look, frozen_network, view_features
+from render_fit.regressors.blazepose_features import Look, frozen_network, view_features
 
 VIEWS = 1
 """Views in one run; one by one a CPU is fastest."""

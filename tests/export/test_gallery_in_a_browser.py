@@ -83,7 +83,9 @@ def test_a_gallery_of_1000_fits_opens_at_once_and_holds_few_cards(browser, tmp_p
     browser.run("scrollTo(0, document.body.scrollHeight)")
     browser.wait("document.querySelectorAll('.cards > li').length > 200")
     choose(browser, "iou")
-    browser.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")  # scrolling is reported
+    browser.run(
+        "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    )  # scrolling is reported
     assert browser.run("scrollY") == 0  # another order begins at its top
     assert names(browser)[0] == "fit_0" and len(names(browser)) == 200
     assert browser.problems == []

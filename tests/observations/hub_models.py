@@ -6,6 +6,7 @@ keypoints relative to the box, a parser that knows one label map.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ import numpy as np
 import torch
 from PIL import Image
 from transformers import (
+    ResNetConfig,
+    ResNetForImageClassification,
     RTDetrConfig,
     RTDetrForObjectDetection,
     RTDetrResNetConfig,
@@ -39,6 +42,9 @@ PATCHES = {
     "nose": 2, "eye": 2, "ear": 2, "shoulder": 3, "elbow": 4, "wrist": 6, "hip": 6, "knee": 8, "ankle": 9,
 }  # fmt: skip
 """Row of patches of each keypoint of the standing person."""
+
+MEAN, STD = [0.2, 0.3, 0.4], [0.5, 0.6, 0.7]
+"""Normalisation of the classifier's images."""
 
 Boxes = Sequence[tuple[float, float, float, float]]
 """Centre x, centre y, width, height, as shares of the image."""
@@ -187,3 +193,18 @@ def segformer(folder: Path, images: Sequence[np.ndarray], labels: Sequence[np.nd
         model(pixel_values=inputs, labels=targets).loss.backward()
         optimiser.step()
     return save(model.eval(), processor, folder)
+
+
+def save_classifier(folder: Path) -> Path:
+    """A small classifier of whole images with random weights and statistics, normalised by `MEAN` and `STD`."""
+    torch.manual_seed(3)
+    config = ResNetConfig(embedding_size=8, hidden_sizes=[8, 12], depths=[1, 1], layer_type="basic", num_labels=3)
+    network = ResNetForImageClassification(config)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            assert module.running_mean is not None
+            module.running_mean.normal_()
+    network.save_pretrained(folder)
+    values = {"image_mean": MEAN, "image_std": STD, "do_center_crop": True, "size": 224}
+    (folder / "preprocessor_config.json").write_text(json.dumps(values))
+    return folder

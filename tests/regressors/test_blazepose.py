@@ -13,7 +13,8 @@ from render_fit.core.rotations import roma
 from render_fit.core.skeletons import SMPL_24
 from render_fit.observations.blazepose.landmarks import landmarks_of
 from render_fit.observations.blazepose.weights import read_networks
-from render_fit.regressors.blazepose import BODY_MAP, ENCODER_MAP, FEATURES, BlazePoseBackbone, world_landmarks
+from render_fit.regressors.blazepose import BlazePoseBackbone, world_landmarks
+from render_fit.regressors.blazepose_features import BODY_MAP, ENCODER_MAP, FEATURES
 from render_fit.regressors.checkpoint import load_regressor, save_regressor
 from render_fit.regressors.config import RegressorConfig
 from render_fit.regressors.inputs import RegressorInputs

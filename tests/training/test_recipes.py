@@ -113,8 +113,8 @@ def test_every_recipe_trains_predicts_and_initialises_fits(name: str, bank: Pose
         by_pictures.model_copy(update={"n_hypotheses": 1, "resolution": 64}),
     )
     refined = fit_image(seen, hybrid.model_copy(update={"stages": stages}).with_regressor(regressor))
-    # The refined fit agrees better with what was observed and has the lower error. Its stages keep the body inside of the
-    # mask, so that the IoU says little, and its objective has other terms than that of the prediction.
+    # The refined fit agrees better with what was observed and has the lower error. Its stages keep the body inside of
+    # the mask, so that the IoU says little, and its objective has other terms than that of the prediction.
     assert refined.report.keypoint_error_px.after < 0.5 * predicted.report.keypoint_error_px.after
     true = open_body().keypoints(scene.parameters, H36M_17)[0]
     before, after = (error_3d(open_body(), fit.parameters, H36M_17, true) for fit in (predicted, refined))

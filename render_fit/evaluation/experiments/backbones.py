@@ -1,7 +1,8 @@
-"""Backbones of regressors from pixels: the same head on BlazePose's features and on a ResNet trained from scratch.
+"""Backbones of regressors from pixels: the same head on features of frozen networks and on a ResNet from scratch.
 
-All are trained for the same number of steps of the same size. The frozen backbone's features are computed once, so its
-head sees a fixed number of images; rows of fewer images tell how the error depends on it.
+All are trained for the same number of steps of the same size. A frozen backbone's features are computed once, so its
+head sees a fixed number of images; rows of fewer images tell how the error depends on it. All frozen networks see the
+same turned views.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from render_fit.evaluation.tables import ExperimentResult, Metrics
 from render_fit.observations.observation import Observation
 from render_fit.regressors.blazepose import world_landmarks
 from render_fit.regressors.checkpoint import load_regressor
+from render_fit.regressors.config import PRETRAINED
 from render_fit.regressors.inputs import inputs_from_observation
 from render_fit.regressors.network import Regressor
 from render_fit.regressors.turned_view import PersonFeatures
@@ -94,17 +96,27 @@ def backbones(config: ExperimentConfig) -> ExperimentResult:
     first = Regressor(recipe.regressor)
     known = replace(held_out, inputs=first.with_features(held_out.inputs))
     rows.append(Metrics({"what": LANDMARKS_ALONE, "images": 0} | _landmarks_alone(known, body)))
-    mirror = Mirror.of(body, sampler.basis)
     counts = [config.steps(count) for count in IMAGES]
-    features = cached_features(first, sampler, max(counts), config.seed, config.out / "features")
-    for count in counts:
-        log.info("training: blazepose, %d images", count)
-        chosen = slice(max(count, recipe.shard))
-        inputs, truth = features[0][chosen], features[1][chosen]
-        people = CachedPeople(inputs, truth, recipe.shard, config.seed, recipe.label_availability, mirror)
-        folder = config.out / "trainings" / f"blazepose_{count}"
-        train(recipe, folder, sampler, cached=people)
-        add("blazepose, frozen", len(truth), load_regressor(folder / REGRESSOR), known)
+
+    def train_heads(what: str, network: Regressor, held_out: HeldOut, counts: Sequence[int]) -> None:
+        """A row for each number of images, of a head on a frozen backbone."""
+        folder = config.out / "features" / what.replace("/", "_")
+        inputs, truth = cached_features(network, sampler, max(counts), config.seed, folder)
+        own = recipe.model_copy(update={"regressor": network.config})
+        mirror = Mirror.of(body, sampler.basis)
+        for count in counts:
+            log.info("training: %s, %d images", what, count)
+            chosen = slice(max(count, own.shard))
+            people = CachedPeople(inputs[chosen], truth[chosen], own.shard, config.seed, own.label_availability, mirror)
+            folder = config.out / "trainings" / f"{what}_{count}".replace("/", "_")
+            train(own, folder, sampler, cached=people)
+            add(f"{what}, frozen", len(people.truth), load_regressor(folder / REGRESSOR), held_out)
+
+    train_heads("blazepose", first, known, counts)
+    for name in config.backbones:
+        backbone = {"model_type": PRETRAINED, "name": name, "frozen": True}
+        network = Regressor(recipe.regressor.model_copy(update={"backbone": backbone}))
+        train_heads(name, network, replace(held_out, inputs=network.with_features(held_out.inputs)), counts[-1:])
     log.info("training: resnet")
     scratch = _from_scratch(recipe)
     small = make_people_sampler(scratch, config.bank("train"))

@@ -49,6 +49,11 @@ class ExperimentConfig:
     observer_3d: Annotated[
         Literal["recipe", "none"], "Observer's 3D keypoints: if the recipe has a term on them, or never."
     ] = "recipe"
+    backbones: Annotated[
+        tuple[str, ...],
+        "Pretrained backbone that the experiment backbones compares, frozen, beside its own: efficientnet-lite0, a "
+        "model on the hub (owner/name) or a folder. May be given several times.",
+    ] = ()
     people: Annotated[int, "Held-out synthetic people."] = 512
     repeats: Annotated[int, "Trainings of each variant, with other seeds; tables give mean and standard deviation."] = 3
     scale: Annotated[float, "Factor on the steps and people of every training."] = 1.0
@@ -106,7 +111,8 @@ class ExperimentConfig:
 
 def flag(field: str) -> str:
     """Name of the command-line option of a field."""
-    return {"recipes": "--recipe", "regressors": "--regressor"}.get(field, "--" + field.replace("_", "-"))
+    singular = {"recipes": "recipe", "regressors": "regressor", "backbones": "backbone"}
+    return "--" + singular.get(field, field).replace("_", "-")
 
 
 @lru_cache(maxsize=2)

@@ -182,7 +182,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "backbones": Experiment(
         "Regressors from pixels by backbone and number of images, on held-out synthetic people and real frames.",
         "backbones",
-        ("people", "scale", "workers", "limit", "regressors"),
+        ("people", "scale", "workers", "limit", "regressors", "backbones"),
         {"people": 32, "scale": 0.005, "limit": 1, "workers": 0},
     ),
     "domain-adaptation": Experiment(

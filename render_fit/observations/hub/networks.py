@@ -26,6 +26,7 @@ CLASSES = {
     "person detector": "AutoModelForObjectDetection",
     "pose network": "VitPoseForPoseEstimation",
     "human parser": "AutoModelForSemanticSegmentation",
+    "backbone": "AutoBackbone",
 }
 """What a model is for → the class of transformers that loads it."""
 
@@ -50,7 +51,7 @@ class Network:
 
 
 def load_network(purpose: str, name: str, device: torch.device) -> Network:
-    """Loads a network, from the hub or a folder.
+    """Loads a network, from the hub or a folder, with its preprocessing.
 
     Args:
         purpose: What it is for, a key of `CLASSES`.
@@ -59,6 +60,23 @@ def load_network(purpose: str, name: str, device: torch.device) -> Network:
 
     Raises:
         InputError: if it is not found, or its files are not those of such a network.
+        MissingDependencyError: if it needs a package that is not installed.
+    """
+    model, folder = load_model(purpose, name)
+    preprocessing = Preprocessing.read(folder)
+    labels = getattr(model.config, "id2label", None) or {}
+    return Network(name, model.to(device), tuple(labels[key] for key in sorted(labels)), preprocessing, device)
+
+
+def load_model(purpose: str, name: str) -> tuple[Any, Path]:
+    """Loads a model of transformers, in evaluation mode, and tells the folder of its files.
+
+    Args:
+        purpose: What it is for, a key of `CLASSES`.
+        name: Repository on the hub, ``owner/name``, or a folder written by ``save_pretrained``.
+
+    Raises:
+        InputError: if it is not found, or its files are not those of such a model.
         MissingDependencyError: if it needs a package that is not installed.
     """
     folder = model_folder(name, purpose, FILES)
@@ -72,18 +90,13 @@ def load_network(purpose: str, name: str, device: torch.device) -> Network:
         raise InputError(f"{folder / CONFIG}: expected the configuration of a network")
     if _needs_timm(config) and importlib.util.find_spec("timm") is None:
         raise MissingDependencyError(f"{what}: its backbone is one of timm's: pip install timm, or take another model")
-    preprocessing = Preprocessing.read(folder)
-    model = _load(CLASSES[purpose], folder, what)
-    labels = getattr(model.config, "id2label", None) or {}
-    return Network(name, model.to(device), tuple(labels[key] for key in sorted(labels)), preprocessing, device)
+    return _load(CLASSES[purpose], folder, what), folder
 
 
 def _load(class_name: str, folder: Path, what: str) -> Any:
-    import transformers  # slow to import, needed only here
-
     try:
         with _quiet():
-            model, found = getattr(transformers, class_name).from_pretrained(
+            model, found = _class(class_name, folder).from_pretrained(
                 folder, local_files_only=True, use_safetensors=True, output_loading_info=True
             )
     except ImportError as error:
@@ -95,6 +108,19 @@ def _load(class_name: str, folder: Path, what: str) -> Any:
     if missing:  # transformers would leave these at random values
         raise InputError(f"{what}: its weights are not those of {class_name}: {missing[0]} and more are missing")
     return model.eval()
+
+
+def _class(name: str, folder: Path) -> Any:
+    import transformers  # slow to import, needed only here
+
+    if name != "AutoBackbone":
+        return getattr(transformers, name)
+    from transformers.models.auto.modeling_auto import MODEL_FOR_BACKBONE_MAPPING
+
+    config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
+    if type(config) not in MODEL_FOR_BACKBONE_MAPPING:
+        raise ValueError(f"transformers has no backbone for {config.model_type}")
+    return MODEL_FOR_BACKBONE_MAPPING[type(config)]  # AutoBackbone would ask the hub, even for a folder
 
 
 def _needs_timm(config: Mapping[str, Any]) -> bool:

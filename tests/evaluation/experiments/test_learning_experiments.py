@@ -33,6 +33,8 @@ from render_fit.training.recipe import load_training_recipe
 from render_fit.training.samples import training_batch
 from render_fit.training.validation import sample_held_out
 
+from ...observations.hub_models import save_classifier
+
 TINY = RegressorConfig(
     size=32, width=16, depth=0, hypotheses=2, n_clothing=0, pictures=("silhouette",),
     backbone={"model_type": "resnet", "embedding_size": 4, "hidden_sizes": [8], "depths": [1], "layer_type": "basic"},
@@ -226,10 +228,12 @@ def test_backbones_has_a_row_per_backbone_and_number_of_images(
 ) -> None:
     monkeypatch.setattr(feature_cache, "PEOPLE", 32)
     monkeypatch.setattr(backbones, "real_frames", lambda _: [])  # research data, which may be absent
-    table = run("backbones", tmp_path, scale=0.001, workers=0)
+    model = save_classifier(tmp_path / "model")
+    table = run("backbones", tmp_path, scale=0.001, workers=0, backbones=(str(model),))
     what = [row["what"] for row in table["people"]]
-    assert what == ["mean pose", backbones.LANDMARKS_ALONE, *["blazepose, frozen"] * 3, "resnet, from scratch"]
-    assert [row["images"] for row in table["people"]] == [0, 0, 32, 32, 33, 3 * 128]
+    frozen = [*["blazepose, frozen"] * 3, f"{model}, frozen"]
+    assert what == ["mean pose", backbones.LANDMARKS_ALONE, *frozen, "resnet, from scratch"]
+    assert [row["images"] for row in table["people"]] == [0, 0, 32, 32, 33, 33, 3 * 128]
     assert all(row["pa_mpjpe_mm"] > 0 for row in table["people"])
 
 
