@@ -20,7 +20,8 @@ def demo(
     """
     from rich.markup import escape
 
-    from render_fit.cli.progress import ProgressBar, print_fit
+    from render_fit.cli.progress import print_fit
+    from render_fit.core.progress_bar import ProgressBar
     from render_fit.pipelines.demo import run_demo
 
     with ProgressBar() as bar:

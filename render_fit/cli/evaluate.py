@@ -88,7 +88,7 @@ def evaluate(
 
     name, chosen = format_of(dataset, format_name)
     prepare_output(out)
-    from render_fit.cli.progress import ProgressBar
+    from render_fit.core.progress_bar import ProgressBar
     from render_fit.evaluation.benchmark.evaluate import annotated_people
     from render_fit.evaluation.benchmark.evaluate import evaluate as evaluated
 

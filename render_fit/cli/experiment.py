@@ -29,6 +29,8 @@ def _parameters() -> Iterator[inspect.Parameter]:
     """One option per field of `ExperimentConfig`, None if not given."""
     hints = get_type_hints(ExperimentConfig, include_extras=True)
     for field in fields(ExperimentConfig)[1:]:
+        if not field.compare:  # no option
+            continue
         kind, about = get_args(hints[field.name])
         if field.default != () and field.default is not None and field.default is not False:
             about = f"{about} Default: {field.default}."
@@ -48,7 +50,7 @@ def experiment(
         typer.Argument(help="Name of an experiment, lecture, or all. None: they are listed.", show_default=False),
     ] = None,
     show_list: Annotated[bool, typer.Option("--list", help="List the experiments and exit.")] = False,
-    quick: Annotated[bool, typer.Option("--quick", help="Small sizes, for a trial of minutes.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Small sizes, for a trial of half a minute each.")] = False,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for JSON, CSV, contact sheet and trainings.")] = Path(
         "results"
     ),
@@ -69,7 +71,8 @@ def experiment(
 
     OUT gets NAME.json (summary, every person, command line, versions), NAME.csv and a contact sheet NAME.png.
 
-    A training that was stopped resumes. Figures and research data are explained in docs/evaluation.md.
+    A run that was stopped goes on after its finished people and trainings. Figures and research data are explained
+    in docs/evaluation.md.
     """
     if name is None or show_list:
         about = {known: entry.description for known, entry in EXPERIMENTS.items()}
@@ -88,7 +91,9 @@ def experiment(
     if name in GROUPS:
         from render_fit.evaluation.experiments.group import run_group
 
-        run_group(name, out, quick=quick, **given)
+        outcomes = run_group(name, out, quick=quick, **given)
+        if any(one.failed for one in outcomes):
+            raise typer.Exit(1)
         return
     from render_fit.evaluation.experiments.runner import run_experiment
 

@@ -84,7 +84,8 @@ def fit_person(
     checks.check_output(out)
     prepare(photos.threads)
     with without_collection():
-        from render_fit.cli.progress import ProgressBar, print_person
+        from render_fit.cli.progress import print_person
+        from render_fit.core.progress_bar import ProgressBar
         from render_fit.pipelines.person import fit_person_in
         from render_fit.pipelines.person_images import VideoRange
 

@@ -35,7 +35,7 @@ def train(
     """
     from rich.markup import escape
 
-    from render_fit.cli.progress import ProgressBar
+    from render_fit.core.progress_bar import ProgressBar
     from render_fit.training.priors import train_prior
 
     last = 0.0

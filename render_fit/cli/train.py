@@ -102,7 +102,7 @@ def train(
         check_matplotlib()
     if backgrounds is not None:
         find_photos([backgrounds])
-    from render_fit.cli.progress import ProgressBar
+    from render_fit.core.progress_bar import ProgressBar
 
     try:
         from render_fit.training.processes import process_state
@@ -182,7 +182,7 @@ def finetune(
         find_photos([backgrounds])
     checks.check_recipe(recipe, training=True)
     checks.check_regressor(regressor)
-    from render_fit.cli.progress import ProgressBar
+    from render_fit.core.progress_bar import ProgressBar
 
     try:
         from render_fit.training.finetuning import finetune as run
@@ -245,7 +245,7 @@ def synthesize(
     Existing files are kept: run it again to continue after a stop.
     """
     checks.check_recipe(recipe, training=True)
-    from render_fit.cli.progress import ProgressBar
+    from render_fit.core.progress_bar import ProgressBar
     from render_fit.training.runs import write_dataset
 
     with ProgressBar() as bar:

@@ -16,8 +16,6 @@ from render_fit.bodies.parameters import BodyParameters
 from render_fit.core import metrics
 from render_fit.core.parts import ATR
 from render_fit.core.skeletons import H36M_17
-from render_fit.datasets.images import data_folder
-from render_fit.datasets.mocap import load_poses
 from render_fit.datasets.mocap_activities import knee_flexion
 from render_fit.evaluation.experiments.ground_truth_3d import PICTURED
 from render_fit.evaluation.experiments.photos_with_masks import statuses
@@ -117,7 +115,7 @@ def clothed_people(config: ExperimentConfig) -> ExperimentResult:
 def clothed_views(config: ExperimentConfig) -> list[ClothedView]:
     """Everyday poses of held-out subjects with the frequencies of photos, in random order."""
     generator = torch.Generator().manual_seed(config.seed)
-    poses, activities = EverydayPoses(load_poses(data_folder(config.data), "held_out")).sample(N_PEOPLE, generator)
+    poses, activities = EverydayPoses(config.poses("held_out")).sample(N_PEOPLE, generator)
     order = torch.randperm(N_PEOPLE, generator=generator).tolist()
     return [ClothedView(number, poses[index], activities[index]) for number, index in enumerate(order)]
 

@@ -34,7 +34,6 @@ from render_fit.synthesis.poses.named import everyday_pose
 from render_fit.synthesis.scene import SyntheticScene, synthetic_scene
 
 PEOPLE = 12
-ITERATIONS = 40
 CONVERGED_M = 0.02
 """Mean joint error below which a fit has converged, metres: the width of a finger."""
 
@@ -94,7 +93,7 @@ def convergence_basin(config: ExperimentConfig) -> ExperimentResult:
     summary = {
         "people": len(rows),
         "in a cell": f"% of fits within {1000 * CONVERGED_M:g} mm; shift in m, turn and limb in degrees",
-        "iterations": ITERATIONS,
+        "iterations": config.iterations,
     }
     return ExperimentResult("convergence-basin", table, summary, columns)
 
@@ -112,7 +111,7 @@ def _of_person(seed: int, config: ExperimentConfig) -> Metrics:
         for kind, sizes in MOVES.items():
             begins = [begin for size in sizes for begin in displaced(body, truth, kind, size)]
             together = functools.reduce(Variables.joined, begins)
-            solved, _ = problem.minimise(together, FREE[kind], make_solver("lbfgs"), ITERATIONS)
+            solved, _ = problem.minimise(together, FREE[kind], make_solver("lbfgs"), config.iterations)
             errors = _joint_errors(body, solved, scene, kind).view(len(sizes), -1).tolist()
             values |= {f"{setting.name}: {kind} {size:g}": error for size, error in zip(sizes, errors, strict=True)}
     return Metrics(values)

@@ -27,8 +27,6 @@ from render_fit.synthesis.clothed_people import ClothedPerson
 
 N_PEOPLE = 20
 
-N_IMAGES = 8
-
 FOCAL_RANGE = (0.6, 2.0)
 """True focal lengths over the diagonal, evenly spread in their logarithm: 26 to 87 mm equivalent."""
 
@@ -70,7 +68,7 @@ def _person(person: PosedPerson, config: ExperimentConfig) -> Metrics:
             made = turning_images(body, person, tight=True, focal=focal)
         else:
             made = unrelated_images(body, person, changing=False, focal=focal)
-        images = list(islice(made, N_IMAGES))
+        images = list(islice(made, config.images))
         for camera in CAMERAS:
             observed = [one.observation(body) for one in images]
             if camera != "known":

@@ -14,7 +14,6 @@ from render_fit.bodies.body import Body
 from render_fit.core import metrics
 from render_fit.core.skeletons import H36M_17
 from render_fit.datasets.images import PhotoSample, data_folder, read_h36m, read_mpi_inf_3dhp
-from render_fit.datasets.mocap import load_poses
 from render_fit.evaluation.experiments.runner import Row, fit_person, load_components, number, observes_3d, run_all
 from render_fit.evaluation.experiments.settings import ExperimentConfig
 from render_fit.evaluation.fit_errors import error_3d, find_failure_modes, render_views, silhouette_iou
@@ -165,7 +164,7 @@ class SyntheticView:
 
 def held_out_views(config: ExperimentConfig, count: int) -> list[SyntheticView]:
     """Views of poses of held-out subjects, sampled without replacement with the configured seed."""
-    poses = load_poses(data_folder(config.data), "held_out")
+    poses = config.poses("held_out")
     rng = np.random.default_rng(config.seed)
     chosen = rng.choice(len(poses), min(count, len(poses)), replace=False)
     views = [

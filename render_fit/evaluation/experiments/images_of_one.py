@@ -14,8 +14,6 @@ from torch import Tensor
 from render_fit.bodies.body import Body
 from render_fit.core.rotations import roma
 from render_fit.core.skeletons import SMPL_24
-from render_fit.datasets.images import data_folder
-from render_fit.datasets.mocap import load_poses
 from render_fit.evaluation.experiments.settings import ExperimentConfig
 from render_fit.synthesis.clothed_people import ClothedPerson, clothed_person
 from render_fit.synthesis.garments.wardrobe import Clothes, sample_clothes
@@ -29,8 +27,13 @@ MOST = 8
 SWAY_RAD = math.radians(3.0)
 """Standard deviation of the joints of somebody who holds a pose and turns, per axis; set by hand."""
 
-COUNTS = (1, 2, 4, 8)
+COUNTS = (1, 2, 4, MOST)
 """Numbers of images from which a person is fitted."""
+
+
+def counts_of(config: ExperimentConfig) -> list[int]:
+    """Those of `COUNTS` that the configuration allows."""
+    return [count for count in COUNTS if count <= config.images]
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class PosedPerson:
 def posed_people(config: ExperimentConfig, count: int) -> list[PosedPerson]:
     """People in everyday poses of held-out subjects, with the frequencies of photos, in random order."""
     generator = torch.Generator().manual_seed(config.seed)
-    poses, _ = EverydayPoses(load_poses(data_folder(config.data), "held_out")).sample(MOST * count, generator)
+    poses, _ = EverydayPoses(config.poses("held_out")).sample(MOST * count, generator)
     mixed = poses[torch.randperm(len(poses), generator=generator)].reshape(count, MOST, 24, 3)
     seeds = np.random.SeedSequence(config.seed).generate_state(count)
     return [PosedPerson(number, int(seeds[number]), mixed[number]) for number in range(count)]

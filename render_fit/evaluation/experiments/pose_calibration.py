@@ -10,8 +10,6 @@ import torch
 from jaxtyping import Float
 
 from render_fit.core.skeletons import H36M_17, SMPL_24
-from render_fit.datasets.images import data_folder
-from render_fit.datasets.mocap import load_poses
 from render_fit.datasets.mocap_activities import angle_between, knee_flexion
 from render_fit.evaluation.experiments.ground_truth_3d import SyntheticView, comparison_images, scene_of
 from render_fit.evaluation.experiments.runner import Row, fit_person, load_components, number, run_all
@@ -61,7 +59,7 @@ def activity_views(config: ExperimentConfig) -> list[ActivityView]:
 
     Held-out motion capture has few crouching people, so that their poses repeat, in other views and shapes.
     """
-    poses = EverydayPoses(load_poses(data_folder(config.data), "held_out"))
+    poses = EverydayPoses(config.poses("held_out"))
     views = []
     for offset, activity in enumerate(CALIBRATED):
         generator = torch.Generator().manual_seed(config.seed)

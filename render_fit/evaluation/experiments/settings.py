@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
@@ -11,7 +12,7 @@ from render_fit.core.errors import InputError
 from render_fit.core.threads import available_cores
 
 if TYPE_CHECKING:  # imported where needed, so that --help does not import torch
-    from render_fit.datasets.mocap import Split
+    from render_fit.datasets.mocap import MocapPoses, Split
     from render_fit.synthesis.poses.bank import PoseBank
 
 Sample = TypeVar("Sample")
@@ -59,13 +60,18 @@ class ExperimentConfig:
     workers: Annotated[int, "Processes that generate synthetic people during training."] = 1
     fits: Annotated[int, "People that each recipe fits."] = 128
     frames: Annotated[int, "Frames of each clip, 30 a second."] = 60
+    images: Annotated[int, "Largest number of images of a person."] = 8
+    iterations: Annotated[int, "Iterations of each fit of convergence-basin."] = 40
+    rows: Path | None = field(default=None, compare=False)
+    """Folder in which finished rows are kept, for `runner.run_experiment`; None: nowhere. No option."""
 
     def __post_init__(self) -> None:
-        least = {"limit": 1, "jobs": 1, "people": 1, "repeats": 1, "fits": 1, "frames": 4, "workers": 0, "scale": 0}
-        for field, minimum in least.items():
-            value = getattr(self, field)
+        least = dict.fromkeys(("limit", "jobs", "people", "repeats", "fits", "iterations"), 1)
+        least |= {"frames": 4, "images": 2, "workers": 0, "scale": 0}
+        for name, minimum in least.items():
+            value = getattr(self, name)
             if value is not None and value < minimum:
-                raise InputError(f"{flag(field)} {value}: expected at least {minimum}")
+                raise InputError(f"{flag(name)} {value}: expected at least {minimum}")
 
     @property
     def recipe(self) -> str:
@@ -83,11 +89,16 @@ class ExperimentConfig:
         return max(1, available_cores() // self.jobs)
 
     def bank(self, split: Split) -> PoseBank:
-        """Motion-capture poses of the subjects in a split."""
+        """Everyday poses of the subjects in a split for trainings, made once per process."""
         from render_fit.datasets.images import data_folder
-        from render_fit.synthesis.poses.bank import PoseBank
 
-        return PoseBank.from_motion_capture(data_folder(self.data), split)
+        return _bank(data_folder(self.data), split)
+
+    def poses(self, split: Split) -> MocapPoses:
+        """Motion-capture poses of the subjects in a split, read once per process."""
+        from render_fit.datasets.images import data_folder
+
+        return _poses(data_folder(self.data), split)
 
     def limited(self, samples: Sequence[Sample]) -> Sequence[Sample]:
         """The first ``limit`` samples, or all."""
@@ -102,6 +113,20 @@ def flag(field: str) -> str:
     """Name of the command-line option of a field."""
     singular = {"recipes": "recipe", "regressors": "regressor", "backbones": "backbone"}
     return "--" + singular.get(field, field).replace("_", "-")
+
+
+@lru_cache(maxsize=2)
+def _bank(folder: Path, split: Split) -> PoseBank:
+    from render_fit.synthesis.poses.bank import PoseBank
+
+    return PoseBank.from_motion_capture(folder, split)
+
+
+@lru_cache(maxsize=2)
+def _poses(folder: Path, split: Split) -> MocapPoses:
+    from render_fit.datasets.mocap import load_poses
+
+    return load_poses(folder, split)
 
 
 def _only(field: str, values: tuple[str, ...]) -> str | None:

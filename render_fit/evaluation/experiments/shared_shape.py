@@ -10,7 +10,7 @@ from torch import Tensor
 
 from render_fit.bodies.body import Body
 from render_fit.core import metrics
-from render_fit.evaluation.experiments.images_of_one import COUNTS, PosedPerson, posed_people, unrelated_images
+from render_fit.evaluation.experiments.images_of_one import PosedPerson, counts_of, posed_people, unrelated_images
 from render_fit.evaluation.experiments.runner import Row, load_components, number, run_all
 from render_fit.evaluation.experiments.settings import ExperimentConfig
 from render_fit.evaluation.tables import ExperimentResult, Metrics, mean_of, median_of
@@ -31,16 +31,17 @@ MADE = {"joint": "fitted together", "mean": "mean of single images"}
 def shared_shape(config: ExperimentConfig) -> ExperimentResult:
     """20 synthetic people in 1, 2, 4 and 8 unrelated images, mask and keypoints: shape of all images together."""
     people = run_all(_person, list(config.limited(posed_people(config, N_PEOPLE))), config)
-    summary: Row = {"people": len(people)}
+    counts = counts_of(config)
+    summary: Row = {"people": len(people), "images": counts}
     for name, words in FIGURES.items():
         for seen, dressed in SEEN.items():
             for made, how in MADE.items():
-                columns = {count: f"{name}_{made}_{count}_{seen}" for count in COUNTS}
+                columns = {count: f"{name}_{made}_{count}_{seen}" for count in counts}
                 summary[f"{words}, {dressed}, {how}"] = {
                     "mean": {count: mean_of(people, column, 2) for count, column in columns.items()},
                     "median": {count: median_of(people, column, 2) for count, column in columns.items()},
                 }
-    columns = ("number", *(f"pve_t_sc_{made}_{count}_unclothed" for made in MADE for count in COUNTS))
+    columns = ("number", *(f"pve_t_sc_{made}_{count}_unclothed" for made in MADE for count in counts))
     return ExperimentResult("shared-shape", people, summary, columns)
 
 
@@ -49,14 +50,19 @@ def _person(person: PosedPerson, config: ExperimentConfig) -> Metrics:
     body = components.body
     values: Row = {"number": person.number}
     for seen in SEEN:
-        images = list(islice(unrelated_images(body, person, changing=seen == "changing"), max(COUNTS)))
+        images = list(islice(unrelated_images(body, person, changing=seen == "changing"), max(counts_of(config))))
         true = images[0].parameters.betas
         observed = [one.observation(body, clothed=seen != "unclothed") for one in images]
-        alone = [fit_person([one], components.resolved, clothing="none", seed=config.seed).betas for one in observed]
-        for count in COUNTS:
-            joint = fit_person(observed[:count], components.resolved, clothing="none", seed=config.seed)
+        alone = [fit_person([one], components.resolved, clothing="none", seed=config.seed) for one in observed]
+        for count in counts_of(config):
+            if count == 1:
+                joint = alone[0]
+            else:
+                joint = fit_person(observed[:count], components.resolved, clothing="none", seed=config.seed)
             values |= _errors(body, joint.betas, true[0], f"joint_{count}_{seen}")
-            values |= _errors(body, torch.stack(alone[:count]).mean(dim=0), true[0], f"mean_{count}_{seen}")
+            values |= _errors(
+                body, torch.stack([one.betas for one in alone[:count]]).mean(dim=0), true[0], f"mean_{count}_{seen}"
+            )
             values[f"left_out_{count}_{seen}"] = len(joint.left_out)
             values[f"seconds_{count}_{seen}"] = number(joint.seconds["total"], 2)
     return Metrics(values)

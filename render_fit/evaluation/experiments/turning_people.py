@@ -14,7 +14,7 @@ from render_fit.bodies.body import Body
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.core import metrics
 from render_fit.core.parts import ATR
-from render_fit.evaluation.experiments.images_of_one import COUNTS, PosedPerson, posed_people, turning_images
+from render_fit.evaluation.experiments.images_of_one import PosedPerson, counts_of, posed_people, turning_images
 from render_fit.evaluation.experiments.runner import Row, load_components, number, run_all
 from render_fit.evaluation.experiments.settings import ExperimentConfig
 from render_fit.evaluation.surfaces import surface_distance
@@ -48,15 +48,16 @@ def turning_people(config: ExperimentConfig) -> ExperimentResult:
     """20 clothed synthetic people who turn in an A-pose, 1, 2, 4 and 8 images: their outer surface at rest."""
     config = config if config.recipes else replace(config, recipes=("octopus",))
     people = run_all(_person, list(config.limited(posed_people(config, N_PEOPLE))), config)
-    summary: Row = {"people": len(people)}
+    counts = counts_of(config)
+    summary: Row = {"people": len(people), "images": counts}
     for seen, words in SEEN.items():
         for name, figure in FIGURES.items():
-            columns = {count: f"{name}_{count}_{seen}" for count in COUNTS}
+            columns = {count: f"{name}_{count}_{seen}" for count in counts}
             summary[f"{words}: {figure}"] = {
                 "mean": {count: mean_of(people, column, 3) for count, column in columns.items()},
                 "median": {count: median_of(people, column, 3) for count, column in columns.items()},
             }
-    columns = ("number", "clothes", *(f"outer_sc_{count}_{seen}" for seen in SEEN for count in COUNTS))
+    columns = ("number", "clothes", *(f"outer_sc_{count}_{seen}" for seen in SEEN for count in counts))
     return ExperimentResult("turning-people", people, summary, columns)
 
 
@@ -65,12 +66,12 @@ def _person(person: PosedPerson, config: ExperimentConfig) -> Metrics:
     body = components.body
     values: Row = {"number": person.number}
     for seen in SEEN:
-        images = list(islice(turning_images(body, person, tight=seen == "tight"), max(COUNTS)))
+        images = list(islice(turning_images(body, person, tight=seen == "tight"), max(counts_of(config))))
         observed = [_exact(one, body) if seen == "tight" else one.observation(body, space=ATR) for one in images]
         outer_true = _outer_at_rest(images[0], body)
         rest_true = body.rest_vertices(images[0].parameters.betas)
         joints_true = body.rest_joints(images[0].parameters.betas)
-        for count in COUNTS:
+        for count in counts_of(config):
             fit = fit_person(observed[:count], components.resolved, clothing=config.clothing, seed=config.seed)
             found = next(one for one in fit.results if one is not None)
             bare, joints = body.rest_vertices(fit.betas[None]), body.rest_joints(fit.betas[None])

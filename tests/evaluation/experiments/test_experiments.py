@@ -165,6 +165,33 @@ def test_a_group_runs_what_it_can_and_tells_the_rest(tmp_path: Path, monkeypatch
     assert failed["name"] == "coco-masks" and "nowhere" in failed["problem"]
 
 
+def test_a_fault_in_one_experiment_of_a_group_does_not_stop_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def faulty(config: ExperimentConfig) -> tables.ExperimentResult:
+        raise ZeroDivisionError("by [nothing]")
+
+    def experiment(config: ExperimentConfig) -> tables.ExperimentResult:
+        return tables.ExperimentResult("real-3d", [], {}, ())
+
+    monkeypatch.setitem(GROUPS, "lecture", ("synthetic-views", "real-3d"))
+    monkeypatch.setattr(ground_truth_3d, "synthetic_views", faulty)
+    monkeypatch.setattr(ground_truth_3d, "real_3d", experiment)
+    result = run("lecture", "--out", str(tmp_path))
+    assert result.exit_code == 1 and "failed: ZeroDivisionError: by [nothing]" in result.stdout
+    assert "lecture: 2 experiments in " in result.stdout and (tmp_path / "real-3d.json").exists()
+    content = json.loads((tmp_path / "lecture.json").read_text())
+    assert [one["failed"] for one in content["experiments"]] == [True, False] and content["seconds"] >= 0
+
+
+def test_a_quick_group_runs_several_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(GROUPS, "lecture", ("real-3d", "coco-masks", "image-only"))
+    result = run("lecture", "--quick", "--jobs", "2", "--out", str(tmp_path), "--data", str(tmp_path / "nowhere"))
+    assert result.exit_code == 0 and "lecture: 3 experiments in" in result.stdout and "2 at a time" in result.stdout
+    content = json.loads((tmp_path / "lecture.json").read_text())
+    assert [one["name"] for one in content["experiments"]] == ["real-3d", "coco-masks", "image-only"]
+    assert all("nowhere" in one["problem"] and not one["failed"] for one in content["experiments"])
+    assert content["quick"] and content["at_once"] == 2 and "render-fit" in content["versions"]
+
+
 def test_groups_name_experiments():
     assert set(GROUPS["lecture"]) < set(GROUPS["all"]) == set(EXPERIMENTS)
 
@@ -210,10 +237,12 @@ def test_a_run_records_the_command_that_repeats_it(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(ground_truth_3d, "real_3d", experiment)
     arguments = ["real-3d", "--out", str(tmp_path), "--quick", "--seed", "0", "--keypoints-only", "--recipe", "predict"]
     for _ in range(2):
-        assert run(*arguments).exit_code == 0
+        result = run(*arguments)
         about = json.loads((tmp_path / "real-3d.json").read_text())["about"]
+        assert result.exit_code == 0 and about["command"] in result.stdout.splitlines()
+        assert f"on {about['machine']}; python " in result.stdout
         arguments = shlex.split(about["command"])[2:]
-    assert {"command", "recipe", "seconds", "cores", "versions"} <= set(about)
+    assert {"command", "recipe", "seconds", "machine", "cores", "versions"} <= set(about)
     assert configs[0] == configs[1] and configs[0].limit == EXPERIMENTS["real-3d"].quick["limit"]
     assert configs[0] == ExperimentConfig(tmp_path, limit=configs[0].limit, keypoints_only=True, recipes=("predict",))
     run_experiment("real-3d", tmp_path, quick=True, limit=3)

@@ -90,13 +90,14 @@ def test_tight_clothes_lie_close_to_the_body_and_its_outer_surface_at_rest_is_it
 def test_a_small_run(name: str, body, person, tmp_path: Path, monkeypatch):
     for module in ("shared_shape", "measurement_intervals", "turning_people"):
         monkeypatch.setattr(f"render_fit.evaluation.experiments.{module}.posed_people", lambda config, count: [person])
-    monkeypatch.setattr("render_fit.evaluation.experiments.shared_shape.COUNTS", (1, 2))
     monkeypatch.setattr("render_fit.evaluation.experiments.shared_shape.SEEN", {"unclothed": "unclothed"})
-    monkeypatch.setattr("render_fit.evaluation.experiments.turning_people.COUNTS", (2,))
+    if name == "turning-people":
+        monkeypatch.setattr("render_fit.evaluation.experiments.images_of_one.COUNTS", (2,))
     monkeypatch.setattr("render_fit.evaluation.experiments.turning_people.SEEN", {"tight": "tight"})
     if name == "measurement-intervals":
         monkeypatch.setattr(measurement_intervals, "GIVEN", {"photo": (1, False, False), "both": (1, True, True)})
-    run_experiment(name, tmp_path, limit=1)
+    images = {} if name == "measurement-intervals" else {"images": 2}
+    run_experiment(name, tmp_path, limit=1, **images)
     assert (tmp_path / f"{name}.json").is_file() and (tmp_path / f"{name}.csv").is_file()
     row = json.loads((tmp_path / f"{name}.json").read_text())["people"][0]
     assert all(math.isfinite(value) for value in row.values() if isinstance(value, float))
