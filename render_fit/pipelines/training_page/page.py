@@ -212,7 +212,9 @@ def _column(path: str, column: int, label: str, number: int | None = None) -> st
     place = f"background-image:url({path});background-position-x:{100 * column / (COLUMNS - 1):g}%"
     chosen = "" if number is None else f' data-number="{number}" data-path="{path}"'
     picture = f'<span class="column" style="{place}"></span>{html.escape(label)}'
-    return f"<li><button type='button'{chosen}>{picture}</button></li>" if chosen else f"<li><div>{picture}</div></li>"
+    if not chosen:
+        return f'<li class="edge"><div>{picture}</div></li>'
+    return f'<li><button type="button"{chosen}>{picture}</button></li>'
 
 
 def _plot(file: str, title: str) -> str:

@@ -45,8 +45,8 @@ class Quantity(NamedTuple):
 TERMS: dict[str, Quantity] = {
     "total": Quantity("weighted sum of all terms"),
     "joints": Quantity("joints, L_3D", "mm", 1000.0),
-    "rotations": Quantity("rotations, L_lat", "squared difference of matrices"),
-    "betas": Quantity("shape, L_lat", "squared standard deviations"),
+    "rotations": Quantity("rotations, L_lat", "squared difference"),
+    "betas": Quantity("shape, L_lat", "standard deviations²"),
     "projection": Quantity("projected joints, L_2D", "% of the crop's side", 50.0),
     "pelvis_offset": Quantity("pelvis offset", "half crop sides, log depth"),
     "clothing": Quantity("clothing", "cm²"),
@@ -60,13 +60,6 @@ TERMS: dict[str, Quantity] = {
     "segmentation": Quantity("part segmentation", "nats"),
 }
 """Figures of steps, in the order of their plots; others follow under their own names."""
-
-ERRORS: dict[str, Quantity] = {
-    HELD_OUT + "pa_mpjpe_mm": Quantity("PA-MPJPE"),
-    HELD_OUT + "mpjpe_mm": Quantity("MPJPE"),
-    HELD_OUT + "best_pa_mpjpe_mm": Quantity("PA-MPJPE of each person's best hypothesis"),
-}
-"""Errors on held-out people, millimetres; the first chooses the best weights."""
 
 AGREEMENT: dict[str, Quantity] = {
     ON_PHOTOS + "iou": Quantity("silhouette IoU"),
@@ -101,26 +94,33 @@ def write_plots(folder: Path, log: Log) -> dict[str, str]:
 
 def plot_errors(log: Log) -> Figure | None:
     """Errors on held-out people against steps, with the best validation marked and the time on a second axis."""
-    curves = {title: curve(log, name) for name, (title, _, _) in ERRORS.items()}
-    if not len(curves["PA-MPJPE"][0]):
+    pa_mpjpe, mpjpe, of_best = (HELD_OUT + name for name in ("pa_mpjpe_mm", "mpjpe_mm", "best_pa_mpjpe_mm"))
+    steps, errors = curve(log, pa_mpjpe)
+    if not len(steps):
         return None
-    figure, axes = _figure(1, 1, 4.6)
-    for colour, (title, (steps, values)) in zip(COLOURS, curves.items(), strict=False):
-        axes[0].plot(steps, values, color=colour, marker="o", markersize=3.5, linewidth=1.8, label=title)
-    steps, values = curves["PA-MPJPE"]
-    best = int(values.argmin())
-    axes[0].plot(steps[best], values[best], "o", markersize=12, markerfacecolor="none", markeredgecolor=COLOURS[0])
+    figure, axes = _figure(1, 2, 4.2)
+    for ax, title, names in (
+        (
+            axes[0],
+            "PA-MPJPE of held-out people",
+            {pa_mpjpe: "most probable hypothesis", of_best: "best of each person"},
+        ),
+        (axes[1], "MPJPE of held-out people", {mpjpe: "most probable hypothesis"}),
+    ):
+        for colour, (name, label) in zip(COLOURS, names.items(), strict=False):
+            ax.plot(*curve(log, name), color=colour, marker="o", markersize=3.5, linewidth=1.8, label=label)
+        ax.set(xlabel="steps", ylabel="joint error, mm", title=title)
+        _scale(ax, np.concatenate([curve(log, name)[1] for name in names]))
+        ax.margins(y=0.15)
+        ax.legend(frameon=False)
+        _add_time(ax, log)
+    best = int(errors.argmin())
+    place, late = (steps[best], errors[best]), steps[best] > steps.mean()
+    axes[0].plot(*place, "o", markersize=12, markerfacecolor="none", markeredgecolor=COLOURS[0])
     axes[0].annotate(
-        f"best: {values[best]:.1f} mm, step {steps[best]:,.0f}", (steps[best], values[best]),
-        xytext=(-6 if best > len(steps) / 2 else 6, 16), textcoords="offset points", color=COLOURS[0],
-        ha="right" if best > len(steps) / 2 else "left", fontweight="bold",
+        f"best: {errors[best]:.1f} mm, step {steps[best]:,.0f}", place, xytext=(8 * (1 - 2 * late), -12),
+        textcoords="offset points", va="top", ha="right" if late else "left", color=COLOURS[0], fontweight="bold",
     )  # fmt: skip
-    axes[0].set(xlabel="steps", ylabel="joint error, mm", title="Held-out people")
-    lines = np.concatenate([values for _, values in curves.values()])
-    _scale(axes[0], lines)
-    axes[0].margins(y=0.12)
-    axes[0].legend(frameon=False)
-    _add_time(axes[0], log)
     return figure
 
 
@@ -211,7 +211,7 @@ def smoothed(steps: np.ndarray, values: np.ndarray, width: float) -> np.ndarray:
 
 def medians(values: np.ndarray) -> np.ndarray:
     """(N,) medians of values (N,) and their neighbours, five on each side; validations do not count in them."""
-    padded = np.pad(values, 5, mode="edge")
+    padded = np.pad(values, 5, mode="symmetric")
     return np.median(np.lib.stride_tricks.sliding_window_view(padded, 11), axis=1)
 
 
@@ -227,7 +227,7 @@ def _scale(ax: Axes, values: np.ndarray, smooth: np.ndarray | None = None) -> No
     from matplotlib.ticker import FuncFormatter, LogLocator
 
     spread = values if smooth is None else smooth
-    if values.min() > 0 and spread.max() > LOG_FROM * spread.min():
+    if len(values) and values.min() > 0 and spread.max() > LOG_FROM * spread.min():
         ax.set_yscale("log")
         decades = np.log10(spread.max() / spread.min())
         ax.yaxis.set_major_locator(LogLocator(subs=(1,) if decades > 2 else (1, 2, 5), numticks=8))

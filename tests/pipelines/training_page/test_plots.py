@@ -44,12 +44,13 @@ def lines_of(axes) -> list[tuple[list[float], list[float]]]:
 def test_errors_are_drawn_with_the_best_validation_marked_and_the_time_above() -> None:
     figure = plot_errors(a_log())
     assert figure is not None
-    (axes,) = figure.axes
+    axes, other = figure.axes
     drawn = lines_of(axes)
     assert drawn[0] == ([10, 20, 30, 40], ERRORS)
-    assert drawn[1][1] == [2 * error for error in ERRORS]
-    assert drawn[3] == ([30], [140])  # the ring
+    assert drawn[1][1] == [0.9 * error for error in ERRORS]
+    assert drawn[2] == ([30], [140])  # the ring
     assert [text.get_text() for text in axes.texts] == ["best: 140.0 mm, step 30"]
+    assert lines_of(other) == [([10, 20, 30, 40], [2 * error for error in ERRORS])]
     assert axes.get_xlabel() == "steps" and axes.get_ylabel() == "joint error, mm"
     (above,) = axes.child_axes
     figure.canvas.draw()
