@@ -50,7 +50,7 @@ def experiment(
         typer.Argument(help="Name of an experiment, lecture, or all. None: they are listed.", show_default=False),
     ] = None,
     show_list: Annotated[bool, typer.Option("--list", help="List the experiments and exit.")] = False,
-    quick: Annotated[bool, typer.Option("--quick", help="Small sizes, for a trial of half a minute each.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Small sizes, for a trial of about a minute each.")] = False,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for JSON, CSV, contact sheet and trainings.")] = Path(
         "results"
     ),

@@ -18,7 +18,7 @@ class Experiment:
         description: What it measures: the first line of its function's docstring.
         module: Module of this folder that contains the function.
         uses: Fields of `ExperimentConfig` that it uses, besides those of `COMMON`.
-        quick: Values of ``--quick``, for a trial of half a minute: each figure is made, none is worth anything.
+        quick: Values of ``--quick``, for a trial of about a minute: each figure is made, none is worth anything.
         sheet_columns: People side by side on the contact sheet.
     """
 
@@ -159,7 +159,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         "How far from the truth a fit may begin, by loss, soft edge and resolution: share of fits that converge.",
         "convergence_basin",
         ("limit", "jobs", "iterations"),
-        {"limit": 1, "iterations": 10},
+        {"limit": 1, "iterations": 6},
     ),
     "error-over-time": Experiment(
         "Fits from poses, from a regressor and from known errors: 3D error after every stage, against time.",
