@@ -133,10 +133,12 @@ def plot_agreement(log: Log) -> Figure | None:
     for ax, colour, (name, (steps, values)) in zip(axes, COLOURS, curves.items(), strict=False):
         title, unit, _ = AGREEMENT[name]
         ax.plot(steps, values, color=colour, marker="o", markersize=4, linewidth=1.8)
-        for end, side in ((0, "left"), (-1, "right")):
-            if len(steps):
-                label = f"{values[end]:.3f}" if name.endswith("iou") else f"{values[end]:.0f}"
-                ax.annotate(label, (steps[end], values[end]), xytext=(0, 8), textcoords="offset points", ha=side)
+        for end, side in ((0, "left"), (-1, "right")) if len(steps) else ():
+            label = f"{values[end]:.3f}" if name.endswith("iou") else f"{values[end]:.0f}"
+            above = values[end] >= values.mean()
+            ax.annotate(
+                label, (steps[end], values[end]), xytext=(0, 8 if above else -16), textcoords="offset points", ha=side
+            )
         ax.set(xlabel="steps", ylabel=f"{title}, {unit}" if unit else title, title=f"Photos: {title}")
         ax.margins(y=0.2)
     return figure
