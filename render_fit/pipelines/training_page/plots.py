@@ -27,6 +27,9 @@ WIDTH_IN, DPI = 10.0, 150
 SMOOTHING = 0.02
 """Standard deviation of the smoothing window, as a share of the steps."""
 
+NARROWEST = 3
+"""Smallest standard deviation of that window, in logged values; for short trainings."""
+
 COLOURS = ("#2563c9", "#c2571a", "#2b8a4b", "#8b46b8")
 """Blue, orange, green, violet: alike in lightness, so that each is readable on white and, inverted, on black."""
 
@@ -218,7 +221,8 @@ def medians(values: np.ndarray) -> np.ndarray:
 
 
 def _raw_and_smooth(ax: Axes, steps: np.ndarray, values: np.ndarray, colour: str) -> None:
-    smooth = smoothed(steps, values, SMOOTHING * (steps[-1] - steps[0]))
+    width = max(SMOOTHING, NARROWEST / len(steps)) * (steps[-1] - steps[0])
+    smooth = smoothed(steps, values, width)
     ax.plot(steps, values, color=colour, alpha=0.25, linewidth=0.8)
     ax.plot(steps, smooth, color=colour, linewidth=1.8)
     _scale(ax, values, smooth)
