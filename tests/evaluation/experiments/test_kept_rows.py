@@ -11,7 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from render_fit.bodies import open_body
+from render_fit.bodies.body import Body
 from render_fit.core.errors import InputError
+from render_fit.core.fingerprints import value_hash
 from render_fit.evaluation.experiments import ground_truth_3d, kept_rows, runner
 from render_fit.evaluation.experiments.group import run_group
 from render_fit.evaluation.experiments.kept_rows import (
@@ -26,6 +29,7 @@ from render_fit.evaluation.experiments.runner import load_components, run_all, r
 from render_fit.evaluation.experiments.settings import ExperimentConfig
 from render_fit.evaluation.experiments.table import GROUPS
 from render_fit.evaluation.tables import ExperimentResult, Metrics
+from render_fit.synthesis import everyday_pose, synthetic_scene
 
 NAME = "real-3d"
 """The experiment whose function the tests replace by `small_experiment`."""
@@ -63,6 +67,11 @@ def small_row(task: int, config: ExperimentConfig) -> Metrics:
 def small_experiment(config: ExperimentConfig) -> ExperimentResult:
     rows = run_all(small_row, list(config.limited(range(N_TASKS))), config)
     return ExperimentResult(NAME, rows, {"people": len(rows)}, ("number", "third"))
+
+
+@pytest.fixture(scope="module")
+def body() -> Body:
+    return open_body()
 
 
 @pytest.fixture(autouse=True)
@@ -203,6 +212,14 @@ def test_a_group_keeps_the_rows_of_finished_experiments_until_its_end(tmp_path: 
     monkeypatch.setattr(ground_truth_3d, "shape_recovery", other)
     assert [one.problem for one in run_group("lecture", tmp_path)] == ["", ""]
     assert made(tmp_path) == list(range(N_TASKS)) and not (tmp_path / UNFINISHED).exists()
+
+
+def test_the_tasks_of_experiments_are_told_apart(body: Body):
+    """A task may hold an observation: camera, skeleton, part labels, masks."""
+    first, same, other = (
+        synthetic_scene(body, everyday_pose("walking"), seed=seed, yaw_rad=0.3).observation() for seed in (0, 0, 1)
+    )
+    assert value_hash(first) == value_hash(same) != value_hash(other)
 
 
 def test_a_damaged_row_is_made_again(tmp_path: Path):
