@@ -13,7 +13,7 @@ from render_fit.synthesis.people_sampler import PeopleSampler
 from render_fit.synthesis.poses.bank import PoseBank
 from render_fit.training import feature_cache
 from render_fit.training.checkpointing import REGRESSOR
-from render_fit.training.feature_cache import CachedPeople, cached_features
+from render_fit.training.feature_cache import CachedPeople, cached_features, fingerprint
 from render_fit.training.loop import train
 from render_fit.training.recipe import Optimiser, TrainingRecipe, load_training_recipe
 from render_fit.training.runs import make_people_sampler
@@ -128,3 +128,12 @@ def test_a_head_is_trained_on_cached_features_and_resumes(
     assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
     with torch.no_grad():  # from pixels, as from features
         torch.testing.assert_close(one(held_out.inputs).rotations, one(known.inputs).rotations)
+
+
+@pytest.mark.parametrize("name", ["finetune", "spin", "pseudo-labels"])
+def test_a_fine_tuning_shares_the_people_of_hmr(name: str, bank: PoseBank) -> None:
+    def mark(recipe: TrainingRecipe) -> str:
+        return fingerprint(Regressor(recipe.regressor), make_people_sampler(recipe, bank), recipe.seed)
+
+    hmr = load_training_recipe("hmr")
+    assert mark(load_training_recipe(name).model_copy(update={"regressor": hmr.regressor})) == mark(hmr)
