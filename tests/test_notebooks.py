@@ -8,9 +8,11 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
 import render_fit
 from render_fit.bodies import open_body
+from render_fit.core.threads import POOL_SIZES
 from render_fit.fitting.landscapes import compose, pull
 from render_fit.fitting.variables import Variables
 from render_fit.renderers import RenderSettings
@@ -110,6 +112,13 @@ FINDINGS = {
     """,
 }
 """What each notebook says that it shows, as assertions on its variables after the last cell."""
+
+
+@pytest.fixture(autouse=True)
+def share_of_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads of the notebooks' kernels: those of this process, one of several that run tests."""
+    for name in POOL_SIZES:
+        monkeypatch.setenv(name, str(torch.get_num_threads()))
 
 
 @pytest.fixture(scope="module")

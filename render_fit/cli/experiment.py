@@ -82,7 +82,7 @@ def experiment(
             typer.echo(f"{known:{1 + max(map(len, about))}}{text}")
         return
     logging.getLogger("render_fit.evaluation").setLevel(logging.INFO)
-    given = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
+    given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
     given = {key: value for key, value in given.items() if value not in (None, ())}
     if name not in GROUPS:
         checked_experiment(name, given)
