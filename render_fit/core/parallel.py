@@ -185,7 +185,10 @@ def _end_with_parent() -> None:
 
 @contextmanager
 def limit_threads_of_new_processes(threads: int) -> Iterator[None]:
-    """Processes started in the block have thread pools of this size."""
+    """Processes started in the block have thread pools of this size.
+
+    Nothing else may run in it: numba refuses to compile while the variable differs from the size of its own pool.
+    """
     before = {name: os.environ.get(name) for name in POOL_SIZES}
     os.environ.update(dict.fromkeys(POOL_SIZES, str(threads)))
     try:

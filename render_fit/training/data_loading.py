@@ -88,7 +88,7 @@ class StepBatches:
                 generator=torch.Generator(),
             )
             loaded = iter(loader)
-            yield (self._batch(step, loaded) for step in steps)
+        yield (self._batch(step, loaded) for step in steps)
 
     def _batch(self, step: int, loaded: Iterator[tuple[RegressorInputs, GroundTruth]]) -> StepBatch:
         numbers = self._shards_of(step, step + 1)
