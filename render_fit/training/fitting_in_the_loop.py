@@ -109,22 +109,45 @@ class BestFits(Batch):
 
 
 @dataclass
-class FittingInTheLoop(Supervision):
-    """Fits of the step's unlabelled photos, and losses towards the best fit of each photo so far.
+class FitSupervision(Supervision):
+    """Base of supervisions by fits of unlabelled photos.
 
     Attributes:
-        config: Terms, iterations, weight.
         weights: Weights of the regression losses; clothing is not compared.
         body: Body model, on the CPU.
-        fits: Best fits of all photos so far, on the CPU. All processes keep the same fits.
+        fits: A fit of every photo, on the CPU. All processes keep the same fits.
         processes: Processes that train together.
     """
 
-    config: FittingInTheLoopConfig
     weights: LossWeights
     body: Body
     fits: BestFits
     processes: Processes
+
+    def towards(
+        self, fits: BestFits, good: Bool[Tensor, "p"], prediction: Prediction, observed: UnlabelledPhotos
+    ) -> Losses:
+        """Losses of P people's hypotheses towards fits of them.
+
+        Args:
+            fits: A fit of each person.
+            good: (P,) fits to use.
+            prediction: Hypotheses for each person.
+            observed: The people, whose crop cameras are used.
+        """
+        truth = fits.truth(observed.view, self.body, prediction.clothing.shape[-1], good)
+        return losses(prediction, truth, self.body, self.weights, self.processes)
+
+
+@dataclass
+class FittingInTheLoop(FitSupervision):
+    """Fits of the step's unlabelled photos, and losses towards the best fit of each photo so far.
+
+    Attributes:
+        config: Terms, iterations, weight.
+    """
+
+    config: FittingInTheLoopConfig
 
     def loss(self, prediction: StepPrediction, batch: StepBatch) -> Losses:
         """Fits the step's photos, keeps the better fits, and compares the predictions with the best."""
@@ -137,7 +160,7 @@ class FittingInTheLoop(Supervision):
     def regression(self, prediction: Prediction, observed: UnlabelledPhotos, fits: BestFits) -> Losses:
         """Losses of N people's hypotheses towards their fits, as far as these are good enough."""
         good = fits.value <= self.config.worst_nats
-        regression = losses_towards(fits, good, prediction, observed, self.body, self.weights, self.processes)
+        regression = self.towards(fits, good, prediction, observed)
         mean = torch.where(good, fits.value, 0.0).sum() / good.sum().clamp(min=1)
         return Losses(self.config.weight * regression.total, {"good_fits": good.float().mean(), "fits": mean})
 
@@ -148,30 +171,6 @@ class FittingInTheLoop(Supervision):
     def load_state_dict(self, content: dict[str, Any]) -> None:
         """Restores the best fits."""
         self.fits = BestFits(**{name: value.cpu() for name, value in content.items()})
-
-
-def losses_towards(
-    fits: BestFits,
-    good: Bool[Tensor, "p"],
-    prediction: Prediction,
-    observed: UnlabelledPhotos,
-    body: Body,
-    weights: LossWeights,
-    processes: Processes,
-) -> Losses:
-    """Losses of predictions for P people towards fits of them; clothing is not compared.
-
-    Args:
-        fits: A fit of each person.
-        good: (P,) fits to use.
-        prediction: Hypotheses for each person.
-        observed: The people, whose crop cameras are used.
-        body: Body model, on the CPU.
-        weights: Weights of the terms.
-        processes: Processes that train together.
-    """
-    truth = fits.truth(observed.view, body, prediction.clothing.shape[-1], good)
-    return losses(prediction, truth, body, weights, processes)
 
 
 def fit_batch(

@@ -188,11 +188,11 @@ def make_supervisions(
         result["render"] = RenderSupervision(recipe.render_supervision, sampler.body, sampler.basis, processes)
     if photos is not None and recipe.fitting_in_the_loop is not None:
         none = BestFits.none(len(photos), network.n_joints, network.n_betas)
-        result["fits"] = FittingInTheLoop(recipe.fitting_in_the_loop, recipe.losses, sampler.body, none, processes)
+        result["fits"] = FittingInTheLoop(recipe.losses, sampler.body, none, processes, recipe.fitting_in_the_loop)
     if photos is not None and recipe.pseudo_labels is not None:
         if fits is None:
             raise ValueError("fits: the recipe has pseudo_labels, expected finished fits of the photos")
-        result["pseudo_labels"] = PseudoLabels(recipe.pseudo_labels, recipe.losses, sampler.body, fits, processes)
+        result["pseudo_labels"] = PseudoLabels(recipe.losses, sampler.body, fits, processes, recipe.pseudo_labels)
     if recipe.adversarial.weight:
         result["adversary"] = AdversarialPrior(
             recipe.adversarial, sampler.bank, network.n_betas, recipe.seed, processes

