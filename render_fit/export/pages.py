@@ -13,9 +13,11 @@ from render_fit.core.files import write_bytes
 def write_page(path: Path | str, package: str, name: str, parts: Mapping[str, str]) -> Path:
     """Writes a page: a template with its style and script, after those of all pages (``page.css``, ``page.js``).
 
+    The head of all pages is ``head.html``.
+
     Args:
         path: HTML file.
-        package: Package with the template: ``NAME.html``, ``NAME.css`` and ``NAME.js``.
+        package: Package with the template: ``NAME.html``, which follows the head, ``NAME.css`` and ``NAME.js``.
         name: NAME.
         parts: HTML for the places of the template: ``{title}`` and so on. Those of ``{style}`` and ``{script}`` are
             filled here.
@@ -28,6 +30,7 @@ def write_page(path: Path | str, package: str, name: str, parts: Mapping[str, st
         (shared / f"page.{kind}").read_text(encoding="utf-8") + (own / f"{name}.{kind}").read_text(encoding="utf-8")
         for kind in ("css", "js")
     )
-    template, places = (own / f"{name}.html").read_text(encoding="utf-8"), {**parts, "style": style, "script": script}
+    template = "".join(one.read_text(encoding="utf-8") for one in (shared / "head.html", own / f"{name}.html"))
+    places = {**parts, "style": style, "script": script}
     page = re.sub(r"\{(\w+)\}", lambda found: places.get(found[1], found[0]), template)
     return write_bytes(path, page.encode(errors="replace"))
