@@ -27,14 +27,14 @@ class Counts:
         results: Number of inputs by result.
         faults: The first input of each fault, with its outcome, and the number of inputs that show it.
         slowest_s: Largest processor time of an input.
-        peak_mb: Largest resident memory.
+        memory_mb: Largest growth of the resident memory.
     """
 
     results: Counter[str] = field(default_factory=Counter)
     faults: dict[str, tuple[FuzzInput, Outcome]] = field(default_factory=dict)
     times_seen: Counter[str] = field(default_factory=Counter)
     slowest_s: float = 0.0
-    peak_mb: float = 0.0
+    memory_mb: float = 0.0
 
 
 def numbers_of_inputs(total: int) -> dict[str, int]:
@@ -70,7 +70,10 @@ def run_kind(
     def run(drawn: FuzzInput) -> None:
         outcome = runner.run(drawn)
         counts.results[outcome.result] += 1
-        counts.slowest_s, counts.peak_mb = max(counts.slowest_s, outcome.seconds), max(counts.peak_mb, outcome.peak_mb)
+        counts.slowest_s, counts.memory_mb = (
+            max(counts.slowest_s, outcome.seconds),
+            max(counts.memory_mb, outcome.memory_mb),
+        )
         if outcome.fault:
             name = f"{outcome.fault}: {outcome.place or outcome.detail[:60]}"
             counts.times_seen[name] += 1
@@ -98,7 +101,7 @@ def save_fault(folder: Path, name: str, drawn: FuzzInput, outcome: Outcome) -> P
 def table(found: dict[str, Counts]) -> str:
     """Counts by kind, as text."""
     counted = f"{'inputs':>8}{'works':>8}{'accepted':>10}{'refused':>9}{'faulty':>8}"
-    lines = [f"{'kind':<16}{counted}{'slowest s':>11}{'peak MB':>9}"]
+    lines = [f"{'kind':<16}{counted}{'slowest s':>11}{'grown MB':>9}"]
     totals: defaultdict[str, int] = defaultdict(int)
     for kind, counts in found.items():
         row = {
@@ -110,7 +113,7 @@ def table(found: dict[str, Counts]) -> str:
             totals[name] += value
         lines.append(
             f"{kind:<16}{row['inputs']:>8}{row['works']:>8}{row['accepted']:>10}{row['refused']:>9}{row['faulty']:>8}"
-            f"{counts.slowest_s:>11.1f}{counts.peak_mb:>9.0f}"
+            f"{counts.slowest_s:>11.1f}{counts.memory_mb:>9.0f}"
         )
     t = totals
     lines.append(f"{'all':<16}{t['inputs']:>8}{t['works']:>8}{t['accepted']:>10}{t['refused']:>9}{t['faulty']:>8}")
