@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -13,9 +13,10 @@ from render_fit.core.errors import InputError
 from render_fit.core.parallel import limit_threads_of_new_processes
 from render_fit.regressors.inputs import RegressorInputs
 from render_fit.synthesis.people_sampler import PeopleSampler
+from render_fit.training.drawn_people import DrawnPeople
 from render_fit.training.feature_cache import CachedPeople
 from render_fit.training.processes import Processes
-from render_fit.training.samples import GroundTruth, LabelAvailability, training_batch
+from render_fit.training.samples import GroundTruth, LabelAvailability, observed_people
 from render_fit.training.supervision import StepBatch
 from render_fit.training.unlabelled_photos import PhotoSampler
 
@@ -32,9 +33,9 @@ class Shards(Dataset[tuple[RegressorInputs, GroundTruth]]):
 
     def __getitem__(self, index: int) -> tuple[RegressorInputs, GroundTruth]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + index)
-        inputs, truth = training_batch(self.sampler, self.people, generator)
+        drawn = self.sampler.sample(self.people, generator)
         numbers = index * self.people + torch.arange(self.people)
-        return inputs, replace(truth, labels=self.labels.carried(numbers))
+        return observed_people(self.sampler, drawn, generator, self.labels.carried(numbers))
 
     def __len__(self) -> int:
         return 2**31
@@ -45,7 +46,7 @@ class StepBatches:
     """This process's batches of a training.
 
     Attributes:
-        shards: Synthetic people, generated anew or with features that were computed before.
+        shards: Synthetic people: generated anew, with features that were computed before, or drawn before.
         per_step: Shards in a step, of all processes together.
         photos: Sampler of unlabelled photos; None without photos.
         processes: Processes that train together.
@@ -54,7 +55,7 @@ class StepBatches:
         InputError: if the shards of a step cannot be divided evenly among the processes.
     """
 
-    shards: Shards | CachedPeople
+    shards: Shards | CachedPeople | DrawnPeople
     per_step: int
     photos: PhotoSampler | None
     processes: Processes

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import copy
 import functools
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import llvmlite.binding
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs
-from torch import nn
 
 from render_fit.bodies.body import Body
 from render_fit.core.errors import InputError
@@ -28,13 +24,15 @@ from render_fit.training.adversarial import AdversarialPrior
 from render_fit.training.auxiliary_segmentation import AuxiliarySegmentation, Decoder, RegressorWithSegmentation
 from render_fit.training.checkpointing import RECIPE, REGRESSOR, Stateful, TrainingState
 from render_fit.training.data_loading import Shards, StepBatches
+from render_fit.training.drawn_people import DrawnPeople
 from render_fit.training.feature_cache import CachedPeople
 from render_fit.training.figure_log import HELD_OUT, FigureLog
 from render_fit.training.fitting_in_the_loop import BestFits, FittingInTheLoop
 from render_fit.training.losses import Losses
+from render_fit.training.optimisation import average_weights, learning_rate, mixed_precision, update_weights
 from render_fit.training.processes import Processes
 from render_fit.training.pseudo_labels import PseudoLabels
-from render_fit.training.recipe import Optimiser, TrainingRecipe
+from render_fit.training.recipe import TrainingRecipe
 from render_fit.training.render_supervision import RenderSupervision
 from render_fit.training.supervision import StepPrediction, Supervision, SyntheticSupervision
 from render_fit.training.unlabelled_photos import PhotoSampler, UnlabelledPhotos
@@ -70,7 +68,7 @@ def train(
     photos: UnlabelledPhotos | None = None,
     *,
     fits: BestFits | None = None,
-    cached: CachedPeople | None = None,
+    cached: CachedPeople | DrawnPeople | None = None,
     workers: int = 1,
     measure: Measure | None = None,
     on_validation: OnValidation | None = None,
@@ -86,8 +84,8 @@ def train(
         held_out: Held-out people, by whom the best weights are chosen. None: the last weights are the result.
         photos: People in unlabelled photos; some of them join every step.
         fits: Finished fits of these people, for a recipe with ``pseudo_labels`` (`fitted_photos`).
-        cached: Synthetic people with features, in place of new ones in every step. ``held_out`` and ``photos`` then
-            have features too (`Regressor.with_features`).
+        cached: A fixed set of synthetic people, in place of new ones in every step: with features, which ``held_out``
+            and ``photos`` then have too (`Regressor.with_features`), or drawn before.
         workers: Processes that sample people; 0: this process samples them.
         measure: More figures of a validation, by name, of the averaged weights; also before the first step.
         on_validation: Called in the main process at every validation, with or without held-out people, and before the
@@ -203,7 +201,7 @@ def make_supervisions(
 
 
 def build_networks(
-    recipe: TrainingRecipe, bank: PoseBank, cached: CachedPeople | None = None
+    recipe: TrainingRecipe, bank: PoseBank, cached: CachedPeople | DrawnPeople | None = None
 ) -> tuple[RegressorWithSegmentation, Regressor]:
     """The network to train, with initial weights, and the regressor with its averaged weights.
 
@@ -212,7 +210,7 @@ def build_networks(
     regressor, averaged = Regressor(recipe.regressor), Regressor(recipe.regressor)
     if recipe.regressor.head == "iterative":
         regressor.begin_at(bank.mean_rotations())
-    if cached is not None and cached.inputs.features is not None:
+    if isinstance(cached, CachedPeople) and cached.inputs.features is not None:
         regressor.standard.measure(regressor.own_features(cached.inputs.features))
     if recipe.pretrained:
         regressor.load_state_dict(_pretrained(recipe).state_dict())
@@ -243,55 +241,11 @@ def check_finite(loss: Losses, state: TrainingState) -> None:
         )
 
 
-def update_weights(
-    accelerator: Accelerator, model: nn.Module, optimiser: Any, loss: Losses, rate: float, clip: float
-) -> None:
-    """One step of the optimiser at learning rate ``rate``, with the norm of the gradient limited to ``clip``."""
-    for group in optimiser.param_groups:
-        group["lr"] = rate
-    optimiser.zero_grad()
-    accelerator.backward(loss.total)
-    accelerator.clip_grad_norm_(model.parameters(), clip)
-    optimiser.step()
-
-
 def validate(state: TrainingState, held_out: HeldOut, body: Body) -> dict[str, float]:
     """Errors of the averaged weights on held-out people; the best weights so far are written."""
     now = score(state.averaged, held_out, body)
     state.keep_if_best(now)
     return {HELD_OUT + name: value for name, value in now.__dict__.items()}
-
-
-def mixed_precision(precision: str) -> str:
-    """Precision for accelerate. ``auto`` is bf16 on GPUs and processors that compute in it, else float32.
-
-    Others emulate bf16: a step then takes twice as long as in float32.
-    """
-    if precision != "auto":
-        return precision
-    if torch.cuda.is_available():
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
-    has = llvmlite.binding.get_host_cpu_features()
-    return "bf16" if has.get("amx-bf16") or has.get("avx512bf16") else "no"
-
-
-def learning_rate(config: Optimiser, step: int, steps: int) -> float:
-    """Learning rate of a step: a linear warm-up, then a cosine down to zero."""
-    if step < config.warm_up:
-        return config.learning_rate * (step + 1) / config.warm_up
-    done = (step - config.warm_up) / max(1, steps - config.warm_up)
-    return 0.5 * config.learning_rate * (1 + math.cos(math.pi * min(1.0, done)))
-
-
-@torch.no_grad()
-def average_weights(averaged: nn.Module, model: nn.Module, decay: float, step: int) -> None:
-    """Moves the averaged weights towards the model's: exponential average, with a shorter memory in the first steps."""
-    share = 1 - min(decay, step / (step + 10))
-    for mean, value in zip(averaged.state_dict().values(), model.state_dict().values(), strict=True):
-        if mean.is_floating_point():
-            mean.lerp_(value.to(mean), share)
-        else:
-            mean.copy_(value)
 
 
 def _pretrained(recipe: TrainingRecipe) -> Regressor:

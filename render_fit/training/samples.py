@@ -95,9 +95,27 @@ def training_batch(
         count: Number of people.
         generator: Source of randomness.
     """
-    drawn = sampler.sample(count, generator)
-    truth = ground_truth(sampler, drawn.people)
-    return observed_inputs(sampler, drawn, generator), replace(truth, parts=drawn.labels.to(torch.uint8))
+    return observed_people(sampler, sampler.sample(count, generator), generator)
+
+
+@torch.no_grad()
+def observed_people(
+    sampler: PeopleSampler,
+    drawn: RenderedPeople,
+    generator: torch.Generator,
+    labels: Bool[Tensor, "n l"] | None = None,
+) -> tuple[RegressorInputs, GroundTruth]:
+    """Noisy observations of rendered people, and their ground truth.
+
+    Args:
+        sampler: The sampler that rendered the people, or one that differs in noise and images.
+        drawn: The people.
+        generator: Source of randomness.
+        labels: (N, L) which of `LABELS` are available; None: all.
+    """
+    truth = replace(ground_truth(sampler, drawn.people), parts=drawn.labels.to(torch.uint8))
+    inputs = observed_inputs(sampler, drawn, generator)
+    return inputs, truth if labels is None else replace(truth, labels=labels)
 
 
 def observed_inputs(sampler: PeopleSampler, drawn: RenderedPeople, generator: torch.Generator) -> RegressorInputs:

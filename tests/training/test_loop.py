@@ -16,7 +16,8 @@ from render_fit.synthesis.observation_noise import NO_NOISE
 from render_fit.synthesis.people_sampler import PeopleSampler
 from render_fit.synthesis.poses.bank import PoseAugmentation, PoseBank
 from render_fit.training.checkpointing import RECIPE, STATE
-from render_fit.training.loop import mixed_precision, train
+from render_fit.training.loop import train
+from render_fit.training.optimisation import mixed_precision
 from render_fit.training.recipe import TrainingRecipe
 from render_fit.training.render_supervision import RenderSupervisionConfig
 from render_fit.training.samples import LABELS, LabelAvailability

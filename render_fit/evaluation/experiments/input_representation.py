@@ -16,7 +16,7 @@ from render_fit.regressors.config import ImageInput, RegressorConfig
 from render_fit.synthesis.observation_noise import ObservationNoise
 from render_fit.training.recipe import Optimiser, TrainingRecipe
 
-STEPS = 2000
+STEPS = 1000
 """Steps of every training, at scale 1."""
 
 ALWAYS_SEEN = {"no_mask": 0.0, "no_parts": 0.0, "no_keypoints": 0.0}
@@ -38,6 +38,7 @@ VARIANTS = (
     _variant("keypoints", (), keypoints=True),
     _variant("silhouette and keypoints", ("silhouette",), keypoints=True),
     _variant("24 parts and keypoints", ("parts",), keypoints=True, coarse_parts=0.0),
+    _variant("all", ("photo", "silhouette", "parts"), keypoints=True, coarse_parts=0.0),
 )
 
 

@@ -9,21 +9,24 @@ Source: Omran et al., 3DV 2018, section 4, who compare segmentation networks of 
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from render_fit.bodies import load_body_or_fail
 from render_fit.core.metrics import part_f1
 from render_fit.evaluation.experiments.settings import ExperimentConfig
-from render_fit.evaluation.experiments.small_trainings import mean_and_spread, supervised_errors
+from render_fit.evaluation.experiments.small_trainings import (
+    mean_and_spread,
+    people_to_compare_on,
+    supervised_errors,
+    train_on,
+)
 from render_fit.evaluation.experiments.supervision import STEPS, small_nbf
 from render_fit.evaluation.tables import ExperimentResult, Metrics
-from render_fit.regressors.checkpoint import load_regressor
 from render_fit.regressors.inputs import RegressorInputs
+from render_fit.regressors.network import Regressor
 from render_fit.synthesis.observation_noise import ObservationNoise
-from render_fit.training.checkpointing import REGRESSOR
-from render_fit.training.loop import train
 from render_fit.training.recipe import TrainingRecipe
 from render_fit.training.runs import make_people_sampler
 from render_fit.training.validation import HeldOut, sample_held_out
@@ -45,20 +48,20 @@ def segmentation_quality(config: ExperimentConfig) -> ExperimentResult:
     recipe = small_nbf("segmentation-quality", config)
     trained = {"exact": degraded(recipe.observation_noise, 0.0), "flawed": recipe.observation_noise}
     seeds = range(config.seed, config.seed + config.repeats)
-    for name, noise in trained.items():
-        for seed in seeds:
+    found: dict[str, list[Regressor]] = {name: [] for name in trained}
+    for seed in seeds:
+        drawn = people_to_compare_on(recipe, config, seed)
+        for name, noise in trained.items():
             one = recipe.model_copy(update={"observation_noise": noise, "seed": seed})
-            train(
-                one, _folder(config, name, seed), make_people_sampler(one, config.bank("train")), workers=config.workers
-            )
+            folder = config.out / "trainings" / "segmentation-quality" / f"{name}_{seed}"
+            found[name].append(train_on(drawn, one, folder, config))
+    body = load_body_or_fail(recipe.body, recipe.regressor.n_betas)
     exact = _people(recipe, config, 0.0)
     rows = []
     for degree in DEGREES:
         people = _people(recipe, config, degree)
         values: dict[str, Any] = {"what": f"errors × {degree:g}", "part_f1": round(_quality(people, exact), 3)}
-        for name in trained:
-            regressors = [load_regressor(_folder(config, name, seed) / REGRESSOR) for seed in seeds]
-            body = make_people_sampler(recipe, config.bank("held_out")).body
+        for name, regressors in found.items():
             errors = mean_and_spread([supervised_errors(regressor, people, body) for regressor in regressors], 1)
             chosen = [column for column in errors if column.startswith(("mpjpe_mm", "pa_mpjpe_mm"))]
             values |= {f"{name}_{column}": errors[column] for column in chosen}
@@ -66,10 +69,6 @@ def segmentation_quality(config: ExperimentConfig) -> ExperimentResult:
     summary = {"held-out people": config.people, "steps": config.steps(STEPS), "seeds": config.repeats}
     columns = ("what", "part_f1", *(f"{name}_{what}" for name in trained for what in ("pa_mpjpe_mm", "mpjpe_mm")))
     return ExperimentResult("segmentation-quality", rows, summary, columns)
-
-
-def _folder(config: ExperimentConfig, name: str, seed: int) -> Path:
-    return config.out / "trainings" / "segmentation-quality" / f"{name}_{seed}"
 
 
 def _people(recipe: TrainingRecipe, config: ExperimentConfig, degree: float) -> HeldOut:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
 import torch
 
+from render_fit.bodies import load_body_or_fail
 from render_fit.bodies.body import Body
 from render_fit.bodies.parameters import BodyParameters
 from render_fit.core.cameras import view_camera
@@ -20,7 +22,9 @@ from render_fit.evaluation.experiments.settings import ExperimentConfig
 from render_fit.evaluation.tables import Metrics
 from render_fit.regressors.checkpoint import load_regressor
 from render_fit.regressors.network import Regressor
+from render_fit.synthesis.people_sampler import RenderedPeople
 from render_fit.training.checkpointing import REGRESSOR
+from render_fit.training.drawn_people import DrawnPeople, draw_people
 from render_fit.training.loop import train
 from render_fit.training.recipe import TrainingRecipe
 from render_fit.training.runs import make_people_sampler
@@ -37,6 +41,9 @@ SMALL_RESNET = {
     "layer_type": "basic",
 }
 """Backbone of all networks that are compared: small, so that many can be trained."""
+
+PEOPLE = 8192
+"""People of each seed, at scale 1. All trainings see the same ones, with new errors of observation in every epoch."""
 
 HEAD_TOP, NECK = LSP_14.index("head_top"), LSP_14.index("neck")
 
@@ -69,7 +76,7 @@ def compare_trainings(
     photos: UnlabelledPhotos | None = None,
     finished: Callable[[Variant, Regressor, HeldOut], Metrics] | None = None,
 ) -> list[Metrics]:
-    """Trains every variant of a recipe ``config.repeats`` times, and measures it on held-out people.
+    """Trains every variant of a recipe ``config.repeats`` times on the same people, and measures it on held-out people.
 
     Args:
         recipe: What the variants share. Their seeds are ``config.seed`` and the numbers after it.
@@ -82,25 +89,48 @@ def compare_trainings(
     Returns:
         A row per variant: the mean of each error and, with several seeds, its standard deviation, ``…_sd``.
     """
-    train_bank, held_out_bank = config.bank("train"), config.bank("held_out")
-    rows = []
-    for number, variant in enumerate(variants):
-        measured: list[dict[str, float]] = []
-        pictures: Metrics | None = None
-        for seed in range(config.seed, config.seed + config.repeats):
+    held_out_bank = config.bank("held_out")
+    measured: dict[str, list[dict[str, float]]] = {variant.name: [] for variant in variants}
+    pictures: dict[str, Metrics] = {}
+    for seed in range(config.seed, config.seed + config.repeats):
+        drawn = people_to_compare_on(recipe, config, seed)
+        for number, variant in enumerate(variants):
             one = recipe.model_copy(update={**variant.changes, "seed": seed})
             log.info("training %d of %d: %s, seed %d", number + 1, len(variants), variant.name, seed)
             folder = config.out / "trainings" / recipe.name / f"{variant.name}, seed {seed}".replace(" ", "_")
-            sampler = make_people_sampler(one, train_bank)
-            train(one, folder, sampler, photos=photos if variant.photos else None, workers=config.workers)
-            regressor = load_regressor(folder / REGRESSOR)
+            regressor = train_on(drawn, one, folder, config, photos if variant.photos else None)
             people = sample_held_out(make_people_sampler(one, held_out_bank), config.people)
-            measured.append((errors or supervised_errors)(regressor, people, sampler.body))
-            if finished is not None and pictures is None:
-                pictures = finished(variant, regressor, people)
-        values = {"what": variant.name} | mean_and_spread(measured) | (variant.more or {})
-        rows.append(Metrics(values, pictures.pictures if pictures else (), variant.name if pictures else ""))
+            body = load_body_or_fail(one.body, one.regressor.n_betas)
+            measured[variant.name].append((errors or supervised_errors)(regressor, people, body))
+            if finished is not None and variant.name not in pictures:
+                pictures[variant.name] = finished(variant, regressor, people)
+    rows = []
+    for variant in variants:
+        values = {"what": variant.name} | mean_and_spread(measured[variant.name]) | (variant.more or {})
+        drawing = pictures.get(variant.name)
+        rows.append(Metrics(values, drawing.pictures if drawing else (), variant.name if drawing else ""))
     return rows
+
+
+def people_to_compare_on(recipe: TrainingRecipe, config: ExperimentConfig, seed: int) -> list[RenderedPeople]:
+    """Draws the people of all trainings of one seed: `PEOPLE` of them at scale 1, or as many as they see."""
+    count = min(config.steps(PEOPLE), recipe.steps * recipe.batch)
+    sampler = make_people_sampler(recipe, config.bank("train"))
+    return draw_people(sampler, -(-count // recipe.shard), recipe.shard, seed)
+
+
+def train_on(
+    drawn: Sequence[RenderedPeople],
+    recipe: TrainingRecipe,
+    folder: Path,
+    config: ExperimentConfig,
+    photos: UnlabelledPhotos | None = None,
+) -> Regressor:
+    """Trains on people that were drawn before, with the observation noise of the recipe, or resumes the training."""
+    sampler = make_people_sampler(recipe, config.bank("train"))
+    people = DrawnPeople(drawn, sampler, recipe.seed, recipe.label_availability)
+    train(recipe, folder, sampler, photos=photos, cached=people)
+    return load_regressor(folder / REGRESSOR)
 
 
 def mean_and_spread(measured: Sequence[dict[str, float]], digits: int = 3) -> dict[str, float]:

@@ -16,7 +16,7 @@ from render_fit.training.losses import LossWeights
 from render_fit.training.recipe import Optimiser, TrainingRecipe, load_training_recipe
 from render_fit.training.samples import LabelAvailability
 
-STEPS = 2000
+STEPS = 1000
 """Steps of every training, at scale 1."""
 
 NO_2D: dict[str, float] = {"projection": 0.0}

@@ -33,8 +33,8 @@ COMMON = ("data", "seed")
 FIT = ("limit", "recipes", "regressors")
 REFINE = (*FIT, "jobs", "keypoints_only")
 TRAINING = ("people", "scale", "workers")
-COMPARISON = (*TRAINING, "repeats")
-SMALL_COMPARISON: dict[str, Any] = {"people": 64, "scale": 0.005, "repeats": 1, "workers": 0}
+COMPARISON = ("people", "scale", "repeats")
+SMALL_COMPARISON: dict[str, Any] = {"people": 64, "scale": 0.01, "repeats": 1}
 
 EXPERIMENTS: dict[str, Experiment] = {
     "coco-masks": Experiment(
@@ -195,7 +195,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         "Training with L_2D alone, with three priors on poses, and with 3D labels: errors and plausibility of poses.",
         "two_d_supervision",
         COMPARISON,
-        {"people": 32, "scale": 0.01, "repeats": 1, "workers": 0},
+        {"people": 32, "scale": 0.01, "repeats": 1},
         sheet_columns=1,
     ),
     "supervision": Experiment(

@@ -157,7 +157,7 @@ def test_two_d_supervision_has_a_row_and_images_per_variant(
 ) -> None:
     chosen = [two_d_supervision.VARIANTS[index] for index in (0, 2, 3)]  # without prior, with autoencoder, adversary
     monkeypatch.setattr(two_d_supervision, "VARIANTS", chosen)
-    table = run("two-d-supervision", tmp_path, scale=0.002, workers=0, repeats=1)
+    table = run("two-d-supervision", tmp_path, scale=0.002, repeats=1)
     assert [row["what"] for row in table["people"]][:-1] == [variant.name for variant in chosen]
     assert all(0 <= row["impossible"] <= 1 for row in table["people"])
     assert (tmp_path / "two-d-supervision.png").stat().st_size > 0
@@ -168,7 +168,7 @@ def test_supervisions_have_the_losses_of_their_names(
 ) -> None:
     two = {name: supervision.SUPERVISIONS[name] for name in ("L_2D", "L_lat")}
     monkeypatch.setattr(supervision, "SUPERVISIONS", two)
-    table = run("supervision", tmp_path, scale=0.0005, workers=0, repeats=2)
+    table = run("supervision", tmp_path, scale=0.0005, repeats=2)
     assert [row["what"] for row in table["people"]] == ["L_2D", "L_lat"]
     assert all(row["mpjpe_mm"] > row["pa_mpjpe_mm"] > 0 and row["mpjpe_mm_sd"] > 0 for row in table["people"])
     assert table["people"][0]["published_3d_mm"] == 198.0
@@ -207,7 +207,7 @@ def test_means_and_spreads_of_repeated_trainings() -> None:
 
 
 def test_segmentations_get_worse_by_degree(few_poses: None, tmp_path: Path) -> None:
-    table = run("segmentation-quality", tmp_path, scale=0.0005, workers=0, repeats=1)
+    table = run("segmentation-quality", tmp_path, scale=0.0005, repeats=1)
     quality = [row["part_f1"] for row in table["people"]]
     assert quality[0] == 1 and quality == sorted(quality, reverse=True) and quality[-1] < 0.9
     assert all(row["exact_pa_mpjpe_mm"] > 0 and row["flawed_pa_mpjpe_mm"] > 0 for row in table["people"])
@@ -217,7 +217,7 @@ def test_inputs_are_those_of_the_rows_names(few_poses: None, tmp_path: Path, mon
     names = [variant.name for variant in input_representation.VARIANTS]
     assert names[1:6] == ["silhouette", "3 parts", "6 parts", "12 parts", "24 parts"]
     monkeypatch.setattr(input_representation, "VARIANTS", input_representation.VARIANTS[3:4])
-    table = run("input-representation", tmp_path, scale=0.0005, workers=0, repeats=1)
+    table = run("input-representation", tmp_path, scale=0.0005, repeats=1)
     assert [row["what"] for row in table["people"]] == ["6 parts"]
     recipe = json.loads((tmp_path / "trainings/input-representation/6_parts,_seed_0/recipe.json").read_text())
     assert recipe["observation_noise"]["coarse_space"] == "nbf6" and not recipe["regressor"]["keypoints"]
