@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +15,7 @@ from render_fit.core.rotations import roma
 from render_fit.exchange.anny_body import AnnySurface, load_anny, shared_vertices
 from render_fit.exchange.nearest_surface import TargetMesh
 from render_fit.exchange.posed_points import BodySurface, Posed, SkinnedSurface, posed_vertices
+from render_fit.exchange.registration import registered
 from render_fit.exchange.sources import SourceSurface, model_path
 from render_fit.exchange.surface_fit import KEYPOINT_SIGMA_M, fit_surface, keypoint_pairs, known_pairs, nearest_pairs
 from render_fit.fitting.initialisation import DEFAULT_POSES
@@ -137,7 +136,7 @@ def start_state(
         turns = [source.pose.get(name, torch.eye(3, dtype=torch.float64)) for name in body.joint_names]
         return _moved_to(surface, Posed(torch.stack(turns).double(), zero.shape, zero.transl), source.vertices)
     if pairs is not None:
-        return _registered(surface, zero, *pairs)
+        return registered(surface, zero, *pairs)
     shared = [name for name in source.keypoints if name in body.landmark_names]
     if len(shared) >= 6:
         rows = torch.stack([_landmarks(body)[name] for name in shared]).double()
@@ -150,15 +149,6 @@ def start_state(
         known = keypoint_pairs(_landmarks(body), source.keypoints, KEYPOINT_SIGMA_M)
         return fit_surface(surface, start, lambda state, posed: known)
     return _best_try(source, body, surface, zero)
-
-
-def _registered(surface: SkinnedSurface, zero: Posed, vertices: Tensor, targets: Float[Tensor, "n 3"]) -> Posed:
-    """The zero pose, turned and moved so that vertices are as near to points as a rigid body's can be."""
-    found = roma.rigid_points_registration(posed_vertices(surface, zero)[vertices][None], targets[None])
-    turn, shift = found[0][0], found[1][0]
-    rotations, root = zero.rotations.clone(), surface.shaped(zero).joints[0]
-    rotations[0] = turn
-    return Posed(rotations, zero.shape, shift + turn @ root - root)
 
 
 def _moved_to(surface: SkinnedSurface, state: Posed, vertices: Float[Tensor, "v 3"]) -> Posed:
@@ -230,7 +220,7 @@ def _to_anny(source: SourceSurface) -> Converted:
         torch.eye(3, dtype=torch.float64).repeat(len(model.bone_labels), 1, 1), surface.shape_mean,
         torch.zeros(3, dtype=torch.float64),
     )  # fmt: skip
-    start = _registered(surface, zero, torch.arange(len(targets)), targets)
+    start = registered(surface, zero, torch.arange(len(targets)), targets)
     state = fit_surface(surface, start, known_pairs(*_some(torch.arange(len(targets)), targets), KNOWN_SIGMA_M))
     if source.mesh == "open":
         distances = (posed_vertices(surface, state) - targets).norm(dim=1)
@@ -258,57 +248,3 @@ def fitted_to(source: SourceSurface, body: Body) -> Posed:
     if pairs is not None:
         return fit_surface(surface, start, known_pairs(*_some(*pairs), KNOWN_SIGMA_M))
     return by_nearness(surface, start, source, _landmarks(body))
-
-
-def parameters_of(converted: Converted) -> dict[str, Any]:
-    """Arrays of a converted body under smplx's names, or Anny's.
-
-    Returns:
-        For bodies in SMPL's form ``global_orient``, ``body_pose``, ``betas``, ``transl`` (and hands and face), each of
-        one body; for Anny the arguments of its call. All have ``residual_mm`` and ``body``.
-    """
-    residual = {
-        "residual_mm": np.array(converted.mean_mm, np.float32),
-        "residual_max_mm": np.array(converted.max_mm, np.float32),
-        "body": np.array(converted.target if converted.body is None else converted.body.origin),
-    }  # fmt: skip
-    state = converted.state
-    if converted.anny is not None:
-        return {**_anny_arrays(converted.anny, state), **residual}
-    pose = roma.rotmat_to_rotvec(state.rotations).numpy().astype(np.float32)
-    slices = _smplx_slices(len(pose))
-    named = {name: pose[one].reshape(1, -1) for name, one in slices.items()}
-    shape, transl = state.shape.numpy().astype(np.float32), state.transl.numpy().astype(np.float32)
-    return {**named, "betas": shape[None], "transl": transl[None], **residual}
-
-
-def _smplx_slices(count: int) -> dict[str, slice]:
-    """smplx's names of the parts of a pose."""
-    if count == 24:
-        return {"global_orient": slice(0, 1), "body_pose": slice(1, 24)}
-    body = {"global_orient": slice(0, 1), "body_pose": slice(1, 22)}
-    if count == 52:
-        return {**body, "left_hand_pose": slice(22, 37), "right_hand_pose": slice(37, 52)}
-    face = {"jaw_pose": slice(22, 23), "leye_pose": slice(23, 24), "reye_pose": slice(24, 25)}
-    return {**body, **face, "left_hand_pose": slice(25, 40), "right_hand_pose": slice(40, 55)}
-
-
-def _anny_arrays(surface: AnnySurface, state: Posed) -> dict[str, Any]:
-    pose, vertices = surface.pose_parameters(state)
-    given = surface.arguments(state.shape[None])
-    phenotypes, changes = given["phenotype_kwargs"], given["local_changes_kwargs"]
-    return {
-        "pose_parameters": pose.numpy()[None],
-        "bone_labels": _texts(surface.model.bone_labels),
-        "phenotype_labels": _texts(phenotypes),
-        "phenotypes": np.array([float(value) for value in phenotypes.values()]),
-        "local_change_labels": _texts(changes),
-        "local_changes": np.array([float(value) for value in changes.values()]),
-        "vertices": vertices.numpy().astype(np.float32),
-        "faces": surface.model.get_triangular_faces().numpy(),
-        "base_mesh_vertex_indices": surface.model.base_mesh_vertex_indices.numpy(),
-    }
-
-
-def _texts(names: Sequence[str] | dict[str, Any]) -> np.ndarray:
-    return np.array([str(name) for name in names])
