@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -31,6 +31,9 @@ STANDARDIZED = 200
 
 BATCH, LEARNING_RATE, WARM_UP = 8, 1e-2, 20
 
+IGNORED = 255
+"""Label of cells that teach nothing."""
+
 OnProgress = Callable[[int, int, float], None]
 
 
@@ -48,7 +51,7 @@ def cell_labels(labels: UInt8[Tensor, "n 256 256"]) -> UInt8[Tensor, "n 64 64"]:
 
 def label_weights(labels: UInt8[Tensor, "n 64 64"]) -> Float[Tensor, "l"]:
     """Weight of each label: the square root of how rare it is on people, at most `MOST_WEIGHT`."""
-    counts = torch.bincount(labels.flatten().long(), minlength=len(SPACE)).float()
+    counts = torch.bincount(labels[labels != IGNORED].long(), minlength=len(SPACE)).float()
     weights = (counts[1:].amax() / counts.clamp(min=1)).sqrt().clamp(max=MOST_WEIGHT)
     weights[0] = BACKGROUND_WEIGHT
     return weights
@@ -62,6 +65,8 @@ def train_decoder(
     seed: int,
     standardize: bool = True,
     on_progress: OnProgress | None = None,
+    photos: tuple[ClothingFeatures, UInt8[Tensor, "p 64 64"]] | None = None,
+    learning_rate: float = LEARNING_RATE,
 ) -> list[float]:
     """Trains a decoder on cached features: cross-entropy per cell, AdamW, a learning rate that falls as a cosine.
 
@@ -73,6 +78,9 @@ def train_decoder(
         seed: Seed of the order and of dropped channels.
         standardize: Whether the scale of the features is taken from them first; not for a decoder that was trained.
         on_progress: Called with (steps done, steps in all, loss).
+        photos: Features of P crops of photos and their labels, `IGNORED` where there is none; half of each step's
+            crops are from these. The weights of labels are those of ``labels``.
+        learning_rate: Largest learning rate.
 
     Returns:
         Loss of each step.
@@ -87,18 +95,20 @@ def train_decoder(
     if standardize:
         sample = torch.randperm(len(features), generator=generator)[:STANDARDIZED]
         decoder.standardize(features[sample])
-    optimizer = torch.optim.AdamW(decoder.parameters(), LEARNING_RATE, weight_decay=1e-3)
+    optimizer = torch.optim.AdamW(decoder.parameters(), learning_rate, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min(1.0, (step + 1) / WARM_UP) * (0.5 + 0.5 * math.cos(math.pi * step / max(steps, 1)))
     )
-    order, losses = torch.empty(0, dtype=torch.long), []
+    sources = [(features, labels)] if photos is None else [(features, labels), photos]
+    orders = [_rows(len(crops), BATCH // len(sources), generator) for crops, _ in sources]
+    losses = []
     decoder.to(memory_format=torch.channels_last).train()  # pyright: ignore[reportCallIssue]
     for step in range(steps):
-        if len(order) < BATCH:
-            order = torch.cat([order, torch.randperm(len(features), generator=generator)])
-        rows, order = order[:BATCH], order[BATCH:]
-        logits = decoder(_with_dropout(features[rows].to(torch.float32), generator))
-        loss = _loss(logits, labels[rows].long(), weights)
+        rows = [next(order) for order in orders]
+        drawn = ClothingFeatures.joined([crops[of] for (crops, _), of in zip(sources, rows, strict=True)])
+        truth = torch.cat([cells[of] for (_, cells), of in zip(sources, rows, strict=True)])
+        logits = decoder(_with_dropout(drawn.to(torch.float32), generator))
+        loss = _loss(logits, truth.long(), weights)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -110,8 +120,18 @@ def train_decoder(
     return losses
 
 
+def _rows(count: int, size: int, generator: torch.Generator) -> Iterator[Int64[Tensor, "r"]]:
+    """Rows of batches without end: each row once in a random order, and again in another."""
+    order = torch.empty(0, dtype=torch.long)
+    while True:
+        if len(order) < size:
+            order = torch.cat([order, torch.randperm(count, generator=generator)])
+        rows, order = order[:size], order[size:]
+        yield rows
+
+
 def _loss(logits: Float[Tensor, "b l h w"], labels: Int64[Tensor, "b h w"], weights: Float[Tensor, "l"]) -> Tensor:
-    return F.cross_entropy(logits, labels, weights)
+    return F.cross_entropy(logits, labels, weights, ignore_index=IGNORED)
 
 
 def _with_dropout(features: ClothingFeatures, generator: torch.Generator) -> ClothingFeatures:

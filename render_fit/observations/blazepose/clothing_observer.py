@@ -20,6 +20,12 @@ passes."""
 BAG = SPACE.labels.index("bag")
 
 
+def clothing_view(target: Target, zoom: float = ZOOM) -> View:
+    """The region from which labels are read, around a person whom the landmark network found."""
+    region = Regions.around(target.person.alignment_px).scaled(zoom)
+    return View(target.pyramid, region, target.visible)
+
+
 class BlazePosePartsObserver(BlazePoseObserver):
     """Observes what `BlazePoseObserver` does, and a map of clothing labels.
 
@@ -44,15 +50,15 @@ class BlazePosePartsObserver(BlazePoseObserver):
     def _with_labels(self, target: Target, seen: Seen) -> Seen:
         observation = seen.observation
         assert observation.mask is not None
-        region = Regions.around(target.person.alignment_px).scaled(ZOOM)
-        features = self._networks.clothing_features(View(target.pyramid, region, target.visible))
+        view = clothing_view(target)
+        features = self.clothing_features(view)
         with torch.inference_mode():
             first, second = label_probabilities(self._decoder(features)).cpu()
         both = torch.stack([first, second.flip(2)[list(SPACE.mirrored_labels)]])
         height, width = observation.image_size
         rows, columns = window(target.visible, height, width)
         corner = torch.tensor([float(columns.start), float(rows.start)])
-        moved = Regions.joined([replace(region, centre_px=region.centre_px - corner)] * 2)
+        moved = Regions.joined([replace(view.regions, centre_px=view.regions.centre_px - corner)] * 2)
         labels = torch.zeros(height, width, dtype=torch.int64)
         labels[rows, columns] = moved.paste_labels(both, rows.stop - rows.start, columns.stop - columns.start)
         labels[(observation.mask < 0.5) & (labels != BAG)] = 0

@@ -12,6 +12,7 @@ from torch import Tensor
 from render_fit.core.errors import NoPersonError
 from render_fit.core.skeletons import MEDIAPIPE_33
 from render_fit.core.threads import one_torch_thread
+from render_fit.observations.blazepose.clothing import ClothingFeatures
 from render_fit.observations.blazepose.passes import Networks, People, Pyramid, View
 from render_fit.observations.blazepose.regions import Regions
 from render_fit.observations.blazepose.search import MIN_DETECTION, MIN_PRESENCE, search
@@ -76,10 +77,11 @@ class Target:
 
 @dataclass(frozen=True)
 class Seen:
-    """Observation of a person, and the number of passes that agree on it."""
+    """Observation of a person, the number of passes that agree on it, and where the person was looked for."""
 
     observation: Observation
     n_passes: int
+    target: Target
 
 
 class BlazePoseObserver:
@@ -101,7 +103,6 @@ class BlazePoseObserver:
         """
         self._networks = Networks(torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")))
 
-    @one_torch_thread()
     def observe(self, image: Float[Tensor, "3 h w"], box: Box | None = None) -> Observation:
         """Observes one person.
 
@@ -115,6 +116,11 @@ class BlazePoseObserver:
         Raises:
             NoPersonError: If no person is found.
         """
+        return self.see(image, box).observation
+
+    @one_torch_thread()
+    def see(self, image: Float[Tensor, "3 h w"], box: Box | None = None) -> Seen:
+        """Observes one person as `observe` does; the result also tells the region around the person."""
         pyramid = Pyramid(image)
         if box is not None:
             return self._in_box(pyramid, box)
@@ -122,7 +128,7 @@ class BlazePoseObserver:
         for i, found_box in enumerate(found.boxes):
             seen = self._passes([Target(pyramid, found.people[[i]], found_box, FOUND_BOX_SHARE)])[0]
             if seen.n_passes >= MIN_PASSES:
-                return seen.observation
+                return seen
         raise NoPersonError("image: no person found; give a mask and keypoints or a box")
 
     @one_torch_thread()
@@ -161,7 +167,11 @@ class BlazePoseObserver:
         people = [[next(seen) for _ in one.boxes] for one in found]
         return [[one.observation for one in of_photo if one.n_passes >= MIN_PASSES] for of_photo in people]
 
-    def _in_box(self, pyramid: Pyramid, box: Box) -> Observation:
+    def clothing_features(self, view: View) -> ClothingFeatures:
+        """Features of the person in each region and, after those, in the mirror image of each region."""
+        return self._networks.clothing_features(view)
+
+    def _in_box(self, pyramid: Pyramid, box: Box) -> Seen:
         """Observes the person in a given box."""
         visible = box_grown(box, GIVEN_BOX_SHARE * max(box[2:]))
         guess = Regions.squares([square_around(box, FIRST_ZOOM)])
@@ -174,9 +184,9 @@ class BlazePoseObserver:
             further = self._networks.look([View(pyramid, Regions.joined(detected), visible)])[0]
             person, overlap = _best(People.joined([tried, further]), box)
         if overlap >= FOUND_OVERLAP:
-            observation = self._passes([Target(pyramid, person, box, GIVEN_BOX_SHARE)])[0].observation
-            if observation.mask is not None and bool((observation.mask >= 0.5).any()):
-                return observation
+            seen = self._passes([Target(pyramid, person, box, GIVEN_BOX_SHARE)])[0]
+            if seen.observation.mask is not None and bool((seen.observation.mask >= 0.5).any()):
+                return seen
         where = ",".join(f"{value:.0f}" for value in box)
         raise NoPersonError(f"image: no person found in the box {where}; give a mask and keypoints")
 
@@ -248,4 +258,4 @@ def _mean(target: Target, passes: People) -> Seen:
         confidence_3d=confidence,
         source={name: BlazePoseObserver.name for name in ("mask", "keypoints", "keypoints_3d")},
     )
-    return Seen(observation, len(passes))
+    return Seen(observation, len(passes), target)
