@@ -63,6 +63,17 @@ def test_a_training_that_was_stopped_ends_bit_for_bit_the_same(
         assert torch.equal(value, stopped[name]), name
 
 
+def test_it_goes_on_with_another_rhythm_of_validations_and_saves(
+    recipe: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path
+) -> None:
+    run(recipe, tmp_path / "whole", synthesis)
+    run(recipe, tmp_path / "changed", synthesis, stop_after=2)
+    other = recipe.model_copy(update={"validate_every": 4, "save_every": 1})
+    assert run(other, tmp_path / "changed", synthesis).steps == 6
+    whole, changed = (load_file(tmp_path / name / "regressor.safetensors") for name in ("whole", "changed"))
+    assert all(torch.equal(value, changed[name]) for name, value in whole.items())
+
+
 def test_trainings_of_different_precision_follow_each_other_in_one_process(
     recipe: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path
 ) -> None:
