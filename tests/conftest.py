@@ -7,7 +7,9 @@ import pytest
 import torch
 from jaxtyping import install_import_hook
 
-install_import_hook("render_fit", "beartype.beartype")
+from tests.shape_checks import check_again
+
+install_import_hook("render_fit", "tests.shape_checks.checked")
 
 # imported after the hook, which checks only later imports
 from render_fit.bodies import open_body  # noqa: E402
@@ -46,5 +48,6 @@ def synthesis(bank: PoseBank) -> PeopleSampler:
 
 @pytest.fixture(autouse=True)
 def seeded() -> None:
-    """Starts every test from the same random state."""
+    """Starts every test from the same random state, and checks its shapes and types."""
     torch.manual_seed(0)
+    check_again()

@@ -15,19 +15,13 @@ from render_fit.core.rotations import roma
 from render_fit.exchange.anny_body import AnnySurface, load_anny, shared_vertices
 from render_fit.exchange.nearest_surface import TargetMesh
 from render_fit.exchange.posed_points import BodySurface, Posed, SkinnedSurface, posed_vertices
-from render_fit.exchange.registration import registered
+from render_fit.exchange.registration import fitted_to_points, zero_pose
 from render_fit.exchange.sources import SourceSurface, model_path
-from render_fit.exchange.surface_fit import KEYPOINT_SIGMA_M, fit_surface, keypoint_pairs, known_pairs, nearest_pairs
+from render_fit.exchange.surface_fit import KEYPOINT_SIGMA_M, fit_surface, keypoint_pairs, nearest_pairs
 from render_fit.fitting.initialisation import DEFAULT_POSES
 
 FAMILIES = ("smpl", "smplh", "smplx")
 """Bodies that are given with their model file: ``smpl:FILE``."""
-
-KNOWN_SIGMA_M = 0.002
-"""Standard deviation of points that belong together, metres."""
-
-PAIRS = 1400
-"""Pairs of points that belong together of which a fit uses no more."""
 
 REACHES_M = ((0.1, 10), (0.03, 12), (0.015, 10))
 """Reach of nearness, metres, and steps at it, one after the other."""
@@ -114,29 +108,16 @@ def _pairs(source: SourceSurface, mesh: str, count: int) -> tuple[Tensor, Tensor
     return None
 
 
-def _some(vertices: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Pairs spread over the mesh, no more than `PAIRS`."""
-    chosen = torch.arange(0, len(vertices), max(1, len(vertices) // PAIRS))
-    return vertices[chosen], targets[chosen]
-
-
 def _landmarks(body: Body) -> dict[str, Tensor]:
     return {name: body.landmark_regressor[i] for i, name in enumerate(body.landmark_names)}
 
 
-def start_state(
-    source: SourceSurface, body: Body, surface: BodySurface, pairs: tuple[Tensor, Tensor] | None = None
-) -> Posed:
-    """A state near a surface: by the source's pose if it has one, by pairs, by keypoints, or the best of many tries."""
-    zero = Posed(
-        torch.eye(3, dtype=torch.float64).repeat(len(body.joint_names), 1, 1), surface.shape_mean,
-        torch.zeros(3, dtype=torch.float64),
-    )  # fmt: skip
+def start_state(source: SourceSurface, body: Body, surface: BodySurface) -> Posed:
+    """A state near a surface: by the source's pose if it has one, by keypoints, or the best of many tries."""
+    zero = zero_pose(surface)
     if source.pose is not None:
         turns = [source.pose.get(name, torch.eye(3, dtype=torch.float64)) for name in body.joint_names]
         return _moved_to(surface, Posed(torch.stack(turns).double(), zero.shape, zero.transl), source.vertices)
-    if pairs is not None:
-        return registered(surface, zero, *pairs)
     shared = [name for name in source.keypoints if name in body.landmark_names]
     if len(shared) >= 6:
         rows = torch.stack([_landmarks(body)[name] for name in shared]).double()
@@ -216,12 +197,7 @@ def _to_anny(source: SourceSurface) -> Converted:
         targets = posed_vertices(BodySurface(first.body), first.state)
     shared = shared_vertices(model.base_mesh_vertex_indices.numpy())
     surface = AnnySurface(model, shared, load_body_or_fail("open").faces)
-    zero = Posed(
-        torch.eye(3, dtype=torch.float64).repeat(len(model.bone_labels), 1, 1), surface.shape_mean,
-        torch.zeros(3, dtype=torch.float64),
-    )  # fmt: skip
-    start = registered(surface, zero, torch.arange(len(targets)), targets)
-    state = fit_surface(surface, start, known_pairs(*_some(torch.arange(len(targets)), targets), KNOWN_SIGMA_M))
+    state = fitted_to_points(surface, torch.arange(len(targets)), targets)
     if source.mesh == "open":
         distances = (posed_vertices(surface, state) - targets).norm(dim=1)
     else:
@@ -244,7 +220,7 @@ def fitted_to(source: SourceSurface, body: Body) -> Posed:
         first = load_body_or_fail("open")
         state = fitted_to(source, first)
         source = replace(source, pose=dict(zip(first.joint_names, state.rotations, strict=True)))
-    start = start_state(source, body, surface, pairs)
     if pairs is not None:
-        return fit_surface(surface, start, known_pairs(*_some(*pairs), KNOWN_SIGMA_M))
-    return by_nearness(surface, start, source, _landmarks(body))
+        posed = None if source.pose is None else start_state(source, body, surface)
+        return fitted_to_points(surface, *pairs, posed)
+    return by_nearness(surface, start_state(source, body, surface), source, _landmarks(body))

@@ -19,6 +19,8 @@ from render_fit.training.validation import Score
 STATE, REGRESSOR, RECIPE = "state.pt", "regressor.safetensors", "recipe.json"
 """Files of a training folder: the state, the best averaged weights so far, the recipe."""
 
+_NOT_LEARNED = ("description", "source", "validate_every", "save_every")
+"""Keys of a recipe on which no weight depends: a training goes on with other values of them."""
 
 _ENTRIES = {"recipe", "step", "best", "model", "averaged", "optimiser", "random"}
 """Entries of every state."""
@@ -137,12 +139,12 @@ class TrainingState:
 
 
 def _differing(saved: str, recipe: TrainingRecipe) -> str:
-    """Keys, but for the description, in which a saved recipe differs from another; those that it lacks are defaults."""
+    """Keys in which a saved recipe differs from another, but for `_NOT_LEARNED`; those that it lacks are defaults."""
     try:
         found = TrainingRecipe.model_validate_json(saved)
     except ValidationError:
         return "not valid in this version"
-    keys = [key for key in recipe.differing(found) if key not in ("description", "source")]
+    keys = [key for key in recipe.differing(found) if key not in _NOT_LEARNED]
     return f"differs in {', '.join(keys)}" if keys else ""
 
 

@@ -8,7 +8,7 @@ from render_fit.core.rotation_metrics import rotation_error
 from render_fit.core.rotations import roma
 from render_fit.exchange.conversion import convert
 from render_fit.exchange.posed_points import BodySurface, Posed, posed_vertices
-from render_fit.exchange.registration import registered
+from render_fit.exchange.registration import by_bone
 from render_fit.exchange.sources import SourceSurface
 
 TURNED = (1, 2, 4, 5, 16, 17, 18, 19)
@@ -33,9 +33,7 @@ def someone(body: Body, seed: int) -> Posed:
 @pytest.mark.parametrize("seed", range(4))
 def test_each_bone_is_turned_as_its_points_are(body: Body, seed: int):
     surface, true = BodySurface(body), someone(body, seed)
-    every = torch.arange(body.n_vertices)
-    zero = Posed(torch.eye(3, dtype=torch.float64).repeat(24, 1, 1), surface.shape_mean, torch.zeros(3).double())
-    found = registered(surface, zero, every, posed_vertices(surface, true))
+    found = by_bone(surface, torch.arange(body.n_vertices), posed_vertices(surface, true))
     joints = list(TURNED)
     apart = rotation_error(found.rotations[None, joints], true.rotations[None, joints])
     assert float(apart.rad2deg().mean()) < 25  # by the shape of an average person; turned as a whole: about 100
@@ -50,8 +48,7 @@ def test_a_mesh_without_a_pose_is_converted_exactly_in_any_pose(body: Body, seed
 
 def test_joints_without_points_follow_their_parents(body: Body):
     surface, true = BodySurface(body), someone(body, 0)
-    zero = Posed(torch.eye(3, dtype=torch.float64).repeat(24, 1, 1), surface.shape_mean, torch.zeros(3).double())
     trunk = torch.isin(surface.weights.argmax(1), torch.tensor([0, 3, 6, 9])).nonzero()[:, 0]
-    found = registered(surface, zero, trunk, posed_vertices(surface, true)[trunk])
+    found = by_bone(surface, trunk, posed_vertices(surface, true)[trunk])
     eye = torch.eye(3, dtype=torch.float64).expand(8, 3, 3)
     assert torch.allclose(found.rotations[list(TURNED)], eye, atol=1e-9)

@@ -114,20 +114,13 @@ def joint_error_mm(result: FitResult, scene: SyntheticScene) -> float:
     return 1000 * float(metrics.pa_mpjpe(found, true))
 
 
-PEOPLE = (
-    ("striding", 3, 0.6),
-    ("hands_on_hips", 5, -0.4),
-    ("relaxed_weight_on_one_leg", 14, -0.8),
-    ("hands_on_hips", 4, -0.4),
-    ("walking", 6, 0.3),
-    ("lunge", 8, 0.4),
-)
+PEOPLE = (("striding", 3, 0.6), ("hands_on_hips", 5, -0.4), ("walking", 6, 0.3))
 
 
 def test_default_recipe_recovers_people_with_part_maps():
     """Those without one are in tests/fitting/test_accuracy.py.
 
-    Bounds are 1.5 times what was reached when they were set: surfaces 22, 57, 43, 70, 23 and 24 mm. Hands on hips
+    Bounds are 1.5 times what was reached when they were set: surfaces 22, 57 and 23 mm. Hands on hips
     are depths that a picture hardly shows: now and then a forearm comes too near at a lower loss than the truth's.
     """
     surfaces, joints = [], []
@@ -141,7 +134,7 @@ def test_default_recipe_recovers_people_with_part_maps():
         surface = metrics.pve(result.output.vertices, scene.vertices_camera[None], align="scale")
         surfaces.append(1000 * surface.item())
         joints.append(joint_error_mm(result, scene))
-    assert np.median(surfaces) < 50 and max(surfaces) < 105, surfaces
+    assert np.median(surfaces) < 36 and max(surfaces) < 86, surfaces
     assert np.median(joints) < 45 and max(joints) < 110, joints
 
 

@@ -12,7 +12,7 @@ from tests.fuzzing.fuzz_input import FuzzInput
 from tests.fuzzing.inputs import KINDS
 from tests.fuzzing.worker import Outcome, Runner, _outcome
 
-INPUTS = 150
+INPUTS = 100
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the peak of the memory is read from /proc")
 

@@ -46,7 +46,7 @@ def test_hmr_predicts_poses_from_pixels_alone(synthesis: PeopleSampler) -> None:
     hmr, recipe = load_regressor("hmr"), load_training_recipe("hmr")
     assert hmr.config == recipe.regressor and hmr.config.input_kinds == {"photo"}
     sampler = replace(synthesis, size=hmr.config.size, images=recipe.images)
-    inputs, truth = training_batch(sampler, 64, torch.Generator().manual_seed(5))
+    inputs, truth = training_batch(sampler, 32, torch.Generator().manual_seed(5))
     rest = truth.joints[:1].expand_as(truth.joints)
     found = score(hmr, HeldOut(inputs, truth), synthesis.body)
     assert found.pa_mpjpe_mm < 0.75 * 1000 * float(pa_mpjpe(rest, truth.joints).mean())

@@ -16,7 +16,7 @@ SMALL = RegressorConfig(
 )  # fmt: skip
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def recipe() -> TrainingRecipe:
     return TrainingRecipe(
         name="small",

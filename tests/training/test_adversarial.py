@@ -20,7 +20,6 @@ from render_fit.training.processes import Processes
 from render_fit.training.recipe import TrainingRecipe
 from render_fit.training.samples import training_batch
 from render_fit.training.supervision import StepBatch, StepPrediction
-from tests.training.test_loop import _member, same_gradients
 
 CONFIG = AdversarialConfig(weight=0.5, learning_rate=1e-3, features=8, width=16)
 
@@ -114,28 +113,6 @@ def test_it_resumes_bit_for_bit(hmr: TrainingRecipe, synthesis: PeopleSampler, t
         assert torch.equal(value, stopped["discriminators"][name]), name
     moments = zip(whole["optimiser"]["state"].values(), stopped["optimiser"]["state"].values(), strict=True)
     assert all(torch.equal(a["exp_avg"], b["exp_avg"]) for a, b in moments)
-
-
-def test_it_changes_the_gradient(
-    recipe: TrainingRecipe, hmr: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path
-) -> None:
-    train(recipe, tmp_path / "without", synthesis, workers=0, stop_after=1)
-    train(hmr, tmp_path / "with", synthesis, workers=0, stop_after=1)
-    assert not same_gradients(tmp_path / "without", tmp_path / "with")
-
-
-def test_two_processes_train_as_one(hmr: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path) -> None:
-    hmr = hmr.model_copy(update={"steps": 1})
-    train(hmr, tmp_path / "one", synthesis, workers=0)
-    torch.multiprocessing.spawn(_member, (hmr, tmp_path / "two", synthesis), nprocs=2)
-    assert same_gradients(tmp_path / "one", tmp_path / "two")
-    one, two = (
-        torch.load(tmp_path / name / STATE, weights_only=True)["others"]["adversary"]["optimiser"]["state"]
-        for name in ("one", "two")
-    )
-    for key, value in one.items():
-        difference = (value["exp_avg"] - two[key]["exp_avg"]).norm()
-        assert float(difference) <= 1e-5 * float(value["exp_avg"].norm()) + 1e-9
 
 
 def test_a_state_from_before_there_was_an_adversary_resumes(

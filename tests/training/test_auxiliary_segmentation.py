@@ -18,7 +18,6 @@ from render_fit.training.checkpointing import REGRESSOR, STATE
 from render_fit.training.loop import train
 from render_fit.training.recipe import TrainingRecipe
 from render_fit.training.samples import LabelAvailability, training_batch
-from tests.training.test_loop import _member, same_gradients
 
 CONFIG = SegmentationConfig(weight=1.0, channels=16)
 
@@ -121,17 +120,3 @@ def test_it_resumes_bit_for_bit_and_the_regressor_has_no_decoder(
         torch.load(tmp_path / n / STATE, weights_only=True)["others"]["segmentation"] for n in ("whole", "stopped")
     )
     assert whole and all(torch.equal(value, stopped[name]) for name, value in whole.items())
-
-
-def test_two_processes_train_as_one(
-    recipe: TrainingRecipe, segmenting: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path
-) -> None:
-    segmenting = segmenting.model_copy(update={"steps": 1})
-    train(segmenting, tmp_path / "one", synthesis, workers=0)
-    torch.multiprocessing.spawn(_member, (segmenting, tmp_path / "two", synthesis), nprocs=2)
-    assert same_gradients(tmp_path / "one", tmp_path / "two")
-    train(recipe, tmp_path / "without", synthesis, workers=0, stop_after=1)
-    moments = [
-        torch.load(tmp_path / name / STATE, weights_only=True)["optimiser"]["state"] for name in ("one", "without")
-    ]
-    assert len(moments[0]) > len(moments[1])  # the decoder's weights learn as well

@@ -1,4 +1,4 @@
-"""Trainings: they learn, resume bit for bit, and divide work among processes."""
+"""Trainings: they learn, and resume bit for bit."""
 
 import json
 from dataclasses import replace
@@ -11,7 +11,6 @@ from safetensors.torch import load_file
 
 from render_fit.core.errors import InputError
 from render_fit.regressors.checkpoint import load_regressor
-from render_fit.synthesis import everyday_pose, synthetic_scene
 from render_fit.synthesis.observation_noise import NO_NOISE
 from render_fit.synthesis.people_sampler import PeopleSampler
 from render_fit.synthesis.poses.bank import PoseAugmentation, PoseBank
@@ -19,9 +18,7 @@ from render_fit.training.checkpointing import RECIPE, STATE
 from render_fit.training.loop import train
 from render_fit.training.optimisation import mixed_precision
 from render_fit.training.recipe import TrainingRecipe
-from render_fit.training.render_supervision import RenderSupervisionConfig
-from render_fit.training.samples import LABELS, LabelAvailability
-from render_fit.training.unlabelled_photos import UnlabelledPhotos
+from render_fit.training.samples import LabelAvailability
 from render_fit.training.validation import sample_held_out
 
 
@@ -66,6 +63,17 @@ def test_a_training_that_was_stopped_ends_bit_for_bit_the_same(
         assert torch.equal(value, stopped[name]), name
 
 
+def test_it_goes_on_with_another_rhythm_of_validations_and_saves(
+    recipe: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path
+) -> None:
+    run(recipe, tmp_path / "whole", synthesis)
+    run(recipe, tmp_path / "changed", synthesis, stop_after=2)
+    other = recipe.model_copy(update={"validate_every": 4, "save_every": 1})
+    assert run(other, tmp_path / "changed", synthesis).steps == 6
+    whole, changed = (load_file(tmp_path / name / "regressor.safetensors") for name in ("whole", "changed"))
+    assert all(torch.equal(value, changed[name]) for name, value in whole.items())
+
+
 def test_trainings_of_different_precision_follow_each_other_in_one_process(
     recipe: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path
 ) -> None:
@@ -101,41 +109,6 @@ def test_a_loss_that_is_not_finite_ends_it_and_keeps_the_last_state(
     assert not (tmp_path / "regressor.safetensors").exists()
 
 
-def _member(
-    rank: int, recipe: TrainingRecipe, folder: Path, synthesis: PeopleSampler, photos: UnlabelledPhotos | None = None
-) -> None:
-    import os
-
-    os.environ.update(
-        RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="localhost",
-        MASTER_PORT=str(20_000 + os.getppid() % 10_000), ACCELERATE_USE_CPU="true",
-    )  # fmt: skip
-    torch.set_num_threads(1)
-    train(recipe, folder, synthesis, photos=photos, workers=0)
-    torch.distributed.destroy_process_group()
-
-
-def test_two_processes_train_as_one(recipe: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path) -> None:
-    recipe = recipe.model_copy(update={"steps": 1})
-    run(recipe, tmp_path / "one", synthesis)
-    torch.multiprocessing.spawn(_member, (recipe, tmp_path / "two", synthesis), nprocs=2)
-    assert same_gradients(tmp_path / "one", tmp_path / "two")
-
-
-def test_two_processes_train_as_one_where_labels_are_missing(
-    recipe: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path
-) -> None:
-    recipe = recipe.model_copy(update={"steps": 1})
-    rare = recipe.model_copy(update={"label_availability": LabelAvailability(latent=0.2, joints=0.4)})
-    carried = rare.label_availability.carried(torch.arange(8)).sum(0)
-    assert 0 < carried[0] < carried[LABELS.index("joints")] < 8
-    run(recipe, tmp_path / "all", synthesis)
-    run(rare, tmp_path / "one", synthesis)
-    torch.multiprocessing.spawn(_member, (rare, tmp_path / "two", synthesis), nprocs=2)
-    assert same_gradients(tmp_path / "one", tmp_path / "two")
-    assert not same_gradients(tmp_path / "one", tmp_path / "all")
-
-
 def test_a_state_saved_before_recipes_had_a_key_resumes(
     recipe: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path
 ) -> None:
@@ -149,36 +122,9 @@ def test_a_state_saved_before_recipes_had_a_key_resumes(
         run(recipe.model_copy(update={"label_availability": LabelAvailability(joints=0.5)}), tmp_path, synthesis)
 
 
-def same_gradients(first: Path, second: Path) -> bool:
-    """Whether the gradients of the first step agree to 1e-5 of their length: Adam's first moment is a tenth of them."""
-    one, two = (torch.load(path / STATE, weights_only=True)["optimiser"]["state"] for path in (first, second))
-    return all(
-        float((value["exp_avg"] - two[key]["exp_avg"]).norm()) <= 1e-5 * float(value["exp_avg"].norm()) + 1e-9
-        for key, value in one.items()
-    )
-
-
 def test_too_few_shards_for_the_processes_are_refused() -> None:
     with pytest.raises(ValueError, match="multiple of shard"):
         TrainingRecipe(name="x", description="x", steps=1, batch=10, shard=4)
-
-
-def test_photos_join_every_step_and_two_processes_still_train_as_one(
-    recipe: TrainingRecipe, synthesis: PeopleSampler, tmp_path: Path
-) -> None:
-    scenes = [
-        synthetic_scene(synthesis.body, everyday_pose("standing"), seed, image_size=(96, 96)) for seed in range(3)
-    ]
-    photos = UnlabelledPhotos.of([s.observation() for s in scenes], [s.camera for s in scenes], 32, 32)
-    config = RenderSupervisionConfig(batch=2, resolution=32)
-    recipe = recipe.model_copy(update={"steps": 1, "render_supervision": config})
-    logged: list[dict[str, float]] = []
-    run(recipe, tmp_path / "one", synthesis, photos=photos, on_step=lambda _, figures: logged.append(figures))
-    assert logged[0]["unlabelled"] > 0
-    torch.multiprocessing.spawn(_member, (recipe, tmp_path / "two", synthesis, photos), nprocs=2)
-    assert same_gradients(tmp_path / "one", tmp_path / "two")
-    run(recipe, tmp_path / "without", synthesis)
-    assert not same_gradients(tmp_path / "one", tmp_path / "without")
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def backbones(config: ExperimentConfig) -> ExperimentResult:
 
     def train_heads(what: str, network: Regressor, held_out: HeldOut, counts: Sequence[int]) -> None:
         """A row for each number of images, of a head on a frozen backbone."""
-        folder = config.out / "features" / what.replace("/", "_")
+        folder = config.out / "features" / f"{what}, seed {config.seed}".replace("/", "_").replace(" ", "_")
         inputs, truth = cached_features(network, sampler, max(counts), config.seed, folder)
         own = recipe.model_copy(update={"regressor": network.config})
         mirror = Mirror.of(body, sampler.basis)
@@ -108,7 +108,7 @@ def backbones(config: ExperimentConfig) -> ExperimentResult:
             log.info("training: %s, %d images", what, count)
             chosen = slice(max(count, own.shard))
             people = CachedPeople(inputs[chosen], truth[chosen], own.shard, config.seed, own.label_availability, mirror)
-            folder = config.out / "trainings" / f"{what}_{count}".replace("/", "_")
+            folder = config.training_folder("backbones", f"{what} {count}", own.steps, config.seed)
             train(own, folder, sampler, cached=people)
             add(f"{what}, frozen", len(people.truth), load_regressor(folder / REGRESSOR), held_out)
 
@@ -120,7 +120,7 @@ def backbones(config: ExperimentConfig) -> ExperimentResult:
     log.info("training: resnet")
     scratch = _from_scratch(recipe)
     small = make_people_sampler(scratch, config.bank("train"))
-    folder = config.out / "trainings" / "resnet"
+    folder = config.training_folder("backbones", "resnet", scratch.steps, config.seed)
     train(scratch, folder, small, workers=config.workers)
     others = sample_held_out(make_people_sampler(scratch, config.bank("held_out")), config.people)
     add("resnet, from scratch", scratch.steps * scratch.batch, load_regressor(folder / REGRESSOR), others)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
@@ -99,19 +100,19 @@ def domain_adaptation(config: ExperimentConfig) -> ExperimentResult:
     count = config.steps(PHOTOS)
     log.info("%d standing poses of %d; generating %d unlabelled people", len(narrow.bank), len(bank), count)
     photos, _ = sample_unlabelled(wide, count, torch.Generator().manual_seed(config.seed + 3))
-    folder = config.out / "trainings"
     rows = []
 
-    def run(name: str, changes: dict[str, object], synthesis: PeopleSampler, photos: UnlabelledPhotos | None) -> None:
+    def run(name: str, changes: dict[str, object], synthesis: PeopleSampler, photos: UnlabelledPhotos | None) -> Path:
         log.info("training: %s", name)
-        out = folder / name.replace(" ", "_")
-        result = train(recipe.model_copy(update=changes), out, synthesis, photos=photos, workers=config.workers)
-        regressor = load_regressor(result.folder / REGRESSOR)
-        rows.append(Metrics({"what": name} | _errors(regressor, held_out, held_out_narrow, wide)))
+        one = recipe.model_copy(update=changes)
+        out = config.training_folder("domain-adaptation", name, one.steps, config.seed)
+        trained = train(one, out, synthesis, photos=photos, workers=config.workers).folder / REGRESSOR
+        errors = _errors(load_regressor(trained), held_out, held_out_narrow, wide)
+        rows.append(Metrics({"what": name} | errors))
+        return trained
 
-    run("narrow", {}, narrow, None)
     more = {
-        "pretrained": str(folder / "narrow" / REGRESSOR),
+        "pretrained": str(run("narrow", {}, narrow, None)),
         "steps": config.steps(MORE_STEPS),
         "optimiser": Optimiser(learning_rate=3e-4, warm_up=50, average=0.99),
     }

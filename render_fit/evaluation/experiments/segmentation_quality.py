@@ -53,7 +53,7 @@ def segmentation_quality(config: ExperimentConfig) -> ExperimentResult:
         drawn = people_to_compare_on(recipe, config, seed)
         for name, noise in trained.items():
             one = recipe.model_copy(update={"observation_noise": noise, "seed": seed})
-            folder = config.out / "trainings" / "segmentation-quality" / f"{name}_{seed}"
+            folder = config.training_folder("segmentation-quality", name, one.steps, seed)
             found[name].append(train_on(drawn, one, folder, config))
     body = load_body_or_fail(recipe.body, recipe.regressor.n_betas)
     exact = _people(recipe, config, 0.0)

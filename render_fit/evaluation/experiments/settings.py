@@ -18,6 +18,10 @@ if TYPE_CHECKING:  # imported where needed, so that --help does not import torch
 Sample = TypeVar("Sample")
 
 
+_IN_NAMES = str.maketrans(" /", "__")
+"""What letters of a training's name become in a path."""
+
+
 @dataclass(frozen=True)
 class ExperimentConfig:
     """Options of `render-fit experiment`; an experiment uses those that its entry in `table.EXPERIMENTS` lists.
@@ -99,6 +103,10 @@ class ExperimentConfig:
         from render_fit.datasets.images import data_folder
 
         return _poses(data_folder(self.data), split)
+
+    def training_folder(self, experiment: str, name: str, steps: int, seed: int) -> Path:
+        """Folder of a training: of each length and seed its own, so that a trial and a full run do not meet."""
+        return self.out / "trainings" / experiment / f"{steps}_steps" / f"{name}, seed {seed}".translate(_IN_NAMES)
 
     def limited(self, samples: Sequence[Sample]) -> Sequence[Sample]:
         """The first ``limit`` samples, or all."""

@@ -97,7 +97,7 @@ def compare_trainings(
         for number, variant in enumerate(variants):
             one = recipe.model_copy(update={**variant.changes, "seed": seed})
             log.info("training %d of %d: %s, seed %d", number + 1, len(variants), variant.name, seed)
-            folder = config.out / "trainings" / recipe.name / f"{variant.name}, seed {seed}".replace(" ", "_")
+            folder = config.training_folder(recipe.name, variant.name, one.steps, seed)
             regressor = train_on(drawn, one, folder, config, photos if variant.photos else None)
             people = sample_held_out(make_people_sampler(one, held_out_bank), config.people)
             body = load_body_or_fail(one.body, one.regressor.n_betas)

@@ -172,7 +172,7 @@ def test_supervisions_have_the_losses_of_their_names(
     assert [row["what"] for row in table["people"]] == ["L_2D", "L_lat"]
     assert all(row["mpjpe_mm"] > row["pa_mpjpe_mm"] > 0 and row["mpjpe_mm_sd"] > 0 for row in table["people"])
     assert table["people"][0]["published_3d_mm"] == 198.0
-    recipes = tmp_path / "trainings" / "supervision"
+    recipes = tmp_path / "trainings/supervision/1_steps"
     weights = json.loads((recipes / "L_lat,_seed_0" / "recipe.json").read_text())["losses"]
     assert weights["projection"] == weights["joints"] == 0 < min(weights["rotations"], weights["pelvis_offset"])
     weights = json.loads((recipes / "L_2D,_seed_1" / "recipe.json").read_text())["losses"]
@@ -219,8 +219,21 @@ def test_inputs_are_those_of_the_rows_names(few_poses: None, tmp_path: Path, mon
     monkeypatch.setattr(input_representation, "VARIANTS", input_representation.VARIANTS[3:4])
     table = run("input-representation", tmp_path, scale=0.0005, repeats=1)
     assert [row["what"] for row in table["people"]] == ["6 parts"]
-    recipe = json.loads((tmp_path / "trainings/input-representation/6_parts,_seed_0/recipe.json").read_text())
+    recipe = json.loads((tmp_path / "trainings/input-representation/1_steps/6_parts,_seed_0/recipe.json").read_text())
     assert recipe["observation_noise"]["coarse_space"] == "nbf6" and not recipe["regressor"]["keypoints"]
+
+
+def test_a_trial_and_a_longer_run_share_a_folder_and_no_training(
+    few_poses: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(input_representation, "VARIANTS", input_representation.VARIANTS[1:2])
+    rows = [
+        run("input-representation", tmp_path, repeats=1, **options)["people"][0]
+        for options in ({"scale": 0.001}, {"scale": 0.003}, {"scale": 0.001}, {"scale": 0.001, "seed": 1})
+    ]
+    assert rows[0] == rows[2]
+    assert len({row["mpjpe_mm"] for row in rows}) == 3
+    assert len(list((tmp_path / "trainings").rglob("recipe.json"))) == 3
 
 
 def test_backbones_has_a_row_per_backbone_and_number_of_images(
