@@ -20,7 +20,7 @@ STATE, REGRESSOR, RECIPE = "state.pt", "regressor.safetensors", "recipe.json"
 """Files of a training folder: the state, the best averaged weights so far, the recipe."""
 
 _NOT_LEARNED = ("description", "source", "validate_every", "save_every")
-"""Keys of a recipe on which no weight depends: a training goes on with other values of them."""
+"""Keys of a recipe on which no step depends: a training goes on with other values of them."""
 
 _ENTRIES = {"recipe", "step", "best", "model", "averaged", "optimiser", "random"}
 """Entries of every state."""

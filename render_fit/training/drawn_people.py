@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 from render_fit.core.errors import InputError
 from render_fit.regressors.inputs import RegressorInputs
 from render_fit.synthesis.people_sampler import PeopleSampler, RenderedPeople
+from render_fit.training.epoch_order import EpochOrder
 from render_fit.training.samples import GroundTruth, LabelAvailability, observed_people
 
 
@@ -53,14 +54,11 @@ class DrawnPeople(Dataset[tuple[RegressorInputs, GroundTruth]]):
             raise InputError("drawn: expected at least one shard of people, got none")
         self.drawn, self.sampler, self.seed, self.labels = drawn, sampler, seed, labels
         self.people = len(drawn[0].labels)
-        self._epoch, self._order = -1, torch.empty(0, dtype=torch.long)
+        self._order = EpochOrder(len(drawn), seed)
 
     def __getitem__(self, index: int) -> tuple[RegressorInputs, GroundTruth]:
         epoch, place = divmod(index, len(self.drawn))
-        if epoch != self._epoch:
-            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
-            self._epoch, self._order = epoch, torch.randperm(len(self.drawn), generator=generator)
-        number = int(self._order[place])
+        number = int(self._order.of(epoch)[place])
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + index)
         numbers = number * self.people + torch.arange(self.people)
         return observed_people(self.sampler, self.drawn[number], generator, self.labels.carried(numbers))

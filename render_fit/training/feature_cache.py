@@ -28,6 +28,7 @@ from render_fit.regressors.network import Regressor
 from render_fit.regressors.onnx_look import onnx_look
 from render_fit.regressors.view_finder import ASSET
 from render_fit.synthesis.people_sampler import PeopleSampler
+from render_fit.training.epoch_order import EpochOrder
 from render_fit.training.mirroring import Mirror
 from render_fit.training.samples import GroundTruth, LabelAvailability, ground_truth, photo_inputs
 
@@ -75,14 +76,11 @@ class CachedPeople(Dataset[tuple[RegressorInputs, GroundTruth]]):
             raise InputError(f"cached_people: expected at least a shard of {people}, got {len(truth)}")
         self.inputs, self.people, self.seed, self.mirror = inputs, people, seed, mirror
         self.truth = replace(truth, labels=labels.carried(torch.arange(len(truth))))
-        self._epoch, self._order = -1, torch.empty(0, dtype=torch.long)
+        self._order = EpochOrder(len(truth), seed)
 
     def __getitem__(self, index: int) -> tuple[RegressorInputs, GroundTruth]:
         epoch, place = divmod(index, len(self.truth) // self.people)
-        if epoch != self._epoch:
-            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
-            self._epoch, self._order = epoch, torch.randperm(len(self.truth), generator=generator)
-        rows = self._order[place * self.people : (place + 1) * self.people]
+        rows = self._order.of(epoch)[place * self.people : (place + 1) * self.people]
         inputs = self.inputs[rows]
         if inputs.features is not None:
             inputs = replace(inputs, features=inputs.features.float())

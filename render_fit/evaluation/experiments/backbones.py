@@ -23,7 +23,7 @@ from render_fit.core.skeletons import MEDIAPIPE_33
 from render_fit.datasets.images import PhotoSample, data_folder, read_h36m, read_mpi_inf_3dhp
 from render_fit.evaluation.experiments.ground_truth_3d import observed_frame
 from render_fit.evaluation.experiments.regressor_baselines import mean_pose
-from render_fit.evaluation.experiments.settings import ExperimentConfig
+from render_fit.evaluation.experiments.settings import ExperimentConfig, in_path
 from render_fit.evaluation.failure_modes import LIMB_JOINTS
 from render_fit.evaluation.fit_errors import error_3d
 from render_fit.evaluation.tables import ExperimentResult, Metrics
@@ -100,7 +100,7 @@ def backbones(config: ExperimentConfig) -> ExperimentResult:
 
     def train_heads(what: str, network: Regressor, held_out: HeldOut, counts: Sequence[int]) -> None:
         """A row for each number of images, of a head on a frozen backbone."""
-        folder = config.out / "features" / f"{what}, seed {config.seed}".replace("/", "_").replace(" ", "_")
+        folder = config.out / "features" / in_path(f"{what}, seed {config.seed}")
         inputs, truth = cached_features(network, sampler, max(counts), config.seed, folder)
         own = recipe.model_copy(update={"regressor": network.config})
         mirror = Mirror.of(body, sampler.basis)

@@ -18,10 +18,6 @@ if TYPE_CHECKING:  # imported where needed, so that --help does not import torch
 Sample = TypeVar("Sample")
 
 
-_IN_NAMES = str.maketrans(" /", "__")
-"""What letters of a training's name become in a path."""
-
-
 @dataclass(frozen=True)
 class ExperimentConfig:
     """Options of `render-fit experiment`; an experiment uses those that its entry in `table.EXPERIMENTS` lists.
@@ -106,7 +102,7 @@ class ExperimentConfig:
 
     def training_folder(self, experiment: str, name: str, steps: int, seed: int) -> Path:
         """Folder of a training: of each length and seed its own, so that a trial and a full run do not meet."""
-        return self.out / "trainings" / experiment / f"{steps}_steps" / f"{name}, seed {seed}".translate(_IN_NAMES)
+        return self.out / "trainings" / experiment / f"{steps}_steps" / in_path(f"{name}, seed {seed}")
 
     def limited(self, samples: Sequence[Sample]) -> Sequence[Sample]:
         """The first ``limit`` samples, or all."""
@@ -115,6 +111,11 @@ class ExperimentConfig:
     def steps(self, count: int) -> int:
         """A number of training steps or people, scaled."""
         return max(1, round(self.scale * count))
+
+
+def in_path(name: str) -> str:
+    """A name as a part of a path: without blanks and slashes."""
+    return name.replace(" ", "_").replace("/", "_")
 
 
 def flag(field: str) -> str:
