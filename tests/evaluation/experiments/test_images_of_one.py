@@ -20,6 +20,7 @@ from render_fit.evaluation.experiments.images_of_one import (
 )
 from render_fit.evaluation.experiments.runner import run_experiment
 from render_fit.evaluation.surfaces import surface_distance
+from render_fit.fitting.recipe import load_recipe
 from render_fit.synthesis import everyday_pose
 
 
@@ -86,6 +87,25 @@ def test_tight_clothes_lie_close_to_the_body_and_its_outer_surface_at_rest_is_it
     assert dressed.dressed.clothes.bag == "none"
 
 
+def quick_recipe(name: str, folder: Path) -> str:
+    """A shipped recipe with one hypothesis, smaller pictures and fewer iterations."""
+    recipe = load_recipe(name)
+    stages = tuple(
+        stage.model_copy(
+            update={
+                "flips": 0,
+                "n_hypotheses": 1,
+                "resolution": stage.resolution // 2,
+                "solver": stage.solver.model_copy(update={"iterations": (stage.solver.iterations + 1) // 2}),
+            }
+        )
+        for stage in recipe.stages
+    )
+    file = folder / f"{name}.yaml"
+    file.write_text(recipe.model_copy(update={"stages": stages}).model_dump_json(exclude_defaults=True))
+    return str(file)
+
+
 @pytest.mark.parametrize("name", ["shared-shape", "measurement-intervals", "turning-people"])
 def test_a_small_run(name: str, body, person, tmp_path: Path, monkeypatch):
     for module in ("shared_shape", "measurement_intervals", "turning_people"):
@@ -97,7 +117,8 @@ def test_a_small_run(name: str, body, person, tmp_path: Path, monkeypatch):
     if name == "measurement-intervals":
         monkeypatch.setattr(measurement_intervals, "GIVEN", {"photo": (1, False, False), "both": (1, True, True)})
     images = {} if name == "measurement-intervals" else {"images": 2}
-    run_experiment(name, tmp_path, limit=1, **images)
+    recipe = quick_recipe("octopus" if name == "turning-people" else "hybrid", tmp_path)
+    run_experiment(name, tmp_path, limit=1, recipes=(recipe,), **images)
     assert (tmp_path / f"{name}.json").is_file() and (tmp_path / f"{name}.csv").is_file()
     row = json.loads((tmp_path / f"{name}.json").read_text())["people"][0]
     assert all(math.isfinite(value) for value in row.values() if isinstance(value, float))
