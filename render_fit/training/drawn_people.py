@@ -44,7 +44,7 @@ class DrawnPeople(Dataset[tuple[RegressorInputs, GroundTruth]]):
         labels: Shares of people with each kind of label. The same people have a label in every epoch.
 
     Raises:
-        InputError: if there is no shard.
+        InputError: if there is no shard, or the sampler makes images of another size.
     """
 
     def __init__(
@@ -52,6 +52,9 @@ class DrawnPeople(Dataset[tuple[RegressorInputs, GroundTruth]]):
     ) -> None:
         if not drawn:
             raise InputError("drawn: expected at least one shard of people, got none")
+        side = drawn[0].labels.shape[-1]
+        if side != sampler.size:
+            raise InputError(f"sampler: expected images of {side} pixels, as the people were drawn, got {sampler.size}")
         self.drawn, self.sampler, self.seed, self.labels = drawn, sampler, seed, labels
         self.people = len(drawn[0].labels)
         self._order = EpochOrder(len(drawn), seed)

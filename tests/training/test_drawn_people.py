@@ -61,3 +61,9 @@ def test_the_same_people_have_labels_in_every_epoch(synthesis: PeopleSampler) ->
     assert first == second and 3 <= sum(first.values()) <= 5
     with pytest.raises(InputError, match="expected at least one shard"):
         DrawnPeople([], synthesis, 0, ALL)
+
+
+def test_a_sampler_of_another_image_size_is_refused(synthesis: PeopleSampler) -> None:
+    drawn = draw_people(synthesis, 1, 2, seed=1)
+    with pytest.raises(InputError, match="expected images of 32 pixels, as the people were drawn, got 48"):
+        DrawnPeople(drawn, replace(synthesis, size=48), 0, ALL)

@@ -63,7 +63,7 @@ def bars(figure: str) -> Panel:
         points = [(row[published], str(row["what"])) for row in shown if _number(row, published) is not None]
         if points:
             axes.scatter(*zip(*points, strict=True), color="tab:orange", zorder=3, label="published, other data")
-            axes.legend(fontsize="small")
+            axes.legend(fontsize="small", loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2, frameon=False)
         axes.invert_yaxis()
         axes.set(xlabel=LABELS.get(figure, figure))
 
