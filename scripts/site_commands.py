@@ -64,7 +64,7 @@ def command_section(words: tuple[str, ...], command: Any) -> list[str]:
     for panel, parameters in panels.items():
         head = ["| option | meaning | default |", "|---|---|---|"]
         rows = [row(parameter, context) for parameter in parameters]
-        lines += [f"**{panel}**", "", '<div class="stacked" markdown>', "", *head, *rows, "", "</div>", ""]
+        lines += [f"**{panel}**", "", '<div class="stacked options" markdown>', "", *head, *rows, "", "</div>", ""]
     return lines
 
 

@@ -77,10 +77,12 @@ def picture(formula: str, display: bool) -> str:
     known = re.sub(r"\\(big|left|right)(?![a-z])", "", formula)
     known = re.sub(r"\\(mathcal|bar|hat) (\w)", r"\\\1{\2}", known).replace("\\;", "\\ ")
     try:
+        from matplotlib import rc_context
         from matplotlib.mathtext import math_to_image
 
         buffer = io.BytesIO()
-        depth = math_to_image(f"${known}$", buffer, dpi=86, format="svg")
+        with rc_context({"figure.facecolor": "none"}):  # pages are light or dark
+            depth = math_to_image(f"${known}$", buffer, dpi=86, format="svg")
     except (ImportError, ValueError):
         return f"`{formula}`"
     source = base64.b64encode(buffer.getvalue()).decode()

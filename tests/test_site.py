@@ -31,7 +31,7 @@ PHONE = (390, 844)
 """Width and height of a phone's page, pixels."""
 
 OF_EVERY_KIND = (
-    "index.html", "gallery.html", "how_to/known_numbers.html", "notebooks/05_priors_and_monsters.html",
+    "index.html", "gallery.html", "how_to/known_numbers.html", "notebooks/02_silhouette_gradients.html",
     "reference/commands.html", "reference/api/observe.html", "training.html", "other_systems.html",
 )  # fmt: skip
 """Pages that a browser opens: one of each kind, and those with the widest tables."""
@@ -228,6 +228,7 @@ def test_on_a_phone_nothing_is_wider_than_the_page(browser, address, page):
         .filter(one => !one.closest('.md-typeset__scrollwrap') || one.closest('.stacked, .doc-section-item'))
         .filter(one => one.getBoundingClientRect().right > {PHONE[0]} + 1).map(one => one.outerHTML.slice(0, 80))"""
     assert browser.run(code) == []
+    assert browser.run("[...document.querySelectorAll('img.formula')].every(one => one.height < 80)")
     assert browser.problems == []
 
 
