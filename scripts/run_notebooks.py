@@ -25,7 +25,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.py"))
 THUMBNAILS = FOLDER.parent / "docs" / "images" / "notebooks"
 
-THUMBNAIL_PX = (600, 340)
+THUMBNAIL_PX = (1200, 680)
 """Largest width and height of a thumbnail."""
 
 LIMIT_S = 600

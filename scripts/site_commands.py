@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,16 +54,17 @@ def all_commands(group: Any, words: tuple[str, ...]) -> Iterator[tuple[tuple[str
 def command_section(words: tuple[str, ...], command: Any) -> list[str]:
     """Heading, usage, help and options of a command."""
     context = command.context_class(command, info_name=" ".join(words))
-    lines = [f"## {' '.join(words)}", "", "```text", command.get_usage(context).removeprefix("Usage: "), "```", ""]
+    usage = re.sub(r"[{}]", "", command.get_usage(context).removeprefix("Usage: "))  # Typer's around what is required
+    lines = [f"## {' '.join(words)}", "", "```text", usage, "```", ""]
     lines += [paragraph + "\n" for paragraph in paragraphs(command.help or "")]
     panels: dict[str, list[Any]] = {}
     for parameter in sorted(command.params, key=lambda parameter: parameter.param_type_name != "argument"):
         if not getattr(parameter, "hidden", False):
             panels.setdefault(getattr(parameter, "rich_help_panel", None) or "Options", []).append(parameter)
     for panel, parameters in panels.items():
-        lines += [f"**{panel}**", "", "| | | default |", "|---|---|---|"]
-        lines += [row(parameter, context) for parameter in parameters]
-        lines.append("")
+        head = ["| option | meaning | default |", "|---|---|---|"]
+        rows = [row(parameter, context) for parameter in parameters]
+        lines += [f"**{panel}**", "", '<div class="stacked options" markdown>', "", *head, *rows, "", "</div>", ""]
     return lines
 
 
@@ -72,8 +74,8 @@ def row(parameter: Any, context: Any) -> str:
     named = f"{names} {cell(form(parameter, context))}" if names else f"`{parameter.metavar or parameter.name.upper()}`"
     default = parameter.default
     if parameter.required:
-        shown = "required"
-    elif default is None or default is False or default in ((), []) or callable(default):
+        shown = "*required*"
+    elif default is None or default is False or default in ("", (), []) or callable(default):
         shown = ""
     elif default is True:
         shown = f"`{parameter.opts[0]}`" if parameter.secondary_opts else ""
@@ -105,8 +107,8 @@ def paragraphs(text: str) -> Iterator[str]:
         if example:
             yield "```sh\n" + "\n".join(example) + "\n```"
             example = []
-        text = re.sub(r"([<>])", r"\\\1", paragraph.strip())
-        yield re.sub(r"docs/(\w+)\.md", r"[\1](../\1.md)", text)
+        text = html.escape(paragraph.strip(), quote=False)
+        yield linked(text)
     if example:
         yield "```sh\n" + "\n".join(example) + "\n```"
 
@@ -119,4 +121,9 @@ def plain(text: str) -> str:
 def cell(text: str) -> str:
     """Text within a table."""
     text = " ".join(text.split())
-    return re.sub(r"([<>*_])", r"\\\1", text).replace("|", "\\|")
+    return re.sub(r"([*_])", r"\\\1", linked(html.escape(text, quote=False))).replace("|", "\\|")
+
+
+def linked(text: str) -> str:
+    """Text whose names of pages are links."""
+    return re.sub(r"docs/(\w+)\.md", r"[\1](../\1.md)", text)

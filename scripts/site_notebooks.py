@@ -45,13 +45,21 @@ def notebook_page(path: Path) -> str:
     for cell in re.split(r"^# %%", source, flags=re.MULTILINE)[1:]:
         head, _, content = cell.partition("\n")
         if "[markdown]" in head:
-            cells.append(with_formulas(re.sub(r"^# ?", "", content, flags=re.MULTILINE).strip()))
+            text = re.sub(r"^# ?", "", content, flags=re.MULTILINE).strip()
+            cells.append(with_formulas(re.sub(r"(?<![\w`/(\[])docs/(\w+)\.md", r"[\1](../\1.md)", text)))
         else:
             cells.append(f"```python\n{content.strip()}\n```")
     if (ROOT / "docs" / PICTURES / f"{path.stem}.png").is_file():
-        cells.insert(1, f"![A figure of this notebook](../{PICTURES}/{path.stem}.png)")
-    where = f"This is `{FOLDER}/{path.name}`; [how to run it](../{LIST})."
+        cells.insert(1, f"![{described(path.stem)}](../{PICTURES}/{path.stem}.png)")
+    where = f"The code of `{FOLDER}/{path.name}`, with one of its figures. [Run it](../{LIST}) to see the others."
     return "\n\n".join([cells[0], where, *cells[1:]]) + "\n"
+
+
+def described(name: str) -> str:
+    """What the list of notebooks says that a notebook's picture shows."""
+    text = (ROOT / "docs" / LIST).read_text(encoding="utf-8")
+    found = re.search(rf"!\[([^\]]+)\]\({PICTURES}/{name}\.png\)", text)
+    return found[1] if found else name
 
 
 def with_formulas(text: str) -> str:
@@ -60,7 +68,7 @@ def with_formulas(text: str) -> str:
     def drawn(found: re.Match[str]) -> str:
         return picture(found[1] or found[2], display=bool(found[1]))
 
-    return re.sub(r"\$\$(.+?)\$\$|\$([^$\n]+)\$", drawn, text, flags=re.DOTALL)
+    return re.sub(r"\$\$(.+?)\$\$|\$((?:[^$\n]|\n(?!\n))+)\$", drawn, text, flags=re.DOTALL)
 
 
 def picture(formula: str, display: bool) -> str:
@@ -69,10 +77,12 @@ def picture(formula: str, display: bool) -> str:
     known = re.sub(r"\\(big|left|right)(?![a-z])", "", formula)
     known = re.sub(r"\\(mathcal|bar|hat) (\w)", r"\\\1{\2}", known).replace("\\;", "\\ ")
     try:
+        from matplotlib import rc_context
         from matplotlib.mathtext import math_to_image
 
         buffer = io.BytesIO()
-        depth = math_to_image(f"${known}$", buffer, dpi=86, format="svg")
+        with rc_context({"figure.facecolor": "none"}):  # pages are light or dark
+            depth = math_to_image(f"${known}$", buffer, dpi=86, format="svg")
     except (ImportError, ValueError):
         return f"`{formula}`"
     source = base64.b64encode(buffer.getvalue()).decode()

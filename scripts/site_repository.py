@@ -25,6 +25,10 @@ PAGES = {
 """File of the repository → page of the site."""
 
 
+BOOST = {"get_started.md": 2, "how_to": 2, "coming_from.md": 2, "notebooks": 0.5, "project": 0.1}
+"""Weight in the search of a page, or of all pages of a folder; 1 for others."""
+
+
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds the pages. Pages of docs/ that mkdocs.yml does not name stand at the end of the list."""
     for name, page in PAGES.items():
@@ -39,10 +43,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Lets links of pages in docs/ to other files of the repository lead to their pages; without a page they are text.
 
-    A page that is a section by itself has no list of pages beside it.
+    A page that is a section by itself has no list of pages beside it. Searches find tasks first and history last.
     """
     if page.parent is None:
         page.meta["hide"] = ["navigation"]
+    top = PurePosixPath(page.file.src_uri).parts[0]
+    page.meta.setdefault("search", {"boost": BOOST.get(top, 1)})
     here = PurePosixPath(page.file.src_uri).parent
     up = "../" * len(here.parts)
 

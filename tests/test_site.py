@@ -7,8 +7,12 @@ import os
 import re
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urldefrag
@@ -19,8 +23,28 @@ from filelock import FileLock
 
 import render_fit
 from render_fit.cli import app
+from tests.browser import Browser
 
 ROOT = Path(__file__).parents[1]
+
+PHONE = (390, 844)
+"""Width and height of a phone's page, pixels."""
+
+OF_EVERY_KIND = (
+    "index.html", "gallery.html", "how_to/known_numbers.html", "notebooks/02_silhouette_gradients.html",
+    "reference/commands.html", "reference/api/observe.html", "training.html", "other_systems.html",
+)  # fmt: skip
+"""Pages that a browser opens: one of each kind, and those with the widest tables."""
+
+FOUND_FIRST = {
+    "regressor": "how_to/train.html",
+    "focal length": "how_to/known_numbers.html",
+    "install": "get_started.html",
+    "waist": "how_to/measure.html",
+    "occluded": "how_to/known_observations.html",
+    "SPIN": "coming_from.html",
+}
+"""Words → the page that a search shows first."""
 
 
 @dataclass
@@ -32,18 +56,30 @@ class Page:
     resources: set[str] = field(default_factory=set)
     """Images, scripts, style sheets: what a browser fetches to show the page."""
     text: list[str] = field(default_factory=list)
+    prose: list[str] = field(default_factory=list)
+    """Text that is no code."""
+    titles: int = 0
+    """Number of main headings."""
+    silent: list[str] = field(default_factory=list)
+    """Pictures without a text in place of them."""
 
 
 class Reader(HTMLParser):
     """Reads a page."""
 
+    CODE = ("code", "pre", "script", "style", "title")
+
     def __init__(self, html: str) -> None:
         super().__init__()
-        self.page = Page()
+        self.page, self._code = Page(), 0
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
+        self._code += tag in self.CODE
+        self.page.titles += tag == "h1"
+        if tag == "img" and not values.get("alt", "").strip():
+            self.page.silent.append(values.get("src", ""))
         if "id" in values:
             self.page.ids.add(values["id"])
         if tag == "a" and "href" in values:
@@ -53,8 +89,13 @@ class Reader(HTMLParser):
         elif tag in ("img", "script", "iframe", "video", "source", "audio", "embed") and values.get("src"):
             self.page.resources.add(values["src"])
 
+    def handle_endtag(self, tag: str) -> None:
+        self._code -= tag in self.CODE
+
     def handle_data(self, data: str) -> None:
         self.page.text.append(data)
+        if not self._code:
+            self.page.prose.append(data)
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +133,21 @@ def test_links_and_anchors_lead_somewhere(site, pages):
             if not target.is_file() or (anchor and target in pages and unquote(anchor) not in pages[target].ids):
                 lost.append(f"{path.relative_to(site)}: {link}")
     assert not lost
+
+
+def test_pictures_have_texts_and_pages_one_title(site, pages):
+    assert not {path.relative_to(site): page.silent for path, page in pages.items() if page.silent}
+    assert not {path.relative_to(site): page.titles for path, page in pages.items() if page.titles != 1}
+
+
+def test_no_markup_is_left_in_the_text(site, pages):
+    """Escapes, links, emphasis and formulas that Markdown did not understand are shown as they were written."""
+    left = {
+        f"{path.relative_to(site)}: {found[0]}"
+        for path, page in pages.items()
+        for found in re.finditer(r"\\\S+|\]\(\S*|\*\*\S*|``?|\{:", " ".join(page.prose))
+    }
+    assert not left
 
 
 def test_nothing_is_fetched_from_other_hosts(site, pages):
@@ -136,3 +192,49 @@ def test_every_public_name_has_an_entry(pages):
 def test_pictures_are_small(site):
     sizes = {path.name: path.stat().st_size for path in (site / "images").rglob("*.*")}
     assert sizes["fit.webp"] < 1_500_000 and sum(sizes.values()) < 8_000_000
+
+
+@pytest.fixture(scope="module")
+def address(site) -> Iterator[str]:
+    """Where a server on this machine shows the site: the search does not work from disk."""
+    handler = partial(QuietHandler, directory=str(site))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    """Serves files and prints nothing."""
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory) -> Iterator[Browser]:
+    browser = Browser(tmp_path_factory.mktemp("browser"), PHONE)
+    browser.resize(*PHONE, phone=True)
+    yield browser
+    browser.close()
+
+
+@pytest.mark.parametrize("page", OF_EVERY_KIND)
+def test_on_a_phone_nothing_is_wider_than_the_page(browser, address, page):
+    """Wide tables and code scroll within the page."""
+    browser.open(f"{address}/{page}")
+    assert browser.run("document.documentElement.scrollWidth") <= PHONE[0]
+    code = f"""[...document.querySelectorAll('.md-content :is(p, li, h1, h2, img, td)')]
+        .filter(one => !one.closest('.md-typeset__scrollwrap') || one.closest('.stacked, .doc-section-item'))
+        .filter(one => one.getBoundingClientRect().right > {PHONE[0]} + 1).map(one => one.outerHTML.slice(0, 80))"""
+    assert browser.run(code) == []
+    assert browser.run("[...document.querySelectorAll('img.formula')].every(one => one.height < 80)")
+    assert browser.problems == []
+
+
+@pytest.mark.parametrize(("words", "wanted"), FOUND_FIRST.items())
+def test_the_search_finds_what_is_looked_for_first(browser, address, words, wanted):
+    browser.open(f"{address}/index.html?q={words.replace(' ', '+')}")
+    browser.wait("document.querySelectorAll('.md-search-result__item a').length", 30)
+    first = browser.run("new URL(document.querySelector('.md-search-result__item a').href).pathname")
+    assert first == f"/{wanted}"

@@ -20,7 +20,7 @@ def export(
     result: Annotated[Path, typer.Argument(help="Folder of a fit, or its params.npz.", show_default=False)],
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE...", help="Files to write; the endings say what.", show_default=False),
+        typer.Argument(metavar="FILE", help="Files to write; the endings say what.", show_default=False),
     ],
     fps: Annotated[
         float | None,

@@ -33,7 +33,7 @@ class PhotoOptions:
     """Photos, what is known about them, how they are fitted, and how the run goes."""
 
     images: Annotated[
-        list[Path], typer.Argument(metavar="IMAGE...", help="Photos, or folders of photos.", show_default=False)
+        list[Path], typer.Argument(metavar="IMAGE", help="Photos, or folders of photos.", show_default=False)
     ]
     files: PhotoFiles
     observations: Annotated[

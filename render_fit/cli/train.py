@@ -142,7 +142,7 @@ def train(
 
 def finetune(
     images: Annotated[
-        list[Path], typer.Argument(metavar="FOLDER...", help="Photos, or folders of photos.", show_default=False)
+        list[Path], typer.Argument(metavar="FOLDER", help="Photos, or folders of photos.", show_default=False)
     ],
     out: TrainingFolder = Path("finetuned"),
     regressor: Annotated[

@@ -94,6 +94,7 @@ const open = index => {
     const image = new Image();
     image.src = one.href;
     image.alt = card.dataset.name + ": " + one.textContent;
+    image.onload = () => image.style.flexGrow = image.naturalWidth / image.naturalHeight;  // all of one height, in one row
     return image;
   }));
   if (!dialog.open) dialog.showModal();

@@ -32,13 +32,13 @@ READ = ("status", "reason", "image", "people", "options", "inputs", "beta_max", 
 memory: there may be thousands of reports."""
 
 SHOWN = {
-    "iou": ("IoU", 3, "of silhouette and observed mask"),
-    "part_iou": ("part IoU", 3, "of rendered and observed parts"),
-    "keypoint_error_px": ("keypoints, px", 1, "mean distance of seen keypoints"),
+    "iou": ("IoU", 3, "overlap of silhouette and observed mask; 1 is perfect"),
+    "part_iou": ("part IoU", 3, "overlap of rendered and observed parts; 1 is perfect"),
+    "keypoint_error_px": ("keypoints, px", 1, "mean distance of seen keypoints from the body's"),
     "unexplained_share": ("unexplained", 3, "share of the observed mask that body and clothing offsets do not cover"),
     "body_outside_share": ("body outside", 3, "share of the body without clothing that lies outside of the mask"),
-    "beta_max": ("largest |β|", 1, "standard deviations"),
-    "seconds": ("seconds", 1, "of the fit"),
+    "beta_max": ("largest |β|", 1, "shape component farthest from the mean, in standard deviations; above 3 is rare"),
+    "seconds": ("seconds", 1, "that the fit took"),
 }
 """Figures on a card of the gallery: names, decimals, and what they are."""
 
@@ -139,6 +139,7 @@ def write_gallery(path: Path | str, entries: Sequence[Entry], *, title: str = "r
         "summary": summary or "nothing yet",
         "statuses": "".join(buttons),
         "orders": "".join(f'<option value="{key}">{html.escape(name)}</option>' for key, name in orders.items()),
+        "meanings": "".join(f"<dt>{html.escape(SHOWN[key][0])}</dt><dd>{SHOWN[key][2]}</dd>" for key in shown),
         "cards": "\n".join(_card(entry, folder) for entry in entries),
     }
     return write_page(path, "render_fit.export", "gallery", parts)

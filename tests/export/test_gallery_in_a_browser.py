@@ -29,6 +29,7 @@ def write_fits(folder, n):
         }
         if status != "failed":
             report["iou"] = {"before": 0.5, "after": 1 - number / (2 * n)}
+            report |= {"unexplained_share": {"after": 0.1}, "body_outside_share": {"after": 0.01}, "beta_max": 2.5}
             for name, colour in COLOURS.items():
                 Image.new("RGB", (30, 40), colour).save(one / name)
         (one / "report.json").write_text(json.dumps(report))
@@ -185,6 +186,32 @@ def test_on_a_phone_nothing_is_wider_than_the_page(page):
     page.resize(390, 844, phone=True)
     assert page.run("getComputedStyle(cards).gridTemplateColumns.split(' ').length") == 1
     assert page.run("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize("width", [390, 768, 1200, 1440])
+def test_figures_of_a_card_lie_within_it(page, width):
+    page.resize(width, 800, phone=width == 390)
+    code = """[...document.querySelectorAll('.figures dd')].filter(figure =>
+        figure.getBoundingClientRect().right > figure.closest('.about').getBoundingClientRect().right).length"""
+    assert page.run("document.querySelectorAll('.figures dd').length") > 0
+    assert page.run(code) == 0
+
+
+def test_pictures_of_an_opened_fit_stand_side_by_side_within_the_page(page):
+    page.press("ArrowRight")
+    page.press("Enter")
+    page.wait("[...large.querySelectorAll('img')].every(image => image.style.flexGrow)")
+    boxes = page.run("[...large.querySelectorAll('img')].map(image => image.getBoundingClientRect().toJSON())")
+    assert len(boxes) == 3 and len({round(box["top"]) for box in boxes}) == 1
+    assert max(box["bottom"] for box in boxes) <= 800 and max(box["right"] for box in boxes) <= 1200
+    page.press("Escape")
+
+
+def test_help_says_what_the_figures_mean(page):
+    page.run("help.click()")
+    told = page.run("document.getElementById('keys').textContent")
+    assert "unexplained" in told and "body and clothing offsets do not cover" in told
+    page.press("Escape")
 
 
 def test_everything_can_be_named_and_reached(page):

@@ -168,7 +168,8 @@ class Panel:
         if notes(viewed, viewed.frames[0]):
             with gui.add_folder("notes", expand_by_default=False):
                 self._controls["notes"] = gui.add_markdown("")
-        views = gui.add_button_group("view", VIEWS)
+        hint = "photo: from its camera, where the body covers the person"
+        views = gui.add_button_group("view", VIEWS, hint=hint)
         views.on_click(lambda _: self.see(views.value))
         if len(viewed.frames) > 1:
             self._add("frame", gui.add_slider("frame", 0, len(viewed.frames) - 1, 1, 0))
