@@ -67,8 +67,8 @@ seen = scene.observation(parts=False)
 height_m, weight_kg = true["stature"], true["mass"]
 fits = {
     "photo": rf.fit_image(seen, clothing="none"),
-    "and height": rf.fit_image(seen, clothing="none", height_m=height_m),
-    "and height, weight": rf.fit_image(seen, clothing="none", height_m=height_m, weight_kg=weight_kg),
+    "photo + height": rf.fit_image(seen, clothing="none", height_m=height_m),
+    "photo + height, weight": rf.fit_image(seen, clothing="none", height_m=height_m, weight_kg=weight_kg),
 }
 
 
@@ -101,10 +101,10 @@ axes[-1].legend(loc="center left", bbox_to_anchor=(1, 0.5));
 
 # %% [markdown]
 # Bars are 90 % intervals, dashed lines the truth. Without a scale all lengths are unsure together: the person may be
-# small and near, or tall and further away. The height takes that away, but girths stay wide: the clothes hide them.
-# This person is slender under a wide shirt, one of the ten in a hundred whose girths are outside: all of them at
-# once, since their errors move together. The weight knows what the photo does not: how much body there is. It moves
-# bust, waist and hip to the truth, and narrows them.
+# small and near, or tall and further away. The height takes that away, but the intervals of girths stay wide: the
+# clothes hide them. This person is slender under a wide shirt, one of the ten in a hundred whose girths lie outside:
+# all of them at once, since their errors move together. The weight adds what the photo does not show: how much body
+# there is. It moves bust, waist and hip to the truth, and narrows their intervals.
 #
 # ## What moves together
 #
