@@ -66,6 +66,11 @@ def test_shards_from_ray_fit_every_photo(tmp_path, monkeypatch):
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"a", "b", "c", "shards.json"}
 
 
+def test_the_two_commands_of_a_fresh_clone_are_named():
+    targets = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert all(f"`make {name}`" in README and f"\n{name}:" in targets for name in ("demo", "test"))
+
+
 def test_files_that_are_mentioned_exist():
     mentioned = set(re.findall(r"docs/[\w/]+\.(?:md|png|webp)|notebooks/\w+\.py|tests/\w+\.py", README))
     assert mentioned
