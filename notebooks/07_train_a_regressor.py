@@ -9,8 +9,8 @@
 # %% [markdown]
 # # 7 · Train a small regressor
 #
-# A regressor is a network that maps what was observed to a body, without a search: $\theta(z;\lambda),
-# \beta(z;\lambda)$. It is trained on synthetic people, whose truth is known:
+# A regressor is a network that maps what was observed to a body, without a search:
+# $\theta(z;\lambda), \beta(z;\lambda)$. It is trained on synthetic people, whose truth is known:
 #
 # $$ \min_\lambda \sum_\text{people} L_\text{lat}(\theta,\beta) + L_\text{3D}(\text{joints}) + L_\text{2D}(\text{projections}) $$
 #

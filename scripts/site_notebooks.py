@@ -50,7 +50,7 @@ def notebook_page(path: Path) -> str:
             cells.append(f"```python\n{content.strip()}\n```")
     if (ROOT / "docs" / PICTURES / f"{path.stem}.png").is_file():
         cells.insert(1, f"![A figure of this notebook](../{PICTURES}/{path.stem}.png)")
-    where = f"This is `{FOLDER}/{path.name}`; [how to run it](../{LIST})."
+    where = f"This is `{FOLDER}/{path.name}`, without outputs: [run it](../{LIST}) to see all figures. One of them:"
     return "\n\n".join([cells[0], where, *cells[1:]]) + "\n"
 
 
