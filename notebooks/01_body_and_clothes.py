@@ -42,7 +42,7 @@ front, side = {"front": upright}, {"side": about_y(np.pi / 2) @ upright}
 # ## The mean body at rest
 #
 # All numbers are zero. The skeleton is a tree: each joint has a parent, and the pelvis has none. A *part* is what one
-# joint moves most. Part maps of the renderer and of networks have these 24 labels.
+# joint moves most. Part maps of the renderer and of networks have these 24 labels, in the order of `body.joint_names`.
 # **Left is the person's left**, so it is on the right-hand side of the picture.
 
 # %%
@@ -66,7 +66,7 @@ right.set(xlabel="x, m (to the person's left)", ylabel="y, m (up)", aspect="equa
 #
 # Shape moves the vertices at rest along $B_s\beta$, and the joints with them: tall people have long bones. Each
 # component has variance 1 over adults, so $\beta_i = \pm 2$ is about the 2nd and the 98th of 100 people. The first is
-# mostly size. The second makes slender people stout.
+# mostly size. The second makes slender people stout. All bodies are drawn at one scale, with lowered arms.
 
 # %%
 changes = [(0, 0), (0, -2), (0, 2), (1, -2), (1, 2)]  # component, standard deviations
@@ -75,10 +75,13 @@ for row, (component, value) in enumerate(changes):
     betas[row, component] = value
 sizes = rf.measure(body, betas, ["stature", "waist", "mass"])  # metres, kilograms
 
-names = ["mean body"] + [f"beta {component + 1} at {value:+d}" for component, value in changes[1:]]
+a_pose = everyday_pose("a_pose").expand(len(changes), 24, 3)
+lowered = body(rf.BodyParameters.from_rotvec(a_pose, betas, torch.zeros(len(changes), 3))).vertices
+
+names = ["mean"] + [f"beta {component + 1} = {value:+d}" for component, value in changes[1:]]
 numbers = [f"{100 * tall:.0f} cm, {mass:.0f} kg" for tall, mass in zip(sizes["stature"], sizes["mass"])]
-meshes = {f"{name}: {number}": mesh for name, number, mesh in zip(names, numbers, body.rest_vertices(betas))}
-figure, axis = plt.subplots(figsize=(14, 3.6))
+meshes = {f"{name}: {number}": mesh for name, number, mesh in zip(names, numbers, lowered)}
+figure, axis = plt.subplots(figsize=(14, 3.9))
 axis.imshow(person_views(meshes, body.faces, renderer, front, face_parts=body.face_parts))
 axis.axis("off");
 
@@ -132,8 +135,8 @@ row({
 #
 # Clothes are displacements of the skin at rest (SMPL+D), added before posing: $D = B_c\,c$. The columns of $B_c$ are
 # the smoothest waves that live on the body's surface (eigenfunctions of its Laplacian) and push along the normal.
-# Face, hands and soles stay where they are. Few coefficients make a shirt; a fit adds free offsets for folds only at
-# the end.
+# Face, hands and soles stay where they are. Two coefficients already make a loose suit. Folds need free offsets, one
+# for each vertex, which a fit adds at the end (`clothing="free"`).
 
 # %%
 basis = clothing_basis(body, 24)
@@ -168,7 +171,7 @@ row(pictures)
 #
 # - `changes`: take components 2 and 3 in place of 0 and 1. Later components
 #   change proportions: the stature by 2 cm, the mass by 3 to 5 kg.
-# - `bent`: set the turn of `left_knee` to −1.2. The mesh obeys and the knee bends backwards: M knows no anatomy. That
-#   is what the priors of notebook 5 are for.
+# - `bent`: set the turn of `left_knee` to −1.2. The knee bends backwards, and the foot comes in front of it: M knows no
+#   anatomy. That is what the priors of notebook 5 are for.
 # - `c`: multiply it by 3. At the armpits and between the legs the surface passes through itself, because offsets know
 #   nothing of each other.

@@ -13,9 +13,11 @@
 # Its derivative is zero almost everywhere. A *soft* silhouette replaces the step by a slope of width σ. This notebook
 # shows where its gradient lives, what σ does, and why there are two formulas.
 #
+# *Alpha* is the value of a pixel, from 0 to 1.
+#
 # | | alpha of a pixel | |
 # |---|---|---|
-# | `softras` | $1 - \prod_f \big(1 - \mathrm{sigmoid}(\pm d_f^2 / \sigma^2)\big)$, over all faces $f$ | Liu et al. 2019, the usual one |
+# | `softras` | $1 - \prod_f \big(1 - \mathrm{sigmoid}(\pm d_f^2 / \sigma^2)\big)$, $d_f$ the distance to face $f$, + inside of it | Liu et al. 2019, the usual one |
 # | `contour` | $\mathrm{sigmoid}(d / \sigma)$, $d$ the signed distance to the outline of the union of all faces | the default here |
 
 # %%
@@ -46,35 +48,36 @@ def silhouette(vertices, kind="contour", sigma_px=1.0):
 #
 # Both formulas with growing σ. `contour` blurs the outline and leaves it in place: the line alpha = 0.5 (orange) is
 # the true outline at every σ. `softras` multiplies over faces. A body of 14,000 faces has many of them near each
-# pixel, and each adds a little: alpha = 0.5 moves outwards. *It dilates.*
+# pixel, and each adds a little: alpha = 0.5 moves outwards. *It dilates.* Titles give the area inside of the orange
+# line, relative to the first panel.
 
 # %%
 sigmas = [0.5, 1.0, 2.0]
-figure, axes = plt.subplots(2, 3, figsize=(8, 9), sharex=True, sharey=True)
+figure, axes = plt.subplots(1, 6, figsize=(14, 4.4), sharey=True)
 areas = {}
-for row, kind in zip(axes, ["contour", "softras"]):
-    for axis, sigma_px in zip(row, sigmas):
+for panels, kind in zip(axes.reshape(2, 3), ["contour", "softras"]):
+    for axis, sigma_px in zip(panels, sigmas):
         alpha = silhouette(vertices, kind, sigma_px)[0]
         areas[kind, sigma_px] = float((alpha > 0.5).sum())
         axis.imshow(1 - alpha, vmin=0, vmax=1, extent=(0, 160, 160, 0))
         axis.contour(np.arange(160) + 0.5, np.arange(160) + 0.5, alpha, [0.5], colors="C1", linewidths=1)
-        axis.set_title(f"{kind}, σ = {sigma_px} px: area {areas[kind, sigma_px] / areas['contour', 0.5]:.2f}")
-        axis.set(xlim=(40, 120), ylim=(150, 25))
+        axis.set_title(f"{kind}, σ = {sigma_px} px\narea {areas[kind, sigma_px] / areas['contour', 0.5]:.2f}")
+        axis.set(xlim=(45, 110), ylim=(150, 25), xlabel="image column, px")
         axis.grid(False)
-axes[0, 0].set_ylabel("image row, px");
+axes[0].set_ylabel("image row, px");
 
 # %% [markdown]
 # ## The gradient is on the outline
 #
 # Take a loss $L = \frac{1}{|M|}\sum_{pixels} (S - M)^2$ between the soft silhouette $S$ of this body and the mask $M$
 # of the same body **after** a step of 5 cm to the right and with the arm lowered. `loss.backward()` gives the slope
-# for each vertex. The arrows are its negative: where the loss wants the vertices to go. Arrows are summed in cells of
-# 4 px.
+# for each vertex. The arrows are its negative: the direction in which the loss falls. Arrows are summed in cells of
+# 4 px. Grey is the body, orange the outline of the mask.
 #
-# - All arrows stand on the outline, along its normal. Vertices inside the body feel nothing, nor do hidden ones.
-# - They point towards the mask on both sides: out where it is not covered yet, in where the body covers too much.
-# - Where the two outlines are further apart than the slope reaches, there is *no* arrow: the raised arm of the body
-#   has nothing to say it should be at the lowered arm of the mask. Only small moves are seen.
+# - All arrows stand on the outline, along its normal. The gradient of vertices inside of it, and of hidden ones, is 0.
+# - They point out where the mask is not covered yet, and in where the body covers too much.
+# - The slope reaches a few pixels. The raised arm is far from the mask's lowered one: its arrows only make it thinner,
+#   and *none turns it down*. This loss knows small moves.
 
 # %%
 lowered = pose.clone()
@@ -112,14 +115,15 @@ for axis, (mask, kind, sigma_px), (points, pull, loss), length in zip(axes, case
 axes[0].set_ylabel("image row, px");
 
 # %% [markdown]
-# Grey is the body, orange the outline of the mask. On the left a wider slope reaches further and pulls more evenly.
-# On the right the body *is* the truth, and nothing should pull. `contour` hardly does. With `softras` all arrows
-# point inwards: the dilated silhouette is too large for the mask, and the loss wants a thinner body.
+# In the two panels on the left the mask was moved: a wider slope pulls more evenly. On the right the mask is the body's
+# own, and nothing should pull. `contour` hardly does. With `softras` all arrows point inwards: the dilated silhouette
+# is too large for the mask, and a thinner body lowers the loss.
 #
 # ## σ along one line
 #
-# One row of pixels through the chest. The slope of `contour` is centred on the outline. `softras` saturates inside
-# and its edge is outside. A gradient needs a slope: beyond a few σ the curves are flat.
+# One row of pixels through the chest and the hanging arm. The slope of `contour` is centred on the outline, and the
+# dip is the slit between trunk and arm. `softras` saturates inside, closes the slit, and its edge is outside. A
+# gradient needs a slope: beyond a few σ the curves are flat.
 
 # %%
 row, columns = 70, np.arange(160) + 0.5
@@ -155,7 +159,7 @@ for axis, kind in zip(axes, ["contour", "softras"]):
         bodies = vertices + thickness_mm[:, None, None] / 1000 * normals
         loss = ((silhouette(bodies, kind, sigma_px) - truth) ** 2).sum(dim=(1, 2)) / truth.sum()
         best_mm[kind, sigma_px] = float(thickness_mm[loss.argmin()])
-        axis.plot(thickness_mm, loss, label=f"σ = {sigma_px} px: best at {best_mm[kind, sigma_px]:+.0f} mm")
+        axis.plot(thickness_mm, loss, label=f"σ = {sigma_px} px: best at {best_mm[kind, sigma_px]:.0f} mm")
     axis.axvline(0, color="0.6", linewidth=0.8)
     axis.set(title=kind, xlabel="thickness added all around, mm", ylabel="loss, share of the person's area")
     axis.legend()
@@ -165,7 +169,7 @@ for axis, kind in zip(axes, ["contour", "softras"]):
 #
 # - `step`: 0.05 → 0.3. The masks hardly overlap, and three quarters of the force point inwards: the loss falls
 #   fastest when the body *shrinks*. That is why fits begin with keypoints or a distance transform (notebook 3).
-# - `rf.RenderSettings(kind, sigma_px)` → add `blur_radius_px=2`: the slope is cut off, and outlines more than 2 px
-#   apart feel nothing.
+# - `cases`: σ = 0.1 px in place of 1.0 in the first. The slope is narrower than a pixel, only pixels whose centre lies
+#   on it have a gradient, and arrows along the outline are ragged.
 # - `focal_px`: 200 → 280. The person is larger, a pixel is fewer millimetres, and `softras` errs less in the last
 #   figure.

@@ -68,13 +68,13 @@ for name, value in problem.breakdown(truth.joined(wrong)).items():
     print(f"{name:20} truth {value[0]:7.1f}   wrong {value[1]:7.1f}")
 
 # %% [markdown]
-# ## What each term wants
+# ## The gradient of each term
 #
 # Arrows are the negative gradient in the image: the direction in which a term moves that part of the body. Each panel
 # has its own scale. The rendered body is grey, the outline of the mask orange.
 #
-# - `silhouette_l2` and `silhouette_iou` speak only at the soft edge, along its normal (notebook 2). The arm is out of
-#   reach.
+# - `silhouette_l2` and `silhouette_iou` have a gradient only at the soft edge, along its normal (notebook 2). The
+#   raised arm of the mask is out of reach.
 # - `silhouette_distance` also pulls the nearest vertices to parts of the mask that nothing covers: to the waving
 #   hand.
 # - `parts` has a gradient at borders inside the body too. `keypoints` has one at the joints, however far they are.
@@ -83,14 +83,15 @@ for name, value in problem.breakdown(truth.joined(wrong)).items():
 names = ["silhouette_l2", "silhouette_iou", "silhouette_distance", "parts", "keypoints"]
 picture, mask = problem.state(wrong).render("silhouette")[0], problem.targets.seen_mask[0]
 centres = np.arange(128) + 0.5
-figure, axes = plt.subplots(1, len(names), figsize=(15, 3.6))
+figure, axes = plt.subplots(1, len(names), figsize=(14, 5))
 for axis, name in zip(axes, names):
     arrows = pull(problem, wrong, name)
     axis.imshow(1 - 0.3 * picture, vmin=0, vmax=1, extent=(0, 128, 128, 0))
     axis.contour(centres, centres, mask, [0.5], colors="C1", linewidths=1)
     scale = 10 * arrows.pull.norm(dim=1).quantile(0.95).item()
     axis.quiver(*arrows.points_px.T, *arrows.pull.T, color="C0", angles="xy", scale=scale, width=0.007)
-    axis.set(title=name, xticks=[], yticks=[], xlim=(10, 118), ylim=(128, 0))
+    axis.set(title=name, xlim=(32, 92), ylim=(124, 4))
+    axis.axis("off")
 
 # %% [markdown]
 # ## A walk over one joint
@@ -115,8 +116,9 @@ axes[2].legend(loc="center left", bbox_to_anchor=(1, 0.5));
 # %% [markdown]
 # ## A plane: sideways and away
 #
-# Moving a body away makes it smaller. `softras` dilates (notebook 2), so its best body is further away than the true
-# one (cross). Far from the optimum the plane is flat for a narrow edge: no gradient, no fit.
+# Moving a body away makes it smaller. `softras` dilates (notebook 2), so its best body (dot) is further away than the
+# true one (cross). Pale is low. Sideways the valley is narrow, away from the camera it is long and flat: one image
+# tells the distance badly.
 
 # %%
 overlap, away = problem.objective.only("silhouette_l2"), shift(truth, (0, 0, 1))
@@ -126,10 +128,12 @@ best_away_m = {}
 for axis, (kind, sigma_px) in zip(axes, [("contour", 1.0), ("contour", 4.0), ("softras", 1.0)]):
     edge = replace(problem, objective=overlap, settings=rf.RenderSettings(silhouette=kind, sigma_px=sigma_px))
     plane = landscape(edge, truth, (right, across), (away, far)).total
-    best_away_m[kind, sigma_px] = far[plane.argmin() % len(far)].item()
+    best = across[plane.argmin() // len(far)].item(), far[plane.argmin() % len(far)].item()
+    best_away_m[kind, sigma_px] = best[1]
     axis.contourf(across, far, plane.T, 20, cmap="Blues")
     axis.plot(0, 0, "+", color="C1", markersize=14, markeredgewidth=2)
-    axis.set(title=f"{kind}, σ = {sigma_px} px: best {best_away_m[kind, sigma_px]:+.2f} m away", xlabel="sideways, m")
+    axis.plot(*best, "o", color="C1", markersize=6)
+    axis.set(title=f"{kind}, σ = {sigma_px} px: best at {best[1]:+.2f} m", xlabel="sideways, m")
 axes[0].set_ylabel("away from the camera, m");
 
 # %% [markdown]
@@ -155,20 +159,22 @@ fits = {name: replace(problem, objective=it).minimise(common, free, lbfgs, 60) f
 
 # %%
 photo = 1 - scene.mask * torch.tensor([0.15, 0.6, 0.8])[:, None, None]
-side_yaw = front_yaw(scene.parameters.rotations[0, 0]) + np.pi / 2
+side_yaw, shown = front_yaw(scene.parameters.rotations[0, 0]) + np.pi / 2, {"face_parts": body.face_parts}
 errors_mm = {}
-figure, axes = plt.subplots(1, 4, figsize=(14, 4))
-for (name, (fitted, solution)), (front, side) in zip(fits.items(), axes.reshape(2, 2)):
+figure, axes = plt.subplots(1, 5, figsize=(14, 3.6))
+for (name, (fitted, solution)), (front, side) in zip(fits.items(), axes[:4].reshape(2, 2)):
     output = problem.state(fitted).output
     joints = rf.metrics.pa_mpjpe(output.joints, scene.joints_camera[None]).item()
     surface = rf.metrics.pve(output.vertices, scene.vertices_camera[None], align="scale").item()
     errors_mm[name] = 1000 * joints, 1000 * surface
-    mesh, shown = output.vertices[0], {"face_parts": body.face_parts}
+    mesh = output.vertices[0]
     over = overlay(photo, mesh, body.faces, scene.camera, problem.renderer, opacity=0.7, **shown)
     front.imshow(around_box(over, scene.observation().box))
     side.imshow(side_view(mesh, body.faces, problem.renderer, yaw_rad=side_yaw, **shown))
     front.set_title(f"{name}\nPA-MPJPE {1000 * joints:.0f} mm, PVE {1000 * surface:.0f} mm")
-    side.set_title(f"side view, {solution.evaluations} evaluations")
+    side.set_title(f"side view,\n{solution.evaluations} evaluations")
+axes[4].imshow(side_view(scene.vertices_camera, body.faces, problem.renderer, yaw_rad=side_yaw, **shown))
+axes[4].set_title("the truth, side view")
 for axis in axes:
     axis.axis("off")
 
@@ -203,4 +209,5 @@ mine.breakdown(truth.joined(wrong))
 # - `joint_turn(body, "right_shoulder", (0, 0, 1))` → axis `(1, 0, 0)`: the arm turns partly in depth. Before scaling
 #   (`walk.terms["keypoints"]`) the curve is half as high: the image says less about such turns. Valleys like this are
 #   where fits go wrong.
-# - `weightings`: leave out `"pose_mixture"`. Keypoints are met as well, and the side view shows a price (notebook 5).
+# - `weightings`: leave out `"pose_mixture"` in both. With keypoints alone the side view shows a monster (notebook 5).
+#   With silhouette and parts the body stays upright.

@@ -24,7 +24,7 @@ from IPython.display import Image
 from skimage import data
 
 import render_fit as rf
-from render_fit.export.overlays import overlay, panel, write_gif
+from render_fit.export.overlays import around_box, overlay, panel, write_gif
 from render_fit.export.views import person_turns, side_view
 from render_fit.observations import make_observer
 from render_fit.synthesis import clothed_scene, everyday_pose
@@ -36,9 +36,9 @@ scene = clothed_scene(body, everyday_pose("waving"), seed=0, place="park", image
 # %% [markdown]
 # ## What is observed
 #
-# z(I) is all that the fit sees of the photo. The observer `blazepose` gives a mask and 33 keypoints with a confidence
-# each. It also guesses 3D keypoints, which the default recipe does not use. With files of your own
-# (`rf.observe("photo.jpg", mask="mask.png", keypoints="openpose.json")`) nothing is estimated that you know better.
+# The observation z(I) is all that the fit uses of the photo. The observer `blazepose` gives a mask and 33 keypoints with
+# a confidence each. It also estimates 3D keypoints, which the default recipe does not use. If you have better masks or
+# keypoints, give their files: `rf.observe("photo.jpg", mask="mask.png", keypoints="openpose.json")`.
 
 # %%
 person = make_observer("blazepose").observe(scene.image)
@@ -79,37 +79,37 @@ print(f"IoU {result.report.iou.before:.3f} → {result.report.iou.after:.3f}, {r
 turn = person_turns(scene.parameters.rotations[0, 0])["side"]
 
 
-def frame(parameters, height_px=340, captions=None):
-    """Overlay and side view of a body."""
-    mesh, shown = body(parameters).vertices[0], {"face_parts": body.face_parts}
-    over = overlay(scene.image, mesh, body.faces, result.camera, renderer, **shown)
-    beside = side_view(mesh, body.faces, renderer, turn=turn, size_px=340, **shown)
-    return panel([over, beside], height_px=height_px, captions=captions)
+def views(mesh, camera=result.camera):
+    """A body over the photo, and from the side."""
+    over = overlay(scene.image, mesh, body.faces, camera, renderer, face_parts=body.face_parts)
+    side = side_view(mesh, body.faces, renderer, turn=turn, size_px=360, face_parts=body.face_parts)
+    return around_box(over, person.box, margin=1.15), side
 
 
-frames = {stage: frame(parameters, captions=[stage, "side"]) for stage, parameters in states.items()}
-true = side_view(scene.vertices_camera, body.faces, renderer, turn=turn, size_px=340, face_parts=body.face_parts)
+pictures = {stage: views(body(parameters).vertices[0]) for stage, parameters in states.items()}
+frames = [panel(pair, height_px=340, captions=[stage, "side"]) for stage, pair in pictures.items()]
 with tempfile.TemporaryDirectory() as folder:
-    animation = write_gif(Path(folder) / "stages.gif", list(frames.values()), seconds_per_frame=0.7).read_bytes()
+    animation = write_gif(Path(folder) / "stages.gif", frames, seconds_per_frame=0.7).read_bytes()
 Image(animation, format="gif")
 
 # %% [markdown]
-# The same as a picture, with errors against the truth.
+# The same as a picture, with errors against the truth (PA-MPJPE: mean distance of the joints after alignment). The
+# fit uses one photo, so its distance and size are guesses that this error leaves out.
 
 # %% tags=["picture"]
-shown = ["place", "flips", "fine", "clothing"]
+shown = [list(states)[i] for i in (0, 2, -2, -1)]
 errors_mm = {
     stage: 1000 * rf.metrics.pa_mpjpe(body(parameters).joints, scene.joints_camera[None]).item()
     for stage, parameters in states.items()
 }
-figure, axes = plt.subplots(1, 5, figsize=(15, 3.6), width_ratios=[1.75] * 4 + [1])
-for axis, stage in zip(axes, shown):
-    axis.imshow(frame(states[stage]))
-    axis.set_title(f"{stage}: PA-MPJPE {errors_mm[stage]:.0f} mm")
-axes[4].imshow(true)
-axes[4].set_title("the true body, side")
-for axis in axes:
-    axis.axis("off")
+titles = {stage: f"after {stage}: {errors_mm[stage]:.0f} mm" for stage in shown} | {"truth": "the true body"}
+pictures["truth"] = views(scene.vertices_camera, scene.camera)
+figure, axes = plt.subplots(2, 5, figsize=(12, 5.2))
+for column, (stage, title) in zip(axes.T, titles.items()):
+    for axis, pixels in zip(column, pictures[stage]):
+        axis.imshow(pixels)
+        axis.axis("off")
+    column[0].set_title(title)
 
 # %%
 covered, seconds = {}, result.report.seconds
@@ -117,23 +117,23 @@ camera, observed = result.camera, (person.mask > 0.5)[None]
 for stage, parameters in states.items():
     silhouette = rf.render(body(parameters).vertices, body.faces, camera).silhouette
     covered[stage] = rf.metrics.iou(silhouette > 0.5, observed).item()
-curves = {"PA-MPJPE of the joints, mm": errors_mm, "IoU with the observed mask": covered, "seconds": seconds}
+curves = {"PA-MPJPE of the joints, mm": errors_mm, "IoU with the observed mask": covered, "seconds of the stage": seconds}
 figure, axes = plt.subplots(1, 3, figsize=(15, 2.8))
 for axis, (title, values) in zip(axes, curves.items()):
     axis.plot(list(states), [values[stage] for stage in states], marker="o")
-    axis.set_title(title)
+    axis.set(title=title, xlabel="after stage")
 
 # %% [markdown]
-# Joints are nearly right after `search`, which only knows keypoints. What rendering adds is the surface: the IoU
-# rises until the clothes have been fitted. Where keypoints are ambiguous, the ranking of hypotheses by their
-# renderings (`flips`, `coarse`) decides about depth; here the network's first guess was right already.
+# Joints are nearly right after `search`, which uses keypoints alone. What rendering adds is the surface: the IoU rises
+# until the clothes have been fitted. Where keypoints are ambiguous, the ranking of hypotheses by their renderings
+# (`flips`, `coarse`) decides about depth. Here the network's first prediction was right already.
 
 # %% [markdown]
 # ## What remains unsure
 #
-# The result knows how far it may be off: the covariance of each joint relative to the pelvis, from the curvature at
-# the end of the fit and the other poses that were found. One photo shows height and width well and depth badly. Bars
-# are one standard deviation.
+# The result contains the covariance of each joint relative to the pelvis, from the curvature at the end of the fit and
+# the other poses that were found. One photo shows height and width well and depth badly. Bars are one standard
+# deviation.
 
 # %%
 deviation_mm = 1000 * result.joints_covariance[0].diagonal(dim1=1, dim2=2).sqrt()
@@ -148,9 +148,9 @@ axis.legend();
 # %% [markdown]
 # ## A real photo
 #
-# NASA's portrait of Eileen Collins from scikit-image. Legs are outside of the photo: the prior fills them in, and the
-# report says what it does not know. The suit is a hard case: all of it is clothes. The
-# side view shows where nothing was seen: knees bent, and a trunk that leans towards the camera.
+# NASA's portrait of Eileen Collins from scikit-image. The legs are outside of the photo: the prior fills them in, and
+# the report notes it. The suit is a hard case: it is wider than the smooth clothes of the fit, which leave its
+# shoulders uncovered. The side view shows what the photo does not: bent knees, and a trunk that leans forward.
 
 # %%
 portrait = torch.from_numpy(data.astronaut()).permute(2, 0, 1) / 255
@@ -170,10 +170,10 @@ print(astronaut.report.reason, *astronaut.report.notes, sep="\n· ")
 # %% [markdown]
 # ## Change and see
 #
-# - `rf.fit_image(person, recipe, height_m=1.70)`: a known height fixes the scale. PA-MPJPE, which is blind to scale,
-#   hardly changes; the distance from the camera (`result.parameters.transl`) does.
-# - `recipe` → `"smplify"`: keypoints alone. The overlay is nearly as good, the body is thinner or fatter than the
-#   person.
-# - `rf.fit_image(person, recipe, regressor="none")`: from twelve default poses in place of the network's four. It
+# - `rf.fit_image(person, recipe, height_m=1.90, ...)`: a known height fixes the scale. PA-MPJPE, which is blind to
+#   scale, hardly changes; the distance from the camera (`result.parameters.transl`, the last number) grows.
+# - `rf.load_recipe("hybrid")` → `"smplify"`: keypoints alone. The joints are as good, the body is thinner than the
+#   person: its shape is the prior's.
+# - `rf.fit_image(person, recipe, regressor="none", ...)`: from twelve default poses in place of the network's four. It
 #   takes about as long. Look at the curve: the search starts further off.
 # - `seed=0` → `seed=3` in `clothed_scene`: another person, other clothes.

@@ -10,8 +10,8 @@
 # # 5 · Priors on and off, and monsters
 #
 # Keypoints of one image are 17 points in 2D; a body has 24 rotations in 3D. Infinitely many bodies have the same
-# projection, and most of them are no people. HMR (Kanazawa et al. 2018) called them *monsters*. A prior says which
-# bodies are likely:
+# projection, and most of them are no people. HMR (Kanazawa et al. 2018) called them *monsters*. A prior is a density of
+# likely bodies:
 #
 # $$ E = \sum_k c_k\,\rho(e_k) / 2\sigma^2 + \lambda\,(-\log p(\theta)) + \frac{1}{2} |\beta|^2 $$
 #
@@ -24,7 +24,7 @@ import numpy as np
 import torch
 
 import render_fit as rf
-from render_fit.export.overlays import overlay
+from render_fit.export.overlays import around_box, overlay
 from render_fit.export.views import person_turns, side_view
 from render_fit.fitting.initialisation import default_hypotheses
 from render_fit.fitting.landscapes import joint_turn, landscape
@@ -83,24 +83,27 @@ fits = {name: fit(scene, terms) for name, terms in priors.items()}
 # %% tags=["picture"]
 turns = person_turns(scene.parameters.rotations[0, 0])
 photo = 1 - scene.mask * torch.tensor([0.15, 0.6, 0.8])[:, None, None]
-figure, axes = plt.subplots(2, 6, figsize=(15, 5.4))
+box = scene.observation().box
+figure, axes = plt.subplots(2, 6, figsize=(14, 5.4))
 for (front, side), (name, (parameters, in_image, in_3d, beta)) in zip(axes.T, fits.items()):
     mesh = body(parameters).vertices[0]
     over = overlay(photo, mesh, body.faces, scene.camera, renderer, opacity=0.75, face_parts=body.face_parts)
-    show(front, over, f"priors: {name}\n{in_image:.1f} px, largest |β| {beta:.1f}")
+    show(front, around_box(over, box), f"{name}\n{in_image:.1f} px, largest |β| {beta:.1f}")
     show(side, mannequin(mesh, turns["side"]), f"side: PA-MPJPE {in_3d:.0f} mm")
-show(axes[0, 5], photo.permute(1, 2, 0), "the truth")
+show(axes[0, 5], around_box((255 * photo.permute(1, 2, 0)).byte().numpy(), box), "the truth")
 show(axes[1, 5], mannequin(scene.vertices_camera, turns["side"]), "the truth, side")
 
 # %% [markdown]
-# All of them agree with the keypoints to a pixel or two: the first even best, because it has nothing else to obey.
-# From the side the ones without a pose prior are monsters. β alone may reach many standard deviations when nothing
-# holds it. Joint limits forbid broken joints but allow all unusual poses within them.
+# All of them agree with the keypoints to a pixel or two, the first even best: no other term pulls on it. The side views
+# differ. Without priors it is a monster, and β is many standard deviations from the mean. A prior of shape mends the
+# shape. Joint limits forbid broken joints and allow every pose within the limits: both bodies lean back. Only a
+# density of poses makes the step.
 #
 # ## How strong? 2D error against 3D error
 #
-# The weight λ of the mixture, over three people. Too weak: monsters. Too strong: everybody becomes the mean pose. The
-# error in the image grows all the way, so *it cannot choose λ*. 3D truth, or at least held-out evidence, has to.
+# The weight λ of the mixture, for three people (grey) and their median (blue). Too weak: monsters. Too strong: everybody
+# gets the mean pose. The error in the image grows all the way, so *it cannot choose λ*. 3D truth, or at least
+# held-out evidence, has to.
 
 # %%
 weights = [0.01, 0.1, 1, 10, 100]
@@ -115,13 +118,13 @@ for axis, values, unit in [(left, errors[..., 0], "keypoint error, px"), (right,
     axis.set(xscale="log", xlabel="weight λ of the pose mixture", ylabel=unit, ylim=(0, None))
 
 # %% [markdown]
-# ## What each prior says about a knee
+# ## Each prior along the bend of a knee
 #
 # The left knee of a standing person bends from −90° (backwards) to 140°. The *mixture* has its valley where people
 # who stand are, and rises on both sides. *Joint limits* are flat inside the human range and quadratic outside.
 # SMPLify's *hinges* penalty grows exponentially backwards. The *autoencoder* (`pose_vae`) is steep backwards and
-# hardly minds a bent knee. The discriminators (`pose_adversarial`) rank poses well, but beyond −40° they slope the
-# wrong way: descent from there ends in a broken knee. They serve as a score, or beside other priors.
+# nearly flat for bent knees. The discriminators (`pose_adversarial`) rank poses well, but beyond −40° they slope the
+# wrong way: descent from there ends in a broken knee. Use them to rank, or beside other priors.
 
 # %%
 names = ["pose_mixture", "pose_limits", "pose_hinges", "pose_vae", "pose_adversarial"]
@@ -159,10 +162,10 @@ for row, poses in zip(axes, (likely, monsters)):
 # %% [markdown]
 # ## Change and see
 #
-# - `priors`: add `"shape, autoencoder": {"shape": 1, "pose_vae": 0.5}`. It knows correlations that a mixture misses;
-#   the side view is similar here.
-# - `everyday_pose("striding")` → `"squat"`: a rare pose. Now a prior also hurts: it straightens the legs. Compare λ =
-#   0.1 and 2.
+# - `priors`: replace the last with `"shape, autoencoder": {"shape": 1, "pose_vae": 0.5}`. The error is between those of
+#   joint limits and mixture.
+# - `everyday_pose("striding")` → `"squat"`: far from the standing start. No prior recovers it. With `poses=["sitting"]`
+#   in `fit` the mixture does: a prior does not replace a good start.
 # - `default_hypotheses(..., yaws_deg=[180])`: start from the back. The solver ends in another valley, in which
 #   keypoints agree nearly as well: the fit needs several starts.
 # - Training has the same problem: `render-fit experiment two-d-supervision` trains regressors with keypoints alone,

@@ -9,15 +9,15 @@
 # %% [markdown]
 # # 8 · Learn from images without labels
 #
-# A regressor knows the world that it was trained in. In another one, labels are missing, but images are not. The
-# objective of a fit needs no labels: it renders the prediction and compares it with what was observed. Its gradient
-# goes on, through renderer R and body M, into the weights λ of the network:
+# A regressor is good on people like those that it was trained on. Of other people there are often images, but no
+# labels. The objective of a fit needs none: it renders the prediction and compares it with what was observed. Its
+# gradient goes on, through renderer R and body M, into the weights λ of the network:
 #
 # $$ \min_\lambda \sum_\text{images} \sum_i w_i\,\mathrm{dist}_i\big(R(M(\theta(z;\lambda), \beta(z;\lambda))),\, z\big) + \text{priors} $$
 #
-# Here: a network that learned from people of usual shapes, and images of a group of stout people. Nothing but their
-# silhouettes tells that they are stout. The images are synthetic, so that we can look up afterwards what the network
-# got right *in 3D*. It never sees that truth.
+# Here: a network that was trained on people of usual shapes, and images of a group of stout people. Nothing but their
+# silhouettes tells that they are stout. The images are synthetic, so that predictions can be compared with the truth
+# *in 3D* afterwards. The training does not use that truth.
 
 # %%
 import tempfile
@@ -46,7 +46,7 @@ body, renderer = rf.open_body(), rf.make_renderer("cpu")
 folder = Path(tempfile.mkdtemp())
 
 # %% [markdown]
-# ## Two worlds
+# ## Two groups of people
 #
 # Both have the same poses (people who stand or walk), cameras, and small errors of detectors. The stout people are
 # made with a body whose mean shape lies 1.8 standard deviations further along the second shape component.
@@ -75,8 +75,8 @@ stout = replace(usual, body=stout_body)
 
 # %%
 seed = torch.Generator().manual_seed
-labelled = rf.training_batch(usual, 768, seed(0))
-images, _ = sample_unlabelled(stout, 384, seed(1))  # the truth of these people is thrown away
+labelled = rf.training_batch(usual, 512, seed(0))
+images, _ = sample_unlabelled(stout, 256, seed(1))  # the truth of these people is thrown away
 test_images, test_truth = sample_unlabelled(stout, 128, seed(2))  # and of these it is kept, to judge
 
 figure, axes = plt.subplots(2, 10, figsize=(14, 3.2))
@@ -85,11 +85,12 @@ for row, title, masks in zip(axes, ["with labels", "without"], [labelled[0].silh
         axis.imshow(-mask, vmin=-1, vmax=1)
         axis.set(xticks=[], yticks=[])
     row[0].set_ylabel(title)
+figure.suptitle("observed silhouettes: usual people with labels, stout people without");
 
 # %% [markdown]
-# ## First the usual world
+# ## First the usual people
 #
-# Supervised, as in notebook 7. The network sees keypoints alone.
+# Supervised, as in notebook 7. The network's input is keypoints alone.
 
 # %%
 network = rf.RegressorConfig(size=32, pictures=(), hypotheses=1, width=256)
@@ -109,14 +110,14 @@ def train(name, steps, photos=None, **changes):
     return result.folder / "regressor.safetensors", values
 
 
-first, _ = train("usual", 250, optimiser=Optimiser(learning_rate=2e-3, warm_up=20, average=0.95))
+first, _ = train("usual", 200, optimiser=Optimiser(learning_rate=2e-3, warm_up=20, average=0.95))
 
 # %% [markdown]
 # ## Then images without labels
 #
-# Each step sees 16 labelled people, so that poses are not forgotten, and 12 images, compared by silhouette and
-# keypoints under the priors: the terms of a fit. The labelled people teach poses only (`betas=0`), as motion capture
-# does. The *control* takes as many steps without images.
+# Each step has 16 labelled people, so that poses are not forgotten, and 12 images, compared by silhouette and keypoints
+# under the priors: the terms of a fit. The labels of people are poses only (`betas=0`), as in motion capture. The
+# *control* takes as many steps without images.
 
 # %%
 changes = {
@@ -125,13 +126,13 @@ changes = {
     "losses": LossWeights(betas=0.0),
 }
 files = {"before": first}
-files["control"], _ = train("control", 120, **changes)
+files["control"], _ = train("control", 100, **changes)
 compare = RenderSupervisionConfig(batch=12, weight=0.02)
-files["render and compare"], values = train("adapted", 120, images, render_supervision=compare, **changes)
+files["render and compare"], values = train("adapted", 100, images, render_supervision=compare, **changes)
 
 
 def judged(file):
-    """Shapes that a regressor predicts for people whom no training has seen, and errors of shape and joints, mm."""
+    """Shapes that a regressor predicts for people of no training, and its errors of shape and joints, mm."""
     regressor = rf.load_regressor(file)
     with torch.no_grad():
         found = regressor(test_images.inputs).parameters(body, test_truth.focal)
@@ -153,18 +154,18 @@ for axis, what in zip(axes[1:], ["shape: PVE-T-SC, mm", "joints: PA-MPJPE, mm"])
     axis.barh(list(results), found, color=["0.7", "0.7", "C0"])
     for place, value in enumerate(found):
         axis.text(value, place, f" {value:.1f}", va="center")
-    axis.set(title=f"{what}, images never seen", xlim=(0, 1.15 * max(found)))
+    axis.set(title=f"{what}, of other images", xlim=(0, 1.15 * max(found)))
     axis.invert_yaxis()
 
 # %% [markdown]
-# That the objective falls says little: it is what was minimised. The errors in 3D, of other people of that group, are
-# the proof: the shape gets better, and without images it does not. The joints profit less than from more labels
-# alone: half of each step goes to the images, which say little about depth.
+# That the objective falls proves little: it is what was minimised. The errors in 3D, of other people of that group, are
+# the proof: the shape gets better, and without images it does not. The joints gain nothing, while those of the control
+# do: half of each step goes to the images, which contain little about depth.
 #
 # ## The mean of the group
 #
-# What the network says of the group on average, and the truth, at one scale. The outline was seen from the front only
-# approximately; belly and back follow from the body's shape space.
+# The mean of the predicted shapes, and of the true ones, at one scale. All images are from the front, within 45°. Belly
+# and back follow from the body's shape space.
 
 # %% tags=["picture"]
 mean = {"before": results["before"][0], "after": results["render and compare"][0], "truth": test_truth.betas + shift}
@@ -188,7 +189,8 @@ for name, betas in mean.items():
 # ## Change and see
 #
 # - `weight=0.02` → 0.2: the shape comes nearer, the joints get worse: 2D wins over 3D labels.
-# - `LossWeights(betas=0.0)` → `LossWeights()`: the labelled people now say that everybody is of usual shape, and the
-#   network, which cannot tell the two groups apart by keypoints, ends between them.
-# - `RenderSupervisionConfig(..., terms=...)` with `keypoints` alone: no silhouette, nobody becomes stout.
+# - `LossWeights(betas=0.0)` → `LossWeights()`: the labels now contain usual shapes. Shapes end about as before: at
+#   these weights the images pull more.
+# - `RenderSupervisionConfig(..., terms={"keypoints": {"weight": 2}, "pose_mixture": {"weight": 1}, "shape": {"weight": 1}})`:
+#   no silhouette, and nobody becomes stout.
 # - `shift[1] = -1.8`: slender people. The outline pulls inwards just as well.

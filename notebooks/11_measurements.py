@@ -67,8 +67,8 @@ seen = scene.observation(parts=False)
 height_m, weight_kg = true["stature"], true["mass"]
 fits = {
     "photo": rf.fit_image(seen, clothing="none"),
-    "and height": rf.fit_image(seen, clothing="none", height_m=height_m),
-    "and height, weight": rf.fit_image(seen, clothing="none", height_m=height_m, weight_kg=weight_kg),
+    "photo + height": rf.fit_image(seen, clothing="none", height_m=height_m),
+    "photo + height, weight": rf.fit_image(seen, clothing="none", height_m=height_m, weight_kg=weight_kg),
 }
 
 
@@ -101,10 +101,10 @@ axes[-1].legend(loc="center left", bbox_to_anchor=(1, 0.5));
 
 # %% [markdown]
 # Bars are 90 % intervals, dashed lines the truth. Without a scale all lengths are unsure together: the person may be
-# small and near, or tall and further away. The height takes that away, but girths stay wide: the clothes hide them.
-# This person is slender under a wide shirt, one of the ten in a hundred whose girths are outside: all of them at
-# once, since their errors move together. The weight knows what the photo does not: how much body there is. It moves
-# bust, waist and hip to the truth, and narrows them.
+# small and near, or tall and further away. The height takes that away, but the intervals of girths stay wide: the
+# clothes hide them. This person is slender under a wide shirt, one of the ten in a hundred whose girths lie outside:
+# all of them at once, since their errors move together. The weight adds what the photo does not show: how much body
+# there is. It moves bust, waist and hip to the truth, and narrows their intervals.
 #
 # ## What moves together
 #
@@ -146,8 +146,8 @@ for axis in axes:
 #
 # - `height_m=true["stature"]` → 5 cm more. The stature follows, girths scale with it, and the interval does *not*
 #   contain the truth: a known number is believed.
-# - `weight_kg` → 10 kg more: the fit becomes stouter until outline and weight disagree, and the report says so
-#   (`fits[...].report.notes`).
+# - `weight_kg` → 10 kg more: the fit becomes stouter, and narrow intervals miss the truth. → 30 kg: outline and weight
+#   disagree, and the report says so (`fits["photo + height, weight"].report.notes`).
 # - `terms={"measurement": (1.0, rf.make_term("measurement", {"values_m": {"waist": true["waist"]}}))}`: a tape around
 #   the waist, and what it tells about the hips.
 # - `seed=2` → others: count how often the truth is inside. docs/measurements.md has the count for 100 people.

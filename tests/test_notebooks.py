@@ -19,8 +19,8 @@ from render_fit.renderers import RenderSettings
 from render_fit.synthesis import everyday_pose, synthetic_scene
 from scripts.run_notebooks import NOTEBOOKS, THUMBNAILS, execute, figures, read
 
-LIMIT_S = 60
-"""CPU seconds of a notebook with compiled kernels, which a busy machine changes little; they take 7 to 40."""
+LIMIT_S = 45
+"""CPU seconds of a notebook with compiled kernels; they take 6 to 20, and twice that where cores share their caches."""
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
@@ -66,14 +66,15 @@ FINDINGS = {
     """,
     "06_parts_and_garments": """
         assert all(torch.allclose(space.emission.sum(dim=1), torch.ones(25), atol=1e-4) for space in spaces.values())
-        error_mm = {name: error for name, (_, error) in fits.items()}
-        assert max(error_mm["24 parts"], error_mm["12 parts"]) < min(error_mm["3 parts"], error_mm["mask alone"])
+        inwards = {name: values[4] for name, values in curves.items()}  # the forearm stays inside of the outline
+        assert max(inwards["3 parts"], inwards["mask alone"]) < 3 < 15 < min(inwards["6 parts"], inwards["12 parts"])
+        assert inwards["24 parts"] > 1.2 * inwards["12 parts"]
         assert {"skirt", "scarf"} <= {ATR.labels[i] for i in np.unique(people[2].label_map(ATR))}
-        assert shape_mm["ATR"] < shape_mm["no labels"]
+        assert shape_mm["no clothes"] < 0.9 * min(shape_mm["coat, mask"], shape_mm["coat, ATR labels"])
     """,
     "07_train_a_regressor": """
         last_mm = {count: list(errors_mm.values())[-1] for count, (_, errors_mm) in trained.items()}
-        assert last_mm[1536] < last_mm[384] < last_mm[64] and last_mm[1536] < 0.85 * of_the_mean_mm
+        assert last_mm[1024] < last_mm[256] < last_mm[64] and last_mm[1024] < 0.85 * of_the_mean_mm
         few = trained[64][1]
         assert min(few.values()) < last_mm[64]  # a set known by heart: the held-out error rises again
         assert difference_mm[1:, 2].mean() > 1.3 * difference_mm[1:, :2].mean()
@@ -84,7 +85,7 @@ FINDINGS = {
         component = {name: betas[:, 1].mean().item() for name, (betas, _) in results.items()}
         assert component["render and compare"] > component["before"] + 0.4  # towards the true 1.8
         objective = [float(found["unlabelled"]) for found in values]
-        assert sum(objective[-40:]) < sum(objective[:40])
+        assert sum(objective[-25:]) < sum(objective[:25])
     """,
     "09_swap_the_parts": """
         assert list(table) == list(rows) and all(result.report.status != "failed" for result in results.values())
@@ -98,17 +99,17 @@ FINDINGS = {
         assert same and not joint.left_out
         one, two, four = errors_mm["one joint fit"]
         assert four < 0.8 * one and four < 0.6 * shape_error_mm(torch.zeros(10))
-        assert joint.betas_covariance.diagonal().sum() < singles[0].betas_covariance.diagonal().sum()
+        assert joint.betas_covariance.diagonal().sum() < single.betas_covariance.diagonal().sum()
     """,
     "11_measurements": """
         width = {name: {what: ends.high - ends.low for what, (_, ends) in one.items()} for name, one in found.items()}
         photo, height, both = width.values()
         assert height["stature"] < 0.3 * photo["stature"] and both["waist"] < 0.6 * height["waist"]
         error = {name: abs(one["waist"][0] - true["waist"]) for name, one in found.items()}
-        assert error["and height, weight"] < 0.5 * error["photo"]
+        assert error["photo + height, weight"] < 0.5 * error["photo"]
         held = {name: [e.low < true[what] < e.high for what, (_, e) in one.items()] for name, one in found.items()}
         inside = {name: sum(hits) for name, hits in held.items()}
-        assert inside["and height, weight"] >= 6 > inside["photo"]  # of 7, with intervals of 90 %
+        assert inside["photo + height, weight"] >= 6 > inside["photo"]  # of 7, with intervals of 90 %
     """,
 }
 """What each notebook says that it shows, as assertions on its variables after the last cell."""
@@ -155,6 +156,8 @@ def test_reads_well(path):
     prose = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
     assert re.match(rf"# {int(path.stem[:2])} · ", prose[0])
     assert "## Change and see" in prose[-1] and notebook.cells[-1].cell_type == "markdown"
+    inline = [re.sub(r"\$\$.+?\$\$", "", cell, flags=re.DOTALL) for cell in prose]
+    assert all(line.count("$") % 2 == 0 for cell in inline for line in cell.splitlines()), "a formula ends in its line"
     lines = [[line for line in source.splitlines() if not re.match(r"import |from |$", line)] for source in code]
     assert max(map(len, lines)) <= 20, "no plumbing: short cells, imports aside"
 
