@@ -189,7 +189,8 @@ for name, betas in mean.items():
 # ## Change and see
 #
 # - `weight=0.02` → 0.2: the shape comes nearer, the joints get worse: 2D wins over 3D labels.
-# - `LossWeights(betas=0.0)` → `LossWeights()`: the labels now contain usual shapes. The network cannot tell the two
-#   groups apart by keypoints, and its shapes end between them.
-# - `RenderSupervisionConfig(..., terms=...)` with `keypoints` alone: no silhouette, nobody becomes stout.
+# - `LossWeights(betas=0.0)` → `LossWeights()`: the labels now contain usual shapes. Shapes end about as before: at
+#   these weights the images pull more.
+# - `RenderSupervisionConfig(..., terms={"keypoints": {"weight": 2}, "pose_mixture": {"weight": 1}, "shape": {"weight": 1}})`:
+#   no silhouette, and nobody becomes stout.
 # - `shift[1] = -1.8`: slender people. The outline pulls inwards just as well.

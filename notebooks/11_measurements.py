@@ -146,8 +146,8 @@ for axis in axes:
 #
 # - `height_m=true["stature"]` → 5 cm more. The stature follows, girths scale with it, and the interval does *not*
 #   contain the truth: a known number is believed.
-# - `weight_kg` → 10 kg more: the fit becomes stouter until outline and weight disagree, and the report says so
-#   (`fits[...].report.notes`).
+# - `weight_kg` → 10 kg more: the fit becomes stouter, and narrow intervals miss the truth. → 30 kg: outline and weight
+#   disagree, and the report says so (`fits["photo + height, weight"].report.notes`).
 # - `terms={"measurement": (1.0, rf.make_term("measurement", {"values_m": {"waist": true["waist"]}}))}`: a tape around
 #   the waist, and what it tells about the hips.
 # - `seed=2` → others: count how often the truth is inside. docs/measurements.md has the count for 100 people.

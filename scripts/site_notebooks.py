@@ -51,7 +51,7 @@ def notebook_page(path: Path) -> str:
             cells.append(f"```python\n{content.strip()}\n```")
     if (ROOT / "docs" / PICTURES / f"{path.stem}.png").is_file():
         cells.insert(1, f"![{described(path.stem)}](../{PICTURES}/{path.stem}.png)")
-    where = f"The code of `{FOLDER}/{path.name}`, with one of its figures. [Run it](../{LIST}) to see the others."
+    where = f"This is `{FOLDER}/{path.name}`, without outputs: [run it](../{LIST}) to see all figures. One of them:"
     return "\n\n".join([cells[0], where, *cells[1:]]) + "\n"
 
 

@@ -65,6 +65,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     return re.sub(r"(?<!!)\[([^\]]*)\]\(((?:\.\./)[^)#\s]+)(#[^)\s]*)?\)", moved, markdown)
 
 
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Marks short code, such as ``--box``, which a narrow page must not break at a hyphen."""
+    return re.sub(r"<code>([^<]{1,16})</code>", r'<code class="short">\1</code>', html)
+
+
 def page_of(name: str, page: str) -> str:
     """Markdown of a file of the root, for a page of the site.
 

@@ -156,6 +156,8 @@ def test_reads_well(path):
     prose = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
     assert re.match(rf"# {int(path.stem[:2])} · ", prose[0])
     assert "## Change and see" in prose[-1] and notebook.cells[-1].cell_type == "markdown"
+    inline = [re.sub(r"\$\$.+?\$\$", "", cell, flags=re.DOTALL) for cell in prose]
+    assert all(line.count("$") % 2 == 0 for cell in inline for line in cell.splitlines()), "a formula ends in its line"
     lines = [[line for line in source.splitlines() if not re.match(r"import |from |$", line)] for source in code]
     assert max(map(len, lines)) <= 20, "no plumbing: short cells, imports aside"
 
