@@ -15,8 +15,8 @@
 # rf.fit_image(person, recipe, solver=..., renderer=..., body=..., regressor=..., terms=...)
 # ```
 #
-# So a comparison is a table of one-line changes. All rows but the last use `hybrid` without clothes and with few
-# hypotheses, to be quick. Errors are against the truth of a synthetic person. Seconds are CPU
+# So a comparison is a table of one-line changes. All rows but the last use `hybrid` without clothes and with
+# one hypothesis, to be quick. Errors are against the truth of a synthetic person. Seconds are CPU
 # time on this machine: only their ratios mean something.
 
 # %%
@@ -40,8 +40,8 @@ seen = scene.observation(parts=False)  # the scene's mask and keypoints
 
 hybrid = rf.load_recipe("hybrid")
 stages = {stage.name: stage for stage in hybrid.stages}
-stages["search"] = stages["search"].model_copy(update={"n_hypotheses": 2})
-quick = tuple(stages[name] for name in ("place", "search", "coarse", "medium", "fine"))
+stages["search"] = stages["search"].model_copy(update={"n_hypotheses": 1})
+quick = tuple(stages[name] for name in ("place", "search", "coarse", "fine"))
 recipe = hybrid.model_copy(update={"stages": quick, "clothing": "none"})
 
 # %% [markdown]

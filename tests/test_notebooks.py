@@ -20,7 +20,7 @@ from render_fit.synthesis import everyday_pose, synthetic_scene
 from scripts.run_notebooks import NOTEBOOKS, THUMBNAILS, execute, figures, read
 
 LIMIT_S = 45
-"""CPU seconds of a notebook with compiled kernels; they take 6 to 20, and twice that where cores share their caches."""
+"""CPU seconds of a notebook with compiled kernels; they take 6 to 25, up to 35 on a busy machine."""
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
@@ -99,7 +99,8 @@ FINDINGS = {
         assert same and not joint.left_out
         one, two, four = errors_mm["one joint fit"]
         assert four < 0.8 * one and four < 0.6 * shape_error_mm(torch.zeros(10))
-        assert joint.betas_covariance.diagonal().sum() < single.betas_covariance.diagonal().sum()
+        assert ((joint.betas - betas).abs() < 2 * deviation).sum() >= 9  # of 10 components
+        assert 0.8 < deviation.norm() / single.betas_covariance.diagonal().sqrt().norm() < 1.1
     """,
     "11_measurements": """
         width = {name: {what: ends.high - ends.low for what, (_, ends) in one.items()} for name, one in found.items()}

@@ -43,6 +43,7 @@ FOUND_FIRST = {
     "waist": "how_to/measure.html",
     "occluded": "how_to/known_observations.html",
     "SPIN": "coming_from.html",
+    "resume": "how_to/folder_of_photos.html",
 }
 """Words → the page that a search shows first."""
 

@@ -203,6 +203,7 @@ def test_pictures_of_an_opened_fit_stand_side_by_side_within_the_page(page):
     page.wait("[...large.querySelectorAll('img')].every(image => image.style.flexGrow)")
     boxes = page.run("[...large.querySelectorAll('img')].map(image => image.getBoundingClientRect().toJSON())")
     assert len(boxes) == 3 and len({round(box["top"]) for box in boxes}) == 1
+    assert boxes[2]["right"] - boxes[0]["left"] > 900  # they fill the row, however small they are
     assert max(box["bottom"] for box in boxes) <= 800 and max(box["right"] for box in boxes) <= 1200
     page.press("Escape")
 

@@ -85,14 +85,18 @@ def curves(along: str, figure: str, by: str = "what") -> Panel:
     return Panel(draw, 6.0)
 
 
-def _flawed_maps(axes: Axes, rows: Sequence[Row]) -> None:
-    """Error against the quality of the part map, of networks trained on exact and on flawed maps."""
-    both = [
-        {**{name.removeprefix(f"{trained}_"): value for name, value in row.items()}, "trained": f"trained on {trained}"}
-        for trained in ("exact", "flawed")
-        for row in rows
-    ]
-    curves("part_f1", "pa_mpjpe_mm", "trained").draw(axes, both)
+def part_maps(figure: str) -> Panel:
+    """A figure against the quality of the part map, of networks trained on exact and on flawed maps."""
+
+    def draw(axes: Axes, rows: Sequence[Row]) -> None:
+        both = [
+            {**{name.removeprefix(f"{trained}_"): value for name, value in row.items()}, "trained": f"trained on {trained}"}
+            for trained in ("exact", "flawed")
+            for row in rows
+        ]
+        curves("part_f1", figure, "trained").draw(axes, both)
+
+    return Panel(draw, 6.0)
 
 
 def basin(move: str) -> Panel:
@@ -114,7 +118,7 @@ def basin(move: str) -> Panel:
 PLOTS: dict[str, tuple[Panel, ...]] = {
     "supervision": tuple(map(bars, ("mpjpe_mm", "pckh", "rotation_deg"))),
     "label-share": tuple(map(bars, ("mpjpe_mm", "pa_mpjpe_mm", "rotation_deg"))),
-    "segmentation-quality": (Panel(_flawed_maps, 6.0),),
+    "segmentation-quality": tuple(map(part_maps, ("mpjpe_mm", "pa_mpjpe_mm"))),
     "input-representation": tuple(map(bars, ("mpjpe_mm", "pa_mpjpe_mm", "pckh"))),
     "two-d-supervision": tuple(map(bars, ("mpjpe_mm", "pa_mpjpe_mm", "impossible"))),
     "error-over-time": (curves("seconds", "pa_mpjpe_mm"), curves("seconds", "mpjpe_mm")),
