@@ -90,11 +90,11 @@ def part_maps(figure: str) -> Panel:
 
     def draw(axes: Axes, rows: Sequence[Row]) -> None:
         both = [
-            {**{name.removeprefix(f"{trained}_"): value for name, value in row.items()}, "trained": f"trained on {trained}"}
+            {name.removeprefix(f"{trained}_"): value for name, value in row.items()} | {"by": f"trained on {trained}"}
             for trained in ("exact", "flawed")
             for row in rows
         ]
-        curves("part_f1", figure, "trained").draw(axes, both)
+        curves("part_f1", figure, "by").draw(axes, both)
 
     return Panel(draw, 6.0)
 

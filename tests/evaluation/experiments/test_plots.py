@@ -57,7 +57,8 @@ def test_a_basin_is_drawn_against_the_size_of_the_move(axes):
 
 
 def test_the_plot_of_part_maps_has_both_trainings(tmp_path: Path):
-    row = {"part_f1": 0.8, "exact_pa_mpjpe_mm": 60.0, "flawed_pa_mpjpe_mm": 55.0, "flawed_pa_mpjpe_mm_sd": 2.0}
+    row = {"part_f1": 0.8, "exact_mpjpe_mm": 80.0, "exact_pa_mpjpe_mm": 60.0, "flawed_mpjpe_mm": 70.0}
+    row |= {"flawed_pa_mpjpe_mm": 55.0, "flawed_pa_mpjpe_mm_sd": 2.0}
     result = ExperimentResult("segmentation-quality", [Metrics({"what": "errors × 1", **row})], {"seeds": 1}, ())
     path = write_plot(tmp_path / "a.png", result)
     assert path is not None and path.read_bytes()[:4] == b"\x89PNG"
