@@ -107,8 +107,7 @@ def paragraphs(text: str) -> Iterator[str]:
         if example:
             yield "```sh\n" + "\n".join(example) + "\n```"
             example = []
-        text = html.escape(paragraph.strip(), quote=False)
-        yield linked(text)
+        yield linked(html.escape(paragraph.strip(), quote=False))
     if example:
         yield "```sh\n" + "\n".join(example) + "\n```"
 

@@ -199,5 +199,5 @@ def test_the_page_lists_every_notebook_with_a_small_picture():
     for path in NOTEBOOKS:
         assert f"images/notebooks/{path.stem}.png" in page and f"notebooks/{path.name}" in page
         sizes.append((THUMBNAILS / f"{path.stem}.png").stat().st_size)
-    assert max(sizes) < 150_000 and sum(sizes) < 700_000
+    assert max(sizes) < 100_000 and sum(sizes) < 500_000
     assert {path.stem for path in THUMBNAILS.iterdir()} == {path.stem for path in NOTEBOOKS}

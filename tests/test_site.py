@@ -32,7 +32,7 @@ PHONE = (390, 844)
 
 OF_EVERY_KIND = (
     "index.html", "gallery.html", "how_to/known_numbers.html", "notebooks/02_silhouette_gradients.html",
-    "reference/commands.html", "reference/api/observe.html", "training.html", "other_systems.html",
+    "reference/commands.html", "reference/api/observe.html", "training_measured.html", "other_systems.html",
 )  # fmt: skip
 """Pages that a browser opens: one of each kind, and those with the widest tables."""
 

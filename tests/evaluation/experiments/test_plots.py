@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from render_fit.evaluation.experiments.plots import PLOTS, bars, basin, curves, write_plot
+from render_fit.evaluation.experiments.plots import PLOTS, bars, basin, curves, part_maps, write_plot
 from render_fit.evaluation.experiments.table import GROUPS
 from render_fit.evaluation.tables import ExperimentResult, Metrics
 
@@ -56,9 +56,12 @@ def test_a_basin_is_drawn_against_the_size_of_the_move(axes):
     assert line.get_xdata().tolist() == [0.1, 0.4] and line.get_ydata().tolist() == [100.0, 25.0]
 
 
-def test_the_plot_of_part_maps_has_both_trainings(tmp_path: Path):
+def test_the_plot_of_part_maps_has_both_trainings(axes, tmp_path: Path):
     row = {"part_f1": 0.8, "exact_mpjpe_mm": 80.0, "exact_pa_mpjpe_mm": 60.0, "flawed_mpjpe_mm": 70.0}
     row |= {"flawed_pa_mpjpe_mm": 55.0, "flawed_pa_mpjpe_mm_sd": 2.0}
+    part_maps("pa_mpjpe_mm").draw(axes, [row])
+    assert [container.lines[0].get_ydata().tolist() for container in axes.containers] == [[60.0], [55.0]]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["trained on exact", "trained on flawed"]
     result = ExperimentResult("segmentation-quality", [Metrics({"what": "errors × 1", **row})], {"seeds": 1}, ())
     path = write_plot(tmp_path / "a.png", result)
     assert path is not None and path.read_bytes()[:4] == b"\x89PNG"
