@@ -50,7 +50,7 @@ def test_people_in_all_orientations_are_turned_head_up(people: tuple[torch.Tenso
     found = roll_error_deg(seen.view, truth)[in_image]
     upright = roll_error_deg(TurnedView(torch.eye(3).expand(48, 3, 3), truth.focal), truth)[in_image]
     assert upright.median() > 70
-    assert found.median() < 25  # held-out people upside down: 14 degrees (docs/training.md)
+    assert found.median() < 25  # held-out people upside down: 15 degrees (docs/training.md)
     hips = truth.joints[:, [1, 2]].mean(1) + truth.pelvis
     middle = (seen.view.rotation @ hips[..., None])[..., 0]
     away = (middle[:, :2] / middle[:, 2:] * seen.view.focal[:, None]).norm(dim=1)
